@@ -1,0 +1,1 @@
+"""Starts the three jobs in order and watches them; the `penstock` command line."""

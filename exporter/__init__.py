@@ -1,0 +1,1 @@
+"""Database to shards and manifest, in one gentle read."""

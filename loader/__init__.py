@@ -1,0 +1,1 @@
+"""Parts to the target table, exactly once, proven to the cent."""

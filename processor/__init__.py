@@ -1,0 +1,1 @@
+"""One Cloud Run Job task: the shards of its index to parts."""

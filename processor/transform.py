@@ -1,0 +1,63 @@
+"""The user's door: a transform is a function over one shard and a declaration of what it promises.
+
+A pipeline names it as `package.module:attribute`::
+
+    def contract(day: Day) -> Contract: ...
+    def apply(rows: pl.LazyFrame, day: Day) -> pl.LazyFrame | Split: ...
+
+    revenue_per_user = Transform(contract=contract, apply=apply)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+import polars as pl
+
+from staging.window import Window
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """What a transform may need to know. `schema` is the shard's: key, time, then `columns`, in this order."""
+
+    day: date
+    timezone: str
+    window: Window
+    pipeline: str
+    key: str
+    time: str
+    columns: tuple[str, ...]
+    schema: pl.Schema
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """What a transform promises, checked on every shard.
+
+    `schema` is the output's, in order. `key` is the output column that holds the shard's key: unique and not NULL.
+    `conserves` maps an output column to the input column whose sum it must keep, to the last unit; empty means that
+    the run is reported as not conserved.
+    """
+
+    schema: pl.Schema
+    key: str
+    conserves: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Output rows, and input rows set aside: `quarantine` has the shard's columns plus `reason` (String, not NULL)."""
+
+    rows: pl.LazyFrame
+    quarantine: pl.LazyFrame
+
+
+@dataclass(frozen=True, slots=True)
+class Transform:
+    """A declaration and a function. Both must be deterministic: two attempts must write the same bytes."""
+
+    contract: Callable[[Day], Contract]
+    apply: Callable[[pl.LazyFrame, Day], pl.LazyFrame | Split]

@@ -1,0 +1,55 @@
+"""Ctrl-C and SIGTERM set a flag that long work asks for; a handler never raises.
+
+polars loses an exception that a signal handler raises inside its sink, and truncates and closes the file, so nothing
+here interrupts: readers call `check()` between batches, writers before they commit.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from staging.errors import InterruptedRunError
+
+
+class Cancel:
+    """A flag that is set once. Safe to set from a signal handler or another thread."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    def set(self) -> None:
+        """Ask the work to stop."""
+        self._event.set()
+
+    def is_set(self) -> bool:
+        """Whether the work was asked to stop."""
+        return self._event.is_set()
+
+    def check(self) -> None:
+        """Raise InterruptedRunError if the work was asked to stop."""
+        if self._event.is_set():
+            raise InterruptedRunError(
+                "Stopped on request.",
+                why="Ctrl-C or SIGTERM.",
+                fix="Nothing that counts was left behind; run the same command again.",
+            )
+
+    def wait(self, seconds: float) -> None:
+        """Sleep at most so long, and raise InterruptedRunError as soon as the work is asked to stop."""
+        self._event.wait(seconds)
+        self.check()
+
+
+@contextmanager
+def cancel_on_signals() -> Iterator[Cancel]:
+    """Give a `Cancel` that SIGINT and SIGTERM set; the previous handlers come back afterwards."""
+    cancel = Cancel()
+    previous = {number: signal.signal(number, lambda *_: cancel.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield cancel
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

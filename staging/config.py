@@ -1,0 +1,133 @@
+"""A pipeline as the jobs see it: frozen, checked, with secrets that redact themselves.
+
+`staging.config_file` builds it from the file, the environment and `--set`; nothing else reads either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator
+
+AUTO: Literal["auto"] = "auto"
+MAX_TASKS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class SecretUrl:
+    """A database URL that never shows itself.
+
+    `reference` is what the pipeline file says: the URL, `env:NAME` or `file:/path`. It is looked up by `reveal`,
+    as late as possible and only by the job that connects: a processor never looks.
+    """
+
+    reference: str
+    look_up: Callable[[str], str]
+
+    def reveal(self) -> str:
+        """Return the URL with its password; InputError when the variable or file is missing."""
+        return self.look_up(self.reference)
+
+    def __repr__(self) -> str:
+        return "SecretUrl(…)"
+
+    __str__ = __repr__
+
+
+def _secret_url(value: Any) -> SecretUrl:  # noqa: ANN401 - pydantic hands over whatever the file holds
+    from staging.secret_url import look_up_url  # noqa: PLC0415 - keeps this module free of os.environ
+
+    if isinstance(value, SecretUrl):
+        return value
+    if not isinstance(value, str) or not value:
+        raise ValueError("should be a URL, env:NAME or file:/path")
+    return SecretUrl(value, look_up_url)
+
+
+Url = Annotated[SecretUrl, PlainValidator(_secret_url)]
+Name = Annotated[str, Field(min_length=1)]
+Positive = Annotated[int, Field(ge=1)]
+
+
+class Section(BaseModel):
+    """A table of the pipeline file: unknown keys and wrong types are faults."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class SourceConfig(Section):
+    """Where a day's rows are read. See the reference for each key."""
+
+    url: Url
+    table: Name
+    schema_: str | None = Field(default=None, alias="schema")
+    key: Name
+    time: Name
+    columns: Annotated[tuple[Name, ...], Field(min_length=1, strict=False)]
+    where: Name | None = None
+    timezone: Name
+    column_timezone: Name = "UTC"
+    allow_float: bool = False
+
+    def table_parts(self) -> tuple[str | None, str]:
+        """Return (schema or None, table): the first dot splits, unless `schema` is given (even empty)."""
+        return split_table(self.table, self.schema_)
+
+
+class StagingConfig(Section):
+    """Where shards, parts and documents lie: `gs://bucket/prefix` or `file:///folder`."""
+
+    url: Name
+
+
+class ExportConfig(Section):
+    """How the day is split and read."""
+
+    shards: Annotated[int, Field(ge=1, le=MAX_TASKS)] | Literal["auto"] = AUTO
+    max_snapshot_seconds: Positive = 20
+    row_group_bytes: Positive = 64 * 1024 * 1024
+    """Memory budget of the rows that wait for a row group to fill, all shards together."""
+
+
+class ProcessConfig(Section):
+    """The user's transform and how many tasks run it."""
+
+    transform: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")] = "processor.revenue:revenue_per_user"
+    tasks: Annotated[int, Field(ge=1, le=MAX_TASKS)] | Literal["auto"] = AUTO
+    parallelism: Annotated[int, Field(ge=1, le=MAX_TASKS)] | Literal["auto"] = AUTO
+    max_retries: Annotated[int, Field(ge=0, le=10)] = 3
+    timeout_seconds: Annotated[int, Field(ge=1, le=604_800)] = 600
+
+
+class TargetConfig(Section):
+    """The table that receives one row per key and day."""
+
+    url: Url
+    table: Name
+    schema_: str | None = Field(default=None, alias="schema")
+    ledger: Name = "penstock_ledger"
+
+    def table_parts(self) -> tuple[str | None, str]:
+        """Return (schema or None, table), as for the source."""
+        return split_table(self.table, self.schema_)
+
+
+class Pipeline(Section):
+    """One pipeline file."""
+
+    name: Name
+    source: SourceConfig
+    staging: StagingConfig
+    export: ExportConfig = ExportConfig()
+    process: ProcessConfig = ProcessConfig()
+    target: TargetConfig
+
+
+def split_table(table: str, schema: str | None) -> tuple[str | None, str]:
+    """`a.b.c` is table `b.c` in schema `a`; with `schema` given the whole text is the table's name."""
+    if schema is not None:
+        return schema or None, table
+    before, dot, after = table.partition(".")
+    return (before, after) if dot else (None, table)

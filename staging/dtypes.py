@@ -1,0 +1,68 @@
+"""The column types a shard may have, and their one spelling in documents."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+
+import polars as pl
+
+from staging.errors import IntegrityError
+from staging.manifest import Column
+
+_PLAIN: dict[str, pl.DataType] = {
+    "Int8": pl.Int8(),
+    "Int16": pl.Int16(),
+    "Int32": pl.Int32(),
+    "Int64": pl.Int64(),
+    "UInt8": pl.UInt8(),
+    "UInt16": pl.UInt16(),
+    "UInt32": pl.UInt32(),
+    "UInt64": pl.UInt64(),
+    "Float32": pl.Float32(),
+    "Float64": pl.Float64(),
+    "Boolean": pl.Boolean(),
+    "String": pl.String(),
+    "Binary": pl.Binary(),
+    "Date": pl.Date(),
+    "Time": pl.Time(),
+    "Datetime(us)": pl.Datetime("us"),
+    "Datetime(us, UTC)": pl.Datetime("us", "UTC"),
+}
+_NAMES = {str(dtype): name for name, dtype in _PLAIN.items()}
+_DECIMAL = re.compile(r"Decimal\(([1-9]\d?), (0|[1-9]\d?)\)")
+
+
+def format_dtype(dtype: pl.DataType) -> str:
+    """Return the spelling, such as `Int64`, `Decimal(12, 2)`, `Datetime(us, UTC)`; TypeError for types shards don't have."""
+    if isinstance(dtype, pl.Decimal):
+        return f"Decimal({dtype.precision}, {dtype.scale})"
+    try:
+        return _NAMES[str(dtype)]
+    except KeyError:
+        raise TypeError(f"no shard column has type {dtype}") from None
+
+
+def parse_dtype(text: str) -> pl.DataType:
+    """Return the type of a spelling; IntegrityError for an unknown one."""
+    if match := _DECIMAL.fullmatch(text):
+        precision, scale = int(match[1]), int(match[2])
+        if scale <= precision <= 38:  # noqa: PLR2004 - a Decimal128's digits
+            return pl.Decimal(precision, scale)
+    if text in _PLAIN:
+        return _PLAIN[text]
+    raise IntegrityError(
+        f"There is no column type {text!r}.", why="A newer Penstock or a damaged document.", fix="Export the day again."
+    )
+
+
+def schema_of(columns: Sequence[Column]) -> pl.Schema:
+    """Return the polars schema of a manifest's columns, in file order."""
+    return pl.Schema({column.name: parse_dtype(column.dtype) for column in columns})
+
+
+def fingerprint(columns: Sequence[Column]) -> str:
+    """Return the SHA-256 of names, types and nullability in file order."""
+    text = "\n".join(f"{c.name}\t{c.dtype}\t{'null' if c.nullable else 'not null'}" for c in columns)
+    return hashlib.sha256(text.encode()).hexdigest()

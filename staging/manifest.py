@@ -1,0 +1,100 @@
+"""The manifest: written last, it makes an export exist, and readers believe only what stands in it."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Annotated
+
+from pydantic import AwareDatetime, Field
+
+from staging.documents import Document, Money, Part, Sha256
+
+Count = Annotated[int, Field(ge=0)]
+
+
+class Column(Part):
+    """One column of the shards: `dtype` is polars' text (`Decimal(12, 2)`), `source_type` the database's own."""
+
+    name: str
+    dtype: str
+    source_type: str
+    nullable: bool
+
+
+class ShardFile(Part):
+    """One Parquet file; name relative to the staging prefix, read by this generation only."""
+
+    name: str
+    generation: int
+    size_bytes: Count
+    crc32c: Count
+    sha256: Sha256
+    rows: Count
+
+
+class Shard(Part):
+    """All rows of one hash class of keys. `min_key`/`max_key` as text, None when there is no row.
+
+    `sums` are exact control sums of the conserved columns, as the exporter counted them while reading.
+    """
+
+    shard: Count
+    files: tuple[ShardFile, ...]
+    rows: Count
+    min_key: str | None
+    max_key: str | None
+    sums: dict[str, Money]
+
+
+class Source(Part):
+    """Where the rows came from. Holds no password. `evidence` is what the server said of the snapshot it read."""
+
+    dialect: str
+    server_version: str
+    server_identity: str
+    table: str
+    key: str
+    time: str
+    where: str | None
+    statement: str
+    evidence: dict[str, str]
+
+
+class Reading(Part):
+    """How the read went: `mode` and why it was chosen, seconds it took, seconds it waited by reason."""
+
+    mode: str
+    why: str
+    reader: str
+    seconds: float
+    waited_seconds: dict[str, float]
+
+
+class Manifest(Document):
+    """One committed export of one business day.
+
+    `as_of` is the instant the data is true of, by the database's clock. `columns` stand in file order: key, time,
+    then the configured ones. `sums` are the totals of the shards' control sums.
+    """
+
+    export_id: str
+    pipeline: str
+    day: date
+    timezone: str
+    window_start: AwareDatetime
+    window_end: AwareDatetime
+    as_of: AwareDatetime
+    source: Source
+    columns: tuple[Column, ...]
+    schema_fingerprint: Sha256
+    shard_function: str
+    shards: tuple[Shard, ...]
+    rows: Count
+    sums: dict[str, Money]
+    reading: Reading
+    created_at: AwareDatetime
+    penstock_version: str
+
+    def window(self) -> tuple[datetime, datetime]:
+        """Start (inclusive) and end (exclusive), in UTC."""
+        return self.window_start, self.window_end

@@ -1,0 +1,205 @@
+"""The only place that knows object names: builds them and parses them back.
+
+Layout, relative to the staging prefix::
+
+    heads/{pipeline}/day={day}.json
+    {pipeline}/day={day}/export={export_id}/shard={shard:05d}/{file}.parquet
+    {pipeline}/day={day}/export={export_id}/manifest.json
+    {pipeline}/day={day}/run={run_id}/run.json              what the run was asked to do, and its fence
+    {pipeline}/day={day}/run={run_id}/export.json           the export this run uses
+    {pipeline}/day={day}/run={run_id}/part-{shard:05d}.parquet
+    {pipeline}/day={day}/run={run_id}/quarantine-{shard:05d}.parquet
+    {pipeline}/day={day}/run={run_id}/receipt-{shard:05d}.json
+    {pipeline}/day={day}/run={run_id}/loaded.json
+
+Shards are numbered from 0. Parts carry their shard's number.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from staging.errors import InputError
+
+MAX_SHARDS = 10_000
+_PIPELINE = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{12}|[a-z0-9][a-z0-9_-]{2,62}")
+
+
+def new_id(now: datetime) -> str:
+    """Return an id that sorts by time and that no other process will choose: `20261114T021500Z-9f86d081884c`."""
+    return f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(6)}"
+
+
+def check_pipeline(name: str) -> str:
+    """Return `name` if it can be part of an object name, else raise InputError."""
+    if not _PIPELINE.fullmatch(name):
+        raise InputError(
+            f"The pipeline's name {name!r} can't be used.",
+            why="It becomes part of object names.",
+            fix="Use a lower-case letter first, then lower-case letters, digits, `_` or `-`; 63 characters at most.",
+        )
+    return name
+
+
+def check_id(text: str, *, of: str) -> str:
+    """Return `text` if it can be a run id or export id, else raise InputError; `of` names it in the message."""
+    if not _ID.fullmatch(text):
+        raise InputError(
+            f"The {of} {text!r} can't be used.",
+            why="It becomes part of object names.",
+            fix="Use 3 to 63 lower-case letters, digits, `_` or `-`, a letter or digit first.",
+        )
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class DayNames:
+    """Names of everything that belongs to one pipeline and one business day."""
+
+    pipeline: str
+    day: date
+
+    def __post_init__(self) -> None:
+        check_pipeline(self.pipeline)
+
+    def head(self) -> str:
+        """Name of the only object that is ever replaced."""
+        return f"heads/{self.pipeline}/day={self.day.isoformat()}.json"
+
+    def day_prefix(self) -> str:
+        """Return the prefix of all but the head, `/` at its end."""
+        return f"{self.pipeline}/day={self.day.isoformat()}/"
+
+    def shard_file(self, export_id: str, shard: int, file: int = 0) -> str:
+        """Name of one Parquet file of a shard; both numbered from 0."""
+        _check_shard(shard)
+        return f"{self._export(export_id)}shard={shard:05d}/{file}.parquet"
+
+    def manifest(self, export_id: str) -> str:
+        """Name of the document that makes an export exist."""
+        return f"{self._export(export_id)}manifest.json"
+
+    def run(self, run_id: str) -> str:
+        """Name of the document that says what a run was asked to do."""
+        return f"{self._run(run_id)}run.json"
+
+    def run_export(self, run_id: str) -> str:
+        """Name of the document that says which export a run uses."""
+        return f"{self._run(run_id)}export.json"
+
+    def part(self, run_id: str, shard: int) -> str:
+        """Name of the processed file of one shard."""
+        _check_shard(shard)
+        return f"{self._run(run_id)}part-{shard:05d}.parquet"
+
+    def quarantine(self, run_id: str, shard: int) -> str:
+        """Name of the file with the rows of one shard that a transform set aside."""
+        _check_shard(shard)
+        return f"{self._run(run_id)}quarantine-{shard:05d}.parquet"
+
+    def receipt(self, run_id: str, shard: int) -> str:
+        """Name of the document that makes a part count."""
+        _check_shard(shard)
+        return f"{self._run(run_id)}receipt-{shard:05d}.json"
+
+    def loaded(self, run_id: str) -> str:
+        """Name of the loader's convenience note; only the ledger decides."""
+        return f"{self._run(run_id)}loaded.json"
+
+    def _export(self, export_id: str) -> str:
+        return f"{self.day_prefix()}export={check_id(export_id, of='export id')}/"
+
+    def _run(self, run_id: str) -> str:
+        return f"{self.day_prefix()}run={check_id(run_id, of='run id')}/"
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedName:
+    """What an object name says; `kind` is `head`, `shard`, `manifest`, `run`, `export`, `part`, `quarantine`, `receipt` or `loaded`."""
+
+    kind: str
+    pipeline: str
+    day: date
+    export_id: str | None = None
+    run_id: str | None = None
+    shard: int | None = None
+    file: int | None = None
+
+
+_HEAD = re.compile(r"heads/(?P<pipeline>[^/]+)/day=(?P<day>\d{4}-\d\d-\d\d)\.json")
+_DATA = re.compile(
+    r"(?P<pipeline>[^/]+)/day=(?P<day>\d{4}-\d\d-\d\d)/(?:"
+    r"export=(?P<export_id>[^/]+)/(?:shard=(?P<export_shard>\d{5})/(?P<file>0|[1-9]\d*)\.parquet|(?P<manifest>manifest)\.json)"
+    r"|run=(?P<run_id>[^/]+)/(?:(?P<document>run|export|loaded)\.json"
+    r"|(?P<piece>part|quarantine|receipt)-(?P<shard>\d{5})\.(?P<suffix>parquet|json)))"
+)
+
+
+def parse_name(name: str) -> ParsedName | None:
+    """Parse a name built here; None for anything else."""
+    if match := _HEAD.fullmatch(name):
+        return _parsed(name, ParsedName("head", match["pipeline"], _day(match["day"])))
+    if not (match := _DATA.fullmatch(name)):
+        return None
+    shard = match["export_shard"] or match["shard"]
+    kind = match["document"] or match["piece"] or match["manifest"] or "shard"
+    return _parsed(
+        name,
+        ParsedName(
+            kind,
+            match["pipeline"],
+            _day(match["day"]),
+            match["export_id"],
+            match["run_id"],
+            int(shard) if shard else None,
+            int(match["file"]) if match["file"] else None,
+        ),
+    )
+
+
+def _parsed(name: str, parsed: ParsedName) -> ParsedName | None:
+    """Only what builds back to the very same name was built here."""
+    try:
+        names = DayNames(parsed.pipeline, parsed.day)
+        return parsed if _build(names, parsed) == name else None
+    except InputError:
+        return None
+
+
+def _build(names: DayNames, parsed: ParsedName) -> str:
+    run_id, export_id, shard = parsed.run_id or "", parsed.export_id or "", parsed.shard or 0
+    match parsed.kind:
+        case "head":
+            return names.head()
+        case "shard":
+            return names.shard_file(export_id, shard, parsed.file or 0)
+        case "manifest":
+            return names.manifest(export_id)
+        case "run":
+            return names.run(run_id)
+        case "export":
+            return names.run_export(run_id)
+        case "loaded":
+            return names.loaded(run_id)
+        case "part":
+            return names.part(run_id, shard)
+        case "quarantine":
+            return names.quarantine(run_id, shard)
+        case _:
+            return names.receipt(run_id, shard)
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return date.min
+
+
+def _check_shard(shard: int) -> None:
+    if not 0 <= shard < MAX_SHARDS:
+        raise InputError(f"Shard {shard} is out of range.", why=f"Shards are numbered from 0 to {MAX_SHARDS - 1}.")

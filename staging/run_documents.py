@@ -1,0 +1,96 @@
+"""The small documents of a run and of a day: what was asked, which export it uses, receipts, the head."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Literal
+
+from pydantic import AwareDatetime
+
+from staging.documents import Document, Money, Part, Sha256
+from staging.manifest import Count, ShardFile
+
+
+class Head(Document):
+    """The only object that is replaced, by generation: who may write next.
+
+    `head_id` is drawn once when the head is made. `fence` rises by one with each run. `export_id` is the current
+    export of the day, None before the first. `nonce` is new with every write, so that a lost reply can be told
+    from somebody else's write.
+    """
+
+    head_id: str
+    pipeline: str
+    day: date
+    fence: Count
+    run_id: str | None
+    export_id: str | None
+    nonce: str
+    updated_at: AwareDatetime
+
+
+class RunRecord(Document):
+    """`run.json`: what the run was asked to do and its fence. Create-only, so all attempts of the run agree."""
+
+    run_id: str
+    pipeline: str
+    day: date
+    head_id: str
+    fence: Count
+    kind: Literal["run", "reprocess"]
+    fresh_export: bool
+    created_at: AwareDatetime
+
+
+class RunExport(Document):
+    """`export.json`: the export this run uses. The first attempt to write it wins; later ones adopt it."""
+
+    run_id: str
+    export_id: str
+    manifest_generation: int
+    manifest_sha256: Sha256
+
+
+class Conservation(Part):
+    """One declared sum: `source` column in the shard, `output` column in the part; shard = part + quarantine."""
+
+    output: str
+    source: str
+    shard: Money
+    part: Money
+    quarantine: Money
+
+
+class Receipt(Document):
+    """`receipt-NNNNN.json`: makes a part count. Create-only and free of anything that two attempts would differ in."""
+
+    run_id: str
+    export_id: str
+    shard: Count
+    rows_in: Count
+    rows_out: Count
+    rows_quarantined: Count
+    quarantine_reasons: dict[str, int]
+    part: ShardFile
+    quarantine: ShardFile | None
+    output_columns: dict[str, str]
+    key: str
+    conserved: tuple[Conservation, ...]
+    transform: str
+    engine: str
+
+
+class Loaded(Document):
+    """`loaded.json`: a convenience note of what the loader committed; only the ledger decides."""
+
+    run_id: str
+    export_id: str
+    fence: Count
+    day: date
+    rows: Count
+    inserted: Count
+    updated: Count
+    deleted: Count
+    totals: dict[str, Money]
+    digest: Sha256
+    loaded_at: AwareDatetime

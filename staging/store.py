@@ -1,0 +1,102 @@
+"""The storage port: what the jobs need of a bucket, and nothing else.
+
+There is no plain overwrite. A write is *create-only* or *replaces a named generation*; both are safe to repeat:
+a reply that was lost is resolved by reading back, so "already there with these very bytes" counts as done.
+No job lists or deletes; the adapters `staging.gcs` and `staging.folder` pass one conformance suite.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectInfo:
+    """One generation of one object. `crc32c` is the unsigned 32-bit Castagnoli sum of the whole object."""
+
+    name: str
+    generation: int
+    size_bytes: int
+    crc32c: int
+    updated_at: datetime
+    """By the storage service's clock, UTC."""
+
+
+class ObjectWriter(Protocol):
+    """A streamed create-only upload. It exists for readers after `commit` returned, and never otherwise.
+
+    Dropping, closing or garbage-collecting an uncommitted writer must leave no object.
+    """
+
+    def write(self, data: bytes | bytearray | memoryview) -> int:
+        """Append bytes; returns how many were taken (all)."""
+        ...
+
+    def commit(self) -> ObjectInfo:
+        """Make the object exist. Raises ObjectExistsError when the name is taken by other bytes."""
+        ...
+
+    def abort(self) -> None:
+        """Leave nothing; safe to call twice, and after commit (then it does nothing)."""
+        ...
+
+
+class Store(Protocol):
+    """Objects below one prefix. Names are relative to it, use `/`, and can't leave it (InputError).
+
+    Every method may raise UnavailableError (try again) or InputError (no such bucket, no right).
+    """
+
+    @property
+    def url(self) -> str:
+        """`gs://bucket/prefix` or `file:///folder`; holds no secret."""
+        ...
+
+    def create(self, name: str, data: bytes) -> ObjectInfo:
+        """Create the object. Same bytes already there: returns that object. Other bytes: ObjectExistsError."""
+        ...
+
+    def create_stream(self, name: str) -> ObjectWriter:
+        """Begin a streamed create; see `ObjectWriter`. Memory does not grow with the object's size."""
+        ...
+
+    def replace(self, name: str, data: bytes, *, generation: int) -> ObjectInfo:
+        """Replace exactly this generation. GenerationChangedError when it is not the current one.
+
+        A lost reply is read back: if the current bytes are `data`, it was ours (so put a nonce in `data`).
+        """
+        ...
+
+    def read(
+        self, name: str, *, generation: int | None = None, max_bytes: int = 64 * 1024 * 1024
+    ) -> tuple[bytes, ObjectInfo]:
+        """The bytes of this generation (None: of the current one). ObjectMissingError when it is not there.
+
+        More than `max_bytes`: IntegrityError before reading. The bytes are checked against the service's CRC32C.
+        """
+        ...
+
+    def download(self, name: str, path: Path, *, generation: int | None = None) -> ObjectInfo:
+        """Stream this generation into a new local file, checked as in `read`; memory does not grow with size."""
+        ...
+
+    def find(self, name: str) -> ObjectInfo | None:
+        """The current generation, or None."""
+        ...
+
+    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+        """Current objects whose name begins with `prefix`, in name order. For `gc` and people, never for a job."""
+        ...
+
+
+class OpenStore(Protocol):
+    """How a `Store` is had from its URL; see `staging.open_store`."""
+
+    def __call__(self, url: str) -> AbstractContextManager[Store]:
+        """Open it; closing releases connections only."""
+        ...
