@@ -1,0 +1,115 @@
+"""The servers as fixtures: started when the first test asks, stopped when the last one is over.
+
+A test that kills a server, or counts on its fsync, takes `own_postgres` or `own_mariadb`, which nobody else uses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from tests.servers import missing
+from tests.servers.fake_gcs import FakeGcsServer
+from tests.servers.mariadb import MariadbServer
+from tests.servers.postgres import PostgresServer
+from tests.servers.programs import ServerMissingError
+from tests.servers.server import Server
+
+S = TypeVar("S", bound=Server)
+
+
+def _serve(make: type[S], **options: bool) -> Iterator[S]:
+    try:
+        server = make(**options)
+    except ServerMissingError as error:
+        missing.skip_or_fail(error)
+        raise  # never reached: the line above leaves
+    server.start()
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """The PostgreSQL server that all tests share."""
+    yield from _serve(PostgresServer)
+
+
+@pytest.fixture(scope="session")
+def mariadb_server() -> Iterator[MariadbServer]:
+    """The MariaDB server that all tests share."""
+    yield from _serve(MariadbServer)
+
+
+@pytest.fixture(scope="session")
+def gcs_server() -> Iterator[FakeGcsServer]:
+    """The fake-gcs-server that all tests share."""
+    yield from _serve(FakeGcsServer)
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server for one test, which may stop, kill and start it; durable."""
+    yield from _serve(PostgresServer, durable=True)
+
+
+@pytest.fixture
+def own_mariadb() -> Iterator[MariadbServer]:
+    """A MariaDB server for one test, which may stop, kill and start it; durable."""
+    yield from _serve(MariadbServer, durable=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_url(postgres_server: PostgresServer) -> str:
+    """SQLAlchemy URL of the shared PostgreSQL server's maintenance database, with all rights."""
+    return postgres_server.url()
+
+
+@pytest.fixture(scope="session")
+def mariadb_url(mariadb_server: MariadbServer) -> str:
+    """SQLAlchemy URL of the shared MariaDB server's system database, with all rights."""
+    return mariadb_server.url()
+
+
+@pytest.fixture
+def postgres_database(postgres_server: PostgresServer) -> Iterator[str]:
+    """SQLAlchemy URL of a fresh, empty PostgreSQL database."""
+    name = postgres_server.create_database()
+    yield postgres_server.url(name)
+    postgres_server.drop_database(name)
+
+
+@pytest.fixture
+def mariadb_database(mariadb_server: MariadbServer) -> Iterator[str]:
+    """SQLAlchemy URL of a fresh, empty MariaDB database."""
+    name = mariadb_server.create_database()
+    yield mariadb_server.url(name)
+    mariadb_server.drop_database(name)
+
+
+@pytest.fixture
+def sqlite_database(tmp_path: Path) -> str:
+    """SQLAlchemy URL of a new SQLite file."""
+    return f"sqlite:///{tmp_path / 'database.sqlite'}"
+
+
+@pytest.fixture
+def gcs_endpoint(gcs_server: FakeGcsServer, monkeypatch: pytest.MonkeyPatch) -> str:
+    """`http://127.0.0.1:port` of the fake-gcs-server, which STORAGE_EMULATOR_HOST names, too."""
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", gcs_server.endpoint)
+    # gcsfs asks each bucket for its kind over gRPC, which the emulator does not speak: a minute of waiting.
+    monkeypatch.setenv("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
+    return gcs_server.endpoint
+
+
+@pytest.fixture
+def gcs_bucket(gcs_server: FakeGcsServer, gcs_endpoint: str) -> Iterator[str]:
+    """`gs://name` of a fresh, empty bucket."""
+    name = gcs_server.create_bucket()
+    yield f"gs://{name}"
+    gcs_server.delete_bucket(name)

@@ -1,0 +1,101 @@
+"""PostgreSQL for tests."""
+
+from __future__ import annotations
+
+import secrets
+import signal
+from urllib.parse import quote
+
+import psycopg
+
+from tests.servers.programs import find_postgres
+from tests.servers.server import HOST, PASSWORD, Server
+
+USER = "penstock"
+
+
+class PostgresServer(Server):
+    """A cluster of its own. Not `durable`: nothing is synced, which is for tests that never kill it."""
+
+    name = "postgres"
+    system_users = ("postgres",)
+    stop_signal = signal.SIGINT
+    end_signal = signal.SIGQUIT
+
+    def __init__(self, *, durable: bool = False) -> None:
+        self._programs = find_postgres()
+        self._durable = durable
+        super().__init__()
+
+    def prepare(self) -> None:
+        """Make the cluster; its only account needs the password."""
+        password_file = self.folder / "password"
+        password_file.write_text(PASSWORD, encoding="utf-8")
+        password_file.chmod(0o644)
+        self.run(
+            [
+                str(self._programs.initdb),
+                f"--pgdata={self.folder / 'data'}",
+                f"--username={USER}",
+                f"--pwfile={password_file}",
+                "--auth=scram-sha-256",
+                "--encoding=UTF8",
+                "--locale=C.UTF-8",
+                "--no-sync",
+                "--no-instructions",
+            ]
+        )
+
+    def command(self) -> list[str]:
+        """Return the server's command line."""
+        settings = {
+            "listen_addresses": HOST,
+            "port": str(self.port),
+            "unix_socket_directories": "",
+            "shared_buffers": "64MB",
+            "max_connections": "120",
+            "max_prepared_transactions": "8",
+            "autovacuum_naptime": "10s",
+            # Nothing of ours may lean on the server's zone.
+            "timezone": "Asia/Kolkata",
+        }
+        if not self._durable:
+            settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        return [str(self._programs.postgres), "-D", str(self.folder / "data"), *options]
+
+    def is_ready(self) -> bool:
+        """Whether it lets us in."""
+        try:
+            self.connect().close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def connect(self, database: str = "postgres") -> psycopg.Connection[tuple[object, ...]]:
+        """Return a connection with all rights, in autocommit."""
+        return psycopg.connect(
+            host=HOST,
+            port=self.port,
+            user=USER,
+            password=PASSWORD,
+            dbname=database,
+            connect_timeout=5,
+            autocommit=True,
+        )
+
+    def url(self, database: str = "postgres", *, user: str = USER, password: str = PASSWORD) -> str:
+        """Return the SQLAlchemy URL of a database."""
+        return f"postgresql+psycopg://{quote(user, safe='')}:{quote(password, safe='')}@{HOST}:{self.port}/{database}"
+
+    def create_database(self) -> str:
+        """Create an empty database and return its name."""
+        name = f"test_{secrets.token_hex(6)}"
+        with self.connect() as connection:
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE template0")  # type: ignore[call-overload]
+        return name
+
+    def drop_database(self, name: str) -> None:
+        """Drop a database, and whoever is still connected to it."""
+        with self.connect() as connection:
+            connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")  # type: ignore[call-overload]

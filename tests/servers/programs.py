@@ -1,0 +1,89 @@
+"""Where the servers' programs lie on this machine."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+FAKE_GCS_VERSION = "1.56.1"
+CHECKOUT = Path(__file__).resolve().parents[2]
+FAKE_GCS_CACHED = CHECKOUT / ".cache" / "servers" / f"fake-gcs-server-{FAKE_GCS_VERSION}" / "fake-gcs-server"
+HOW_TO_GET_ALL = "python -m tests.servers.install"
+
+
+class ServerMissingError(Exception):
+    """A server's program is not on this machine. `server` is its name, `how_to_get` one sentence."""
+
+    def __init__(self, server: str, how_to_get: str) -> None:
+        super().__init__(f"{server} is not on this machine: {how_to_get}")
+        self.server = server
+        self.how_to_get = how_to_get
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresPrograms:
+    """PostgreSQL's programs, of one version."""
+
+    initdb: Path
+    postgres: Path
+
+
+@dataclass(frozen=True, slots=True)
+class MariadbPrograms:
+    """MariaDB's programs."""
+
+    install_db: Path
+    mariadbd: Path
+
+
+def find_postgres() -> PostgresPrograms:
+    """Return the programs on PATH, else Debian's newest; ServerMissingError."""
+    folders = [*_path_folders(), *sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=_version, reverse=True)]
+    folders += [Path("/usr/pgsql/bin"), Path("/opt/homebrew/bin")]
+    for folder in folders:
+        if (folder / "initdb").exists() and (folder / "postgres").exists():
+            # A wrapper's link would look for its libraries beside itself.
+            return PostgresPrograms((folder / "initdb").resolve(), (folder / "postgres").resolve())
+    raise ServerMissingError("PostgreSQL", f"run `{HOW_TO_GET_ALL}`, or `apt-get install postgresql`")
+
+
+def find_mariadb() -> MariadbPrograms:
+    """Return the programs on PATH or in the system's folders; ServerMissingError."""
+    install_db = _first("mariadb-install-db")
+    mariadbd = _first("mariadbd")
+    if install_db is None or mariadbd is None:
+        raise ServerMissingError("MariaDB", f"run `{HOW_TO_GET_ALL}`, or `apt-get install mariadb-server`")
+    return MariadbPrograms(install_db, mariadbd)
+
+
+def find_fake_gcs() -> Path:
+    """Return the program from the checkout's cache, else from PATH; ServerMissingError."""
+    found = FAKE_GCS_CACHED if FAKE_GCS_CACHED.exists() else _first("fake-gcs-server")
+    if found is None:
+        raise ServerMissingError(
+            "fake-gcs-server",
+            f"run `{HOW_TO_GET_ALL}`, or `go install github.com/fsouza/fake-gcs-server@v{FAKE_GCS_VERSION}`",
+        )
+    return found
+
+
+def has_mariadb_odbc() -> bool:
+    """Whether the ODBC driver of MariaDB is registered with the system's driver manager."""
+    registry = Path(os.environ.get("ODBCSYSINI", "/etc")) / "odbcinst.ini"
+    return registry.exists() and "maria" in registry.read_text(encoding="utf-8", errors="replace").lower()
+
+
+def _first(program: str) -> Path | None:
+    found = shutil.which(program, path=os.pathsep.join(map(str, [*_path_folders(), "/usr/sbin", "/usr/local/sbin"])))
+    return Path(found) if found else None
+
+
+def _path_folders() -> list[Path]:
+    return [Path(folder) for folder in os.environ.get("PATH", os.defpath).split(os.pathsep) if folder]
+
+
+def _version(folder: Path) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", str(folder))]
