@@ -7,9 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    ValidationInfo,
+    model_validator,
+)
+
+from staging.config_checks import check_name, check_staging_url, check_transform, check_zone
+from staging.secret_url import check_reference, look_up_url
 
 AUTO: Literal["auto"] = "auto"
 MAX_TASKS = 10_000
@@ -36,25 +48,24 @@ class SecretUrl:
     __str__ = __repr__
 
 
-def _secret_url(value: Any) -> SecretUrl:  # noqa: ANN401 - pydantic hands over whatever the file holds
-    from staging.secret_url import look_up_url  # noqa: PLC0415 - keeps this module free of os.environ
-
+def _secret_url(value: Any, info: ValidationInfo) -> SecretUrl:  # noqa: ANN401 - pydantic hands over whatever the file holds
     if isinstance(value, SecretUrl):
         return value
-    if not isinstance(value, str) or not value:
-        raise ValueError("should be a URL, env:NAME or file:/path")
-    return SecretUrl(value, look_up_url)
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError("should be a database URL in quotes, or env:NAME, or file:/path")
+    return SecretUrl(check_reference(value.strip()), (info.context or {}).get("look_up", look_up_url))
 
 
-Url = Annotated[SecretUrl, PlainValidator(_secret_url)]
+Url = Annotated[SecretUrl, PlainValidator(_secret_url), PlainSerializer(str)]
 Name = Annotated[str, Field(min_length=1)]
+Zone = Annotated[Name, AfterValidator(check_zone)]
 Positive = Annotated[int, Field(ge=1)]
 
 
 class Section(BaseModel):
     """A table of the pipeline file: unknown keys and wrong types are faults."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
 
 
 class SourceConfig(Section):
@@ -67,9 +78,18 @@ class SourceConfig(Section):
     time: Name
     columns: Annotated[tuple[Name, ...], Field(min_length=1, strict=False)]
     where: Name | None = None
-    timezone: Name
-    column_timezone: Name = "UTC"
+    timezone: Zone
+    column_timezone: Zone = "UTC"
     allow_float: bool = False
+
+    @model_validator(mode="after")
+    def _columns_are_distinct(self) -> Self:
+        carried = [self.key, self.time, *self.columns]
+        if twice := sorted({column for column in carried if carried.count(column) > 1}):
+            raise ValueError(
+                f"{', '.join(twice)} is named more than once; key, time and each of columns are different columns"
+            )
+        return self
 
     def table_parts(self) -> tuple[str | None, str]:
         """Return (schema or None, table): the first dot splits, unless `schema` is given (even empty)."""
@@ -79,7 +99,7 @@ class SourceConfig(Section):
 class StagingConfig(Section):
     """Where shards, parts and documents lie: `gs://bucket/prefix` or `file:///folder`."""
 
-    url: Name
+    url: Annotated[Name, AfterValidator(check_staging_url)]
 
 
 class ExportConfig(Section):
@@ -94,7 +114,7 @@ class ExportConfig(Section):
 class ProcessConfig(Section):
     """The user's transform and how many tasks run it."""
 
-    transform: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")] = "processor.revenue:revenue_per_user"
+    transform: Annotated[Name, AfterValidator(check_transform)] = "processor.revenue:revenue_per_user"
     tasks: Annotated[int, Field(ge=1, le=MAX_TASKS)] | Literal["auto"] = AUTO
     parallelism: Annotated[int, Field(ge=1, le=MAX_TASKS)] | Literal["auto"] = AUTO
     max_retries: Annotated[int, Field(ge=0, le=10)] = 3
@@ -117,7 +137,7 @@ class TargetConfig(Section):
 class Pipeline(Section):
     """One pipeline file."""
 
-    name: Name
+    name: Annotated[Name, AfterValidator(check_name)]
     source: SourceConfig
     staging: StagingConfig
     export: ExportConfig = ExportConfig()

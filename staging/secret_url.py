@@ -1,30 +1,85 @@
-"""Looks up a database URL where the pipeline file says it lies."""
+"""Looks up a database URL where the pipeline file says it lies, and knows the shape of one without looking."""
 
 from __future__ import annotations
 
+import difflib
 import os
+import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from staging.errors import InputError
 
+_DIALECTS = ("postgresql", "mysql", "mariadb", "sqlite", "oracle", "mssql", "duckdb", "cockroachdb", "snowflake")
+_EXAMPLES = "postgresql+psycopg://user@host/db, mysql+pymysql://…, mariadb+pymysql://… or sqlite:///file"
+
 
 def look_up_url(reference: str) -> str:
-    """Return the URL: `env:NAME` from the environment, `file:/path` from a file, anything else is the URL itself."""
+    """Return the URL: `env:NAME` from this process's environment, `file:/path` from a file, else the URL itself."""
+    return look_up_in(os.environ)(reference)
+
+
+def look_up_in(environ: Mapping[str, str]) -> Callable[[str], str]:
+    """Return a look-up as `look_up_url` that takes variables from `environ`."""
+
+    def look_up(reference: str) -> str:
+        if reference.startswith("env:"):
+            return _from_environment(reference.removeprefix("env:"), environ)
+        if _is_file(reference):
+            return _from_file(Path(reference.removeprefix("file:")))
+        return reference
+
+    return look_up
+
+
+def check_reference(reference: str) -> str:
+    """Return the reference if it has the shape of one; ValueError, without the text, if not. Nothing is looked up."""
     if reference.startswith("env:"):
-        name = reference.removeprefix("env:")
-        if not (url := os.environ.get(name, "").strip()):
-            raise InputError(
-                f"The environment variable {name} is not set.",
-                why="The pipeline takes a database URL from it.",
-                fix=f"Set {name}.",
-            )
-        return url
-    if reference.startswith("file:") and not reference.startswith("file://"):
-        path = Path(reference.removeprefix("file:"))
-        try:
-            return path.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as exc:
-            raise InputError(
-                f"The file {path} can't be read.", why=str(exc), fix="It should hold a database URL and nothing else."
-            ) from exc
+        if not re.fullmatch(r"env:[A-Za-z_][A-Za-z0-9_]*", reference):
+            raise ValueError("should be env:NAME with the name of a variable")
+    elif _is_file(reference):
+        if not reference.removeprefix("file:"):
+            raise ValueError("should be file:/path of a file that holds a URL")
+    else:
+        _check_url(reference)
     return reference
+
+
+def _check_url(url: str) -> None:
+    match = re.match(r"([A-Za-z][A-Za-z0-9_]*)(\+[A-Za-z0-9_]+)?://", url)
+    if match is None:
+        raise ValueError(f"should be a database URL such as {_EXAMPLES}, or env:NAME, or file:/path")
+    dialect = match[1]
+    if dialect not in _DIALECTS and (near := difflib.get_close_matches(dialect.lower(), _DIALECTS, n=1, cutoff=0.75)):
+        raise ValueError(f"{dialect}:// is no database URL; did you mean {near[0]}://?")
+    if dialect in ("http", "https", "gs", "s3", "file"):
+        raise ValueError(f"{dialect}:// is no database URL; write one such as {_EXAMPLES}")
+
+
+def _is_file(reference: str) -> bool:
+    return reference.startswith("file:") and not reference.startswith("file://")
+
+
+def _from_environment(name: str, environ: Mapping[str, str]) -> str:
+    if not (url := environ.get(name, "").strip()):
+        raise InputError(
+            f"The environment variable {name} is not set.",
+            why="The pipeline takes a database URL from it.",
+            fix=f"Set {name}.",
+        )
+    return url
+
+
+def _from_file(path: Path) -> str:
+    try:
+        url = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as exc:
+        why = exc.strerror if isinstance(exc, OSError) else "It is not UTF-8 text."
+        raise InputError(
+            f"The file {path} can't be read.", why=why or "", fix="It should hold a database URL and nothing else."
+        ) from exc
+    if not url:
+        raise InputError(
+            f"The file {path} is empty.", why="It should hold a database URL.", fix="Write the URL into it."
+        )
+    return url
