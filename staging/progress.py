@@ -54,7 +54,7 @@ class Progress:
         note: str = "",
         last: bool = False,
     ) -> None:
-        """Say the totals so far. Cheap to call for every batch: lines that come too fast are left out, but not the `last`."""
+        """Say the totals so far; cheap to call often: lines that come too fast are left out, but not the `last`."""
         if self._stream is None or (not last and self._clock() < self._next_seconds):
             return
         self._next_seconds = self._clock() + _SECONDS_BETWEEN_LINES
