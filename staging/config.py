@@ -121,6 +121,17 @@ class ProcessConfig(Section):
     timeout_seconds: Annotated[int, Field(ge=1, le=604_800)] = 600
 
 
+class LoadConfig(Section):
+    """How patient the loader is with the target database.
+
+    `lock_timeout_seconds`: how long it waits for a lock before it tries again. `idle_timeout_seconds`: after how long
+    the server ends a loader that went silent inside its transaction (frozen, cut off), so that its lock is freed.
+    """
+
+    lock_timeout_seconds: Annotated[int, Field(ge=1, le=3600)] = 30
+    idle_timeout_seconds: Annotated[int, Field(ge=1, le=3600)] = 60
+
+
 class TargetConfig(Section):
     """The table that receives one row per key and day."""
 
@@ -142,6 +153,7 @@ class Pipeline(Section):
     staging: StagingConfig
     export: ExportConfig = ExportConfig()
     process: ProcessConfig = ProcessConfig()
+    load: LoadConfig = LoadConfig()
     target: TargetConfig
 
 
