@@ -35,7 +35,7 @@ _DECIMAL = re.compile(r"Decimal\(([1-9]\d?), (0|[1-9]\d?)\)")
 
 
 def format_dtype(dtype: pl.DataType) -> str:
-    """Return the spelling, such as `Int64`, `Decimal(12, 2)`, `Datetime(us, UTC)`; TypeError for types shards don't have."""
+    """Return the spelling, such as `Int64`, `Decimal(12, 2)`, `Datetime(us, UTC)`; TypeError for any other type."""
     if isinstance(dtype, pl.Decimal):
         return f"Decimal({dtype.precision}, {dtype.scale})"
     try:

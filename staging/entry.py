@@ -25,7 +25,7 @@ def end_process(run: Callable[[], None]) -> int:
     except PenstockError as error:
         print(redact(f"error: {error}"), file=sys.stderr)
         return int(error.exit_code)
-    except BaseException:  # polars' PanicException is no Exception
+    except BaseException:  # noqa: BLE001 - polars' PanicException is no Exception; nothing is swallowed: exit 1
         print(redact(traceback.format_exc()), file=sys.stderr)
         print("error: This is a bug in Penstock. Please report it with the lines above.", file=sys.stderr)
         return int(ExitCode.BUG)

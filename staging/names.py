@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -119,7 +120,10 @@ class DayNames:
 
 @dataclass(frozen=True, slots=True)
 class ParsedName:
-    """What an object name says; `kind` is `head`, `shard`, `manifest`, `run`, `export`, `part`, `quarantine`, `receipt` or `loaded`."""
+    """What an object name says.
+
+    `kind` is `head`, `shard`, `manifest`, `run`, `export`, `part`, `quarantine`, `receipt` or `loaded`.
+    """
 
     kind: str
     pipeline: str
@@ -172,25 +176,18 @@ def _parsed(name: str, parsed: ParsedName) -> ParsedName | None:
 
 def _build(names: DayNames, parsed: ParsedName) -> str:
     run_id, export_id, shard = parsed.run_id or "", parsed.export_id or "", parsed.shard or 0
-    match parsed.kind:
-        case "head":
-            return names.head()
-        case "shard":
-            return names.shard_file(export_id, shard, parsed.file or 0)
-        case "manifest":
-            return names.manifest(export_id)
-        case "run":
-            return names.run(run_id)
-        case "export":
-            return names.run_export(run_id)
-        case "loaded":
-            return names.loaded(run_id)
-        case "part":
-            return names.part(run_id, shard)
-        case "quarantine":
-            return names.quarantine(run_id, shard)
-        case _:
-            return names.receipt(run_id, shard)
+    builders: dict[str, Callable[[], str]] = {
+        "head": names.head,
+        "shard": lambda: names.shard_file(export_id, shard, parsed.file or 0),
+        "manifest": lambda: names.manifest(export_id),
+        "run": lambda: names.run(run_id),
+        "export": lambda: names.run_export(run_id),
+        "loaded": lambda: names.loaded(run_id),
+        "part": lambda: names.part(run_id, shard),
+        "quarantine": lambda: names.quarantine(run_id, shard),
+        "receipt": lambda: names.receipt(run_id, shard),
+    }
+    return builders[parsed.kind]()
 
 
 def _day(text: str) -> date:

@@ -62,7 +62,8 @@ class ParquetObject(io.RawIOBase):
         if (info.size_bytes, info.crc32c) != (self.size_bytes, crc32c):
             raise IntegrityError(
                 f"{self.object_name} is not what was written.",
-                why=f"{self.size_bytes} bytes with CRC32C {crc32c} were sent; the store holds {info.size_bytes} with {info.crc32c}.",
+                why=f"{self.size_bytes} bytes with CRC32C {crc32c} were sent; "
+                f"the store holds {info.size_bytes} with {info.crc32c}.",
                 fix="Run again; the object counts for nothing.",
             )
         return ShardFile(

@@ -14,6 +14,7 @@ from staging.errors import InputError
 
 FIBONACCI = "fibonacci-u64"
 XXH64 = "xxh64"
+_MAX_INT64_DIGITS = 18
 _MULTIPLIER = 0x9E3779B97F4A7C15
 _KNOWN_INTEGERS = {0: 0, 1: 0x9E3779B9, 2: 0x3C6EF372, -1: 0x61C88646}
 _KNOWN_TEXTS = {
@@ -26,7 +27,7 @@ _KNOWN_TEXTS = {
 def choose_function(dtype: pl.DataType) -> str:
     """Return the name of the shard function for keys of this type, or raise InputError."""
     if (dtype.is_integer() and dtype not in (pl.Int128, pl.UInt128)) or (
-        isinstance(dtype, pl.Decimal) and dtype.scale == 0 and dtype.precision <= 18
+        isinstance(dtype, pl.Decimal) and dtype.scale == 0 and dtype.precision <= _MAX_INT64_DIGITS
     ):
         return FIBONACCI
     if dtype in (pl.String, pl.Binary):
