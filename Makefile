@@ -1,6 +1,38 @@
-.PHONY: check
-check:
-	.venv/bin/ruff format --check .
-	.venv/bin/ruff check .
-	.venv/bin/mypy
-	.venv/bin/lint-imports
+# Every target sets up what it needs: git, make and Python 3.11 or newer are enough.
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench nightly clean
+BIN := .venv/bin
+
+help:           ## Say what can be made
+	@sed -n 's/^\([a-z]*\): *.*## \(.*\)/  make \1\t\2/p' Makefile
+
+demo:           ## Make a small shop on SQLite and bring one of its days to its revenue table
+	@.ci/setup demo
+	@$(BIN)/penstock demo --folder .demo
+
+check:          ## Format, lint, types, import contracts, unit tests
+	@.ci/setup all
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q tests/unit
+
+test:           ## Run all tests; servers they need are installed where that needs no question (make test ARGS="-k fence")
+	@.ci/setup all
+	@$(BIN)/python -m tests.servers.install
+	$(BIN)/python -m pytest $(ARGS)
+
+nightly:        ## Run all tests and those that take too long for every day
+	@.ci/setup all
+	@$(BIN)/python -m tests.servers.install
+	$(BIN)/python -m pytest -m "nightly or not nightly" $(ARGS)
+
+bench:          ## Measure against other tools and write docs/benchmarks.md
+	@.ci/setup all
+	@$(BIN)/python -m tests.servers.install
+	$(BIN)/python -m bench $(ARGS)
+
+clean:          ## Remove everything that was set up, built or cached here
+	rm -rf .venv .tools .cache .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+	find . -name __pycache__ -prune -exec rm -rf {} +

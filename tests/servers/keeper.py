@@ -22,6 +22,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _PATIENCE_SECONDS = 20
@@ -70,7 +71,7 @@ def main(argv: list[str]) -> int:
     return code
 
 
-def drop_rights(user: str) -> dict[str, object]:
+def drop_rights(user: str) -> dict[str, Any]:
     """Return the Popen arguments that make a child run as `user`; none for `-`."""
     return {} if user == "-" else {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []}
 

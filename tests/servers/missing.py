@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import NoReturn
+from collections.abc import Generator
+from typing import Any, NoReturn
 
 import pytest
 
@@ -24,3 +25,40 @@ def skip_or_fail(error: ServerMissingError) -> NoReturn:
     if are_required():
         pytest.fail(f"{error} (PENSTOCK_REQUIRE_SERVERS is set)", pytrace=False)
     pytest.skip(f"{error.server} is not on this machine")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Turn any skip into a failure where servers are required, save those of tests marked `may_skip`."""
+    report = yield
+    if (
+        are_required()
+        and report.skipped
+        and not hasattr(report, "wasxfail")
+        and not item.get_closest_marker("may_skip")
+    ):
+        _fail(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Turn the skip of a whole file into a failure where servers are required."""
+    report = yield
+    if are_required() and report.skipped:
+        _fail(report)
+    return report
+
+
+def _fail(report: Any) -> None:
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+    report.outcome = "failed"
+    report.longrepr = f"PENSTOCK_REQUIRE_SERVERS is set, so nothing may be skipped: {reason}"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which servers were missing and how to get them."""
+    if FOUND_MISSING:
+        terminalreporter.section("missing servers: their tests did not run", yellow=True)
+        for server, how_to_get in sorted(FOUND_MISSING.items()):
+            terminalreporter.line(f"{server}: {how_to_get}")

@@ -70,14 +70,22 @@ def find_fake_gcs() -> Path:
     return found
 
 
-def has_mariadb_odbc() -> bool:
-    """Whether the ODBC driver of MariaDB is registered with the system's driver manager."""
+def find_mariadb_odbc() -> str:
+    """Return the name by which the driver manager knows MariaDB's ODBC driver; ServerMissingError."""
     registry = Path(os.environ.get("ODBCSYSINI", "/etc")) / "odbcinst.ini"
-    return registry.exists() and "maria" in registry.read_text(encoding="utf-8", errors="replace").lower()
+    text = registry.read_text(encoding="utf-8", errors="replace") if registry.exists() else ""
+    for name in re.findall(r"^\[(.+)\]", text, flags=re.MULTILINE):
+        if "maria" in name.lower():
+            return str(name)
+    raise ServerMissingError(
+        "MariaDB's ODBC driver", f"run `{HOW_TO_GET_ALL}`, or `apt-get install odbc-mariadb unixodbc`"
+    )
 
 
 def _first(program: str) -> Path | None:
-    found = shutil.which(program, path=os.pathsep.join(map(str, [*_path_folders(), "/usr/sbin", "/usr/local/sbin"])))
+    found = shutil.which(
+        program, path=os.pathsep.join(map(str, [*_path_folders(), "/usr/bin", "/usr/sbin", "/usr/local/sbin"]))
+    )
     return Path(found) if found else None
 
 

@@ -14,6 +14,7 @@ import time
 from abc import ABC, abstractmethod
 from pathlib import Path
 
+from tests.guards import environment_of_servers
 from tests.servers.keeper import drop_rights
 
 HOST = "127.0.0.1"
@@ -77,6 +78,7 @@ class Server(ABC):
                 ],
                 stdin=subprocess.PIPE,
                 start_new_session=True,
+                env=environment_of_servers(),
             )
             deadline = time.monotonic() + _START_SECONDS
             while self._keeper.poll() is None and time.monotonic() < deadline:
@@ -122,7 +124,7 @@ class Server(ABC):
             stderr=subprocess.STDOUT,
             env={**os.environ, "HOME": str(self.folder), **environment},
             check=False,
-            **drop_rights(self.user),  # type: ignore[call-overload]
+            **drop_rights(self.user),
         )
         if done.returncode != 0:
             raise ServerFailedError(f"{command[0]} ended with {done.returncode}:\n{done.stdout.decode()[-3000:]}")

@@ -1,0 +1,99 @@
+"""What no test may do: speak to another machine, lean on the user's settings, leave a process behind."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import os
+import secrets
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ENVIRONMENT_AT_START = dict(os.environ)
+"""For tests that run the user's own tools, such as uv with its package index."""
+
+_MARK = "PENSTOCK_TEST_RUN"
+_KEPT_SETTINGS = ("PENSTOCK_REQUIRE_SERVERS", _MARK)
+_FOREIGN = (
+    "CLOUD_RUN_",
+    "CLOUDSDK_",
+    "GCSFS_",
+    "GOOGLE_",
+    "PENSTOCK_",
+    "POLARS_",
+    "RUN_EMULATOR_",
+    "STORAGE_EMULATOR_",
+)
+_PROXIES = ("http_proxy", "https_proxy", "all_proxy")
+_PATIENCE_SECONDS = 5.0
+_PROC = Path("/proc")
+
+
+class OtherMachineError(Exception):
+    """A test tried to reach an address that is not loopback."""
+
+
+def pytest_configure() -> None:
+    """Forget the user's settings, mark our children, and watch connections, for the whole run."""
+    for name in list(os.environ):
+        if name.startswith(_FOREIGN) and name not in _KEPT_SETTINGS:
+            del os.environ[name]
+        if name.lower() in (*_PROXIES, "no_proxy"):
+            del os.environ[name]
+    os.environ |= {_MARK: secrets.token_hex(8), "NO_GCE_CHECK": "true", "TZ": "Pacific/Chatham"}
+    time.tzset()
+    sys.addaudithook(_refuse_other_machines)
+
+
+def _refuse_other_machines(event: str, arguments: tuple[object, ...]) -> None:
+    # Sockets of C libraries are not seen; what they connect to is given to them as URLs of the tests' own servers.
+    if event == "socket.connect" and isinstance(address := arguments[1], tuple) and not _is_loopback(str(address[0])):
+        raise OtherMachineError(f"a test connects to {address[0]}")
+
+
+def _is_loopback(host: str) -> bool:
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(host.partition("%")[0]).is_loopback
+    return host == "localhost"
+
+
+@pytest.fixture(autouse=True)
+def _no_process_is_left_behind() -> Iterator[None]:
+    yield
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while (left := find_children_of_tests()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    for pid in left:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    if left:
+        pytest.fail(f"the test left processes behind: {left}", pytrace=False)
+
+
+def find_children_of_tests() -> dict[int, str]:
+    """Return the running processes that tests of this run started, with their command lines; not the shared servers.
+
+    They are known by a variable in their environment, so one whose parent has died is found, too.
+    """
+    mark = f"{_MARK}={os.environ[_MARK]}".encode()
+    found = {}
+    for folder in _PROC.glob("[0-9]*"):
+        try:
+            if int(folder.name) == os.getpid() or mark not in (folder / "environ").read_bytes().split(b"\0"):
+                continue
+            command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+        except OSError:
+            continue
+        if command and "multiprocessing.resource_tracker" not in command:  # a zombie has no command line any more
+            found[int(folder.name)] = command
+    return found
+
+
+def environment_of_servers() -> dict[str, str]:
+    """Return the environment for processes that outlive a test."""
+    return {name: value for name, value in os.environ.items() if name != _MARK}
