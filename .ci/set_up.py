@@ -81,6 +81,8 @@ def _install_uv() -> str:
     print(f"Installing uv {UV_VERSION} into {PRIVATE_UV.relative_to(CHECKOUT)} …", file=sys.stderr, flush=True)
     shutil.rmtree(PRIVATE_UV, ignore_errors=True)
     package = f"uv=={UV_VERSION}"
+    if not _has("ensurepip") and not _has("pip"):
+        _install_ensurepip()
     if _has("ensurepip"):
         _run([sys.executable, "-m", "venv", str(PRIVATE_UV)])
         _run([str(PRIVATE_UV / "bin" / "python"), "-m", "pip", "install", "--quiet", package])
@@ -93,6 +95,18 @@ def _install_uv() -> str:
             "apt-get install python3-venv, or install uv (https://docs.astral.sh/uv), and run the same again.",
         )
     return str(PRIVATE_UV / "bin" / "uv")
+
+
+def _install_ensurepip() -> None:
+    """Install what Debian and Ubuntu take out of Python, if it is their Python and that needs no question."""
+    root = [] if os.geteuid() == 0 else ["sudo", "-n"]
+    apt = shutil.which("apt-get")
+    if apt is None or Path(sys.base_prefix) != Path("/usr") or (root and shutil.which("sudo") is None):
+        return
+    print("Installing python3-venv …", file=sys.stderr, flush=True)
+    quiet = [*root, "env", "DEBIAN_FRONTEND=noninteractive", apt, "-qq", "-o", "Dpkg::Use-Pty=0"]
+    for arguments in (["update"], ["install", "-y", "--no-install-recommends", "python3-venv"]):
+        subprocess.run([*quiet, *arguments], stdin=subprocess.DEVNULL, stdout=sys.stderr.fileno(), check=False)
 
 
 def _has(module: str) -> bool:
