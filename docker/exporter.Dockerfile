@@ -1,0 +1,31 @@
+# The exporter as an image: reads a day of the source database once and writes its shards.
+#
+#   docker build -f docker/exporter.Dockerfile -t penstock-exporter .
+#
+# It holds `staging/` and `exporter/`, what uv.lock says of their extras, and nothing else of Penstock.
+# Pipeline files and modules with transforms of your own belong into /pipelines, by a volume or an image on top of this.
+FROM python:3.11-slim-bookworm AS build
+ENV UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never
+RUN pip install --no-cache-dir uv==0.13.9
+WORKDIR /app
+# Dependencies first: they change more seldom than the code, so their layer is cached.
+COPY pyproject.toml uv.lock ./
+RUN uv sync --locked --no-dev --no-install-project --extra exporter --extra postgres --extra mysql --extra odbc
+COPY README.md LICENSE ./
+COPY staging/ staging/
+COPY exporter/ exporter/
+RUN uv sync --locked --no-dev --no-editable --extra exporter --extra postgres --extra mysql --extra odbc
+# The distribution names the commands of all jobs; those whose job is not here go.
+RUN find .venv/bin -name 'penstock*' ! -name penstock-exporter -delete
+
+FROM python:3.11-slim-bookworm
+# The ODBC driver is how MySQL and MariaDB are read at full speed; no other image needs it.
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends odbc-mariadb unixodbc \
+    && rm -rf /var/lib/apt/lists/*
+RUN useradd --uid 10001 --create-home penstock
+COPY --from=build /app/.venv /app/.venv
+ENV PATH=/app/.venv/bin:$PATH PYTHONPATH=/pipelines PYTHONUNBUFFERED=1
+WORKDIR /pipelines
+USER 10001
+ENTRYPOINT ["penstock-exporter"]

@@ -1,0 +1,27 @@
+# The processor as an image: one task makes the parts of its shards. No database driver is in it.
+#
+#   docker build -f docker/processor.Dockerfile -t penstock-processor .
+#
+# It holds `staging/` and `processor/`, what uv.lock says of their extras, and nothing else of Penstock.
+# Pipeline files and modules with transforms of your own belong into /pipelines, by a volume or an image on top of this.
+FROM python:3.11-slim-bookworm AS build
+ENV UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never
+RUN pip install --no-cache-dir uv==0.13.9
+WORKDIR /app
+# Dependencies first: they change more seldom than the code, so their layer is cached.
+COPY pyproject.toml uv.lock ./
+RUN uv sync --locked --no-dev --no-install-project --extra processor
+COPY README.md LICENSE ./
+COPY staging/ staging/
+COPY processor/ processor/
+RUN uv sync --locked --no-dev --no-editable --extra processor
+# The distribution names the commands of all jobs; those whose job is not here go.
+RUN find .venv/bin -name 'penstock*' ! -name penstock-processor -delete
+
+FROM python:3.11-slim-bookworm
+RUN useradd --uid 10001 --create-home penstock
+COPY --from=build /app/.venv /app/.venv
+ENV PATH=/app/.venv/bin:$PATH PYTHONPATH=/pipelines PYTHONUNBUFFERED=1
+WORKDIR /pipelines
+USER 10001
+ENTRYPOINT ["penstock-processor"]
