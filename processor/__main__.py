@@ -1,0 +1,51 @@
+"""`penstock-processor`: one task of a Cloud Run job. Reads the environment once; ends without running destructors."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+
+from staging.cancel import cancel_on_signals
+from staging.entry import end_process, exit_now
+
+
+@click.command(name="penstock-processor")
+@click.option("--config", type=click.Path(path_type=Path), required=True, help="The pipeline file.")
+@click.option("--day", required=True, help="Business day, YYYY-MM-DD.")
+@click.option("--run-id", required=True, help="The run whose export is processed and whose parts are written.")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Overrides a key of the file; repeatable.")
+def main(config: Path, day: str, run_id: str, overrides: tuple[str, ...]) -> None:
+    """Process the shards of this task: those numbered CLOUD_RUN_TASK_INDEX, plus multiples of CLOUD_RUN_TASK_COUNT.
+
+    Needs CLOUD_RUN_TASK_INDEX, CLOUD_RUN_TASK_COUNT and CLOUD_RUN_TASK_ATTEMPT, as Cloud Run sets them. Connects to
+    the staging bucket only, never to a database.
+    """
+    scratch = Path(tempfile.gettempdir()) / f"penstock-processor-{os.getpid()}"
+    code = end_process(lambda: _run(config, day, run_id, overrides, scratch))
+    shutil.rmtree(scratch, ignore_errors=True)
+    exit_now(code)
+
+
+def _run(config: Path, day: str, run_id: str, overrides: tuple[str, ...], scratch: Path) -> None:
+    with cancel_on_signals() as early:
+        # Wrong settings are told before the slow imports; and a signal that comes during these is not lost.
+        from processor.start import read_start  # noqa: PLC0415
+
+        environ = dict(os.environ)
+        start = read_start(config, day, run_id, environ=environ, overrides=overrides, folder=Path.cwd())
+        from processor.run_task import run_task  # noqa: PLC0415
+
+        # polars, when it is imported, puts a SIGINT handler of its own before ours; entering again puts ours first.
+        with cancel_on_signals() as cancel:
+            early.check()
+            scratch.mkdir(mode=0o700)
+            run_task(start, environ, scratch, cancel, say=lambda line: print(line, file=sys.stderr, flush=True))
+
+
+if __name__ == "__main__":
+    main()

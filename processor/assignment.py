@@ -1,0 +1,43 @@
+"""What is the same for every shard of a run: decided once, before the first shard is fetched."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from processor.declaration import read_contract
+from processor.describe_day import describe_day
+from processor.find_transform import find_transform
+from processor.transform import Contract, Day, Transform
+from staging.config import Pipeline
+from staging.manifest import Manifest
+from staging.names import DayNames
+from staging.store import Store
+from staging.used_export import read_manifest, read_run_export
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """The run, the export it uses, the transform and its promise. `transform_name` is what the pipeline calls it."""
+
+    names: DayNames
+    run_id: str
+    manifest: Manifest
+    day: Day
+    column_timezone: str
+    transform_name: str
+    transform: Transform
+    contract: Contract
+
+
+def read_assignment(
+    store: Store, pipeline: Pipeline, names: DayNames, run_id: str, folders: Sequence[Path]
+) -> Assignment:
+    """Read what the run uses and ask the transform what it promises. Raises before anything is fetched or written."""
+    manifest = read_manifest(store, names, read_run_export(store, names, run_id))
+    day = describe_day(manifest, pipeline)
+    name = pipeline.process.transform
+    transform = find_transform(name, folders)
+    contract = read_contract(transform, day, name=name)
+    return Assignment(names, run_id, manifest, day, pipeline.source.column_timezone, name, transform, contract)

@@ -1,0 +1,121 @@
+"""Whether the rows that came out keep what the transform promised. Nothing is written before they do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+from processor.assignment import Assignment
+from processor.planned import REASON, check_schema, quarantine_schema
+from processor.run_plan import Result
+from processor.shard_checks import ShardCounts
+from staging.control_sums import format_minor_units, scale_of, sum_minor_units
+from staging.errors import InputError, IntegrityError
+from staging.manifest import Shard
+from staging.run_documents import Conservation
+from staging.sharding import shard_of
+
+_SHOWN_KEYS = 3
+_MAX_REASONS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What a part will hold: rows sorted by key, quarantined rows sorted by all they hold, and the proof."""
+
+    rows: pl.DataFrame
+    quarantine: pl.DataFrame
+    reasons: Mapping[str, int]
+    conserved: tuple[Conservation, ...]
+    counts: ShardCounts
+
+
+def check_output(result: Result, work: Assignment, shard: Shard) -> Output:
+    """Return what may be written. InputError or IntegrityError names the promise that was broken."""
+    name, expected = work.transform_name, quarantine_schema(work.day)
+    check_schema("output", result.rows.schema, work.contract.schema, name=name)
+    check_schema("quarantine", result.quarantine.schema, expected, name=name)
+    rows = _check_key(result.rows, work, shard)
+    reasons = _check_reasons(result, name)
+    conserved = tuple(_check_sum(result, work, shard, *pair) for pair in work.contract.conserves.items())
+    # Whole rows decide the order, so that two attempts write the same bytes whatever order the engine gave them.
+    return Output(rows, result.quarantine.sort(list(expected)), reasons, conserved, result.counts)
+
+
+def _check_key(rows: pl.DataFrame, work: Assignment, shard: Shard) -> pl.DataFrame:
+    """Return the rows sorted by their key, which is there, unique, and belongs to this shard."""
+    key, name, shards = work.contract.key, work.transform_name, len(work.manifest.shards)
+    if missing := rows.get_column(key).null_count():
+        raise _broken_key(name, f"{missing} of {rows.height} rows have no {key}", shard)
+    rows = rows.sort(key)
+    keys = rows.get_column(key)
+    if (twice := keys.filter(keys == keys.shift())).len():
+        raise _broken_key(name, f"{key} is not unique: {_examples(twice.unique(maintain_order=True))}", shard)
+    strays = rows.lazy().filter(shard_of(key, keys.dtype, shards) != shard.shard).select(key).collect().to_series()
+    if strays.len():
+        raise _broken_key(name, f"{key} of {strays.len()} rows belongs to another shard: {_examples(strays)}", shard)
+    return rows
+
+
+def _broken_key(name: str, what: str, shard: Shard) -> InputError:
+    return InputError(
+        f"The transform {name} breaks its contract: {what}.",
+        why=f"In shard {shard.shard}. A part has one row a key, of keys of its own shard; else keys would count twice.",
+        fix="Group by the shard's key, and let what has none go to quarantine.",
+    )
+
+
+def _examples(keys: pl.Series) -> str:
+    shown = ", ".join(repr(key) for key in keys.head(_SHOWN_KEYS))
+    return shown + (f" and {keys.len() - _SHOWN_KEYS} more" if keys.len() > _SHOWN_KEYS else "")
+
+
+def _check_reasons(result: Result, name: str) -> dict[str, int]:
+    quarantine, counts = result.quarantine, result.counts
+    if quarantine.height > counts.rows:
+        raise InputError(
+            f"The transform {name} sets {quarantine.height} rows aside of a shard that has {counts.rows}.",
+            fix="Quarantine takes rows of the shard, each once.",
+        )
+    reasons = quarantine.get_column(REASON)
+    if nameless := reasons.null_count() + (reasons == "").sum():
+        raise InputError(
+            f"The transform {name} sets {nameless} rows aside without a reason.",
+            fix=f"Give each quarantined row a text in its column {REASON!r}.",
+        )
+    if (kinds := reasons.n_unique()) > _MAX_REASONS:
+        raise InputError(
+            f"The transform {name} gives {kinds} different reasons.",
+            why=f"Reasons are counted and reported; {_MAX_REASONS} are the most.",
+            fix="Name the rule that a row breaks, without the row's values.",
+        )
+    counted = quarantine.group_by(REASON).len().sort(REASON)
+    return dict(counted.iter_rows())
+
+
+def _check_sum(result: Result, work: Assignment, shard: Shard, output: str, source: str) -> Conservation:
+    """Prove shard = part + quarantine for one declared sum, in units of the finer of the two columns' last places."""
+    part_scale, shard_scale = scale_of(work.contract.schema[output]), scale_of(work.day.schema[source])
+    whole = result.counts.sums[source]
+    part = sum_minor_units(result.rows.get_column(output))
+    aside = sum_minor_units(result.quarantine.get_column(source))
+    kept = Conservation(
+        output=output,
+        source=source,
+        shard=format_minor_units(whole, shard_scale),
+        part=format_minor_units(part, part_scale),
+        quarantine=format_minor_units(aside, shard_scale),
+    )
+    scale = max(part_scale, shard_scale)
+    lost = (whole - aside) * 10 ** (scale - shard_scale) - part * 10 ** (scale - part_scale)
+    if lost:
+        raise IntegrityError(
+            f"The transform {work.transform_name} does not conserve {source}: "
+            f"{format_minor_units(lost, scale)} of it is not in {output}.",
+            why=f"In shard {shard.shard} {source} sums to {kept.shard}; {output} of the part to {kept.part}, "
+            f"{source} of the quarantine to {kept.quarantine}.",
+            fix="Let every row count in the output or go to quarantine, once. Nothing was written.",
+        )
+    return kept

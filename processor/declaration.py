@@ -1,0 +1,67 @@
+"""What a transform promises, and whether it can be promised at all. Checked before any shard is fetched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import polars as pl
+
+from processor.transform import Contract, Day, Transform
+from processor.user_code import user_code
+from staging.control_sums import MAX_CONSERVED_DIGITS, is_conservable
+from staging.dtypes import format_dtype
+from staging.errors import InputError
+
+
+def read_contract(transform: Transform, day: Day, *, name: str) -> Contract:
+    """Ask the transform for its contract; InputError names everything in it that can't hold."""
+    with user_code(name, "raised in its contract"):
+        contract = transform.contract(day)
+    if not isinstance(contract, Contract):
+        raise InputError(
+            f"The contract of the transform {name} is of type {type(contract).__name__}.",
+            fix="Return a processor.transform.Contract.",
+        )
+    if faults := [*_shape(contract, day), *_sums(contract, day)]:
+        raise InputError(
+            f"The contract of the transform {name} can't hold: {'; '.join(faults)}.",
+            why=f"The shards have {format_schema(day.schema)}, their key is {day.key}.",
+            fix="Correct the contract.",
+        )
+    return contract
+
+
+def format_schema(schema: pl.Schema) -> str:
+    """Return `user_id Int64, amount Decimal(12, 2)`, also of types that shards don't have."""
+    return ", ".join(f"{name} {_text(dtype)}" for name, dtype in schema.items()) or "no column"
+
+
+def _text(dtype: pl.DataType) -> str:
+    try:
+        return format_dtype(dtype)
+    except TypeError:
+        return str(dtype)
+
+
+def _shape(contract: Contract, day: Day) -> Iterator[str]:
+    for column, dtype in contract.schema.items():
+        try:
+            format_dtype(dtype)
+        except TypeError:
+            yield f"{column} has type {dtype}, which a part can't carry"
+    if contract.key not in contract.schema:
+        yield f"its key {contract.key!r} is not in its schema"
+    elif contract.schema[contract.key] != day.schema[day.key]:
+        yield f"its key {contract.key} has type {contract.schema[contract.key]}, the shards' key {day.schema[day.key]}"
+
+
+def _sums(contract: Contract, day: Day) -> Iterator[str]:
+    for output, source in contract.conserves.items():
+        for column, schema, which in ((output, contract.schema, "output"), (source, day.schema, "shards")):
+            if column not in schema:
+                yield f"it conserves {output} = {source}, but the {which} have no column {column!r}"
+            elif not is_conservable(schema[column]):
+                yield (
+                    f"it conserves {column} of type {_text(schema[column])}, which has no exact sum"
+                    f" (integers have, and decimals of {MAX_CONSERVED_DIGITS} digits at most)"
+                )

@@ -1,0 +1,86 @@
+"""The transform's answer for one shard: a plan, not yet run.
+
+The function is called before the shard's file is in its place, so that it can only plan: code that runs the frame
+itself (`collect`, `sink_…`) finds no file and is told so. Contract faults show before anything is fetched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from processor.assignment import Assignment
+from processor.declaration import format_schema
+from processor.transform import Day, Split
+from processor.user_code import user_code
+from staging.errors import InputError
+
+REASON = "reason"
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """Output rows, and quarantined rows where the transform sets any aside."""
+
+    rows: pl.LazyFrame
+    quarantine: pl.LazyFrame | None
+
+
+def quarantine_schema(day: Day) -> pl.Schema:
+    """Return the shard's columns and `reason`."""
+    return pl.Schema({**day.schema, REASON: pl.String()})
+
+
+def scan(paths: Sequence[Path], schema: pl.Schema) -> pl.LazyFrame:
+    """Return a lazy frame of files that need not be there yet. They must have exactly this schema when it runs."""
+    return pl.scan_parquet([*paths], schema=schema, glob=False, hive_partitioning=False)
+
+
+def plan_output(work: Assignment, rows: pl.LazyFrame, paths: Sequence[Path]) -> Planned:
+    """Call the transform on a shard that is not at `paths` yet and check the shape of its plan; else InputError."""
+    name = work.transform_name
+    with user_code(name, "raised"):
+        try:
+            answer = work.transform.apply(rows, work.day)
+        except FileNotFoundError as exc:
+            if any(str(path) in str(exc) for path in paths):
+                raise _eager(name) from exc
+            raise
+    planned = Planned(answer.rows, answer.quarantine) if isinstance(answer, Split) else Planned(answer, None)
+    _check_plan("output", planned.rows, work.contract.schema, name)
+    if isinstance(answer, Split):
+        _check_plan("quarantine", answer.quarantine, quarantine_schema(work.day), name)
+    return planned
+
+
+def check_schema(kind: str, found: pl.Schema, expected: pl.Schema, *, name: str) -> None:
+    """InputError that names both schemas unless names, types and order are the same."""
+    if list(found.items()) != list(expected.items()):
+        raise InputError(
+            f"The {kind} of the transform {name} has another schema than it must have.",
+            why=f"It has {format_schema(found)}; it must have {format_schema(expected)}.",
+            fix="Select and cast the columns at the end of the transform, in this order.",
+        )
+
+
+def _check_plan(kind: str, frame: object, expected: pl.Schema, name: str) -> None:
+    if not isinstance(frame, pl.LazyFrame):
+        raise InputError(
+            f"The transform {name} returned no LazyFrame for its {kind}.",
+            why=f"It is of type {type(frame).__name__}.",
+            fix="Return the lazy frame itself, without collecting it, or Split(rows=…, quarantine=…).",
+        )
+    with user_code(name, f"planned an impossible {kind}"):
+        found = frame.collect_schema()
+    check_schema(kind, found, expected, name=name)
+
+
+def _eager(name: str) -> InputError:
+    return InputError(
+        f"The transform {name} runs the frame itself.",
+        why="It collects or sinks the lazy frame it was given; Penstock must run it, once, to count what it does.",
+        fix="Return the lazy frame without `collect`, `fetch`, `sink_…` or `len()` on the way.",
+    )

@@ -1,0 +1,85 @@
+"""One task of the job: the shards of its index become parts, each with a receipt that makes it count."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from processor.assignment import Assignment
+from processor.contract import check_output
+from processor.part import write_part
+from processor.plan import plan_shards
+from processor.planned import plan_output, scan
+from processor.receipts import find_receipt, write_receipt
+from processor.run_plan import run_plan
+from processor.shard_checks import plan_checks
+from processor.shard_files import fetch_shard, local_paths
+from processor.task import Task
+from staging.cancel import Cancel
+from staging.errors import InputError
+from staging.manifest import Shard
+from staging.progress import Progress
+from staging.run_documents import Receipt
+from staging.store import Store
+
+
+def process_task(
+    store: Store,
+    work: Assignment,
+    task: Task,
+    *,
+    scratch: Path,
+    cancel: Cancel,
+    progress: Progress,
+    say: Callable[[str], None],
+) -> None:
+    """Process the task's shards one after the other. A shard whose receipt stands is left as it is.
+
+    `scratch` is an empty local folder: it holds one shard at a time. Raises a PenstockError; nothing counts then but
+    the receipts written before.
+    """
+    shards = plan_shards(work.manifest, task)
+    expected_rows = sum(shard.rows for shard in shards)
+    if not work.contract.conserves:
+        say(f"The transform {work.transform_name} declares no sum: this run is not conserved.")
+    rows = size_bytes = 0
+    for shard in shards:
+        cancel.check()
+        receipt = find_receipt(store, work, shard)
+        say(_sentence(receipt, "was done by an earlier attempt") if receipt else f"Shard {shard.shard} begins.")
+        if receipt is None:
+            receipt = process_shard(store, work, shard, scratch=scratch, cancel=cancel)
+            say(_sentence(receipt, "is done"))
+        rows += shard.rows
+        size_bytes += sum(file.size_bytes for file in shard.files)
+        progress.emit(rows=rows, size_bytes=size_bytes, expected_rows=expected_rows, last=shard is shards[-1])
+    say(f"Task {task.index} of {task.count}: {len(shards)} shards, {rows} rows.")
+
+
+def process_shard(store: Store, work: Assignment, shard: Shard, *, scratch: Path, cancel: Cancel) -> Receipt:
+    """Plan, fetch, run, prove, write: in this order, so that each fault shows before the next costs anything."""
+    paths = local_paths(shard, scratch)
+    rows = scan(paths, work.day.schema)
+    planned = plan_output(work, rows, paths)
+    checks = plan_checks(work, rows, shard)
+    fetch_shard(store, shard, work.day.schema, paths)
+    try:
+        result = run_plan(planned, checks, work, cancel)
+        output = check_output(result, work, shard)
+    except InputError:
+        checks.verify_alone()  # a shard that is not what it should be is the cause, and not the transform
+        raise
+    finally:
+        for path in paths:
+            path.unlink(missing_ok=True)
+    part = write_part(store, work.names.part(work.run_id, shard.shard), output.rows, cancel)
+    aside = None
+    if output.quarantine.height:
+        aside = write_part(store, work.names.quarantine(work.run_id, shard.shard), output.quarantine, cancel)
+    cancel.check()
+    return write_receipt(store, work, shard, output, part=part, quarantine=aside)
+
+
+def _sentence(receipt: Receipt, state: str) -> str:
+    aside = f", {receipt.rows_quarantined} in quarantine" if receipt.rows_quarantined else ""
+    return f"Shard {receipt.shard} {state}: {receipt.rows_in} rows in, {receipt.rows_out} out{aside}."

@@ -1,0 +1,37 @@
+"""Runs the transform's plan and the checks of its shard in one scan, with bounded memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from processor.assignment import Assignment
+from processor.planned import Planned, quarantine_schema
+from processor.shard_checks import ShardChecks, ShardCounts
+from processor.user_code import user_code
+from staging.cancel import Cancel
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came out, not yet checked against the contract, and what the shard was counted to hold."""
+
+    rows: pl.DataFrame
+    quarantine: pl.DataFrame
+    counts: ShardCounts
+
+
+def run_plan(planned: Planned, checks: ShardChecks, work: Assignment, cancel: Cancel) -> Result:
+    """Run all frames together; polars reads what they share once. IntegrityError when the shard is not as it should be.
+
+    Only results are held whole: an output has at most a row a key, and polars' streaming engine holds no more of the
+    shard than it works on, unless the transform itself needs it all (a sort, a window function).
+    """
+    quarantine = planned.quarantine
+    answers = [planned.rows] if quarantine is None else [planned.rows, quarantine]
+    with user_code(work.transform_name, "failed while it ran"):
+        results = pl.collect_all([*answers, *checks.frames()], engine="streaming")
+    cancel.check()  # polars may end early and without an error when it is interrupted
+    aside = pl.DataFrame(schema=quarantine_schema(work.day)) if quarantine is None else results[1]
+    return Result(results[0], aside, checks.verify(results[len(answers) :]))

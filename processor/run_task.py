@@ -1,0 +1,28 @@
+"""Opens the store and runs the task so that a signal ends it within seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from processor.assignment import read_assignment
+from processor.process_task import process_task
+from processor.start import Start
+from processor.stoppable import run_stoppable
+from staging.cancel import Cancel
+from staging.open_store import open_store
+from staging.progress import Progress
+
+
+def run_task(
+    start: Start, environ: Mapping[str, str], scratch: Path, cancel: Cancel, *, say: Callable[[str], None]
+) -> None:
+    """Process the task's shards; raises a PenstockError. The caller ends the process with `exit_now`."""
+
+    def work() -> None:
+        with open_store(start.pipeline.staging.url) as store:
+            assignment = read_assignment(store, start.pipeline, start.names, start.run_id, start.folders)
+            progress = Progress.from_environment(environ)
+            process_task(store, assignment, start.task, scratch=scratch, cancel=cancel, progress=progress, say=say)
+
+    run_stoppable(work, cancel)

@@ -1,0 +1,71 @@
+"""Brings a shard's files here and proves, before a byte of them is parsed, that they are the exported ones."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+
+from processor.declaration import format_schema
+from staging.errors import IntegrityError
+from staging.manifest import Shard, ShardFile
+from staging.store import Store
+
+MAX_SHARD_ROWS = 2**32 - 2  # polars counts rows of a frame in 32 bits
+_CHUNK_BYTES = 1 << 20
+
+
+def local_paths(shard: Shard, folder: Path) -> list[Path]:
+    """Where the shard's files will lie; a shard without rows may have no file and gets an empty one."""
+    return [folder / f"shard-{shard.shard:05d}-{number}.parquet" for number in range(max(1, len(shard.files)))]
+
+
+def fetch_shard(store: Store, shard: Shard, schema: pl.Schema, paths: Sequence[Path]) -> None:
+    """Put the verified files at `paths`. IntegrityError when one is missing, of another generation, or not itself."""
+    if not shard.files:
+        pl.DataFrame(schema=schema).write_parquet(paths[0])
+    for file, path in zip(shard.files, paths, strict=False):
+        arriving = path.with_suffix(".arriving")
+        info = store.download(file.name, arriving, generation=file.generation)
+        _check_bytes(file, arriving, info.size_bytes, info.crc32c)
+        _check_footer(file, arriving, schema)
+        arriving.rename(path)
+
+
+def _check_bytes(file: ShardFile, path: Path, size_bytes: int, crc32c: int) -> None:
+    with path.open("rb", buffering=0) as opened:
+        sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
+    found = {"bytes": size_bytes, "CRC32C": crc32c, "SHA-256": sha256}
+    expected = {"bytes": file.size_bytes, "CRC32C": file.crc32c, "SHA-256": file.sha256}
+    if found != expected:
+        differing = [
+            f"{name} {found[name]} instead of {expected[name]}" for name in found if found[name] != expected[name]
+        ]
+        raise IntegrityError(
+            f"{file.name} is not what was exported.",
+            why="; ".join(differing),
+            fix="The object was damaged, cut or replaced: read the day again with penstock run --fresh-export.",
+        )
+
+
+def _check_footer(file: ShardFile, path: Path, schema: pl.Schema) -> None:
+    """Compare columns and rows by the footer alone: what would unpack to more than it should is not unpacked."""
+    try:
+        footer = pl.scan_parquet(path, glob=False, hive_partitioning=False)
+        found, rows = footer.collect_schema(), footer.select(pl.len()).collect().item()
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as exc:
+        raise _unlike(file, f"It is no Parquet file: {exc}") from exc
+    if list(found.items()) != list(schema.items()):
+        raise _unlike(file, f"It has {format_schema(found)}; the manifest says {format_schema(schema)}.")
+    if rows != file.rows or rows > MAX_SHARD_ROWS:
+        raise _unlike(file, f"It has {rows} rows; the manifest says {file.rows}, and {MAX_SHARD_ROWS} are the most.")
+
+
+def _unlike(file: ShardFile, why: str) -> IntegrityError:
+    return IntegrityError(
+        f"{file.name} is unlike its manifest.",
+        why=why,
+        fix="Read the day again with penstock run --fresh-export, and report it: the exporter wrote both.",
+    )
