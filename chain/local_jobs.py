@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from chain.jobs import ExecutionState, JobName, Overrides
@@ -29,7 +29,7 @@ def module_command(job: JobName) -> Sequence[str]:
 class LocalJobs:
     """`JobsApi` over local processes; one folder holds a log for each attempt.
 
-    `environment` is what each job gets at least; the overrides' is merged over it, Cloud Run's own variables last.
+    A job gets the overrides' environment and nothing else, then Cloud Run's own variables.
     """
 
     poll_seconds = 0.1
@@ -37,13 +37,11 @@ class LocalJobs:
     def __init__(
         self,
         log_folder: Path,
-        environment: Mapping[str, str],
         *,
         command: Command = module_command,
         cpus: int | None = None,
     ) -> None:
         self._log_folder = log_folder
-        self._environment = dict(environment)
         self._command = command
         self._cpus = cpus or available_cpus()
         self._executions: dict[str, LocalExecution] = {}
@@ -52,7 +50,7 @@ class LocalJobs:
         """See `JobsApi`."""
         name = f"{job}-{secrets.token_hex(3)}"
         slots = min(overrides.parallelism or self._cpus, overrides.task_count)
-        environment = self._environment | dict(overrides.environment)
+        environment = dict(overrides.environment)
         environment |= {"CLOUD_RUN_JOB": job, "CLOUD_RUN_EXECUTION": name, PROGRESS_VARIABLE: "1"}
         # So many tasks share the processors; each would else start as many threads as there are processors.
         environment.setdefault("POLARS_MAX_THREADS", str(max(1, self._cpus // slots)))

@@ -37,6 +37,10 @@ class Cancel:
                 fix="Nothing that counts was left behind; run the same command again.",
             )
 
+    def wait_until_set(self) -> None:
+        """Sleep until the work is asked to stop; raises nothing. For a thread that does nothing else."""
+        self._event.wait()
+
     def wait(self, seconds: float) -> None:
         """Sleep at most so long, and raise InterruptedRunError as soon as the work is asked to stop."""
         self._event.wait(seconds)

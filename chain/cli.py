@@ -1,0 +1,122 @@
+"""The `penstock` command line. Heavy libraries are imported by the command that runs, never for `--help`."""
+# ruff: noqa: PLC0415 - see above
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from chain.cli_options import common, day_option, json_option, logs_option
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=True)
+@click.version_option(package_name="penstock", prog_name="penstock")
+def cli() -> None:
+    """A day of rows out of a busy database: read once and gently, staged as Parquet, processed by tasks, written back
+    exactly once, proven to the cent.
+
+    Every key of the pipeline file also comes from the environment (PENSTOCK_SOURCE__URL) and from --set source.url=…;
+    the flag wins over the variable, the variable over the file.
+
+    \b
+    Exit codes:   0  done, or already done
+                  1  a bug
+                  2  usage
+                 10  configuration or input
+                 20  unavailable: try again
+                 30  held or overtaken by another run
+                 40  integrity: a person must look
+    """  # noqa: D205, D301 - click's help text: paragraphs, and \b keeps the last one as it is
+
+
+@cli.command(short_help="Create the target and ledger tables where missing.")
+@common
+@click.option("--dry-run", is_flag=True, help="Only print the SQL.")
+def init(config: Path, overrides: Sequence[str], *, dry_run: bool) -> None:
+    """Create the target and ledger tables where they are missing, and print the SQL. Never alters a table."""
+    from chain.command_init import init_command
+
+    init_command(config, overrides, dry_run=dry_run)
+
+
+@cli.command(short_help="Bring a day to done: export, process, load.")
+@common
+@day_option
+@click.option("--fresh-export", is_flag=True, help="Read the source again, even if an export of the day is stored.")
+@json_option
+@logs_option
+def run(
+    config: Path, day: str, overrides: Sequence[str], logs: Path | None, *, fresh_export: bool, as_json: bool
+) -> None:
+    """Bring a day to done: export, process, load.
+
+    A stored export of the day is used again unless --fresh-export is given. A day that is already done says so and
+    writes nothing.
+    """
+    from chain.command_run import run_command
+
+    run_command(config, day, overrides, logs, fresh_export=fresh_export, as_json=as_json)
+
+
+@cli.command(short_help="Process a stored export again; the source rests.")
+@common
+@day_option
+@json_option
+@logs_option
+def reprocess(config: Path, day: str, overrides: Sequence[str], logs: Path | None, *, as_json: bool) -> None:
+    """Run today's transform over the stored export of a day and load the result.
+
+    Nothing connects to the source database.
+    """
+    from chain.command_run import reprocess_command
+
+    reprocess_command(config, day, overrides, logs, as_json=as_json)
+
+
+@cli.command(short_help="Read a loaded day back and prove that all agrees.")
+@common
+@day_option
+@json_option
+def verify(config: Path, day: str, overrides: Sequence[str], *, as_json: bool) -> None:
+    """Read back manifest, shards, parts, ledger and target of a day and prove that they agree; exit 40 if not."""
+    from chain.command_verify import verify_command
+
+    verify_command(config, day, overrides, as_json=as_json)
+
+
+@cli.command("demo-shop", short_help="Fill a database with a shop of 1,000,000 purchases.")
+@click.option("--url", required=True, help="SQLAlchemy URL of an SQLite, PostgreSQL, MySQL or MariaDB database.")
+@click.option("--seed", default=1, show_default=True, help="Another seed, another shop; the same seed, the same rows.")
+@click.option("--users", default=100_000, show_default=True, help="Users, with ids from 0.")
+@click.option("--purchases", default=1_000_000, show_default=True, help="Purchases, over ten days.")
+@click.option("--replace", is_flag=True, help="Drop the tables Users, Purchases and Revenue first if they are there.")
+def demo_shop(url: str, seed: int, users: int, purchases: int, *, replace: bool) -> None:
+    """Fill a database with a shop: tables Users, Purchases and Revenue.
+
+    Ten days around the end of daylight-saving time in Berlin, 2026-10-20 to 2026-10-29: the 25th has 25 hours.
+    Few users buy much, most buy little; some purchases are refunded, cancelled or still pending.
+    """
+    from chain.command_demo import demo_shop_command
+
+    demo_shop_command(url, seed=seed, users=users, purchases=purchases, replace=replace)
+
+
+@cli.command(short_help="Make a shop in a folder, run a day, show the proof.")
+@click.option(
+    "--folder",
+    default=".demo",
+    show_default=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where shop, staging folder and logs go.",
+)
+@click.option("--day", default="2026-10-25", show_default=True, metavar="YYYY-MM-DD", help="The day to run.")
+def demo(folder: Path, day: str) -> None:
+    """Make a shop of 1,000,000 purchases in a folder, run one of its days, show the ten top users and the proof.
+
+    Needs no server: the shop is an SQLite file, staging is a folder. A second time the shop is used again.
+    """
+    from chain.command_demo import demo_command
+
+    demo_command(folder, day)

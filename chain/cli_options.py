@@ -1,0 +1,67 @@
+"""Options that several commands share, and what they are turned into."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+config_option = click.option(
+    "--config",
+    "config",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The pipeline file (TOML).",
+)
+day_option = click.option("--day", required=True, metavar="YYYY-MM-DD", help="The business day, in source.timezone.")
+set_option = click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="SECTION.KEY=VALUE",
+    help="Override one key of the file; may be given several times.",
+)
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object on stdout instead of a summary."
+)
+logs_option = click.option(
+    "--logs",
+    type=click.Path(path_type=Path, file_okay=False),
+    envvar="PENSTOCK_LOGS",
+    metavar="FOLDER",
+    help="Where the jobs' logs go. [default: ~/.local/state/penstock]",
+)
+
+
+def common(command: Command) -> Command:
+    """Add --config and --set."""
+    return config_option(set_option(command))
+
+
+def log_folder(chosen: Path | None, pipeline: str, day: str) -> Path:
+    """Return the folder of one day's logs, absolute: below the one chosen or the user's state folder (XDG)."""
+    state = environment().get("XDG_STATE_HOME") or "~/.local/state"
+    base = chosen or Path(state).expanduser() / "penstock"
+    return base.absolute() / pipeline / day
+
+
+def style_for_stdout() -> Callable[..., str]:
+    """Return `click.style` for a terminal, and a function that leaves text as it is elsewhere or under NO_COLOR."""
+    painted = sys.stdout.isatty() and not environment().get("NO_COLOR")
+
+    def style(text: str, **colours: Any) -> str:  # noqa: ANN401 - handed on to click
+        return click.style(text, **colours) if painted else text
+
+    return style
+
+
+def environment() -> dict[str, str]:
+    """Return the environment as `main` read it."""
+    found: dict[str, str] = click.get_current_context().find_root().obj
+    return found

@@ -1,0 +1,85 @@
+"""What `penstock run` and `penstock reprocess` do."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from chain.cli_options import environment, log_folder, style_for_stdout
+from chain.end_in_time import end_in_time
+from chain.job_environment import plan_environments
+from chain.local_jobs import LocalJobs
+from chain.progress_view import open_view
+from chain.report import Report
+from chain.run_day import DayRun, reprocess_day, run_day
+from chain.summary import format_summary
+from staging.cancel import cancel_on_signals
+from staging.config_file import load_pipeline
+from staging.errors import InterruptedRunError
+from staging.open_store import open_store
+from staging.window import check_not_future, load_zone, parse_day, plan_window
+
+
+def run_command(  # noqa: D103 - see `chain.cli`
+    config: Path, day: str, overrides: Sequence[str], logs: Path | None, *, fresh_export: bool, as_json: bool
+) -> None:
+    with open_day_run(config, day, overrides, logs) as day_run:
+        report = run_day(day_run, fresh_export=fresh_export)
+    print_report(report, as_json=as_json)
+
+
+def reprocess_command(  # noqa: D103 - see `chain.cli`
+    config: Path, day: str, overrides: Sequence[str], logs: Path | None, *, as_json: bool
+) -> None:
+    with open_day_run(config, day, overrides, logs) as day_run:
+        report = reprocess_day(day_run)
+    print_report(report, as_json=as_json)
+
+
+@contextmanager
+def open_day_run(config: Path, day_text: str, overrides: Sequence[str], logs: Path | None) -> Iterator[DayRun]:
+    """Check everything that can be checked without a database, then give a run that Ctrl-C and SIGTERM end."""
+    pipeline = load_pipeline(config, environ=environment(), overrides=overrides)
+    day, zone = parse_day(day_text), load_zone(pipeline.source.timezone)
+    plan_window(day, zone)
+    check_not_future(day, zone, datetime.now(UTC))
+    environments = plan_environments(pipeline, environment(), overrides)
+    with (
+        cancel_on_signals() as cancel,
+        end_in_time(cancel),
+        open_store(pipeline.staging.url) as store,
+        open_view(sys.stderr) as view,
+    ):
+        try:
+            yield DayRun(
+                pipeline=pipeline,
+                config=config.absolute(),
+                day=day,
+                store=store,
+                jobs=LocalJobs(log_folder(logs, pipeline.name, day.isoformat())),
+                cancel=cancel,
+                watch=view.watch,
+                say=view.say,
+                now=lambda: datetime.now(UTC),
+                environments=environments,
+            )
+        except InterruptedRunError as error:
+            raise InterruptedRunError(
+                f"Stopped on request: {pipeline.name} {day} is as it was in the target, or done.",
+                why="Ctrl-C or SIGTERM.",
+                fix="The same command goes on: an export that was finished is used again.",
+            ) from error
+
+
+def print_report(report: Report, *, as_json: bool) -> None:
+    """Print one JSON object, or the summary."""
+    if as_json:
+        click.echo(json.dumps(report.to_json(), ensure_ascii=False))
+    else:
+        click.echo(format_summary(report, style=style_for_stdout()))

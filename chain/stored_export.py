@@ -1,0 +1,86 @@
+"""The export that the bucket holds for a day: found by the head, compared with the pipeline, given to a run."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from staging.config import Pipeline
+from staging.errors import InputError, IntegrityError
+from staging.manifest import Manifest
+from staging.manifest_check import check_manifest
+from staging.names import DayNames
+from staging.run_documents import Loaded, RunExport
+from staging.run_start import read_head
+from staging.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class StoredExport:
+    """A committed export of the day. `loaded_run_id` is the last run of the day, where it has loaded this export."""
+
+    manifest: Manifest
+    generation: int
+    sha256: str
+    loaded_run_id: str | None
+
+    def for_run(self, run_id: str) -> RunExport:
+        """Return the document by which a run says that it uses this export."""
+        return RunExport(
+            run_id=run_id,
+            export_id=self.manifest.export_id,
+            manifest_generation=self.generation,
+            manifest_sha256=self.sha256,
+        )
+
+
+def find_stored_export(store: Store, names: DayNames) -> StoredExport | None:
+    """Return the day's current export, or None where none was ever committed."""
+    found = read_head(store, names)
+    if found is None or found[0].export_id is None:
+        return None
+    head = found[0]
+    export_id = found[0].export_id
+    name = names.manifest(export_id)
+    if store.find(name) is None:
+        raise IntegrityError(
+            f"The manifest of {names.pipeline} {names.day} is gone.",
+            why=f"The head names {name}, and it is not in {store.url}.",
+            fix="Read the day again: penstock run --fresh-export.",
+        )
+    data, info = store.read(name)
+    manifest = Manifest.parse(data, name=name)
+    check_manifest(manifest, names, export_id, name=name)
+    loaded = _read_loaded(store, names, head.run_id)
+    done = loaded is not None and loaded.export_id == export_id
+    return StoredExport(
+        manifest, info.generation, hashlib.sha256(data).hexdigest(), loaded_run_id=head.run_id if done else None
+    )
+
+
+def check_same_question(manifest: Manifest, pipeline: Pipeline) -> None:
+    """Refuse an export that was made by another question than the pipeline asks now; InputError says what differs."""
+    source = pipeline.source
+    schema, table = source.table_parts()
+    was_table = manifest.source.table
+    compared = [
+        ("table", was_table, was_table if was_table in (table, f"{schema}.{table}") else source.table),
+        ("key", manifest.source.key, source.key),
+        ("time", manifest.source.time, source.time),
+        ("columns", ", ".join(column.name for column in manifest.columns[2:]), ", ".join(source.columns)),
+        ("where", manifest.source.where or "not set", source.where or "not set"),
+        ("timezone", manifest.timezone, source.timezone),
+    ]
+    differences = [f"source.{key} was {was} and is {wanted}" for key, was, wanted in compared if was != wanted]
+    if differences:
+        raise InputError(
+            f"The stored export of {manifest.day} was made with other settings.",
+            why="; ".join(differences) + ".",
+            fix="Read the day again with `penstock run --fresh-export`, or put the settings back.",
+        )
+
+
+def _read_loaded(store: Store, names: DayNames, run_id: str | None) -> Loaded | None:
+    if run_id is None or store.find(names.loaded(run_id)) is None:
+        return None
+    return Loaded.parse(store.read(names.loaded(run_id))[0], name=names.loaded(run_id))
