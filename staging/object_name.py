@@ -24,6 +24,11 @@ def check_object_name(name: str, *, prefix: str = "") -> str:
     return name
 
 
+def is_object_name(name: str) -> bool:
+    """Whether `name` can name an object."""
+    return not _fault(name, "")
+
+
 def check_list_prefix(text: str) -> str:
     """Return `text` if object names can begin with it, else raise InputError. Every name begins with the empty text."""
     folder, _, rest = text.rpartition("/")

@@ -1,0 +1,171 @@
+"""The requests that the GCS adapter makes, each repeated within its patience; what the SDK raises ends here.
+
+A precondition that failed is an answer (None) and no error: only the caller can tell whether it lost its own reply.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+import requests
+from google.api_core import exceptions as api
+from google.cloud import storage
+from google.cloud.storage.retry import DEFAULT_RETRY
+
+from staging.errors import UnavailableError
+from staging.gcs_download import Sink, fetch
+from staging.gcs_errors import BadReplyError, sdk_errors
+from staging.gcs_retry import Patience, Timeout, persist
+from staging.gcs_session import UploadSession
+from staging.store import ObjectInfo
+
+AT_ONCE_BYTES = 1024 * 1024
+"""Up to here an object goes up in one request, so that a slow line still ends it within the timeout."""
+
+_CONTENT_TYPE = "application/octet-stream"
+_CONFLICT = 412
+_SESSION_OVER = {404, 410}
+
+
+class GcsObjects:
+    """Objects of one bucket below one prefix; `url` names both in errors."""
+
+    def __init__(self, client: storage.Client, bucket: str, prefix: str, patience_seconds: float) -> None:
+        self._client = client
+        self._bucket = client.bucket(bucket)
+        self._prefix = f"{prefix}/" if prefix else ""
+        self._patience_seconds = patience_seconds
+        self._uploads = requests.Session()  # a session's address is its credential
+        self.prefix = prefix
+        self.url = f"gs://{bucket}/{prefix}".rstrip("/")
+
+    def close(self) -> None:
+        """Close connections."""
+        self._uploads.close()
+        self._client.close()
+
+    def find(self, name: str, generation: int | None = None) -> ObjectInfo | None:
+        """Return this generation (None: the current one), or None."""
+
+        def attempt(timeout: Timeout) -> ObjectInfo | None:
+            blob = self._blob(name, generation)
+            try:
+                blob.reload(timeout=timeout, retry=None)
+            except api.NotFound:
+                return None
+            return _info_of_blob(name, blob)
+
+        with sdk_errors(self.url, f"find {name}"):
+            return persist(attempt, self._patience())
+
+    def fetch(self, info: ObjectInfo, sink: Sink) -> bool:
+        """Fill `sink` with the bytes of this generation, unchecked; False when it is not there any more."""
+        with sdk_errors(self.url, f"read {info.name}"):
+            return fetch(self._blob(info.name, info.generation), info, sink, self._patience())
+
+    def upload(self, name: str, data: bytes, *, replacing: int) -> ObjectInfo | None:
+        """Write a small object if its generation is `replacing` (0: if there is none); None if it is not."""
+
+        def attempt(timeout: Timeout) -> ObjectInfo | None:
+            blob = self._blob(name)
+            try:
+                blob.upload_from_string(
+                    data,
+                    content_type=_CONTENT_TYPE,
+                    if_generation_match=replacing,
+                    checksum="crc32c",
+                    timeout=timeout,
+                    retry=None,
+                )
+            except api.PreconditionFailed:
+                return None
+            return _info_of_blob(name, blob)
+
+        with sdk_errors(self.url, f"write {name}"):
+            return persist(attempt, self._patience())
+
+    def begin(self, name: str) -> UploadSession:
+        """Open a session that creates the object when it is finished, if there is none then."""
+
+        def attempt(timeout: Timeout) -> str:
+            address: str = self._blob(name).create_resumable_upload_session(
+                content_type=_CONTENT_TYPE, if_generation_match=0, timeout=timeout, retry=None
+            )
+            return address
+
+        with sdk_errors(self.url, f"write {name}"):
+            address = persist(attempt, self._patience())
+        return UploadSession(self._uploads, address, self._patience_seconds)
+
+    def send(self, name: str, session: UploadSession, chunk: bytes) -> None:
+        """Send a chunk that is not the last."""
+        with sdk_errors(self.url, f"write {name}"):
+            try:
+                session.send(chunk)
+            except api.GoogleAPICallError as exc:
+                if exc.code in _SESSION_OVER:
+                    raise session_over(name) from exc
+                raise
+
+    def finish(self, name: str, session: UploadSession, chunk: bytes, *, crc32c: int) -> ObjectInfo | None:
+        """Send the last chunk; None when there is an object already, or may be as the session is over."""
+        with sdk_errors(self.url, f"write {name}"):
+            try:
+                return _info_of_resource(name, session.finish(chunk, crc32c=crc32c))
+            except api.GoogleAPICallError as exc:
+                if exc.code == _CONFLICT or exc.code in _SESSION_OVER:
+                    return None
+                raise
+
+    def list(self, prefix: str, *, limit: int | None = None) -> Iterator[ObjectInfo]:
+        """Give the current objects whose name begins with `prefix`, in name order; `limit` ends early."""
+        with sdk_errors(self.url, "list objects"):
+            patience = self._patience()
+            for blob in self._client.list_blobs(
+                self._bucket,
+                prefix=f"{self._prefix}{prefix}",
+                max_results=limit,
+                timeout=patience.timeout(),
+                retry=DEFAULT_RETRY.with_timeout(self._patience_seconds),
+            ):
+                yield _info_of_blob(blob.name.removeprefix(self._prefix), blob)
+
+    def _blob(self, name: str, generation: int | None = None) -> Any:  # noqa: ANN401 - the SDK has no types
+        return self._bucket.blob(f"{self._prefix}{name}", generation=generation)
+
+    def _patience(self) -> Patience:
+        return Patience(self._patience_seconds)
+
+
+def session_over(name: str) -> UnavailableError:
+    """Return the error for an upload that the service forgot: its earlier chunks are gone, so it must start anew."""
+    return UnavailableError(
+        f"The upload of {name} was ended by the service.",
+        why="Its session is over, and no object was made of it.",
+        fix="Run again.",
+    )
+
+
+def _info_of_blob(name: str, blob: Any) -> ObjectInfo:  # noqa: ANN401 - the SDK has no types
+    return _info(name, blob.generation, blob.size, blob.crc32c, blob.updated)
+
+
+def _info_of_resource(name: str, resource: Mapping[str, Any]) -> ObjectInfo:
+    try:
+        updated_at = datetime.fromisoformat(resource["updated"])
+    except (KeyError, ValueError, TypeError) as exc:
+        raise BadReplyError("The service's answer does not say when the object was written.") from exc
+    return _info(name, resource.get("generation"), resource.get("size"), resource.get("crc32c"), updated_at)
+
+
+def _info(name: str, generation: Any, size: Any, crc32c: Any, updated_at: datetime | None) -> ObjectInfo:  # noqa: ANN401
+    try:
+        crc = int.from_bytes(base64.b64decode(crc32c, validate=True), "big")
+        if updated_at is None:
+            raise TypeError("no time")  # noqa: TRY301 - all faults of an answer are one
+        return ObjectInfo(name, int(generation), int(size), crc, updated_at)
+    except (TypeError, ValueError) as exc:
+        raise BadReplyError("The service's answer lacks generation, size, sum or time.") from exc
