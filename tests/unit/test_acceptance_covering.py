@@ -1,0 +1,16 @@
+from itertools import combinations, product
+
+from tests.acceptance.covering import every_pair
+
+FACTORS = (("a", "b", "c"), ("a", "b"), ("x", "y", "z", "w"), ("1", "2"))
+
+
+def test_any_two_values_of_any_two_factors_meet() -> None:
+    cases = every_pair(FACTORS)
+    for i, j in combinations(range(len(FACTORS)), 2):
+        assert {(case[i], case[j]) for case in cases} == set(product(FACTORS[i], FACTORS[j]))
+
+
+def test_far_fewer_cases_than_the_product() -> None:
+    assert len(every_pair(FACTORS)) <= 14
+    assert every_pair(FACTORS) == every_pair(FACTORS)
