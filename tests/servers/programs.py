@@ -70,6 +70,14 @@ def find_fake_gcs() -> Path:
     return found
 
 
+def find_uv() -> str:
+    """Return uv: that on PATH, else that which set up the checkout; ServerMissingError."""
+    found = [shutil.which("uv"), *map(str, sorted(CHECKOUT.glob(".tools/uv-*/bin/uv"), reverse=True))]
+    if uv := next(filter(None, found), None):
+        return uv
+    raise ServerMissingError("uv", "run `.ci/setup`")
+
+
 def find_mariadb_odbc() -> str:
     """Return the name by which the driver manager knows MariaDB's ODBC driver; ServerMissingError."""
     registry = Path(os.environ.get("ODBCSYSINI", "/etc")) / "odbcinst.ini"

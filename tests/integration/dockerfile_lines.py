@@ -1,0 +1,159 @@
+"""Follows a Dockerfile without Docker: the same lines, in a folder that stands for the image's root.
+
+Lines of the system (apt-get, useradd) are noted, not run. What a stage does not copy from the one before is gone, as in
+the image. An unknown instruction is an error: a line that is not followed would be a line that is not tested.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.guards import ENVIRONMENT_AT_START
+from tests.servers.programs import CHECKOUT, find_uv
+
+
+@dataclass(slots=True)
+class Image:
+    """What following a Dockerfile made. Paths of the image lie below `root`."""
+
+    root: Path
+    workdir: Path = Path("/")
+    environment: dict[str, str] = field(default_factory=dict)
+    user: str = "root"
+    entrypoint: list[str] = field(default_factory=list)
+    bases: list[str] = field(default_factory=list)
+    system_packages: list[str] = field(default_factory=list)
+    pip_packages: list[str] = field(default_factory=list)
+
+    def place(self, path: str) -> Path:
+        """Return where a path of the image lies here; relative ones start in its working folder."""
+        return self.root / (self.workdir / path).relative_to("/")
+
+    def run(self, *arguments: str, program: str | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run the entrypoint (or another program of it) as the image would: its PATH and variables, no others."""
+        command = [program or self.entrypoint[0], *self.entrypoint[1:], *arguments]
+        inside = {name: self._in_root(value) for name, value in self.environment.items()}
+        found = shutil.which(command[0], path=inside["PATH"])
+        assert found is not None, f"{command[0]} is not in the image"
+        return subprocess.run(
+            [found, *command[1:]],
+            cwd=self.place("."),
+            env=inside | {"HOME": str(self.root)} | environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def can_import(self, module: str) -> bool:
+        """Whether the image's Python finds a module."""
+        find = "import importlib.util, sys; sys.exit(importlib.util.find_spec(sys.argv[1]) is None)"
+        return self.run("-c", find, module, program="python").returncode == 0
+
+    def _in_root(self, value: str) -> str:
+        return ":".join(
+            str(self.root) + entry if entry.startswith(("/app", "/pipelines")) else entry for entry in value.split(":")
+        )
+
+
+def follow(dockerfile: Path, root: Path) -> Image:
+    """Return the image that the lines make below `root`."""
+    image = Image(root)
+    kept: list[Path] = []
+    for word, rest in _instructions(dockerfile):
+        match word:
+            case "FROM":
+                # A stage starts from its base: nothing of the stage before is there until it is copied.
+                image = Image(root, bases=[*image.bases, rest.split()[0]], pip_packages=image.pip_packages)
+                image.environment["PATH"] = "/usr/local/bin:/usr/bin:/bin"
+                kept = []
+            case "ENV":
+                for setting in shlex.split(rest):
+                    name, _, value = setting.partition("=")
+                    image.environment[name] = value.replace("$PATH", image.environment["PATH"])
+            case "WORKDIR":
+                image.workdir = image.workdir / rest
+                image.place(".").mkdir(parents=True, exist_ok=True)
+            case "COPY":
+                kept += _copy(image, rest.split())
+            case "RUN":
+                _run(image, rest)
+            case "USER":
+                image.user = rest
+            case "ENTRYPOINT":
+                image.entrypoint = [word.strip(' "') for word in rest.strip("[]").split(",")]
+            case _:
+                raise AssertionError(f"{dockerfile.name}: {word} is not followed")
+    _remove_all_but(root, [*kept, image.place(".")])
+    return image
+
+
+def _instructions(dockerfile: Path) -> list[tuple[str, str]]:
+    lines = [line for line in dockerfile.read_text().splitlines() if line.strip() and not line.startswith("#")]
+    joined = "\n".join(lines).replace("\\\n", " ")
+    return [(word, rest.strip()) for word, _, rest in (line.partition(" ") for line in joined.splitlines())]
+
+
+def _copy(image: Image, words: list[str]) -> list[Path]:
+    *sources, target = [word for word in words if not word.startswith("--")]
+    if words[0].startswith("--from="):
+        # A virtual environment names its own path: it works nowhere else.
+        assert sources == [target], words
+        return [image.place(target)]
+    for source in sources:
+        path = CHECKOUT / source
+        to = image.place(target)
+        if path.is_dir():
+            shutil.copytree(path, to, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(path, to if not target.endswith("/") else to / path.name)
+    return []
+
+
+def _run(image: Image, line: str) -> None:
+    words = shlex.split(line)
+    match words[:2]:
+        case ["apt-get", "update"]:
+            image.system_packages += [word for word in words[words.index("install") + 1 : -1] if word[0] not in "-&"]
+            image.system_packages = image.system_packages[: image.system_packages.index("rm")]
+        case ["pip", "install"]:
+            image.pip_packages += [word for word in words[2:] if not word.startswith("-")]
+        case ["uv", "sync"]:
+            # The user's own index and cache; links instead of copies and no compiling: the same files, sooner.
+            environment = ENVIRONMENT_AT_START | image.environment
+            environment |= {"UV_PYTHON": sys.executable, "UV_LINK_MODE": "hardlink", "UV_COMPILE_BYTECODE": "0"}
+            environment["PATH"] = ENVIRONMENT_AT_START.get("PATH", os.defpath)
+            for name in ("VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT", "PYTHONPATH"):
+                environment.pop(name, None)
+            done = subprocess.run(
+                [find_uv(), *words[1:]],
+                cwd=image.place("."),
+                env=environment,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert done.returncode == 0, done.stderr
+        case ["find", _]:
+            subprocess.run(["/bin/sh", "-c", line], cwd=image.place("."), check=True)
+        case ["useradd", _]:
+            pass
+        case _:
+            raise AssertionError(f"RUN {line} is not followed")
+
+
+def _remove_all_but(root: Path, kept: list[Path]) -> None:
+    for folder in root.iterdir():
+        if folder in kept:
+            continue
+        if any(path.is_relative_to(folder) for path in kept):
+            _remove_all_but(folder, kept)
+        elif folder.is_dir():
+            shutil.rmtree(folder)
+        else:
+            folder.unlink()
