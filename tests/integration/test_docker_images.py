@@ -1,11 +1,10 @@
-"""The images, made from the lines of their Dockerfiles: what is in them, what is not, and that they bring a day home."""
+"""The images, made from the lines of their Dockerfiles: what is in them, what is not, and that they do a day together."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 
 import pytest
 
