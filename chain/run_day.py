@@ -13,7 +13,7 @@ from chain.job_errors import raise_failure
 from chain.jobs import ExecutionState, JobName, JobsApi, Overrides, wait_execution
 from chain.receipts import read_receipts
 from chain.report import Report, Status, build_report, check_agreement
-from chain.stored_export import StoredExport, check_same_question, find_stored_export
+from chain.stored_export import StoredExport, find_stored_export
 from staging.cancel import Cancel
 from staging.config import AUTO, Pipeline
 from staging.errors import InputError
@@ -21,6 +21,7 @@ from staging.manifest import Manifest
 from staging.names import DayNames, new_id
 from staging.run_documents import Loaded
 from staging.run_start import begin_run
+from staging.same_question import check_same_question
 from staging.store import Store
 from staging.used_export import read_manifest, read_run_export
 

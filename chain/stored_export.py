@@ -1,12 +1,11 @@
-"""The export that the bucket holds for a day: found by the head, compared with the pipeline, given to a run."""
+"""The export that the bucket holds for a day: found by the head, given to a run."""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
 
-from staging.config import Pipeline
-from staging.errors import InputError, IntegrityError
+from staging.errors import IntegrityError
 from staging.manifest import Manifest
 from staging.manifest_check import check_manifest
 from staging.names import DayNames
@@ -56,28 +55,6 @@ def find_stored_export(store: Store, names: DayNames) -> StoredExport | None:
     return StoredExport(
         manifest, info.generation, hashlib.sha256(data).hexdigest(), loaded_run_id=head.run_id if done else None
     )
-
-
-def check_same_question(manifest: Manifest, pipeline: Pipeline) -> None:
-    """Refuse an export that was made by another question than the pipeline asks now; InputError says what differs."""
-    source = pipeline.source
-    schema, table = source.table_parts()
-    was_table = manifest.source.table
-    compared = [
-        ("table", was_table, was_table if was_table in (table, f"{schema}.{table}") else source.table),
-        ("key", manifest.source.key, source.key),
-        ("time", manifest.source.time, source.time),
-        ("columns", ", ".join(column.name for column in manifest.columns[2:]), ", ".join(source.columns)),
-        ("where", manifest.source.where or "not set", source.where or "not set"),
-        ("timezone", manifest.timezone, source.timezone),
-    ]
-    differences = [f"source.{key} was {was} and is {wanted}" for key, was, wanted in compared if was != wanted]
-    if differences:
-        raise InputError(
-            f"The stored export of {manifest.day} was made with other settings.",
-            why="; ".join(differences) + ".",
-            fix="Read the day again with `penstock run --fresh-export`, or put the settings back.",
-        )
 
 
 def _read_loaded(store: Store, names: DayNames, run_id: str | None) -> Loaded | None:

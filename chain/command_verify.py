@@ -1,0 +1,51 @@
+"""What `penstock verify` does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from chain.cli_options import environment, style_for_stdout
+from loader.verify import Verification, verify_day
+from staging.cancel import cancel_on_signals
+from staging.config_file import load_pipeline
+from staging.errors import IntegrityError
+from staging.open_store import open_store
+from staging.window import parse_day
+
+
+def verify_command(config: Path, day_text: str, overrides: Sequence[str], *, as_json: bool) -> None:
+    """Print every check; IntegrityError when one failed."""
+    pipeline = load_pipeline(config, environ=environment(), overrides=overrides)
+    day = parse_day(day_text)
+    with cancel_on_signals() as cancel, open_store(pipeline.staging.url) as store:
+        found = verify_day(pipeline, day, store=store, cancel=cancel, say=lambda line: click.echo(line, err=True))
+    if as_json:
+        click.echo(json.dumps(_as_json(found), ensure_ascii=False))
+    else:
+        click.echo(format_verification(found, pipeline.name, style=style_for_stdout()))
+    if failed := [check for check in found.checks if not check.ok]:
+        raise IntegrityError(
+            f"{pipeline.name} {day} does not agree: {len(failed)} of {len(found.checks)} checks failed.",
+            why=f"{failed[0].name}: {failed[0].why}",
+            fix="Don't use the day's rows. `penstock run --fresh-export` brings it to done again.",
+        )
+
+
+def format_verification(found: Verification, pipeline: str, *, style: Callable[..., str]) -> str:
+    """Return a line a check, and what they come to."""
+    width = max((len(check.name) for check in found.checks), default=0)
+    lines = [
+        f"  {style('ok  ', fg='green') if check.ok else style('FAIL', fg='red')}  {check.name.ljust(width)}  {check.why}"
+        for check in found.checks
+    ]
+    head = f"{pipeline} {found.day}: {'everything agrees' if found.ok else 'NOT AS IT SHOULD BE'}"
+    return "\n".join([style(head, bold=True), *lines])
+
+
+def _as_json(found: Verification) -> dict[str, object]:
+    return asdict(found) | {"day": found.day.isoformat(), "ok": found.ok}

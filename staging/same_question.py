@@ -1,0 +1,28 @@
+"""Whether a stored export answers what the pipeline asks now: it may be used again only then."""
+
+from __future__ import annotations
+
+from staging.config import Pipeline
+from staging.errors import InputError
+from staging.manifest import Manifest
+
+
+def check_same_question(manifest: Manifest, pipeline: Pipeline) -> None:
+    """Raise InputError that says which of the source's settings are others than those the export was made with.
+
+    How many shards it has, and where the database lies, don't change what was asked.
+    """
+    source = pipeline.source
+    compared = {
+        "key": (manifest.source.key, source.key),
+        "time": (manifest.source.time, source.time),
+        "columns": (", ".join(column.name for column in manifest.columns[2:]), ", ".join(source.columns)),
+        "where": (manifest.source.where or "not set", source.where or "not set"),
+        "timezone": (manifest.timezone, source.timezone),
+    }
+    if differences := [f"source.{key} was {was} and is {now}" for key, (was, now) in compared.items() if was != now]:
+        raise InputError(
+            f"The stored export of {manifest.day} was made with other settings.",
+            why="; ".join(differences) + ".",
+            fix="Read the day again with `penstock run --fresh-export`, or put the settings back.",
+        )
