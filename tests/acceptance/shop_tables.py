@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -37,18 +38,17 @@ class Database:
         return sign + name.replace(sign, sign * 2) + sign
 
     def execute(self, statement: str, rows: list[tuple[object, ...]] | None = None) -> list[tuple[Any, ...]]:
-        """Run one statement as the driver takes it, once or for each row; return what it answers."""
+        """Run one statement by the bare driver, once or for each row; return what it answers."""
+        # Not by SQLAlchemy: it would take `%s` and `:name` in identifiers for parameters.
         engine = sa.create_engine(self.url, poolclass=sa.NullPool)
-        with engine.connect() as connection:
+        with closing(engine.raw_connection()) as connection, closing(connection.cursor()) as cursor:
             if self.dialect == "mariadb":
-                connection.exec_driver_sql("SET time_zone = '+00:00'")
+                cursor.execute("SET time_zone = '+00:00'")
             if rows is None:
-                result = connection.exec_driver_sql(statement)
+                cursor.execute(statement)
             elif rows:
-                result = connection.exec_driver_sql(statement, rows)
-            else:
-                return []
-            answer = [tuple(row) for row in result.fetchall()] if result.returns_rows and rows is None else []
+                cursor.executemany(statement, rows)
+            answer = [tuple(row) for row in cursor.fetchall()] if rows is None and cursor.description else []
             connection.commit()
         return answer
 
@@ -65,10 +65,9 @@ def create_shop(database: Database, shop: Shop) -> None:
         f"{database.quote(names.status)} VARCHAR(20) NOT NULL",
     ]
     table = source_table(database, shop)
-    database.execute(f"CREATE TABLE {table} ({', '.join(columns)})".replace("%", "%%" if dialect != "sqlite" else "%"))
+    database.execute(f"CREATE TABLE {table} ({', '.join(columns)})")
     holes = ", ".join("?" if dialect == "sqlite" else "%s" for _ in columns)
-    escaped = table if dialect == "sqlite" else table.replace("%", "%%")
-    database.execute(f"INSERT INTO {escaped} VALUES ({holes})", [_values(database, shop, row) for row in shop.rows])
+    database.execute(f"INSERT INTO {table} VALUES ({holes})", [_values(database, shop, row) for row in shop.rows])
 
 
 def source_table(database: Database, shop: Shop) -> str:
