@@ -39,10 +39,8 @@ def verify_command(config: Path, day_text: str, overrides: Sequence[str], *, as_
 def format_verification(found: Verification, pipeline: str, *, style: Callable[..., str]) -> str:
     """Return a line a check, and what they come to."""
     width = max((len(check.name) for check in found.checks), default=0)
-    lines = [
-        f"  {style('ok  ', fg='green') if check.ok else style('FAIL', fg='red')}  {check.name.ljust(width)}  {check.why}"
-        for check in found.checks
-    ]
+    mark = {True: style("ok  ", fg="green"), False: style("FAIL", fg="red")}
+    lines = [f"  {mark[check.ok]}  {check.name.ljust(width)}  {check.why}" for check in found.checks]
     head = f"{pipeline} {found.day}: {'everything agrees' if found.ok else 'NOT AS IT SHOULD BE'}"
     return "\n".join([style(head, bold=True), *lines])
 
