@@ -2,7 +2,8 @@
 #
 #   docker build -f docker/chain.Dockerfile -t penstock-chain .
 #
-# It holds `staging/` and `chain/`, what uv.lock says of their extras, and nothing else of Penstock.
+# It holds the jobs besides `staging/` and `chain/`: `penstock init` asks source and transform what the target is to be
+# like, `penstock verify` is the loader's, and without a cloud the jobs run as processes beside the chain.
 # Pipeline files and modules with transforms of your own belong into /pipelines, by a volume or an image on top of this.
 FROM python:3.11-slim-bookworm AS build
 ENV UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never
@@ -13,9 +14,12 @@ COPY pyproject.toml uv.lock ./
 RUN uv sync --locked --no-dev --no-install-project --extra chain --extra postgres --extra mysql
 COPY README.md LICENSE ./
 COPY staging/ staging/
+COPY exporter/ exporter/
+COPY processor/ processor/
+COPY loader/ loader/
 COPY chain/ chain/
 RUN uv sync --locked --no-dev --no-editable --extra chain --extra postgres --extra mysql
-# The distribution names the commands of all jobs; those whose job is not here go.
+# One command: whoever wants a job alone takes its image.
 RUN find .venv/bin -name 'penstock*' ! -name penstock -delete
 
 FROM python:3.11-slim-bookworm
