@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from exporter.open_source import open_source
-
+from chain.command_init import create_tables
 from exporter.export_day import Surroundings, export_day
+from exporter.open_source import open_source
 from loader.load_day import load_day
 from loader.outcome import Outcome
 from processor.assignment import read_assignment
@@ -44,12 +44,12 @@ class WholeDay:
         """Where the pipeline file lies."""
         return self.folder / "pipeline.toml"
 
-    def write_config(self, **source: str) -> Path:
-        """Write the pipeline file; `source` adds keys to that section."""
+    def write_config(self, **changes: dict[str, object]) -> Path:
+        """Write the pipeline file; `changes` are keys of sections that are set otherwise, or left out where None."""
         names = self.shop.names
         schema = names.schema if names.schema and self.source.dialect == "postgresql" else ""
         where = f"{self.source.quote(names.status)} = '{self.shop.status}'" if self.shop.status else None
-        sections = {
+        sections: dict[str, dict[str, object]] = {
             "source": {
                 "url": self.source.url,
                 "table": names.table,
@@ -59,7 +59,6 @@ class WholeDay:
                 "columns": [names.amount],
                 "where": where,
                 "timezone": self.day.zone,
-                **source,
             },
             "staging": {"url": self.staging_url},
             "export": {"shards": self.shards},
@@ -67,7 +66,8 @@ class WholeDay:
             "target": {"url": self.target.url, "table": names.target, "schema": ""},
         }
         lines = ['name = "daily_revenue"']
-        for section, keys in sections.items():
+        for section in {**sections, **changes}:
+            keys = sections.get(section, {}) | changes.get(section, {})
             # JSON's strings, numbers and lists are TOML's.
             pairs = [f"{key} = {json.dumps(value)}" for key, value in keys.items() if value is not None]
             lines += [f"[{section}]", *pairs]
@@ -77,6 +77,10 @@ class WholeDay:
     def pipeline(self) -> Pipeline:
         """Return the pipeline as the jobs read it."""
         return load_pipeline(self.config, environ={})
+
+    def create_tables(self) -> list[str]:
+        """Create target and ledger as `penstock init` does; return the SQL."""
+        return create_tables(self.pipeline(), apply=True)
 
     def run_in_process(self) -> Outcome:
         """Export, process all tasks, load, each as its job does it."""

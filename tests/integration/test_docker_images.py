@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Callable
+from datetime import date
 from functools import cache
+from pathlib import Path
 
 import pytest
 
+from tests.acceptance.oracle import BusinessDay, revenue_of
+from tests.acceptance.shop_tables import Database, create_shop, read_revenue
+from tests.acceptance.shops import build_shop
+from tests.acceptance.whole_day import WholeDay
 from tests.integration.dockerfile_lines import Image, follow
 from tests.servers.programs import CHECKOUT
 
@@ -71,3 +78,31 @@ def test_what_is_sent_to_the_builder_is_what_the_dockerfiles_name() -> None:
                 named |= {word.rstrip("/") for word in line.split()[1:-1]}
     assert named <= allowed
     assert all((CHECKOUT / path).exists() for path in named)
+
+
+def test_the_images_bring_a_day_to_done_and_only_two_of_them_know_a_database(
+    image: MadeImage, postgres_database: str, tmp_path: Path
+) -> None:
+    day = BusinessDay(date(2026, 10, 25), "Europe/Berlin")
+    (tmp_path / "staging").mkdir()
+    database = Database(postgres_database)
+    whole = WholeDay(build_shop("skew", day), day, database, database, (tmp_path / "staging").as_uri(), tmp_path)
+    create_shop(database, whole.shop)
+    whole.write_config(source={"url": "env:SHOP"}, target={"url": "env:BOOKS"})
+    config = ("--config", str(whole.config))
+    run = (*config, "--day", "2026-10-25", "--run-id", "images-together")
+
+    _expect_done(image("chain").run("init", *config, SHOP=postgres_database, BOOKS=postgres_database))
+    _expect_done(image("exporter").run(*run, SHOP=postgres_database))
+    for index in range(whole.tasks):
+        task = {"CLOUD_RUN_TASK_INDEX": str(index), "CLOUD_RUN_TASK_COUNT": "2", "CLOUD_RUN_TASK_ATTEMPT": "0"}
+        _expect_done(image("processor").run(*run, **task))
+    _expect_done(image("loader").run(*run, BOOKS=postgres_database))
+
+    expected = revenue_of(whole.shop.rows, day, whole.shop.status)
+    assert read_revenue(database, "revenue", "user_id", "2026-10-25") == expected
+    _expect_done(image("chain").run("verify", *config, "--day", "2026-10-25", BOOKS=postgres_database))
+
+
+def _expect_done(done: subprocess.CompletedProcess[str]) -> None:
+    assert done.returncode == 0, done.stdout + done.stderr
