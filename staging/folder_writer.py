@@ -16,7 +16,7 @@ from staging.folder_generations import RECORDS, Record, claim, give_back, set_ge
 from staging.folder_reading import describe, open_object
 from staging.object_name import RESERVED_FOLDER
 from staging.store import ObjectInfo
-from staging.store_errors import exists
+from staging.store_errors import exists, writer_over
 
 TEMPORARY = (RESERVED_FOLDER, "temporary")
 
@@ -37,8 +37,12 @@ class FolderWriter:
         """See `ObjectWriter.write`."""
         self._check_open()
         chunk = bytes(data)  # no copy when it is bytes
-        with folder_errors(self._folder, self._name):
-            write_all(self._fd, chunk)
+        try:
+            with folder_errors(self._folder, self._name):
+                write_all(self._fd, chunk)
+        except BaseException:
+            self.abort()  # whatever comes later must not be taken for the whole
+            raise
         crc32c = google_crc32c.extend(self._record.crc32c, chunk)
         self._record = Record(self._record.size_bytes + len(chunk), crc32c)
         return len(chunk)
@@ -128,4 +132,4 @@ class FolderWriter:
 
     def _check_open(self) -> None:
         if self._fd < 0:
-            raise ValueError("the writer was committed or aborted")
+            raise writer_over(self._name)

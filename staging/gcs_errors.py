@@ -30,6 +30,10 @@ class BadReplyError(Exception):
     """The service answered with something that is no answer: tried again like a broken connection."""
 
 
+class UploadDamagedError(Exception):
+    """The service found other bytes than were sent, and made no object of them: all must be sent anew."""
+
+
 _TRANSIENT = (
     BadReplyError,
     api.RetryError,
@@ -43,11 +47,15 @@ _TRANSIENT = (
 def is_transient(error: Exception) -> bool:
     """Whether the same request may succeed a moment later."""
     if isinstance(error, api.GoogleAPICallError):
-        # 400 with a checksum: the bytes were changed on their way up, and GCS refused them.
-        return error.code in _TRANSIENT_CODES or (error.code == 400 and "crc32c" in str(error).lower())  # noqa: PLR2004
+        return error.code in _TRANSIENT_CODES or is_damaged(error)
     if isinstance(error, auth.GoogleAuthError):
         return isinstance(error, auth.TransportError) or bool(error.retryable)
     return isinstance(error, _TRANSIENT)
+
+
+def is_damaged(error: api.GoogleAPICallError) -> bool:
+    """Whether the service refused bytes that were changed on their way up."""
+    return error.code == 400 and "crc32c" in str(error).lower()  # noqa: PLR2004 - Bad Request
 
 
 def describe(error: Exception) -> str:

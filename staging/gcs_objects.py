@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import requests
@@ -17,7 +17,7 @@ from google.cloud.storage.retry import DEFAULT_RETRY
 
 from staging.errors import UnavailableError
 from staging.gcs_download import Sink, fetch
-from staging.gcs_errors import BadReplyError, sdk_errors
+from staging.gcs_errors import BadReplyError, UploadDamagedError, sdk_errors
 from staging.gcs_retry import Patience, Timeout, persist
 from staging.gcs_session import UploadSession
 from staging.store import ObjectInfo
@@ -114,7 +114,13 @@ class GcsObjects:
         """Send the last chunk; None when there is an object already, or may be as the session is over."""
         with sdk_errors(self.url, f"write {name}"):
             try:
-                return _info_of_resource(name, session.finish(chunk, crc32c=crc32c))
+                return _info(name, session.finish(chunk, crc32c=crc32c))
+            except UploadDamagedError as exc:
+                raise UnavailableError(
+                    f"The upload of {name} was damaged on its way.",
+                    why="The service found another checksum than was sent, and made no object.",
+                    fix="Run again.",
+                ) from exc
             except api.GoogleAPICallError as exc:
                 if exc.code == _CONFLICT or exc.code in _SESSION_OVER:
                     return None
@@ -150,22 +156,18 @@ def session_over(name: str) -> UnavailableError:
 
 
 def _info_of_blob(name: str, blob: Any) -> ObjectInfo:  # noqa: ANN401 - the SDK has no types
-    return _info(name, blob.generation, blob.size, blob.crc32c, blob.updated)
+    # The resource as it came: the SDK's own reading of its times takes none but UTC, which emulators don't keep to.
+    return _info(name, blob._properties)
 
 
-def _info_of_resource(name: str, resource: Mapping[str, Any]) -> ObjectInfo:
+def _info(name: str, resource: Mapping[str, Any]) -> ObjectInfo:
     try:
-        updated_at = datetime.fromisoformat(resource["updated"])
-    except (KeyError, ValueError, TypeError) as exc:
-        raise BadReplyError("The service's answer does not say when the object was written.") from exc
-    return _info(name, resource.get("generation"), resource.get("size"), resource.get("crc32c"), updated_at)
-
-
-def _info(name: str, generation: Any, size: Any, crc32c: Any, updated_at: datetime | None) -> ObjectInfo:  # noqa: ANN401
-    try:
-        crc = int.from_bytes(base64.b64decode(crc32c, validate=True), "big")
-        if updated_at is None:
-            raise TypeError("no time")  # noqa: TRY301 - all faults of an answer are one
-        return ObjectInfo(name, int(generation), int(size), crc, updated_at)
-    except (TypeError, ValueError) as exc:
-        raise BadReplyError("The service's answer lacks generation, size, sum or time.") from exc
+        return ObjectInfo(
+            name=name,
+            generation=int(resource["generation"]),
+            size_bytes=int(resource["size"]),
+            crc32c=int.from_bytes(base64.b64decode(resource["crc32c"], validate=True), "big"),
+            updated_at=datetime.fromisoformat(resource["updated"]).astimezone(UTC),
+        )
+    except (KeyError, TypeError, ValueError) as exc:
+        raise BadReplyError("The service's answer lacks generation, size, sum or time of the object.") from exc

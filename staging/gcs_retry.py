@@ -1,7 +1,7 @@
 """How long one call to the service may go on: per attempt a timeout, per call a limit of time without progress.
 
-Back-off doubles from 0.25 to 8 seconds, with jitter. With the default of 45 seconds a call that never succeeds ends
-within 60, whatever the service does: refuse, stall, or fall silent in the middle.
+With the default of 45 seconds a call that never succeeds ends within 60, whatever the service does: refuse, stall, or
+fall silent in the middle. Back-off doubles from 0.25 to 8 seconds, with jitter, and is shorter where the patience is.
 """
 
 from __future__ import annotations
@@ -43,7 +43,9 @@ class Patience:
 
     def back_off(self, error: Exception) -> None:
         """Sleep before the next attempt; raise `error` when it is not transient or the time is up."""
-        pause_seconds = min(8.0, 0.25 * 2**self._failures) * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
+        first_seconds = self._seconds / 180
+        pause_seconds = min(32 * first_seconds, first_seconds * 2**self._failures)
+        pause_seconds *= random.uniform(0.5, 1.0)  # noqa: S311 - no secret
         self._failures += 1
         if not is_transient(error) or time.monotonic() + pause_seconds > self._deadline:
             raise error

@@ -16,7 +16,7 @@ from typing import Any
 import requests
 from google.api_core import exceptions as api
 
-from staging.gcs_errors import BadReplyError
+from staging.gcs_errors import BadReplyError, UploadDamagedError, is_damaged
 from staging.gcs_retry import Patience, Timeout, persist
 
 CHUNK_UNIT_BYTES = 256 * 1024
@@ -98,7 +98,10 @@ class UploadSession:
         if reply.status_code in (requests.codes.ok, requests.codes.created):
             self._unsure = False
             return _resource(reply)
-        raise api.from_http_response(reply)
+        error = api.from_http_response(reply)
+        if is_damaged(error):
+            raise UploadDamagedError from error
+        raise error
 
 
 def _resource(reply: requests.Response) -> dict[str, Any]:

@@ -6,11 +6,10 @@ import weakref
 
 import google_crc32c
 
-from staging.errors import UnavailableError
 from staging.gcs_objects import AT_ONCE_BYTES, GcsObjects, session_over
 from staging.gcs_session import CHUNK_UNIT_BYTES, UploadSession
 from staging.store import ObjectInfo
-from staging.store_errors import corrupt, exists
+from staging.store_errors import corrupt, exists, writer_over
 
 BUFFERS_BYTES = 64 * 1024 * 1024
 _MOST_CHUNK_BYTES = 8 * 1024 * 1024
@@ -112,6 +111,4 @@ class GcsWriter:
 
     def _check_open(self) -> None:
         if not self._open:
-            raise UnavailableError(
-                f"The upload of {self._name} is over.", why="It failed, was aborted or committed.", fix="Run again."
-            )
+            raise writer_over(self._name)

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from staging.errors import GenerationChangedError, IntegrityError, ObjectExistsError, ObjectMissingError
+from staging.errors import (
+    GenerationChangedError,
+    IntegrityError,
+    ObjectExistsError,
+    ObjectMissingError,
+    UnavailableError,
+)
 
 
 def missing(name: str, generation: int | None, current: int | None = None) -> ObjectMissingError:
@@ -27,6 +33,19 @@ def exists(name: str) -> ObjectExistsError:
         why="Another attempt or another run wrote it first.",
         fix="Nothing was overwritten; see which run wrote it before you start again.",
     )
+
+
+def writer_over(name: str) -> UnavailableError:
+    """Return the error for using a writer after it failed, was aborted or committed."""
+    return UnavailableError(
+        f"The writer of {name} takes no more.", why="It failed, was aborted or committed before.", fix="Run again."
+    )
+
+
+def check_replaceable(generation: int) -> None:
+    """Raise ValueError for a number that is no generation: 0 would create where replacing was meant."""
+    if generation < 1:
+        raise ValueError(f"generation {generation} can't be replaced")
 
 
 def generation_changed(name: str, expected: int, current: int | None) -> GenerationChangedError:

@@ -69,6 +69,13 @@ class _Session:
     cancelled: bool = False
 
 
+@dataclass(eq=False)
+class _Fault:
+    kind: str
+    name: str
+    skip: int
+
+
 class _ConnectionCut(Exception):  # noqa: N818 - no error: a fault that was asked for
     """The client gets no (more) answer."""
 
@@ -87,7 +94,7 @@ class GcsProxy:
     def __init__(self, backend: str) -> None:
         self.backend = urlsplit(backend).netloc
         self.requests: list[Request] = []
-        self._faults: list[tuple[str, str]] = []
+        self._faults: list[_Fault] = []
         self._sessions: dict[str, _Session] = {}
         self._lock = threading.RLock()
         self._closing = threading.Event()
@@ -105,15 +112,15 @@ class GcsProxy:
         self._server.server_close()
         self._thread.join()
 
-    def arm(self, kind: str, fault: str, *, times: int = 1) -> None:
-        """Let this happen to the next requests of this kind."""
+    def arm(self, kind: str, fault: str, *, times: int = 1, skip: int = 0) -> None:
+        """Let this happen to the next requests of this kind (`any`: of all kinds), after `skip` of them."""
         with self._lock:
-            self._faults += [(kind, fault)] * times
+            self._faults += [_Fault(kind, fault, skip) for _ in range(times)]
 
-    def unfired(self) -> list[tuple[str, str]]:
+    def unfired(self) -> list[str]:
         """Return the faults that no request met: a test that leaves some has not tested what it says."""
         with self._lock:
-            return list(self._faults)
+            return [f"{fault.kind}: {fault.name}" for fault in self._faults]
 
     def count(self, kind: str) -> int:
         """Return how many requests of this kind came."""
@@ -124,10 +131,7 @@ class GcsProxy:
         """Give the reply's head, then its body in pieces; raises _ConnectionCut."""
         with self._lock:
             self.requests.append(request)
-            fault = next((armed for armed in self._faults if armed[0] == request.kind), None)
-            if fault is not None:
-                self._faults.remove(fault)
-        name = fault[1] if fault else ""
+            name = self._take_fault(request.kind)
         after = _AFTER.fullmatch(name)
         if (refusal := self._refuse(request, name, after)) is not None:
             yield refusal
@@ -147,6 +151,15 @@ class GcsProxy:
         if after["what"] == "stall":
             self._closing.wait()
         raise _ConnectionCut
+
+    def _take_fault(self, kind: str) -> str:
+        for fault in self._faults:
+            if fault.kind in (kind, "any"):
+                if fault.skip == 0:
+                    self._faults.remove(fault)
+                    return fault.name
+                fault.skip -= 1
+        return ""
 
     def _refuse(self, request: Request, name: str, after: re.Match[str] | None) -> Reply | None:
         """Return the answer to a request that is not (wholly) applied."""
