@@ -1,0 +1,152 @@
+"""`penstock-jobs-emulator`: serve, logs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from jobs_emulator.chaos import ChaosError, parse_chaos
+from jobs_emulator.entry_writer import EntryWriter
+from jobs_emulator.images import ImageTableError, read_image_table
+from jobs_emulator.log_command import LogChoice, LogsError, read_logs
+from jobs_emulator.unknowns import SIGTERM_GRACE_SECONDS
+
+DEFAULT_PORT = 8123
+EXIT_CONFIGURATION = 10
+EXIT_UNAVAILABLE = 20
+
+
+@click.group()
+@click.version_option(package_name="penstock")
+def main() -> None:
+    """The Cloud Run Admin API v2 for jobs on this machine, over gRPC and REST on one port."""
+
+
+@main.command()
+@click.option("--images", "images_path", required=True, type=click.Path(path_type=Path), help="Image table (TOML).")
+@click.option("--port", default=DEFAULT_PORT, show_default=True, help="Port on 127.0.0.1; 0 takes a free one.")
+@click.option("--data", type=click.Path(path_type=Path), help="Folder that keeps state and logs over restarts.")
+@click.option("--slots", type=click.IntRange(1), help="Tasks that run at once.  [default: number of CPUs]")
+@click.option("--grace", "grace_seconds", default=SIGTERM_GRACE_SECONDS, show_default=True, type=click.FloatRange(0),
+              help="Seconds from SIGTERM to SIGKILL of a task that is cancelled or times out.")  # fmt: skip
+@click.option("--quiet", is_flag=True, help="No log entries of tasks on stdout.")
+@click.option("--chaos", "chaos_json", default="{}", metavar="JSON", help="Chaos switches, as at /_emulator/chaos.")
+@click.option("--chaos-seed", "seed", type=int, help="Makes chaos repeatable.")
+@click.option("--chaos-start-delay", "start_delay_seconds", type=float, help="Seconds from RunJob to the first task.")
+@click.option("--chaos-never-start", "never_start", is_flag=True, default=None, help="No execution ever starts.")
+@click.option("--chaos-report-late", "report_late_seconds", type=float, help="Seconds from a task's end to its report.")
+@click.option("--chaos-lost-run-replies", "lost_run_replies", type=int, help="So many RunJob replies get lost.")
+@click.option("--chaos-unavailable-rate", "unavailable_rate", type=float, help="Share of calls answered UNAVAILABLE.")
+@click.option("--chaos-unavailable-first", "unavailable_first", type=int,
+              help="So many first calls of each method are answered UNAVAILABLE.")  # fmt: skip
+@click.option("--chaos-kill", "kills", multiple=True, metavar="TASK@SECONDS", help="Kills a task's first attempt then.")
+@click.option("--chaos-start-twice", "start_twice_tasks", multiple=True, type=int, metavar="TASK",
+              help="Starts each attempt of the task twice.")  # fmt: skip
+def serve(  # noqa: PLR0917 — click passes by name
+    images_path: Path,
+    port: int,
+    data: Path | None,
+    slots: int | None,
+    grace_seconds: float,
+    quiet: bool,
+    chaos_json: str,
+    kills: tuple[str, ...],
+    **switches: object,
+) -> None:
+    """Serves until it gets SIGINT or SIGTERM; running tasks are then stopped."""
+    from jobs_emulator.server import EmulatorServer, Settings, run_until  # noqa: PLC0415 — a second of imports
+    from jobs_emulator.store import StoreError  # noqa: PLC0415
+
+    entries = None if quiet else EntryWriter(sys.stdout)
+    try:
+        settings = Settings(
+            images=read_image_table(images_path),
+            slots=slots or os.cpu_count() or 1,
+            port=port,
+            data=data,
+            grace_seconds=grace_seconds,
+            chaos=parse_chaos(_chaos_switches(chaos_json, kills, switches)),
+            inherited=dict(os.environ),
+            entries=entries,
+        )
+        asyncio.run(_serve(lambda stop: run_until(EmulatorServer(settings), stop, _announce)))
+    except (ImageTableError, ChaosError, StoreError) as exc:
+        _fail(str(exc), EXIT_CONFIGURATION)
+    except OSError as exc:
+        _fail(f"Cannot serve on 127.0.0.1:{port} with {images_path}: {exc}", EXIT_UNAVAILABLE)
+    finally:
+        if entries is not None:
+            entries.close()
+
+
+@main.command()
+@click.argument("execution")
+@click.option("--address", envvar="RUN_EMULATOR_HOST", default=f"127.0.0.1:{DEFAULT_PORT}", show_default=True,
+              help="Of the emulator; RUN_EMULATOR_HOST says it too.")  # fmt: skip
+@click.option("--task", type=click.IntRange(0), help="Only this task.")
+@click.option("--attempt", type=click.IntRange(0), help="Only this attempt, counted from 0.")
+@click.option("--follow", is_flag=True, help="Go on until the execution has ended.")
+def logs(execution: str, address: str, task: int | None, attempt: int | None, follow: bool) -> None:
+    """Prints what the tasks of EXECUTION (short id or full name) wrote."""
+    out = sys.stdout.buffer
+    last_label = ""
+
+    def write(label: str, piece: bytes) -> None:
+        nonlocal last_label
+        if label != last_label:
+            click.echo(f"── {label}", err=True)
+            last_label = label
+        out.write(piece)
+        out.flush()
+
+    try:
+        read_logs(address, LogChoice(execution, task, attempt), follow=follow, write=write)
+    except LogsError as exc:
+        _fail(str(exc), EXIT_CONFIGURATION)
+
+
+async def _serve(live: Callable[[asyncio.Event], Awaitable[None]]) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    await live(stop)
+
+
+def _announce(port: int) -> None:
+    address = f"127.0.0.1:{port}"
+    click.echo(f"Cloud Run jobs emulator on {address} (gRPC, REST, status page http://{address}/)", err=True)
+    click.echo(f"export RUN_EMULATOR_HOST={address}", err=True)
+
+
+def _chaos_switches(chaos_json: str, kills: tuple[str, ...], switches: dict[str, object]) -> dict[str, Any]:
+    try:
+        merged = json.loads(chaos_json)
+    except ValueError as exc:
+        raise ChaosError(f"--chaos is not JSON: {exc}") from exc
+    if not isinstance(merged, dict):
+        raise ChaosError("--chaos must be an object of switches")
+    merged.update({name: value for name, value in switches.items() if value not in (None, ())})
+    for kill in kills:
+        task, at, seconds = kill.partition("@")
+        if not task.isdecimal() or not at:
+            raise ChaosError(f"--chaos-kill {kill}: write TASK@SECONDS, as in 3@1.5")
+        merged.setdefault("kill_tasks", []).append({"task": int(task), "after_seconds": seconds})
+    return merged
+
+
+def _fail(message: str, code: int) -> None:
+    click.echo(f"penstock-jobs-emulator: {message}", err=True)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

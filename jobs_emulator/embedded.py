@@ -1,0 +1,124 @@
+"""An emulator inside another program: in a thread of its own, started and stopped by plain calls."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from jobs_emulator.chaos import parse_chaos
+from jobs_emulator.images import Image, ImageTable, image_table, read_image_table
+from jobs_emulator.log_entries import EntrySink
+from jobs_emulator.server import EmulatorServer, Settings, run_until
+from jobs_emulator.unknowns import SIGTERM_GRACE_SECONDS
+
+Images = ImageTable | str | Path | Mapping[str, Image | Mapping[str, Any] | Sequence[str]]
+
+
+class Emulator:
+    """A running emulator; use it as a context manager, or call `stop`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._server = EmulatorServer(settings)
+        self._thread = threading.Thread(target=self._run, name="jobs-emulator", daemon=True)
+        self._ready = threading.Event()
+        self._failure: BaseException | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop: asyncio.Event | None = None
+        self.address = ""
+        self._thread.start()
+        self._ready.wait()
+        if self._failure is not None:
+            raise self._failure
+
+    def stop(self) -> None:
+        """Ends all tasks at once and the emulator; a second call does nothing."""
+        if self._loop is not None and self._stop is not None and self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join()
+
+    def chaos(self, **switches: object) -> None:
+        """Sets chaos switches from now on, all others to their defaults; `chaos()` ends all chaos.
+
+        ChaosError names a wrong one.
+        """
+        settings = parse_chaos(switches)
+        self._call(lambda: self._server.chaos.change(settings))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _call(self, action: Callable[[], None]) -> None:
+        done = threading.Event()
+
+        def act() -> None:
+            action()
+            done.set()
+
+        assert self._loop is not None  # noqa: S101 — set before __init__ returns
+        self._loop.call_soon_threadsafe(act)
+        done.wait()
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._live())
+        except BaseException as exc:  # noqa: BLE001 — told to the thread that waits for the start
+            self._failure = exc
+        finally:
+            self._ready.set()
+
+    async def _live(self) -> None:
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        await run_until(self._server, self._stop, self._started)
+
+    def _started(self, port: int) -> None:
+        self.address = f"127.0.0.1:{port}"
+        self._ready.set()
+
+
+def start(
+    images: Images,
+    data: str | Path | None = None,
+    slots: int | None = None,
+    *,
+    port: int = 0,
+    grace_seconds: float = SIGTERM_GRACE_SECONDS,
+    pass_env: Sequence[str] = (),
+    chaos: Mapping[str, Any] | None = None,
+    entries: EntrySink | None = None,
+) -> Emulator:
+    """Starts an emulator in a thread and returns when it listens; its `address` is `127.0.0.1:port`.
+
+    `images`: a TOML file's path, an ImageTable, or a mapping from image reference to an entrypoint, an `Image`, or a
+    mapping with entrypoint, cmd, cwd, env. `data` keeps state over restarts. `slots` tasks run at once (default: CPUs).
+    `pass_env`: further variables of this process that tasks inherit. `entries` is called, in the emulator's thread,
+    with each log line as Cloud Logging shows it. Raises ImageTableError, ChaosError, StoreError, OSError (port taken).
+    """
+    table = images if isinstance(images, ImageTable) else _read_images(images)
+    if pass_env:
+        table = ImageTable(table.images, (*table.pass_env, *pass_env), table.secrets)
+    return Emulator(
+        Settings(
+            images=table,
+            slots=slots or os.cpu_count() or 1,
+            port=port,
+            data=Path(data) if data is not None else None,
+            grace_seconds=grace_seconds,
+            chaos=parse_chaos(chaos or {}),
+            inherited=dict(os.environ),
+            entries=entries,
+        )
+    )
+
+
+def _read_images(images: str | Path | Mapping[str, Any]) -> ImageTable:
+    return read_image_table(Path(images)) if isinstance(images, str | Path) else image_table(images)

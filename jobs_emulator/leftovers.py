@@ -1,0 +1,33 @@
+"""Processes that a task left behind outside its group: found by the TMPDIR in their environment, and killed.
+
+A task that starts a daemon in a session of its own escapes the group kill; and a killed emulator leaves its tasks
+running. Both still carry the TMPDIR of their attempt, which lies in the emulator's own folder and nowhere else. Linux
+only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from pathlib import Path
+
+
+def kill_leftovers(folder: Path) -> list[int]:
+    """Kills every process whose TMPDIR lies in `folder`; returns their process ids."""
+    marker = b"TMPDIR=" + os.fsencode(folder.resolve())
+    killed = []
+    for entry in Path("/proc").iterdir() if Path("/proc/self/environ").exists() else ():
+        if entry.name.isdecimal() and int(entry.name) != os.getpid() and _carries(entry, marker):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(int(entry.name), signal.SIGKILL)
+                killed.append(int(entry.name))
+    return killed
+
+
+def _carries(process: Path, marker: bytes) -> bool:
+    try:
+        environment = (process / "environ").read_bytes().split(b"\0")
+    except OSError:  # ended meanwhile, or another user's
+        return False
+    return any(variable == marker or variable.startswith(marker + b"/") for variable in environment)

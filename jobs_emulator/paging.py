@@ -1,0 +1,53 @@
+"""Pages of a list: a token says after which entry the next page begins, and of which list it is.
+
+Entries are ordered by a key that never changes, so a page is right whatever was added or deleted since the one before.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from collections.abc import Callable, Iterable
+from itertools import islice
+from typing import Any, TypeVar
+
+from jobs_emulator.errors import FieldViolation, invalid
+from jobs_emulator.protos import RequestMessage
+from jobs_emulator.unknowns import PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX
+
+Entry = TypeVar("Entry")
+
+
+def take_page(
+    request: RequestMessage, list_key: str, entries: Iterable[Entry], position: Callable[[Entry], list[Any]]
+) -> tuple[list[Entry], str]:
+    """The entries a request asks for, and the token of the next page (empty at the end).
+
+    `entries` come in rising `position`; `list_key` is all else the request says, which a token must match.
+    """
+    if request.page_size < 0:
+        raise invalid("page_size must not be negative", FieldViolation("page_size", "must not be negative"))
+    size = min(request.page_size or PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX)
+    after = _parse_token(request.page_token, list_key)
+    rest = (entry for entry in entries if after is None or position(entry) > after)
+    page = list(islice(rest, size + 1))
+    if len(page) <= size:
+        return page, ""
+    return page[:size], _format_token(position(page[size - 1]), list_key)
+
+
+def _format_token(position: list[Any], list_key: str) -> str:
+    return base64.urlsafe_b64encode(json.dumps([zlib.crc32(list_key.encode()), position]).encode()).decode()
+
+
+def _parse_token(token: str, list_key: str) -> list[Any] | None:
+    if not token:
+        return None
+    try:
+        checksum, position = json.loads(base64.urlsafe_b64decode(token.encode()))
+    except (ValueError, TypeError):
+        checksum, position = None, None
+    if not isinstance(position, list) or checksum != zlib.crc32(list_key.encode()):
+        raise invalid("page_token is not one of this list", FieldViolation("page_token", "is not one of this list"))
+    return position

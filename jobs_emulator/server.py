@@ -1,0 +1,168 @@
+"""The emulator put together: state, scheduler, both transports, in one event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from jobs_emulator.admin import AdminPages
+from jobs_emulator.chaos import Chaos, ChaosSettings
+from jobs_emulator.clock import Clock
+from jobs_emulator.dispatch import Dispatcher
+from jobs_emulator.errors import ApiError, Code
+from jobs_emulator.executions_service import ExecutionsService, TasksService
+from jobs_emulator.executor import Executor
+from jobs_emulator.front import Front
+from jobs_emulator.grpc_server import start_grpc_server
+from jobs_emulator.http1 import HttpRequest
+from jobs_emulator.http_answers import HttpResponse, json_response
+from jobs_emulator.images import ImageTable
+from jobs_emulator.jobs_service import JobsService
+from jobs_emulator.leftovers import kill_leftovers
+from jobs_emulator.log_entries import EntrySink
+from jobs_emulator.methods import all_methods
+from jobs_emulator.operations_service import OperationsService
+from jobs_emulator.origin import foreign_host, foreign_origin
+from jobs_emulator.rest import RestApi
+from jobs_emulator.scheduler import Scheduler
+from jobs_emulator.state import State
+from jobs_emulator.store import Store
+from jobs_emulator.unknowns import SIGTERM_GRACE_SECONDS
+
+SOCKET_PATH_BYTES_MAX = 90
+"""A Unix socket has a path of at most 104 bytes on some systems."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How an emulator is to run: port 0 takes a free one, `data` None keeps nothing over a restart.
+
+    `inherited` is the environment tasks may take variables from; `entries` gets each log line as Cloud Logging would
+    show it.
+    """
+
+    images: ImageTable
+    slots: int
+    port: int = 0
+    data: Path | None = None
+    grace_seconds: float = SIGTERM_GRACE_SECONDS
+    chaos: ChaosSettings = field(default_factory=ChaosSettings)
+    inherited: Mapping[str, str] = field(default_factory=dict)
+    entries: EntrySink | None = None
+    clock: Clock = time.time
+
+
+class EmulatorServer:
+    """One emulator; start and stop it in the event loop it shall live in."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._opened = AsyncExitStack()
+        self.chaos = Chaos(settings.chaos)
+        self.port = 0
+
+    async def start(self) -> None:
+        """Begins to listen; what an earlier emulator left unfinished in `data` is taken up again."""
+        try:
+            await self._start()
+        except BaseException:
+            await self._opened.aclose()
+            raise
+
+    async def stop(self) -> None:
+        """Stops listening, ends all tasks at once, writes what is to be kept."""
+        await self._opened.aclose()
+
+    async def _start(self) -> None:
+        settings = self._settings
+        private = _private_folder()
+        self._opened.callback(shutil.rmtree, private, ignore_errors=True)
+        folder = settings.data or private
+        store = Store(folder) if settings.data else None
+        if store is not None:
+            self._opened.callback(store.close)
+            kill_leftovers(folder / "tmp")
+            shutil.rmtree(folder / "tmp", ignore_errors=True)
+        state = State(store, settings.clock)
+        self._opened.callback(state.flush)
+        scheduler = Scheduler(
+            slots=settings.slots,
+            grace_seconds=settings.grace_seconds,
+            folder=folder,
+            chaos=self.chaos,
+            clock=settings.clock,
+            entries=settings.entries,
+            on_change=state.changed,
+        )
+        self._opened.push_async_callback(scheduler.stop)
+        dice = random.SystemRandom()
+        executor = Executor(
+            state, settings.images, scheduler, inherited=settings.inherited, clock=settings.clock, dice=dice
+        )
+        await self._listen(state, executor, scheduler, private)
+        executor.resume_all()
+
+    async def _listen(self, state: State, executor: Executor, scheduler: Scheduler, private: Path) -> None:
+        settings = self._settings
+        dispatcher = Dispatcher(self.chaos)
+        methods = all_methods(
+            JobsService(state, settings.images, executor),
+            ExecutionsService(state, executor),
+            TasksService(state),
+            OperationsService(state),
+        )
+        socket = private / "grpc.sock"
+        grpc_server = await start_grpc_server(methods, dispatcher, socket)
+        self._opened.push_async_callback(grpc_server.stop, 0.0)
+        rest = RestApi(methods, dispatcher)
+        admin = AdminPages(state, settings.images, self.chaos, scheduler.logs_folder, settings.clock)
+
+        async def answer(request: HttpRequest) -> HttpResponse:
+            refusal = _refusal(request)
+            if refusal is not None:
+                return json_response(refusal.to_json(), refusal.http_status)
+            path = urlsplit(request.target).path
+            return await (rest.answer(request) if path.startswith("/v2/") else admin.answer(request))
+
+        front = Front(socket, answer)
+        self.port = await front.start(settings.port)
+        self._opened.push_async_callback(front.stop)
+
+
+def _refusal(request: HttpRequest) -> ApiError | None:
+    """Why a browser's request is not carried out; None when it is."""
+    host, origin = request.headers.get("host", ""), request.headers.get("origin")
+    if foreign_host(host):
+        return ApiError(
+            Code.PERMISSION_DENIED, f"Host '{host}' is not this machine: the emulator serves loopback only."
+        )
+    if origin is not None and foreign_origin(origin, host):
+        return ApiError(Code.PERMISSION_DENIED, f"Origin '{origin}' may not call the emulator.")
+    return None
+
+
+async def run_until(server: EmulatorServer, stop: asyncio.Event, started: Callable[[int], None]) -> None:
+    """Starts the emulator, tells `started` its port, and stops it when `stop` is set."""
+    await server.start()
+    try:
+        started(server.port)
+        await stop.wait()
+    finally:
+        await server.stop()
+
+
+def _private_folder() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="jobs-emulator-"))
+    if len(os.fsencode(folder / "grpc.sock")) <= SOCKET_PATH_BYTES_MAX:
+        return folder
+    folder.rmdir()
+    return Path(tempfile.mkdtemp(prefix="jobs-emulator-", dir="/tmp"))
