@@ -1,0 +1,22 @@
+"""The types that the shards of a pipeline will have, from the source's catalogue; no row is read."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+import polars as pl
+
+from exporter.columns import plan_columns
+from exporter.open_source import open_source
+from exporter.source import TableName
+from staging.config import Pipeline
+
+
+def describe_source(pipeline: Pipeline) -> pl.Schema:
+    """Return key, time and columns with their types; raises as an export would before its first row."""
+    table = TableName(*pipeline.source.table_parts())
+    with (
+        open_source(pipeline.source.url.reveal()) as source,
+        closing(source.begin_snapshot(table, max_seconds=pipeline.export.max_snapshot_seconds)) as snapshot,
+    ):
+        return plan_columns(pipeline.source, snapshot.describe()).schema()
