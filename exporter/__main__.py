@@ -1,0 +1,55 @@
+"""The exporter as a command: `penstock-exporter`, `python -m exporter`, a Cloud Run Job of one task."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from exporter.export_day import Surroundings, export_day
+from exporter.open_source import open_source
+from exporter.watch import run_watched
+from staging.cancel import Cancel, cancel_on_signals
+from staging.config_file import load_pipeline
+from staging.entry import end_process, exit_now
+from staging.names import check_id
+from staging.open_store import open_store
+from staging.progress import Progress
+from staging.window import parse_day
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--config", "config", required=True, type=click.Path(path_type=Path), help="The pipeline file.")
+@click.option("--day", required=True, help="Business day, YYYY-MM-DD.")
+@click.option("--run-id", required=True, help="The run this export is for; all attempts of a run share it.")
+@click.option("--fresh-export", is_flag=True, help="Read the day again though an export of it is committed.")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key of the pipeline file.")
+def command(config: Path, day: str, run_id: str, *, fresh_export: bool, overrides: tuple[str, ...]) -> None:
+    """Read one business day of the source into Parquet shards on the staging store."""
+
+    def export(cancel: Cancel) -> None:
+        pipeline = load_pipeline(config, environ=os.environ, overrides=overrides)
+        parsed_day, checked_run = parse_day(day), check_id(run_id, of="run id")
+        progress = Progress.from_environment(os.environ)
+        with open_store(pipeline.staging.url) as store:
+            around = Surroundings(store, open_source, lambda: datetime.now(UTC), cancel, progress)
+            settled = export_day(pipeline, parsed_day, checked_run, around, fresh_export=fresh_export)
+        click.echo(f"run {settled.run_id} uses export {settled.export_id}", err=True)
+
+    def watched() -> None:
+        with cancel_on_signals() as cancel:
+            run_watched(lambda: export(cancel), cancel)
+
+    # Not by returning: a library's thread that can't be stopped, or its destructors, must not keep or change anything.
+    exit_now(end_process(watched))
+
+
+def main() -> None:
+    """Run the command; the process ends here with its exit code."""
+    command()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""The exporter's job: read one business day once, in one snapshot, into shards that exist together or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from exporter.commit import build_manifest, commit_manifest
+from exporter.question import DayQuestion
+from exporter.read_shards import read_shards
+from exporter.reuse import find_run_export, reuse_current_export, settle_run_export
+from exporter.source import Source
+from staging.cancel import Cancel
+from staging.config import Pipeline
+from staging.names import DayNames, new_id
+from staging.progress import Progress
+from staging.run_documents import RunExport
+from staging.run_start import begin_run, set_current_export
+from staging.sharding import check_known_answers
+from staging.store import Store
+from staging.window import check_not_future, load_zone, plan_window
+
+OpenSource = Callable[[str], AbstractContextManager[Source]]
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What an export needs of the world: where to put it, how to connect, the time, when to stop, whom to tell."""
+
+    store: Store
+    open_source: OpenSource
+    now: Callable[[], datetime]
+    cancel: Cancel
+    progress: Progress
+
+
+def export_day(pipeline: Pipeline, day: date, run_id: str, around: Surroundings, *, fresh_export: bool) -> RunExport:
+    """Bring the run to an export of the day and return which: its own earlier one, the day's current one, or a new one.
+
+    Every attempt that reads has an export id of its own, so it never meets the debris of another.
+    """
+    zone = load_zone(pipeline.source.timezone)
+    check_not_future(day, zone, around.now())
+    window = plan_window(day, zone)
+    names = DayNames(pipeline.name, day)
+    check_known_answers()
+    record = begin_run(around.store, names, run_id, kind="run", fresh_export=fresh_export, now=around.now())
+    if settled := find_run_export(around.store, names, run_id):
+        return settled
+    if reused := reuse_current_export(around.store, names, record, pipeline):
+        return reused
+    question = DayQuestion(pipeline, names, window, new_id(around.now()))
+    with around.open_source(pipeline.source.url.reveal()) as source:
+        written = read_shards(question, source, around.store, around.cancel, around.progress)
+    manifest = build_manifest(written, question, now=around.now())
+    around.cancel.check()
+    committed = commit_manifest(around.store, names, manifest, run_id)
+    settled = settle_run_export(around.store, names, committed)
+    if settled == committed:
+        set_current_export(around.store, names, record, settled.export_id, now=around.now())
+    return settled

@@ -1,0 +1,56 @@
+"""Chooses what reads a database from its URL. Adapters are imported when needed: each needs its own extra."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from exporter.catalogue import parse_url
+from exporter.source import Source
+from staging.errors import InputError
+
+Say = Callable[[str], None]
+
+
+def _to_stderr(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def open_source(url: str, *, say: Say = _to_stderr) -> Iterator[Source]:
+    """Connect. InputError or UnavailableError, never with the password in it. `say` is told of slower paths."""
+    source = _connect(url, say)
+    try:
+        yield source
+    finally:
+        source.close()
+
+
+def _connect(text: str, say: Say) -> Source:
+    url = parse_url(text)
+    try:
+        match url.get_backend_name():
+            case "postgresql":
+                from exporter.postgres import PostgresSource  # noqa: PLC0415 - see above
+
+                return PostgresSource(url)
+            case "mysql" | "mariadb":
+                from exporter.mysql import connect_mysql  # noqa: PLC0415 - see above
+
+                return connect_mysql(url, say)
+            case "sqlite":
+                from exporter.sqlite import SqliteSource  # noqa: PLC0415 - see above
+
+                return SqliteSource(url)
+            case name:
+                from exporter.any_dialect import AnySource  # noqa: PLC0415 - see above
+
+                say(f"{name} is read by SQLAlchemy: correct, but ten times slower than what has a reader of its own")
+                return AnySource(url)
+    except ModuleNotFoundError as exc:
+        raise InputError(
+            f"The driver for {url.get_backend_name()} is not installed.",
+            why=f"There is no module {exc.name}.",
+            fix="Install the extra of that database, for example penstock[exporter,postgres].",
+        ) from exc

@@ -1,0 +1,58 @@
+"""What PostgreSQL's errors mean to an export, by SQLSTATE (PostgreSQL manual, appendix A) or, at connecting, by text."""
+
+from __future__ import annotations
+
+import re
+
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
+
+from exporter.catalogue import scrub
+from staging.errors import InputError, PenstockError, UnavailableError
+
+_ASKED_WRONGLY = (
+    "password authentication failed",
+    "no password supplied",
+    "does not exist",
+    "no pg_hba.conf entry",
+    "certificate",
+    "invalid connection option",
+    "invalid URI",
+    "invalid port",
+    "is not permitted to log in",
+    "server does not support SSL",
+)
+_STATE = re.compile(r"SQLSTATE: ([0-9A-Z]{5})")
+_FIXES = {
+    "42501": "Grant it: GRANT SELECT ON the table (and USAGE ON its schema) TO the user of source.url.",
+    "42P01": "Look at `source.table` and, where a name has dots, `source.schema`.",
+    "42703": "Look at the columns and at `source.where`; names are compared exactly.",
+    "28P01": "Correct the password in source.url; @ : / % in it are written %40 %3A %2F %25.",
+    "57014": "Raise `export.max_snapshot_seconds`, index the time column, or read from a replica.",
+    "55P03": "Try again when the ALTER, or whatever holds the table's lock, is through.",
+}
+_TRANSIENT_CLASSES = ("08", "40", "53", "55", "57", "58")
+
+
+def translate_error(error: BaseException, doing: str, url: URL) -> PenstockError:
+    """Return ours: UnavailableError for what may pass, InputError for what the same attempt would meet again."""
+    original = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    text = scrub(str(original), url)
+    state = _sqlstate(original, text)
+    what = f"PostgreSQL could not {doing}."
+    fix = _FIXES.get(state or "", "")
+    if state is None:
+        wrong = any(mark in text for mark in _ASKED_WRONGLY)
+        fix = "Look at source.url: host, port, database, user, password." if wrong else "Try again; is the server up?"
+        return InputError(what, why=text, fix=fix) if wrong else UnavailableError(what, why=text, fix=fix)
+    if state.startswith(_TRANSIENT_CLASSES):
+        return UnavailableError(what, why=text, fix=fix or "Try again.")
+    return InputError(what, why=text, fix=fix or "Look at the pipeline's source, above all `source.where`.")
+
+
+def _sqlstate(error: BaseException, text: str) -> str | None:
+    state = getattr(error, "sqlstate", None)
+    if isinstance(state, str) and state.strip("\0"):
+        return state
+    match = _STATE.search(text)
+    return match[1] if match else None

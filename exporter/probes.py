@@ -1,0 +1,29 @@
+"""Looks for rows that no window would ever show: they would be missing from every day without a word."""
+
+from __future__ import annotations
+
+from exporter.question import PlannedRead
+from exporter.source import Probe, Snapshot, SourceColumn, Statement
+from staging.errors import InputError
+
+
+def run_probes(read: PlannedRead, snapshot: Snapshot) -> None:
+    """Raise InputError if the table holds a row whose time says nothing, or what the database's adapter knows."""
+    key, time, *_ = read.columns
+    probes = [*snapshot.probes(read.statement, read.columns)]
+    if time.nullable:
+        probes.insert(0, plan_probe(read.statement, key, f"{time.quoted} IS NULL", f"Column {time.name} is NULL"))
+    for probe in probes:
+        if rows := snapshot.fetch(probe.sql):
+            raise InputError(
+                probe.tell(rows[0]),
+                why="It would be left out of every export, or changed, without a word.",
+                fix="Correct the row, or leave such rows out with `source.where`. Nothing was exported.",
+            )
+
+
+def plan_probe(statement: Statement, key: SourceColumn, condition: str, what: str) -> Probe:
+    """Return a statement that gives the key of one row under this condition and the pipeline's own."""
+    both = f"{condition} AND ({statement.where})" if statement.where else condition
+    sql = f"SELECT {key.quoted} FROM {statement.table} WHERE {both} LIMIT 1"  # noqa: S608 - quoted by the dialect
+    return Probe(sql, lambda row: f"{what}, where {key.name} is {row[0]!r}.")

@@ -1,0 +1,56 @@
+"""What an export asks: of which pipeline and day, in which window, under which export id."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from exporter.columns import ReadPlan, plan_columns
+from exporter.source import Snapshot, SourceColumn, Statement, TableName
+from exporter.time_column import plan_bounds
+from exporter.where_clause import check_where
+from staging.config import Pipeline
+from staging.names import DayNames
+from staging.window import Window, load_zone
+
+
+@dataclass(frozen=True, slots=True)
+class DayQuestion:
+    """One business day of one pipeline, and the id of the attempt that reads it."""
+
+    pipeline: Pipeline
+    names: DayNames
+    window: Window
+    export_id: str
+
+    def table(self) -> TableName:
+        """Return the table or view it reads."""
+        return TableName(*self.pipeline.source.table_parts())
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRead:
+    """How the question is put to one database: columns and statement."""
+
+    plan: ReadPlan
+    columns: tuple[SourceColumn, ...]
+    statement: Statement
+
+
+def plan_read(question: DayQuestion, snapshot: Snapshot, dialect: str) -> PlannedRead:
+    """Return the statement; InputError for what can't be carried exactly. Reads the catalogue, and no row."""
+    source = question.pipeline.source
+    where = check_where(source.where, dialect=dialect)
+    found = snapshot.describe()
+    plan = plan_columns(source, found)
+    columns = tuple(found[column.name] for column in plan.columns)
+    low, high = plan_bounds(plan.time_kind, question.window, question.names.day, load_zone(source.column_timezone))
+    statement = Statement(
+        select=plan.select,
+        table=snapshot.table_sql,
+        time=columns[1].quoted,
+        low=low,
+        high=high,
+        where=where,
+        literal=snapshot.literal,
+    )
+    return PlannedRead(plan, columns, statement)

@@ -1,0 +1,77 @@
+"""What a run does when an export is there already: its own from an earlier attempt, or the day's current one.
+
+Nothing here connects to the source.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from staging.config import Pipeline
+from staging.errors import InputError, ObjectExistsError
+from staging.manifest import Manifest
+from staging.manifest_check import check_manifest
+from staging.names import DayNames
+from staging.run_documents import RunExport, RunRecord
+from staging.run_start import read_head
+from staging.store import Store
+from staging.used_export import read_run_export
+
+
+def find_run_export(store: Store, names: DayNames, run_id: str) -> RunExport | None:
+    """Return the export that an earlier attempt of this run settled on, or None."""
+    if store.find(names.run_export(run_id)) is None:
+        return None
+    return read_run_export(store, names, run_id)
+
+
+def reuse_current_export(store: Store, names: DayNames, record: RunRecord, pipeline: Pipeline) -> RunExport | None:
+    """Settle the run on the day's current export; None where there is none or the run wants a fresh one.
+
+    InputError when that export answers another question than the pipeline asks now.
+    """
+    found = read_head(store, names)
+    if record.fresh_export or found is None or (export_id := found[0].export_id) is None:
+        return None
+    name = names.manifest(export_id)
+    data, info = store.read(name)
+    manifest = Manifest.parse(data, name=name)
+    check_manifest(manifest, names, export_id, name=name)
+    _check_same_question(manifest, pipeline)
+    return settle_run_export(
+        store,
+        names,
+        RunExport(
+            run_id=record.run_id,
+            export_id=export_id,
+            manifest_generation=info.generation,
+            manifest_sha256=hashlib.sha256(data).hexdigest(),
+        ),
+    )
+
+
+def settle_run_export(store: Store, names: DayNames, export: RunExport) -> RunExport:
+    """Write the run's `export.json`. Two attempts may race: the first one wins, the other adopts what it wrote."""
+    try:
+        store.create(names.run_export(export.run_id), export.to_bytes())
+    except ObjectExistsError:
+        return read_run_export(store, names, export.run_id)
+    return export
+
+
+def _check_same_question(manifest: Manifest, pipeline: Pipeline) -> None:
+    source = pipeline.source
+    was = manifest.source
+    questions = {
+        "key": (was.key, source.key),
+        "time": (was.time, source.time),
+        "columns": (tuple(column.name for column in manifest.columns[2:]), source.columns),
+        "where": (was.where, source.where),
+        "timezone": (manifest.timezone, source.timezone),
+    }
+    if other := [name for name, (then, now) in questions.items() if then != now]:
+        raise InputError(
+            f"The stored export of {manifest.day} was made with another source.{' and source.'.join(other)}.",
+            why="It is reused only where it answers the same question.",
+            fix="Read the day again with --fresh-export, or put the settings back.",
+        )
