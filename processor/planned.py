@@ -23,10 +23,14 @@ REASON = "reason"
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """Output rows, and quarantined rows where the transform sets any aside."""
+    """Output rows, and quarantined rows where the transform sets any aside.
+
+    `shared` is the frame that the output rows were planned on: what is counted on it is read in the same pass.
+    """
 
     rows: pl.LazyFrame
     quarantine: pl.LazyFrame | None
+    shared: pl.LazyFrame
 
 
 def quarantine_schema(day: Day) -> pl.Schema:
@@ -40,20 +44,31 @@ def scan(paths: Sequence[Path], schema: pl.Schema) -> pl.LazyFrame:
 
 
 def plan_output(work: Assignment, rows: pl.LazyFrame, paths: Sequence[Path]) -> Planned:
-    """Call the transform on a shard that is not at `paths` yet and check the shape of its plan; else InputError."""
-    name = work.transform_name
-    with user_code(name, "raised"):
+    """Call the transform on a shard that is not at `paths` yet and check the shape of its plan; else InputError.
+
+    The function is called once for the output, on a frame that is shared with the checks, and once for the
+    quarantine, on one that is not: its filter then skips row groups by their statistics and most often reads nothing.
+    """
+    shared = rows.cache()
+    answer = _apply(work, shared, paths)
+    if not isinstance(answer, Split):
+        _check_plan("output", answer, work.contract.schema, work.transform_name)
+        return Planned(answer, None, shared)
+    _check_plan("output", answer.rows, work.contract.schema, work.transform_name)
+    aside = _apply(work, rows, paths)
+    quarantine = aside.quarantine if isinstance(aside, Split) else None
+    _check_plan("quarantine", quarantine, quarantine_schema(work.day), work.transform_name)
+    return Planned(answer.rows, quarantine, shared)
+
+
+def _apply(work: Assignment, rows: pl.LazyFrame, paths: Sequence[Path]) -> pl.LazyFrame | Split:
+    with user_code(work.transform_name, "raised"):
         try:
-            answer = work.transform.apply(rows, work.day)
+            return work.transform.apply(rows, work.day)
         except FileNotFoundError as exc:
             if any(str(path) in str(exc) for path in paths):
-                raise _eager(name) from exc
+                raise _eager(work.transform_name) from exc
             raise
-    planned = Planned(answer.rows, answer.quarantine) if isinstance(answer, Split) else Planned(answer, None)
-    _check_plan("output", planned.rows, work.contract.schema, name)
-    if isinstance(answer, Split):
-        _check_plan("quarantine", answer.quarantine, quarantine_schema(work.day), name)
-    return planned
 
 
 def check_schema(kind: str, found: pl.Schema, expected: pl.Schema, *, name: str) -> None:

@@ -12,7 +12,7 @@ from processor.plan import plan_shards
 from processor.planned import plan_output, scan
 from processor.receipts import find_receipt, write_receipt
 from processor.run_plan import run_plan
-from processor.shard_checks import plan_checks
+from processor.shard_checks import is_stray, plan_checks
 from processor.shard_files import fetch_shard, local_paths
 from processor.task import Task
 from staging.cancel import Cancel
@@ -61,13 +61,15 @@ def process_shard(store: Store, work: Assignment, shard: Shard, *, scratch: Path
     paths = local_paths(shard, scratch)
     rows = scan(paths, work.day.schema)
     planned = plan_output(work, rows, paths)
-    checks = plan_checks(work, rows, shard)
+    checks = plan_checks(work, rows, planned.shared, shard)
     fetch_shard(store, shard, work.day.schema, paths)
     try:
         result = run_plan(planned, checks, work, cancel)
         output = check_output(result, work, shard)
     except InputError:
-        checks.verify_alone()  # a shard that is not what it should be is the cause, and not the transform
+        checks.verify_alone(
+            is_stray(work, shard)
+        )  # a shard that is not what it should be is the cause, and not the transform
         raise
     finally:
         for path in paths:

@@ -14,7 +14,6 @@ import polars as pl
 
 from processor.assignment import Assignment
 from processor.outside_day import is_outside
-from processor.transform import Day
 from staging.control_sums import format_minor_units, parse_money, scale_of
 from staging.errors import IntegrityError
 from staging.manifest import Shard
@@ -34,23 +33,15 @@ class ShardChecks:
     """Frames to run, and what they must say."""
 
     shard: Shard
+    schema: pl.Schema
+    rows: pl.LazyFrame
     sums_of: tuple[str, ...]
-    none_of: Mapping[str, pl.LazyFrame]
-    none_of_alone: Mapping[str, pl.LazyFrame]
     counted: pl.LazyFrame
-    day: Day
+    faults: Mapping[str, pl.Expr]
 
     def frames(self) -> list[pl.LazyFrame]:
-        """All frames; give their results to `verify` in this order."""
-        return [self.counted, *self.none_of.values()]
-
-    def verify_alone(self) -> None:
-        """Run the checks without a transform, with one more that would cost too much each time."""
-        try:
-            results = pl.collect_all([*self.frames(), *self.none_of_alone.values()], engine="streaming")
-        except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as exc:
-            raise self._unlike([f"it can't be read: {exc}"]) from exc
-        self.verify(results)
+        """Rows and sums, and how many rows have any fault; give the results to `verify` in this order."""
+        return [self.counted, self.rows.filter(pl.any_horizontal(self.faults.values())).select(pl.len())]
 
     def verify(self, results: Sequence[pl.DataFrame]) -> ShardCounts:
         """Return what was counted; IntegrityError when it is not what the manifest says."""
@@ -58,16 +49,27 @@ class ShardChecks:
         counts = ShardCounts(rows, dict(zip(self.sums_of, sums, strict=True)))
         faults = [f"{rows} rows instead of {self.shard.rows}"] if rows != self.shard.rows else []
         for column, text in self.shard.sums.items():
-            scale = scale_of(self.day.schema[column])
+            scale = scale_of(self.schema[column])
             if counts.sums[column] != parse_money(text, scale):
                 faults.append(f"{column} sums to {format_minor_units(counts.sums[column], scale)} instead of {text}")
-        # `results` may lack those of `none_of_alone`, which come last.
-        for what, result in zip([*self.none_of, *self.none_of_alone], results[1:], strict=False):
-            if found := result.item():
-                faults.append(f"{found} rows have {what}")
+        if faults or results[1].item():
+            raise self._unlike([*faults, *self._count_faults(self.faults)])
+        return counts
+
+    def verify_alone(self, strays: pl.Expr) -> None:
+        """Run the checks without a transform, and one more that would cost too much each time."""
+        try:
+            self.verify(pl.collect_all(self.frames(), engine="streaming"))
+            faults = self._count_faults({"a key of another shard": strays})
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as exc:
+            raise self._unlike([f"it can't be read: {exc}"]) from exc
         if faults:
             raise self._unlike(faults)
-        return counts
+
+    def _count_faults(self, faults: Mapping[str, pl.Expr]) -> list[str]:
+        counted = [self.rows.filter(fault).select(pl.len()) for fault in faults.values()]
+        found = zip(faults, pl.collect_all(counted, engine="streaming"), strict=True)
+        return [f"{count.item()} rows have {what}" for what, count in found if count.item()]
 
     def _unlike(self, faults: Sequence[str]) -> IntegrityError:
         return IntegrityError(
@@ -77,22 +79,26 @@ class ShardChecks:
         )
 
 
-def plan_checks(work: Assignment, rows: pl.LazyFrame, shard: Shard) -> ShardChecks:
-    """Return the checks of one shard: of the manifest's control sums and of those that the transform is to conserve."""
-    manifest, day = work.manifest, work.day
+def plan_checks(work: Assignment, rows: pl.LazyFrame, shared: pl.LazyFrame, shard: Shard) -> ShardChecks:
+    """Return the checks of one shard: of the manifest's control sums and of those that the transform is to conserve.
+
+    `shared` is what the transform reads, `rows` the shard itself.
+    """
+    day = work.day
     sums_of = tuple(dict.fromkeys([*shard.sums, *work.contract.conserves.values()]))
     exact = [_minor_units(column, day.schema[column]).alias(f"sum {column}") for column in sums_of]
-    none_of = {
-        f"no {column.name}": rows.filter(pl.col(column.name).is_null()).select(pl.len())
-        for column in manifest.columns
-        if not column.nullable
-    }
+    faults = {f"no {c.name}": pl.col(c.name).is_null() for c in work.manifest.columns if not c.nullable}
+    # A row without a key belongs to no shard, one without a time to no day, whatever the catalogue allows.
+    faults |= {f"no {name}": pl.col(name).is_null() for name in (day.key, day.time)}
     outside = is_outside(day, work.column_timezone)
     if outside is not None:
-        none_of[f"a {day.time} outside the day"] = rows.filter(outside).select(pl.len())
-    stray = shard_of(day.key, day.schema[day.key], len(manifest.shards)) != shard.shard
-    strays = {f"a {day.key} of another shard": rows.select(stray.sum().cast(pl.UInt32))}
-    return ShardChecks(shard, sums_of, none_of, strays, rows.select(pl.len(), *exact), day)
+        faults[f"a {day.time} outside the day"] = outside
+    return ShardChecks(shard, day.schema, rows, sums_of, shared.select(pl.len(), *exact), faults)
+
+
+def is_stray(work: Assignment, shard: Shard) -> pl.Expr:
+    """Return the condition that a row's key belongs to another shard."""
+    return shard_of(work.day.key, work.day.schema[work.day.key], len(work.manifest.shards)) != shard.shard
 
 
 def _minor_units(column: str, dtype: pl.DataType) -> pl.Expr:

@@ -57,7 +57,10 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class Transform:
-    """A declaration and a function. Both must be deterministic: two attempts must write the same bytes."""
+    """A declaration and a function. Both must be deterministic: two attempts must write the same bytes.
+
+    `apply` only plans: it is called before the shard is there, and more than once.
+    """
 
     contract: Callable[[Day], Contract]
     apply: Callable[[pl.LazyFrame, Day], pl.LazyFrame | Split]

@@ -150,6 +150,7 @@ class HandMade:
     shard_function: str = "fibonacci-u64"
     shard_of: Callable[[Any, int], int] = fibonacci_shard
     manifest: dict[str, Any] = field(default_factory=dict)
+    export: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         files = [self.put_shard(shard) for shard in range(self.shards)]
@@ -226,18 +227,21 @@ class HandMade:
             "penstock_version": "0.1.0",
         }
 
-    def commit(self, run_id: str = RUN_ID, *, text: bytes | None = None, sha256: str | None = None) -> None:
-        """Write the manifest and the run's `export.json` that names it."""
+    def commit(self, run_id: str = RUN_ID, *, text: bytes | None = None) -> None:
+        """Write the manifest, or `text` in its place, and the run's `export.json` that names it."""
         data = json.dumps(self.manifest).encode() if text is None else text
         generation = self.put(f"{PREFIX}export={EXPORT_ID}/manifest.json", data)
-        export = {
+        self.export = {
             "format": 1,
-            "run_id": run_id,
             "export_id": EXPORT_ID,
             "manifest_generation": generation,
-            "manifest_sha256": hashlib.sha256(data).hexdigest() if sha256 is None else sha256,
+            "manifest_sha256": hashlib.sha256(data).hexdigest(),
         }
-        self.put(f"{PREFIX}run={run_id}/export.json", json.dumps(export).encode())
+        self.use(run_id)
+
+    def use(self, run_id: str, **changes: Any) -> None:
+        """Let one more run use the committed export."""
+        self.put(f"{PREFIX}run={run_id}/export.json", json.dumps({**self.export, "run_id": run_id, **changes}).encode())
 
 
 def flip_bits(data: bytes, count: int, *, seed: int = 1) -> Iterator[bytes]:
