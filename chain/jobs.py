@@ -6,6 +6,7 @@ and an execution is looked at until it is over. `wait_execution` turns that into
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
@@ -65,11 +66,22 @@ class ExecutionState:
     logs: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class StartedExecution:
+    """An execution that works for a run. `continued`: another starter had begun it, so none was started (or kept)."""
+
+    execution: str
+    continued: bool = False
+
+
 class JobsApi(Protocol):
     """Starts, shows and cancels executions. Any method may raise UnavailableError or InputError."""
 
-    def start_execution(self, job: JobName, overrides: Overrides) -> str:
-        """Start the job and return the execution's name at once."""
+    def start_execution(self, job: JobName, run_id: str, overrides: Overrides) -> StartedExecution:
+        """Start the job for the run and return at once.
+
+        Where an execution of the same job for the same run is under way, that one is returned and no second is begun.
+        """
         ...
 
     def get_execution(self, execution: str) -> ExecutionState:
@@ -80,9 +92,8 @@ class JobsApi(Protocol):
         """Stop all its tasks; returns when they have ended or have been told to. Nothing happens when it is over."""
         ...
 
-    @property
-    def poll_seconds(self) -> float:
-        """How long to wait between two looks."""
+    def poll_seconds(self, elapsed_seconds: float) -> float:
+        """How long to wait until the next look at an execution that is watched for so long."""
         ...
 
 
@@ -93,13 +104,14 @@ def wait_execution(
 
     When `cancel` is set, or anything else goes wrong on the way, the execution is cancelled before the error leaves.
     """
+    began = time.monotonic()
     try:
         while True:
             state = jobs.get_execution(execution)
             watch(state)
             if state.finished:
                 return state
-            cancel.wait(jobs.poll_seconds)
+            cancel.wait(jobs.poll_seconds(time.monotonic() - began))
     except BaseException:
         jobs.cancel_execution(execution)
         raise

@@ -16,7 +16,7 @@ from chain.report import Report, Status, build_report, check_agreement
 from chain.stored_export import StoredExport, find_stored_export
 from staging.cancel import Cancel
 from staging.config import AUTO, Pipeline
-from staging.errors import InputError
+from staging.errors import InputError, UnavailableError
 from staging.manifest import Manifest
 from staging.names import DayNames, new_id
 from staging.run_documents import Loaded
@@ -116,6 +116,12 @@ def _load_again(run: DayRun, stored: StoredExport, run_id: str, began: float) ->
 
 def _report(run: DayRun, run_id: str, manifest: Manifest, *, status: Status, began: float, logs: str) -> Report:
     name = run.names.loaded(run_id)
+    if run.store.find(name) is None:
+        raise UnavailableError(
+            f"{run.day} is loaded, but the loader could not leave its note in the bucket.",
+            why=f"{name} is not there; the log in {logs} says why.",
+            fix="Nothing is lost. The same command, or `penstock verify`, shows the figures.",
+        )
     report = build_report(
         manifest=manifest,
         receipts=read_receipts(run.store, run.names, run_id, len(manifest.shards)),
@@ -156,7 +162,9 @@ def _run_job(run: DayRun, job: JobName, run_id: str, plan: Overrides, *more: str
         max_retries=plan.max_retries,
         timeout_seconds=plan.timeout_seconds,
     )
-    execution = run.jobs.start_execution(job, overrides)
-    state = wait_execution(run.jobs, execution, run.cancel, lambda state: run.watch(job, state))
+    started = run.jobs.start_execution(job, run_id, overrides)
+    if started.continued:
+        run.say(f"run {run_id}: the {job} is under way already ({started.execution}), so no second one is started")
+    state = wait_execution(run.jobs, started.execution, run.cancel, lambda state: run.watch(job, state))
     raise_failure(job, state)
     return state

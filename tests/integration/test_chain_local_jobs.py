@@ -60,7 +60,7 @@ def scripts(tmp_path: Path) -> Scripts:
 
 
 def run(jobs: LocalJobs, overrides: Overrides, job: JobName = "processor") -> ExecutionState:
-    return wait_execution(jobs, jobs.start_execution(job, overrides), Cancel(), lambda state: None)
+    return wait_execution(jobs, jobs.start_execution(job, "r", overrides).execution, Cancel(), lambda state: None)
 
 
 def test_each_task_runs_once_with_cloud_runs_environment_and_a_log_of_its_own(scripts: Scripts) -> None:
@@ -74,8 +74,8 @@ def test_each_task_runs_once_with_cloud_runs_environment_and_a_log_of_its_own(sc
         """),
     )
     name = jobs.start_execution(
-        "processor", Overrides(arguments=("--day", "x"), environment=ENVIRONMENT | {"MINE": "yes"}, task_count=3)
-    )
+        "processor", "r", Overrides(arguments=("--day", "x"), environment=ENVIRONMENT | {"MINE": "yes"}, task_count=3)
+    ).execution
     state = wait_execution(jobs, name, Cancel(), lambda state: None)
     assert (state.succeeded, state.failed, state.cancelled, state.running, state.retried) == (3, 0, 0, 0, 0)
     assert sorted(scripts.notes()) == [
@@ -189,8 +189,8 @@ def test_cancelling_ends_every_process_and_is_no_failure(scripts: Scripts) -> No
         cpus=2,
     )
     name = jobs.start_execution(
-        "processor", Overrides(arguments=(), environment=ENVIRONMENT, task_count=5, max_retries=3)
-    )
+        "processor", "r", Overrides(arguments=(), environment=ENVIRONMENT, task_count=5, max_retries=3)
+    ).execution
     wait_until(lambda: len(scripts.notes()) == 2)
     jobs.cancel_execution(name)
     state = jobs.get_execution(name)
@@ -205,7 +205,7 @@ def test_cancelling_ends_every_process_and_is_no_failure(scripts: Scripts) -> No
 def test_a_request_to_stop_while_waiting_cancels_the_execution_first(scripts: Scripts) -> None:
     jobs = LocalJobs(scripts.folder / "logs", command=scripts.command("note(os.getpid()); time.sleep(1000)"))
     cancel = Cancel()
-    name = jobs.start_execution("loader", Overrides(arguments=(), environment=ENVIRONMENT))
+    name = jobs.start_execution("loader", "r", Overrides(arguments=(), environment=ENVIRONMENT)).execution
 
     def stop_soon(state: ExecutionState) -> None:
         if scripts.notes():
@@ -228,7 +228,7 @@ def test_logs_that_cannot_be_written_are_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     jobs = LocalJobs(tmp_path / "file" / "logs", command=lambda job: ("true",))
     with pytest.raises(UnavailableError, match="can't be written") as caught:
-        jobs.start_execution("loader", Overrides(arguments=()))
+        jobs.start_execution("loader", "r", Overrides(arguments=()))
     assert "--logs" in caught.value.fix
 
 
@@ -238,7 +238,7 @@ from pathlib import Path
 from chain.jobs import Overrides
 from chain.local_jobs import LocalJobs
 jobs = LocalJobs(Path(sys.argv[1]) / "logs", command=lambda job: (sys.executable, "-m", "chain.attached", "orphan_job"))
-jobs.start_execution("processor", Overrides(arguments=(sys.argv[1],), environment=dict(os.environ), task_count=2))
+jobs.start_execution("processor", "r", Overrides(arguments=(sys.argv[1],), environment=dict(os.environ), task_count=2))
 time.sleep(1000)
 """
 JOB = """\
