@@ -11,7 +11,15 @@ import click
 from chain.cli_options import common, day_option, json_option, logs_option
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=True)
+class _InOrder(click.Group):
+    """Lists its commands in the order in which one needs them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Return the names."""
+        return list(self.commands)
+
+
+@click.group(cls=_InOrder, context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=True)
 @click.version_option(package_name="penstock", prog_name="penstock")
 def cli() -> None:
     """A day of rows out of a busy database: read once and gently, staged as Parquet, processed by tasks, written back
@@ -88,9 +96,19 @@ def verify(config: Path, day: str, overrides: Sequence[str], *, as_json: bool) -
 
 @cli.command("demo-shop", short_help="Fill a database with a shop of 1,000,000 purchases.")
 @click.option("--url", required=True, help="SQLAlchemy URL of an SQLite, PostgreSQL, MySQL or MariaDB database.")
-@click.option("--seed", default=1, show_default=True, help="Another seed, another shop; the same seed, the same rows.")
-@click.option("--users", default=100_000, show_default=True, help="Users, with ids from 0.")
-@click.option("--purchases", default=1_000_000, show_default=True, help="Purchases, over ten days.")
+@click.option(
+    "--seed",
+    default=1,
+    show_default=True,
+    type=click.IntRange(0, 2**31),
+    help="Another seed, another shop; the same seed, the same rows.",
+)
+@click.option(
+    "--users", default=100_000, show_default=True, type=click.IntRange(1, 4_000_000), help="Users, with ids from 0."
+)
+@click.option(
+    "--purchases", default=1_000_000, show_default=True, type=click.IntRange(1, 10**9), help="Purchases, over ten days."
+)
 @click.option("--replace", is_flag=True, help="Drop the tables Users, Purchases and Revenue first if they are there.")
 def demo_shop(url: str, seed: int, users: int, purchases: int, *, replace: bool) -> None:
     """Fill a database with a shop: tables Users, Purchases and Revenue.

@@ -67,12 +67,12 @@ def _share(state: ExecutionState) -> tuple[float, float | None]:
 
 
 def _figures(state: ExecutionState, seconds: float) -> str:
-    """Figures in columns, at most 53 characters, so that a line has no more than 80."""
+    """Figures in columns, 52 characters as a rule, so that a line has no more than 80."""
     progress = state.progress
     rows = f"{format_count(progress.rows)} rows" if progress.rows else ""
     rate = f"{format_count(round(progress.rows / seconds))}/s" if progress.rows and seconds > 0 else ""
     size = format_bytes(progress.size_bytes) if progress.size_bytes else ""
+    last = f"{state.retried} retried" if state.retried else size
     tasks = f"{state.succeeded}/{state.task_count}" if state.task_count > 1 else ""
-    troubles = f" {state.retried} retried" if state.retried else ""
     end = how_it_ended(state) if state.finished and state.succeeded != state.task_count else f"{seconds:.1f} s"
-    return f"{tasks:>5} {rows:>15} {rate:>11} {size:>8} {end:>6}{troubles}"
+    return f"{tasks:>5} {rows:>15} {rate:>11} {last:>9} {end:>8}"
