@@ -40,7 +40,7 @@ __all__ = sorted(_HOMES)  # noqa: PLE0605 — the names above
 
 
 def __getattr__(name: str) -> object:
-    # Imported when first asked for: Google's client takes a second, and pytest always loads this package for its fixture.
+    # Imported when asked for: Google's client takes a second, and pytest always loads this package for its fixture.
     if name in _HOMES:
         return getattr(importlib.import_module(f"jobs_emulator.{_HOMES[name]}"), name)
     raise AttributeError(f"module 'jobs_emulator' has no attribute '{name}'")

@@ -21,7 +21,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -96,15 +96,10 @@ def parse_image_table(document: Mapping[str, Any], folder: Path, origin: str) ->
     return ImageTable(images, pass_env, secrets)
 
 
-def _as_table(value: Image | Mapping[str, Any] | Sequence[str]) -> Mapping[str, Any]:
+def _as_table(value: Image | Mapping[str, Any] | Sequence[str]) -> object:
     if isinstance(value, Image):
-        return {
-            "entrypoint": list(value.entrypoint),
-            "cmd": list(value.cmd),
-            "cwd": value.cwd,
-            "env": dict(value.env),
-        }
-    return value if isinstance(value, Mapping) else {"entrypoint": list(value)}
+        return asdict(value)
+    return {"entrypoint": value} if isinstance(value, list | tuple) else value
 
 
 def _parse_image(reference: str, table: object, folder: Path, faults: list[str]) -> Image:
