@@ -13,7 +13,7 @@ import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -134,6 +134,12 @@ def columns_of(schema: pa.Schema) -> list[dict[str, Any]]:
     ]
 
 
+def exact_sum(rows: Sequence[Row], column: str) -> str:
+    """A column's sum as text, never rounded and never in exponent notation."""
+    with localcontext(prec=80):
+        return f"{sum((Decimal(row[column] or 0) for row in rows), Decimal(0)):f}"
+
+
 def conserved_columns(schema: pa.Schema) -> list[str]:
     """Columns besides key and time that have an exact sum."""
     return [f.name for f in list(schema)[2:] if pa.types.is_decimal(f.type) or pa.types.is_integer(f.type)]
@@ -192,7 +198,7 @@ class HandMade:
                     "rows": len(own),
                     "min_key": str(min(keys)) if keys else None,
                     "max_key": str(max(keys)) if keys else None,
-                    "sums": {c: f"{sum((Decimal(r[c] or 0) for r in own), Decimal(0)):f}" for c in sums_of},
+                    "sums": {c: exact_sum(own, c) for c in sums_of},
                 }
             )
         text = "\n".join(f"{c['name']}\t{c['dtype']}\t{'null' if c['nullable'] else 'not null'}" for c in columns)
@@ -221,7 +227,7 @@ class HandMade:
             "shard_function": self.shard_function,
             "shards": shards,
             "rows": len(self.rows),
-            "sums": {c: f"{sum((Decimal(r[c] or 0) for r in self.rows), Decimal(0)):f}" for c in sums_of},
+            "sums": {c: exact_sum(self.rows, c) for c in sums_of},
             "reading": {"mode": "snapshot", "why": "small", "reader": "none", "seconds": 1.0, "waited_seconds": {}},
             "created_at": "2026-11-15T02:16:00+00:00",
             "penstock_version": "0.1.0",
