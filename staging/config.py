@@ -11,8 +11,6 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     PlainSerializer,
     PlainValidator,
@@ -20,7 +18,9 @@ from pydantic import (
     model_validator,
 )
 
+from staging.cloud_config import CloudConfig
 from staging.config_checks import check_name, check_staging_url, check_transform, check_zone
+from staging.config_section import Name, Positive, Section
 from staging.secret_url import check_reference, look_up_url
 
 AUTO: Literal["auto"] = "auto"
@@ -57,15 +57,7 @@ def _secret_url(value: Any, info: ValidationInfo) -> SecretUrl:  # noqa: ANN401 
 
 
 Url = Annotated[SecretUrl, PlainValidator(_secret_url), PlainSerializer(str)]
-Name = Annotated[str, Field(min_length=1)]
 Zone = Annotated[Name, AfterValidator(check_zone)]
-Positive = Annotated[int, Field(ge=1)]
-
-
-class Section(BaseModel):
-    """A table of the pipeline file: unknown keys and wrong types are faults."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
 
 
 class SourceConfig(Section):
@@ -155,6 +147,7 @@ class Pipeline(Section):
     process: ProcessConfig = ProcessConfig()
     load: LoadConfig = LoadConfig()
     target: TargetConfig
+    cloud: CloudConfig = CloudConfig()
 
 
 def split_table(table: str, schema: str | None) -> tuple[str | None, str]:

@@ -6,7 +6,7 @@ import difflib
 import types
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from annotated_types import Ge, Le
+from annotated_types import Ge, Le, MinLen
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
@@ -94,11 +94,18 @@ def _expected(annotation: Any, metadata: tuple[Any, ...]) -> str:  # noqa: ANN40
         return " or ".join(_expected(each, metadata) for each in arguments if each is not types.NoneType)
     if origin is Literal:
         return " or ".join(f'"{each}"' for each in arguments)
-    if origin is tuple:
-        return 'a list of texts such as ["amount"], at least one'
+    if origin in (tuple, dict):
+        return _expected_many(origin, metadata)
     if annotation is int:
         return _expected_number(metadata)
     return "true or false" if annotation is bool else "a text in quotes, not empty"
+
+
+def _expected_many(origin: type, metadata: tuple[Any, ...]) -> str:
+    if origin is dict:
+        return 'a table of NAME = "text"'
+    at_least_one = any(isinstance(m, MinLen) for m in metadata)
+    return f'a list of texts such as ["amount"]{", at least one" if at_least_one else ""}'
 
 
 def _expected_number(metadata: tuple[Any, ...]) -> str:

@@ -70,7 +70,7 @@ def load_settings(path: Path, *, environ: Mapping[str, str], overrides: Sequence
 
 
 def _copy(values: dict[str, Any]) -> dict[str, Any]:
-    return {key: dict(value) if isinstance(value, dict) else value for key, value in values.items()}
+    return {key: _copy(value) if isinstance(value, dict) else value for key, value in values.items()}
 
 
 def _file_origins(file: PipelineFile) -> dict[KeyPath, str]:
@@ -108,6 +108,8 @@ def _read_text(text: str, field: FieldInfo) -> Any:  # noqa: ANN401 - as the key
         return int(text)
     if tuple in wanted:
         return _read_list(text)
+    if dict in wanted:
+        return _read_table(text)
     if text == "" and types.NoneType in wanted and field.alias != "schema":
         return None  # `--set source.where=` takes the file's condition away; an empty schema has a meaning of its own
     return text
@@ -123,6 +125,12 @@ def _read_list(text: str) -> list[Any]:
         if isinstance(parsed, list):
             return parsed
     return [part.strip() for part in text.split(",")] if text.strip() else []
+
+
+def _read_table(text: str) -> Any:  # noqa: ANN401 - where it is no table the model says so
+    """`NAME=text,OTHER=text`."""
+    pairs = [part.partition("=") for part in text.split(",")] if text.strip() else []
+    return {name.strip(): value.strip() for name, _, value in pairs} if all(pair[1] for pair in pairs) else text
 
 
 def _types_of(annotation: Any) -> set[Any]:  # noqa: ANN401 - a type, or one of typing's forms
