@@ -10,13 +10,13 @@ import click
 
 from exporter.export_day import Surroundings, export_day
 from exporter.open_source import open_source
-from exporter.watch import run_watched
 from staging.cancel import Cancel, cancel_on_signals
 from staging.config_file import load_pipeline
 from staging.entry import end_process, exit_now
 from staging.names import check_id
 from staging.open_store import open_store
 from staging.progress import Progress
+from staging.watched import run_watched
 from staging.window import parse_day
 
 

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import polars as pl
 
+from loader.database import Database
+from loader.ledger import create_ledger_statement, ledger_name
+from loader.open_database import open_database
+from loader.sql_text import DAY
+from loader.table import kind_of
 from staging.config import Pipeline
+from staging.errors import InputError
 
 
 def init_target(pipeline: Pipeline, schema: pl.Schema, key: str, *, apply: bool) -> list[str]:
@@ -13,4 +19,48 @@ def init_target(pipeline: Pipeline, schema: pl.Schema, key: str, *, apply: bool)
     `schema` is the transform's output and `key` its key column; the target gets these columns and `day`, with
     the primary key (day, key). Raises InputError where the database refuses, UnavailableError where it is away.
     """
-    raise NotImplementedError
+    _check_schema(schema, key)
+    with open_database(pipeline, missing="create" if apply else "pretend") as database:
+        statements = _missing(database, pipeline, schema, key)
+        if apply:
+            for statement in statements:
+                database.execute(statement)
+        return [statement.replace("%%", "%") if database.sql.mark == "%s" else statement for statement in statements]
+
+
+def create_target_statement(
+    database: Database, schema_name: str | None, table: str, schema: pl.Schema, key: str
+) -> str:
+    """Return the DDL: key, day, then the other columns in the output's order."""
+    sql = database.sql
+    types = {name: sql.type_of(dtype, is_key=name == key) for name, dtype in schema.items()}
+    columns = [f"{sql.quote(key)} {types[key]} NOT NULL", f"{sql.quote(DAY)} {sql.ledger_types()['day']} NOT NULL"]
+    columns += [f"{sql.quote(name)} {types[name]}" for name in schema if name != key]
+    name = sql.qualified(schema_name, table) if schema_name else sql.quote(table)
+    primary = f"PRIMARY KEY ({sql.quote(DAY)}, {sql.quote(key)})"
+    return f"CREATE TABLE {name} ({', '.join(columns)}, {primary}){sql.table_options()}"
+
+
+def _missing(database: Database, pipeline: Pipeline, schema: pl.Schema, key: str) -> list[str]:
+    schema_name, table = pipeline.target.table_parts()
+    found = database.find_table(schema_name, table)
+    statements = [] if found else [create_target_statement(database, schema_name, table, schema, key)]
+    place = found.schema if found else schema_name
+    ledger_schema, ledger = ledger_name(pipeline, place)
+    if database.find_table(ledger_schema, ledger) is None:
+        statements.append(create_ledger_statement(database.sql, ledger_schema, ledger))
+    return statements
+
+
+def _check_schema(schema: pl.Schema, key: str) -> None:
+    if key not in schema or DAY in (name.casefold() for name in schema):
+        raise InputError(
+            f"The output can't become a table: it has {', '.join(schema)}.",
+            why=f"It needs the key {key} and no column {DAY}, which the loader fills.",
+            fix="Rename the column in the transform.",
+        )
+    for name, dtype in schema.items():
+        try:
+            kind_of(dtype)
+        except KeyError as exc:
+            raise InputError(f"The output's column {name} has type {dtype}, which no part can have.") from exc

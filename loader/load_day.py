@@ -5,9 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date, datetime
 
+from loader.attempts import Attempts
+from loader.conservation import check_declared_sums
+from loader.database_errors import ConnectionLostError, ContendedError, ReadOnlyError
+from loader.load_once import Load, load_once
+from loader.note_loaded import note_loaded
+from loader.open_database import open_database
 from loader.outcome import Outcome
+from loader.refusals import Permission
+from loader.replace_day import CommitUnknownError
+from loader.run_inputs import read_run_inputs
 from staging.cancel import Cancel
 from staging.config import Pipeline
+from staging.names import DayNames
+from staging.progress import Progress
 from staging.store import Store
 
 
@@ -22,6 +33,7 @@ def load_day(
     say: Callable[[str], None],
     allow_older: bool = False,
     adopt_head: str | None = None,
+    progress: Progress | None = None,
 ) -> Outcome:
     """Bring the target's day to exactly what the run's parts say, and the ledger with it.
 
@@ -29,4 +41,21 @@ def load_day(
     head_id of this run where the ledger names another one. Raises InputError, UnavailableError, HeldError or
     IntegrityError; after each of them the target is as it was before.
     """
-    raise NotImplementedError
+    inputs = read_run_inputs(store, DayNames(pipeline.name, day), run_id)
+    check_declared_sums(inputs)
+    load = Load(pipeline, inputs, store, Permission(allow_older, adopt_head), now, cancel, say, progress or Progress())
+    attempts = Attempts(cancel, say)
+    while True:
+        try:
+            with open_database(pipeline) as database:
+                outcome = load_once(database, load, attempts)
+        except CommitUnknownError as lost:
+            load.unresolved = lost
+            attempts.wait_after(lost)
+        except (ConnectionLostError, ContendedError, ReadOnlyError) as error:
+            attempts.wait_after(error)
+        else:
+            note_loaded(store, inputs.names, outcome.loaded, say)
+            note = "already loaded" if outcome.already else "loaded"
+            load.progress.emit(rows=outcome.loaded.rows, expected_rows=inputs.rows, note=note, last=True)
+            return outcome

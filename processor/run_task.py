@@ -8,10 +8,12 @@ from pathlib import Path
 from processor.assignment import read_assignment
 from processor.process_task import process_task
 from processor.start import Start
-from processor.stoppable import run_stoppable
 from staging.cancel import Cancel
 from staging.open_store import open_store
 from staging.progress import Progress
+from staging.watched import run_watched
+
+_GRACE_SECONDS = 2.5  # what is left of 5 s goes to removing the scratch folder
 
 
 def run_task(
@@ -25,4 +27,4 @@ def run_task(
             progress = Progress.from_environment(environ)
             process_task(store, assignment, start.task, scratch=scratch, cancel=cancel, progress=progress, say=say)
 
-    run_stoppable(work, cancel)
+    run_watched(work, cancel, grace_seconds=_GRACE_SECONDS)

@@ -14,13 +14,15 @@ from staging.cancel import Cancel
 
 Result = TypeVar("Result")
 _POLL_SECONDS = 0.1
-_GRACE_SECONDS = 4.0  # a stopped process has to end within 5
+GRACE_SECONDS = 4.0  # a stopped process has to end within 5
 
 
-def run_watched(work: Callable[[], Result], cancel: Cancel) -> Result:
-    """Run `work` in a thread; return or raise as it does. InterruptedRunError when it can't stop in time.
+def run_watched(work: Callable[[], Result], cancel: Cancel, *, grace_seconds: float = GRACE_SECONDS) -> Result:
+    """Run `work` in a thread; return or raise as it does.
 
-    Work that can't stop is left behind: the caller must leave the process without waiting (`staging.entry.exit_now`).
+    Once `cancel` is set it has `grace_seconds` to end by itself; then this raises InterruptedRunError and leaves it
+    running: the caller must leave the process without waiting (`staging.entry.exit_now`), so that no destructor can
+    commit anything on the way.
     """
     results: list[Result] = []
     errors: list[BaseException] = []
@@ -35,7 +37,7 @@ def run_watched(work: Callable[[], Result], cancel: Cancel) -> Result:
     worker.start()
     while worker.is_alive() and not cancel.is_set():
         worker.join(_POLL_SECONDS)
-    worker.join(_GRACE_SECONDS)
+    worker.join(grace_seconds)
     if errors:
         raise errors[0]
     if not results:

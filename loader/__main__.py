@@ -1,0 +1,83 @@
+"""The loader as a command: `penstock-loader`, `python -m loader`, a Cloud Run Job of one task."""
+
+from __future__ import annotations
+
+import os
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from loader.load_day import load_day
+from loader.outcome import Outcome
+from staging.cancel import Cancel, cancel_on_signals
+from staging.config_file import load_pipeline
+from staging.entry import end_process, exit_now
+from staging.names import check_id
+from staging.open_store import open_store
+from staging.progress import Progress
+from staging.watched import run_watched
+from staging.window import parse_day
+
+
+@click.command(name="penstock-loader", context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--config", required=True, type=click.Path(path_type=Path), help="The pipeline file.")
+@click.option("--day", required=True, help="Business day, YYYY-MM-DD.")
+@click.option("--run-id", required=True, help="The run whose parts are loaded.")
+@click.option("--allow-older", is_flag=True, help="Load though a newer export of the day is loaded.")
+@click.option("--adopt-head", metavar="HEAD_ID", help="This run's head, where the ledger names another one.")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key of the pipeline file.")
+def command(
+    config: Path, day: str, run_id: str, *, allow_older: bool, adopt_head: str | None, overrides: tuple[str, ...]
+) -> None:
+    """Replace one business day in the target table by the run's parts: all of it, once, proven to the cent."""
+
+    def load(cancel: Cancel) -> Outcome:
+        pipeline = load_pipeline(config, environ=os.environ, overrides=overrides)
+        parsed_day, checked_run = parse_day(day), check_id(run_id, of="run id")
+        with open_store(pipeline.staging.url) as store:
+            return load_day(
+                pipeline,
+                parsed_day,
+                checked_run,
+                store=store,
+                now=lambda: datetime.now(UTC),
+                cancel=cancel,
+                say=_say,
+                allow_older=allow_older,
+                adopt_head=adopt_head,
+                progress=Progress.from_environment(os.environ),
+            )
+
+    def watched() -> None:
+        with cancel_on_signals() as cancel:
+            outcome = run_watched(lambda: load(cancel), cancel)
+        _say(_summary(outcome))
+        click.echo(outcome.loaded.model_dump_json())
+
+    # Not by returning: a driver's call that can't be stopped must not keep the process.
+    exit_now(end_process(watched))
+
+
+def main() -> None:
+    """Run the command; the process ends here with its exit code."""
+    command()
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _summary(outcome: Outcome) -> str:
+    loaded = outcome.loaded
+    if outcome.already:
+        return f"{loaded.day} was loaded by run {loaded.run_id} already: {loaded.rows} rows, nothing written."
+    return (
+        f"{loaded.day} is loaded: {loaded.rows} rows; {loaded.inserted} inserted, {loaded.updated} updated, "
+        f"{loaded.deleted} deleted."
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""One transaction: take the ledger's row, refuse or change, prove, write the ledger, commit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from loader.conservation import raise_if_any
+from loader.content import Content, DayCount, content_faults
+from loader.database import Database
+from loader.database_errors import ConnectionLostError
+from loader.difference import Change, apply_difference
+from loader.ledger import LedgerRow, lock_ledger_row, write_ledger_row
+from loader.preflight import Target
+from loader.refusals import Permission, Standing, check_may_load
+from loader.sql_text import Staged
+from loader.target_day import count_day, describe_edits
+from staging.cancel import Cancel
+
+
+class CommitUnknownError(ConnectionLostError):
+    """The connection broke while COMMIT was on its way: only the ledger knows."""
+
+    def __init__(self, lost: ConnectionLostError, change: Change, ours: LedgerRow) -> None:
+        super().__init__(
+            "The connection broke while the day was being committed.",
+            why=lost.why,
+            fix="Run the loader again: it asks the ledger.",
+        )
+        self.change = change
+        self.ours = ours
+
+
+@dataclass(frozen=True, slots=True)
+class DayLoad:
+    """All that the transaction needs to know."""
+
+    target: Target
+    ours: LedgerRow
+    permission: Permission
+    cancel: Cancel
+    say: Callable[[str], None]
+
+
+def replace_day(database: Database, staged: Staged, content: Content, load: DayLoad) -> Change | None:
+    """Make the day what is staged, and the ledger say so; None where this run had done it before.
+
+    HeldError, InputError and IntegrityError leave everything as it was. ContendedError: the whole may be repeated.
+    CommitUnknownError: ask the ledger, see `read_settled_row`.
+    """
+    database.begin()
+    try:
+        found = lock_ledger_row(database, load.target.ledger, load.ours, load.target.table)
+        if check_may_load(found, load.ours, load.permission) is Standing.DONE_ALREADY:
+            database.rollback()
+            return None
+        before = count_day(database, load.target, load.ours.day, content)
+        _report_edits(found, before, load)
+        change = apply_difference(database, staged, load.ours.day, staged_rows=content.rows, target_rows=before.rows)
+        _report_same_digest(found, change, load)
+        raise_if_any(
+            list(content_faults(content, count_day(database, load.target, load.ours.day, content), "in the target")),
+            f"{load.target.table.name} would not hold what was loaded.",
+        )
+        write_ledger_row(database, load.target.ledger, load.ours)
+        load.cancel.check()
+    except BaseException:
+        database.rollback()
+        raise
+    _commit(database, change, load.ours)
+    return change
+
+
+def read_settled_row(database: Database, target: Target, ours: LedgerRow) -> LedgerRow | None:
+    """Return the ledger's row by a locking read, which waits until an old transaction of ours has ended."""
+    database.begin()
+    try:
+        return lock_ledger_row(database, target.ledger, ours, target.table)
+    finally:
+        database.rollback()
+
+
+def _commit(database: Database, change: Change, ours: LedgerRow) -> None:
+    try:
+        database.commit()
+    except ConnectionLostError as lost:
+        raise CommitUnknownError(lost, change, ours) from lost
+    except BaseException:
+        database.rollback()
+        raise
+
+
+def _report_edits(found: LedgerRow | None, before: DayCount, load: DayLoad) -> None:
+    """Say so where the day is not what the ledger says: somebody else wrote there, and it will be overwritten."""
+    day = load.ours.day
+    if found is None and before.rows:
+        load.say(f"warning: {day} has {before.rows} rows that no load of the ledger wrote; they are replaced.")
+    if found is not None and (edits := describe_edits(found, before)):
+        load.say(f"warning: {day} was changed since run {found.run_id} loaded it ({edits}); that is overwritten.")
+
+
+def _report_same_digest(found: LedgerRow | None, change: Change, load: DayLoad) -> None:
+    """Say so where rows and sums were the ledger's, and the rows were not."""
+    if found is not None and found.digest == load.ours.digest and change:
+        load.say(
+            f"warning: {load.ours.day} was changed since run {found.run_id} loaded the same content; "
+            f"{change.inserted} rows come back, {change.updated} are set back, {change.deleted} go."
+        )

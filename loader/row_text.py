@@ -1,0 +1,40 @@
+r"""One text for rows, exact and the same for every database: what COPY and LOAD DATA take, and what digests are over.
+
+A line a row, fields apart by tabs; NULL is `\N`; backslash, tab, newline and carriage return in text are written
+`\\ \t \n \r`; bytes are hexadecimal digits; booleans 0 and 1; instants are UTC without saying so.
+PostgreSQL (COPY's text format) and MySQL (LOAD DATA's default) read it alike, bytes apart.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+_ESCAPES = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}
+_NULL = "\\N"
+
+
+def format_rows(rows: pl.DataFrame) -> bytes:
+    """Return the text of all rows, in their order."""
+    plain = rows.select(_plain(rows.get_column(name)) for name in rows.columns)
+    text = plain.write_csv(separator="\t", quote_style="never", null_value=_NULL, include_header=False)
+    return text.encode()
+
+
+def plain_text(column: pl.Series) -> pl.Series:
+    """Return the column's values as text, nothing escaped, where the value's own text is not exact enough."""
+    dtype = column.dtype
+    if isinstance(dtype, pl.Datetime):
+        return column.dt.replace_time_zone(None).dt.strftime("%Y-%m-%d %H:%M:%S%.6f")
+    if dtype == pl.Time:
+        return column.dt.strftime("%H:%M:%S%.6f")
+    if dtype == pl.Binary:
+        return column.bin.encode("hex")
+    if dtype == pl.Boolean:
+        return column.cast(pl.UInt8)
+    return column
+
+
+def _plain(column: pl.Series) -> pl.Series:
+    if column.dtype == pl.String and column.str.contains(r"[\\\t\n\r]").any():
+        return column.str.replace_many(_ESCAPES)
+    return plain_text(column)
