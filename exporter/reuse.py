@@ -8,12 +8,13 @@ from __future__ import annotations
 import hashlib
 
 from staging.config import Pipeline
-from staging.errors import InputError, ObjectExistsError
+from staging.errors import ObjectExistsError
 from staging.manifest import Manifest
 from staging.manifest_check import check_manifest
 from staging.names import DayNames
 from staging.run_documents import RunExport, RunRecord
 from staging.run_start import read_head
+from staging.same_question import check_same_question
 from staging.store import Store
 from staging.used_export import read_run_export
 
@@ -37,7 +38,7 @@ def reuse_current_export(store: Store, names: DayNames, record: RunRecord, pipel
     data, info = store.read(name)
     manifest = Manifest.parse(data, name=name)
     check_manifest(manifest, names, export_id, name=name)
-    _check_same_question(manifest, pipeline)
+    check_same_question(manifest, pipeline)
     return settle_run_export(
         store,
         names,
@@ -57,21 +58,3 @@ def settle_run_export(store: Store, names: DayNames, export: RunExport) -> RunEx
     except ObjectExistsError:
         return read_run_export(store, names, export.run_id)
     return export
-
-
-def _check_same_question(manifest: Manifest, pipeline: Pipeline) -> None:
-    source = pipeline.source
-    was = manifest.source
-    questions = {
-        "key": (was.key, source.key),
-        "time": (was.time, source.time),
-        "columns": (tuple(column.name for column in manifest.columns[2:]), source.columns),
-        "where": (was.where, source.where),
-        "timezone": (manifest.timezone, source.timezone),
-    }
-    if other := [name for name, (then, now) in questions.items() if then != now]:
-        raise InputError(
-            f"The stored export of {manifest.day} was made with another source.{' and source.'.join(other)}.",
-            why="It is reused only where it answers the same question.",
-            fix="Read the day again with --fresh-export, or put the settings back.",
-        )
