@@ -66,7 +66,7 @@ def _apply(work: Assignment, rows: pl.LazyFrame, paths: Sequence[Path]) -> pl.La
         try:
             return work.transform.apply(rows, work.day)
         except FileNotFoundError as exc:
-            if any(str(path) in str(exc) for path in paths):
+            if any(path.name in str(exc) for path in paths):  # polars shortens long paths
                 raise _eager(work.transform_name) from exc
             raise
 

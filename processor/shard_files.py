@@ -19,7 +19,7 @@ _CHUNK_BYTES = 1 << 20
 
 def local_paths(shard: Shard, folder: Path) -> list[Path]:
     """Where the shard's files will lie; a shard without rows may have no file and gets an empty one."""
-    return [folder / f"shard-{shard.shard:05d}-{number}.parquet" for number in range(max(1, len(shard.files)))]
+    return [folder / f"penstock-shard-{shard.shard:05d}-{number}.parquet" for number in range(max(1, len(shard.files)))]
 
 
 def fetch_shard(store: Store, shard: Shard, schema: pl.Schema, paths: Sequence[Path]) -> None:
@@ -28,10 +28,13 @@ def fetch_shard(store: Store, shard: Shard, schema: pl.Schema, paths: Sequence[P
         pl.DataFrame(schema=schema).write_parquet(paths[0])
     for file, path in zip(shard.files, paths, strict=False):
         arriving = path.with_suffix(".arriving")
-        info = store.download(file.name, arriving, generation=file.generation)
-        _check_bytes(file, arriving, info.size_bytes, info.crc32c)
-        _check_footer(file, arriving, schema)
-        arriving.rename(path)
+        try:
+            info = store.download(file.name, arriving, generation=file.generation)
+            _check_bytes(file, arriving, info.size_bytes, info.crc32c)
+            _check_footer(file, arriving, schema)
+            arriving.rename(path)
+        finally:
+            arriving.unlink(missing_ok=True)
 
 
 def _check_bytes(file: ShardFile, path: Path, size_bytes: int, crc32c: int) -> None:

@@ -245,9 +245,9 @@ class HandMade:
         }
         self.use(run_id)
 
-    def use(self, run_id: str, **changes: Any) -> None:
+    def use(self, run: str, **changes: Any) -> None:
         """Let one more run use the committed export."""
-        self.put(f"{PREFIX}run={run_id}/export.json", json.dumps({**self.export, "run_id": run_id, **changes}).encode())
+        self.put(f"{PREFIX}run={run}/export.json", json.dumps({**self.export, "run_id": run, **changes}).encode())
 
 
 def flip_bits(data: bytes, count: int, *, seed: int = 1) -> Iterator[bytes]:

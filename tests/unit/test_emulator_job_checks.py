@@ -10,7 +10,6 @@ from google.cloud import run_v2
 from jobs_emulator.job_checks import check_job, check_overrides
 from jobs_emulator.job_defaults import write_defaults
 
-
 CONTAINER = "job.template.template.containers[0]"
 LABELLED = {"a.cloud.googleapis.com/x": "y"}
 

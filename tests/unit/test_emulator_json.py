@@ -10,7 +10,6 @@ from google.protobuf import json_format
 from jobs_emulator.json_checks import check_json
 from jobs_emulator.protos import CreateJobRequest, Job, WaitOperationRequest
 
-
 TASK = "job.template.template"
 
 
