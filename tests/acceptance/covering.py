@@ -17,12 +17,14 @@ def every_pair(factors: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
         for i, j in combinations(range(len(factors)), 2)
         for a, b in product(factors[i], factors[j])
     }
-    cases = []
+    cases: list[tuple[str, ...]] = []
     while open_pairs:
         case = dict(next(iter(open_pairs)))
         for number, values in enumerate(factors):
             if number not in case:
-                case[number] = max(values, key=lambda value: _gain(case, number, value, open_pairs))
+                # Of equally good values the one seldom taken so far, so that no value fills all the gaps.
+                gains = [(_gain(case, number, value, open_pairs), -_uses(cases, number, value)) for value in values]
+                case[number] = values[gains.index(max(gains))]
         for pair in combinations(sorted(case.items()), 2):
             open_pairs.pop(pair, None)
         cases.append(tuple(case[number] for number in range(len(factors))))
@@ -32,6 +34,10 @@ def every_pair(factors: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
 def every_case(factors: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
     """Return the full product."""
     return list(product(*factors))
+
+
+def _uses(cases: list[tuple[str, ...]], number: int, value: str) -> int:
+    return sum(case[number] == value for case in cases)
 
 
 def _gain(case: dict[int, str], number: int, value: str, open_pairs: dict[object, None]) -> int:

@@ -79,8 +79,9 @@ def source_table(database: Database, shop: Shop) -> str:
 
 
 def _money_type(database: Database, shop: Shop) -> str:
-    # SQLite keeps at most 15 digits of a number; text keeps all.
-    return "TEXT" if database.dialect == "sqlite" else f"DECIMAL({shop.digits}, {shop.scale})"
+    # SQLite makes numbers of what it can, and keeps 15 digits of them; TEXT in the type's name makes it keep all.
+    kind = "DECIMAL TEXT" if database.dialect == "sqlite" and shop.digits > 15 else "DECIMAL"
+    return f"{kind}({shop.digits}, {shop.scale})"
 
 
 def _values(database: Database, shop: Shop, row: Row) -> tuple[object, ...]:

@@ -42,6 +42,6 @@ def test_a_database_holds_the_shop_as_it_is_in_memory(name: str, database: str, 
     create_shop(found, shop)
     columns = ", ".join(found.quote(column) for column in (shop.names.key, shop.names.amount, shop.names.status))
     rows = found.execute(f"SELECT {columns} FROM {source_table(found, shop)}")
-    assert sorted((key, Decimal(amount), status) for key, amount, status in rows) == sorted(
+    assert sorted((key, Decimal(str(amount)), status) for key, amount, status in rows) == sorted(
         (row.key, row.amount, row.status) for row in shop.rows
     )
