@@ -89,7 +89,10 @@ class Catalogue:
     def rows(self, sql: str, *parameters: object) -> Sequence[tuple[Any, ...]]:
         """Run a small statement of our own, as the driver takes it; parameters are bound."""
         try:
-            return [tuple(row) for row in self._connection.exec_driver_sql(sql, tuple(parameters) or None)]
+            # Without parameters a % in the statement is only a %.
+            options = {"no_parameters": not parameters}
+            result = self._connection.exec_driver_sql(sql, tuple(parameters) or None, execution_options=options)
+            return [tuple(row) for row in result]
         except SQLAlchemyError as exc:
             raise self._translate(exc, "ask the catalogue") from exc
 
@@ -118,11 +121,19 @@ class Catalogue:
         """Return the columns that an index begins with; empty for views."""
         inspector = sqlalchemy.inspect(self._connection)
         try:
-            indexes = [index["column_names"] for index in inspector.get_indexes(table.table, schema=table.schema)]
-            indexes.append(inspector.get_pk_constraint(table.table, schema=table.schema)["constrained_columns"])
+            indexes = [list(index["column_names"]) for index in inspector.get_indexes(table.table, schema=table.schema)]
+            indexes.append([*inspector.get_pk_constraint(table.table, schema=table.schema)["constrained_columns"]])
         except (SQLAlchemyError, NotImplementedError):  # views, and dialects that can't tell
             return set()
         return {columns[0] for columns in indexes if columns and columns[0] is not None}
+
+    def primary_key(self, table: TableName) -> tuple[str, ...]:
+        """Return the columns of the primary key; empty for views."""
+        try:
+            key = sqlalchemy.inspect(self._connection).get_pk_constraint(table.table, schema=table.schema)
+        except (SQLAlchemyError, NotImplementedError):
+            return ()
+        return tuple(key["constrained_columns"])
 
     def close(self) -> None:
         """Let go of the connection."""

@@ -81,7 +81,7 @@ def plan_columns(source: SourceConfig, found: Mapping[str, SourceColumn]) -> Rea
     key, time, *carried = described
     select = (
         _carried(key),
-        Carried(INSTANT, Wire.NATIVE, time.quoted if time.carried is None else time.carried.select),
+        Carried(INSTANT, Wire.NATIVE, _time_select(time)),
         *(_carried(column) for column in carried),
     )
     for column in carried:
@@ -127,6 +127,12 @@ def _carried(column: SourceColumn) -> Carried:
         why=column.refusal,
         fix="Leave it out of `source.columns`, or read a view that casts it to a type that can.",
     )
+
+
+def _time_select(time: SourceColumn) -> str:
+    """Return how the time is selected: as the driver's own type, not as the text that other columns may need."""
+    native = time.carried is not None and time.carried.wire is Wire.NATIVE
+    return time.carried.select if native and time.carried else time.quoted
 
 
 def _check_float(column: SourceColumn, source: SourceConfig) -> None:

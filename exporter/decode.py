@@ -70,13 +70,14 @@ class Decoder:
             return frame.filter(inside)
         row = (~inside).arg_max()
         raise IntegrityError(
-            f"The database returned a row outside the day's window: {self.plan.key.name} {_show(frame[:, 0][row])} at {time[row]}.",
-            why=f"The window is {self.window.start} to {self.window.end}.",
+            f"The database returned a row outside the day's window, where {self.plan.key.name} is "
+            f"{_show(frame[:, 0][row])}.",
+            why=f"Its time is {time[row]}; the window is {self.window.start} to {self.window.end}.",
             fix="Please report this with the type of the time column; nothing was exported.",
         )
 
 
-def _decode_value(value: pl.Expr, column: ColumnPlan) -> pl.Expr:
+def _decode_value(value: pl.Expr, column: ColumnPlan) -> pl.Expr:  # noqa: PLR0911 - one line for each way to travel
     dtype = column.dtype
     match column.wire:
         case Wire.TYPED_DECIMAL_TEXT:

@@ -24,7 +24,7 @@ import polars as pl
 from sqlalchemy.dialects import postgresql as pg
 from sqlalchemy.engine import URL
 
-from exporter.catalogue import Catalogue, ReflectedColumn
+from exporter.catalogue import Catalogue
 from exporter.postgres_errors import translate_error
 from exporter.postgres_types import base_type, plan_carried, time_kind
 from exporter.probes import plan_probe
@@ -204,7 +204,7 @@ class PostgresSnapshot:
     def estimate(self, statement: Statement) -> Estimate:
         """Return what the planner expects."""
         ((plan,),) = self.fetch(f"EXPLAIN (FORMAT JSON) {statement.text()}")
-        parsed = json.loads(plan) if isinstance(plan, str) else plan
+        parsed = json.loads(str(plan))
         return Estimate(int(parsed[0]["Plan"]["Plan Rows"]), "expected by EXPLAIN")
 
     def read(self, statement: Statement, estimate: Estimate) -> Iterator[pl.DataFrame]:
@@ -231,4 +231,5 @@ def adbc_uri(url: URL) -> str:
         "client_encoding": "UTF8",
         **url.query,
     }
-    return f"postgresql://{user}{host}{port}/{quote(url.database or '', safe='')}?{urlencode(query, doseq=True, quote_via=quote)}"
+    options = urlencode(query, doseq=True, quote_via=quote)
+    return f"postgresql://{user}{host}{port}/{quote(url.database or '', safe='')}?{options}"

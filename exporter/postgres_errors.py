@@ -1,4 +1,4 @@
-"""What PostgreSQL's errors mean to an export, by SQLSTATE (PostgreSQL manual, appendix A) or, at connecting, by text."""
+"""What PostgreSQL's errors mean to an export: by SQLSTATE (PostgreSQL manual, appendix A), at connecting by text."""
 
 from __future__ import annotations
 

@@ -8,9 +8,9 @@ from sqlalchemy.dialects import postgresql as pg
 from sqlalchemy.types import TypeEngine
 
 from exporter.catalogue import ReflectedColumn
+from exporter.exact_types import SIGNED, plan_decimal
 from exporter.source import Carried, TimeKind, Wire
 from exporter.time_column import INSTANT
-from exporter.types import SIGNED, plan_decimal
 
 _AS_TEXT = (sql.Uuid, sql.Enum, sql.JSON, pg.CITEXT, sql.CHAR)
 _REFUSED = {
@@ -28,7 +28,7 @@ def base_type(type_: TypeEngine[object]) -> TypeEngine[object]:
     return type_
 
 
-def plan_carried(column: ReflectedColumn, *, has_encoding: bool) -> tuple[Carried | None, str]:
+def plan_carried(column: ReflectedColumn, *, has_encoding: bool) -> tuple[Carried | None, str]:  # noqa: PLR0911 - one line per kind of type
     """Return how the column is carried, or None and why not. `has_encoding`: the server knows what its bytes mean."""
     type_ = base_type(column.type)
     as_text = f"{column.quoted}::text"
@@ -59,7 +59,7 @@ def _native(type_: TypeEngine[object]) -> pl.DataType | None:
         return SIGNED[16 if isinstance(type_, sql.SmallInteger) else 64 if isinstance(type_, sql.BigInteger) else 32]
     if isinstance(type_, sql.DateTime):
         return INSTANT if type_.timezone else pl.Datetime("us")
-    pairs: list[tuple[type[TypeEngine[object]], pl.DataType]] = [
+    pairs: list[tuple[type, pl.DataType]] = [
         (sql.Boolean, pl.Boolean()),
         (sql.Date, pl.Date()),
         (sql.LargeBinary, pl.Binary()),

@@ -25,5 +25,5 @@ def run_probes(read: PlannedRead, snapshot: Snapshot) -> None:
 def plan_probe(statement: Statement, key: SourceColumn, condition: str, what: str) -> Probe:
     """Return a statement that gives the key of one row under this condition and the pipeline's own."""
     both = f"{condition} AND ({statement.where})" if statement.where else condition
-    sql = f"SELECT {key.quoted} FROM {statement.table} WHERE {both} LIMIT 1"  # noqa: S608 - quoted by the dialect
+    sql = f"SELECT {statement.select[0].select} FROM {statement.table} WHERE {both} LIMIT 1"  # noqa: S608 - quoted by the dialect
     return Probe(sql, lambda row: f"{what}, where {key.name} is {row[0]!r}.")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import dataclass, field
 
 import polars as pl
 
@@ -35,12 +35,12 @@ def read_shards(question: DayQuestion, source: Source, store: Store, cancel: Can
         run_probes(read, snapshot)
         estimate = snapshot.estimate(read.statement)
         shards, why_shards = plan_shards(config.shards, estimate)
-        tally = Tally(read.plan, shards)
-        reading = Reading(lambda: _rows(snapshot, read, estimate), source, cancel, cap)
-        with reading:
-            objects = _write(question, read, reading, tally, shards, estimate, store, progress)
-        counted = tally.by_shard()
-        files = commit_all(objects, {shard: t.rows for shard, t in counted.items()}, check=cancel.check)
+        writing = _Writing(question, store, progress, Tally(read.plan, shards), shards, estimate)
+        with Reading(lambda: _rows(snapshot, read, estimate), source, cancel, cap) as reading:
+            zone = load_zone(question.pipeline.source.column_timezone)
+            writing.write(Decoder(read.plan, question.window, zone).decode(reading.batches()))
+    counted = writing.tally.by_shard()
+    files = commit_all(writing.objects, {shard: t.rows for shard, t in counted.items()}, check=cancel.check)
     return Written(
         shards=shards,
         files=files,
@@ -49,7 +49,7 @@ def read_shards(question: DayQuestion, source: Source, store: Store, cancel: Can
         source=_describe_source(question, source, snapshot, read),
         reading=manifest.Reading(
             mode="snapshot",
-            why=f"one statement in one snapshot, at most {config.max_snapshot_seconds} s; {shards} shards, {why_shards}",
+            why=f"one snapshot of at most {config.max_snapshot_seconds} s; {shards} shards, {why_shards}",
             reader=source.reader,
             seconds=round(reading.read_seconds, 3),
             waited_seconds={},
@@ -64,49 +64,44 @@ def _rows(snapshot: Snapshot, read: PlannedRead, estimate: Estimate) -> Iterator
         yield from snapshot.read(read.statement, estimate)
 
 
-def _write(
-    question: DayQuestion,
-    read: PlannedRead,
-    reading: Reading,
-    tally: Tally,
-    shards: int,
-    estimate: Estimate,
-    store: Store,
-    progress: Progress,
-) -> list[ShardObject]:
-    zone = load_zone(question.pipeline.source.column_timezone)
-    decoded = Decoder(read.plan, question.window, zone).decode(reading.batches())
-    row_bytes, frames = sample_row_bytes(tally.count(decoded))
-    objects: list[ShardObject] = []
+@dataclass
+class _Writing:
+    """Decoded frames on their way into the shards' objects."""
 
-    def create_object(shard: int, failure: Failure) -> ShardObject:
-        name = question.names.shard_file(question.export_id, shard)
-        objects.append(ShardObject(shard, name, store.create_stream(name), failure))
-        return objects[-1]
+    question: DayQuestion
+    store: Store
+    progress: Progress
+    tally: Tally
+    shards: int
+    estimate: Estimate
+    objects: list[ShardObject] = field(default_factory=list)
 
-    sink = ShardSink(
-        create_object,
-        tally.shard_column,
-        plan_row_group_rows(
-            budget_bytes=question.pipeline.export.row_group_bytes,
-            shards=shards,
+    def write(self, frames: Iterator[pl.DataFrame]) -> None:
+        """Write all frames; the objects are finished then, and uncommitted."""
+        row_bytes, counted = sample_row_bytes(self.tally.count(frames))
+        row_group_rows = plan_row_group_rows(
+            budget_bytes=self.question.pipeline.export.row_group_bytes,
+            shards=self.shards,
             row_bytes=row_bytes,
-            expected_rows=estimate.rows,
-        ),
-    )
-    return sink.write(_told(frames, tally, objects, estimate, progress), tally.schema())
+            expected_rows=self.estimate.rows,
+        )
+        sink = ShardSink(self._create_object, self.tally.shard_column, row_group_rows)
+        sink.write(self._told(counted), self.tally.schema())
 
+    def _create_object(self, shard: int, failure: Failure) -> ShardObject:
+        name = self.question.names.shard_file(self.question.export_id, shard)
+        self.objects.append(ShardObject(shard, name, self.store.create_stream(name), failure))
+        return self.objects[-1]
 
-def _told(
-    frames: Iterable[pl.DataFrame], tally: Tally, objects: list[ShardObject], estimate: Estimate, progress: Progress
-) -> Iterator[pl.DataFrame]:
-    began = time.monotonic()
-    for frame in frames:
-        written = sum(made.size_bytes for made in list(objects))
-        progress.emit(rows=tally.rows, size_bytes=written, expected_rows=estimate.rows or None)
-        yield frame
-    note = f"read in {time.monotonic() - began:.1f} s"
-    progress.emit(rows=tally.rows, size_bytes=sum(made.size_bytes for made in objects), note=note, last=True)
+    def _told(self, frames: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+        expected = self.estimate.rows or None
+        for frame in frames:
+            self.progress.emit(rows=self.tally.rows, size_bytes=self._written_bytes(), expected_rows=expected)
+            yield frame
+        self.progress.emit(rows=self.tally.rows, size_bytes=self._written_bytes(), note="finishing files", last=True)
+
+    def _written_bytes(self) -> int:
+        return sum(made.size_bytes for made in list(self.objects))
 
 
 def _describe_source(question: DayQuestion, source: Source, snapshot: Snapshot, read: PlannedRead) -> manifest.Source:

@@ -11,6 +11,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import Self
 
 import polars as pl
 
@@ -39,9 +40,9 @@ class SnapshotCap:
         """Return what to say when it is."""
         return InputError(
             f"The snapshot was given up after {self.seconds} s, {rows:,} rows into the day.",
-            why="A long snapshot harms the database it reads: old row versions pile up, and an ALTER queues everybody.",
-            fix="Raise `export.max_snapshot_seconds` if the database can bear it, index the time column, or read from a "
-            "replica.",
+            why="A long snapshot harms its database: old row versions pile up, and an ALTER makes everybody queue.",
+            fix="Raise `export.max_snapshot_seconds` if the database can bear it, index the time column, "
+            "or read from a replica.",
         )
 
 
@@ -50,7 +51,7 @@ class Reading:
 
     def __init__(
         self, open_batches: Callable[[], Iterator[pl.DataFrame]], source: Source, cancel: Cancel, cap: SnapshotCap
-    ):
+    ) -> None:
         self._open_batches = open_batches
         self._source = source
         self._cancel = cancel
@@ -63,7 +64,7 @@ class Reading:
         self.rows = 0
         self.read_seconds = 0.0
 
-    def __enter__(self) -> Reading:
+    def __enter__(self) -> Self:
         self._started = time.monotonic()
         self._reader.start()
         self._watcher.start()
@@ -94,9 +95,11 @@ class Reading:
                 continue
             if batch is None:
                 self._cancel.check()
-                if self._error is not None:
-                    raise self._cap.error(self.rows) from self._error if self._cap.is_over() else self._error
-                return
+                if self._error is None:
+                    return
+                if self._cap.is_over():
+                    raise self._cap.error(self.rows) from self._error
+                raise self._error
             self.rows += batch.height
             yield batch
 

@@ -91,8 +91,8 @@ class ShardSink:
     shard_column: str
     row_group_rows: int
 
-    def write(self, frames: Iterable[pl.DataFrame], schema: pl.Schema) -> list[ShardObject]:
-        """Write all frames; return the finished, uncommitted objects. Whatever fails, all of them are aborted."""
+    def write(self, frames: Iterable[pl.DataFrame], schema: pl.Schema) -> None:
+        """Write all frames into finished, uncommitted objects. Whatever fails, all of them are aborted."""
         failure, objects = Failure(), list[ShardObject]()
 
         def provide(args: FileProviderArgs) -> ShardObject:
@@ -111,27 +111,27 @@ class ShardSink:
                 failure.keep(error)
                 raise
 
+        shards = pl.PartitionBy(
+            "",
+            key=self.shard_column,
+            include_key=False,
+            file_path_provider=provide,  # type: ignore[arg-type] # polars' stubs want a whole IO[bytes]
+            approximate_bytes_per_file=_MAX_FILE_BYTES,
+        )
         try:
-            register_io_source(scan, schema=schema).sink_parquet(
-                pl.PartitionBy(
-                    "",
-                    key=self.shard_column,
-                    include_key=False,
-                    file_path_provider=provide,  # type: ignore[arg-type] # polars' stubs want a whole IO[bytes]
-                    approximate_bytes_per_file=_MAX_FILE_BYTES,
-                ),
+            register_io_source(scan, schema=dict(schema)).sink_parquet(
+                shards,
                 compression="zstd",
                 compression_level=_COMPRESSION_LEVEL,
                 row_group_size=self.row_group_rows,
                 maintain_order=True,
                 engine="streaming",
             )
-            failure.raise_first()
-        except BaseException as error:
-            abort_all(objects)
+        except BaseException as error:  # noqa: BLE001 - raised again below, as it was before polars wrapped it
             failure.keep(error)
-            failure.raise_first()
-        return sorted(objects, key=lambda made: made.shard)
+        if failure.first is not None:
+            abort_all(objects)
+            raise failure.first
 
 
 def abort_all(objects: Iterable[ShardObject]) -> None:
@@ -147,26 +147,27 @@ def commit_all(
 
     `counted` maps shards to rows; `check` is asked before each commit and raises to stop.
     """
+
+    def commit(made: ShardObject) -> ShardFile:
+        check()
+        return made.commit(counted[made.shard])
+
     try:
-        for made in objects:
-            if made.rows_in_file() != counted.get(made.shard):
-                raise IntegrityError(
-                    f"Shard {made.shard} was not written as it was read.",
-                    why=f"{counted.get(made.shard)} rows were read, {made.rows_in_file()} are in the file.",
-                    fix="Run again; nothing was committed.",
-                )
-        if {made.shard for made in objects} != counted.keys() or len(objects) != len(counted):
-            raise IntegrityError(
-                "A shard was not written.", why="It has rows.", fix="Run again; nothing was committed."
-            )
-
-        def commit(made: ShardObject) -> ShardFile:
-            check()
-            return made.commit(counted[made.shard])
-
+        _check_counts(objects, counted)
         with ThreadPoolExecutor(_COMMITS_AT_ONCE, "commit") as pool:
             files = list(pool.map(commit, objects))
     except BaseException:
         abort_all(objects)
         raise
     return {made.shard: file for made, file in zip(objects, files, strict=True)}
+
+
+def _check_counts(objects: list[ShardObject], counted: dict[int, int]) -> None:
+    written = [(made.shard, made.rows_in_file()) for made in objects]
+    if sorted(written) != sorted(counted.items()):
+        different = min(set(written) ^ set(counted.items()))[0]
+        raise IntegrityError(
+            f"Shard {different} was not written as it was read.",
+            why=f"{counted.get(different, 0)} rows were read, {dict(written).get(different, 0)} are in its file.",
+            fix="Run again; nothing was committed.",
+        )

@@ -106,17 +106,22 @@ class Statement:
 
     def text(self, low: Bound | None = None, high: Bound | None = None) -> str:
         """Return the SQL, for the whole window or for a part of it."""
-        low = self.low if low is None else low
-        high = self.high if high is None else high
+        return self.text_from(self.table, low, high)
+
+    def text_from(self, table: str, low: Bound | None = None, high: Bound | None = None) -> str:
+        """Return the SQL with another FROM, such as the table with a hint."""
         columns = ", ".join(f"{carried.select} AS c{i}" for i, carried in enumerate(self.select))
-        return f"SELECT {columns} FROM {self.table} WHERE {self.condition(low, high)}"  # noqa: S608 - quoted by the dialect
+        return f"SELECT {columns} FROM {table} WHERE {self.condition(low, high)}"  # noqa: S608 - quoted by the dialect
 
     def condition(self, low: Bound | None = None, high: Bound | None = None) -> str:
         """Return what stands behind WHERE."""
-        low = self.low if low is None else low
-        high = self.high if high is None else high
-        window = f"{self.time} >= {self.literal(low)} AND {self.time} < {self.literal(high)}"
+        window = self.window(low, high)
         return f"{window} AND ({self.where})" if self.where else window
+
+    def window(self, low: Bound | None = None, high: Bound | None = None) -> str:
+        """Return the condition on the time column alone."""
+        low, high = self.low if low is None else low, self.high if high is None else high
+        return f"{self.time} >= {self.literal(low)} AND {self.time} < {self.literal(high)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +195,7 @@ class Source(Protocol):
 
     @property
     def dialect(self) -> str:
-        """`postgresql`, `mysql`, `mariadb`, `sqlite`, …"""
+        """Name of the dialect, such as `postgresql`, `mysql`, `mariadb` or `sqlite`."""
         ...
 
     @property

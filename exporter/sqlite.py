@@ -177,14 +177,7 @@ class SqliteSnapshot:
         return found
 
     def _misplaced(self, statement: Statement, columns: Sequence[SourceColumn]) -> Probe:
-        allowed = {
-            column.name: ("text" if column is columns[1] and column.time is not TimeKind.UNIX_SECONDS else None)
-            for column in columns
-        }
-        storage = {
-            column.name: (allowed[column.name],) if allowed[column.name] else self._declared[column.name].storage
-            for column in columns
-        }
+        storage = {column.name: self._declared[column.name].storage for column in columns}
         wrong = " OR ".join(
             f"typeof({column.quoted}) NOT IN ({', '.join(repr(kind) for kind in (*storage[column.name], 'null'))})"
             for column in columns
@@ -214,9 +207,7 @@ class SqliteSnapshot:
     def read(self, statement: Statement, estimate: Estimate) -> Iterator[pl.DataFrame]:
         """Stream the statement behind a row that shows ADBC the types."""
         del estimate
-        example = ", ".join(
-            _example(carried.wire, carried.dtype, i, statement) for i, carried in enumerate(statement.select)
-        )
+        example = ", ".join(f"{_example(statement, i)} AS c{i}" for i, _ in enumerate(statement.select))
         return self._source.stream(f"SELECT {example} UNION ALL {statement.text()}")
 
     def close(self) -> None:
@@ -226,7 +217,7 @@ class SqliteSnapshot:
             self._source.run("ROLLBACK", "end the snapshot")
 
     def _folding(self, quoted: str) -> str | None:
-        """Return the collation by which the column is compared, None for BINARY: SQLite tells it only in its bytecode."""
+        """Return the collation by which the column is compared, None for BINARY. Only SQLite's bytecode tells it."""
         rows = self._source.catalogue.rows(f"EXPLAIN SELECT {quoted} = 'x' FROM {self.table_sql}")  # noqa: S608 - quoted by the dialect
         collations = {str(row[5]).split("-")[0] for row in rows if row[1] in ("Eq", "Ne") and row[5]}
         return next((name for name in sorted(collations) if name != "BINARY"), None)
@@ -246,14 +237,16 @@ def _with_offset(time: str, statement: Statement) -> str:
     )
 
 
-def _example(wire: Wire, dtype: pl.DataType, index: int, statement: Statement) -> str:
+def _example(statement: Statement, index: int) -> str:
+    """Return a value of the type in which a column travels."""
+    wire, dtype = statement.select[index].wire, statement.select[index].dtype
     if index == 1:
         return "0" if isinstance(statement.low, int) else "''"
     if wire is Wire.BOOLEAN_INTEGER or dtype.is_integer():
         return "0"
     if dtype.is_float():
         return "0.5"
-    return "x''" if dtype == pl.Binary else "''"
+    return "x''" if dtype == pl.Binary() else "''"
 
 
 def _find_file(url: URL) -> Path:

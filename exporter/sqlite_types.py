@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from exporter.exact_types import plan_decimal
 from exporter.source import Carried, TimeKind, Wire
-from exporter.types import plan_decimal
 
-_DECLARED = re.compile(r"\s*([A-Za-z_ ]*?)\s*(?:\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\))?\s*\w*\s*")
+_DECLARED = re.compile(r"\s*([A-Za-z_ ]*)(?:\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\)[A-Za-z_ ]*)?")
 
 # The shortest decimal text of a binary number that reads back as the same: 15 digits always survive, 17 always suffice
 # (Steele & White 1990). More digits than the column declares are refused when the text is decoded.
@@ -34,7 +34,7 @@ class Declared:
     time: TimeKind | None = None
 
 
-def read_declared(declared: str, quoted: str) -> Declared:  # noqa: PLR0911 - one line per kind of type
+def read_declared(declared: str, quoted: str) -> Declared:  # noqa: C901, PLR0911 - one line per kind of type
     """Return what the declared type means. Its name is looked at as SQLite itself does: by what it contains."""
     match = _DECLARED.fullmatch(declared)
     if match is None:

@@ -8,7 +8,8 @@ A column with a zone is compared with the instants themselves. A column without 
   export is refused.
 * A wall-clock time that never was (clocks set forward) is bad input.
 
-A DATE column holds business days: a row belongs to the day it names, whatever the zones, and carries the window's start.
+A DATE column holds business days: a row belongs to the day it names, whatever the zones, and carries the start of the
+window.
 """
 
 from __future__ import annotations
@@ -52,9 +53,9 @@ def wall_clock(edge: datetime, zone: ZoneInfo) -> datetime:
     local = edge.astimezone(zone)
     if _is_repeated(local) and (local.fold == 1 or _is_repeated((edge - _STEP).astimezone(zone))):
         raise InputError(
-            f"The day's edge at {edge:%Y-%m-%d %H:%M} UTC can't be found in a column of {zone.key} wall-clock times.",
-            why=f"{local:%H:%M} occurs twice there, before and after the edge, and the column does not say which it is.",
-            fix="Store the time with its zone, or in UTC (`source.column_timezone`), or choose `source.timezone` alike.",
+            f"The day's edge at {edge:%Y-%m-%d %H:%M} UTC can't be found in wall-clock times of {zone.key}.",
+            why=f"{local:%H:%M} occurs twice there, before and after the edge, and the column does not say which it is",
+            fix="Store the time with its zone, or in UTC (`source.column_timezone`), or set `source.timezone` alike.",
         )
     return local.replace(tzinfo=None, fold=0)
 

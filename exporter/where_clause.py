@@ -24,7 +24,7 @@ def check_where(where: str | None, *, dialect: str) -> str | None:
     return where
 
 
-def _find_fault(where: str, dialect: str) -> str | None:  # noqa: C901, PLR0912 - one pass over one small grammar
+def _find_fault(where: str, dialect: str) -> str | None:  # noqa: C901, PLR0911 - one pass over one small grammar
     if not where.strip():
         return "it is empty"
     depth, quote, previous = 0, "", ""

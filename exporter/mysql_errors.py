@@ -1,0 +1,54 @@
+"""What MySQL's and MariaDB's errors mean to an export, by their number, whether pymysql or ODBC brings them."""
+
+from __future__ import annotations
+
+import re
+
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
+
+from exporter.catalogue import scrub
+from staging.errors import InputError, PenstockError, UnavailableError
+
+# https://mariadb.com/kb/en/mariadb-error-code-reference/ and MySQL's error reference: what may pass by itself.
+_TRANSIENT = frozenset(
+    {1040, 1042, 1043, 1053, 1077, 1152, 1158, 1159, 1160, 1161, 1184, 1203, 1205, 1213, 1226, 1290, 1317, 1412, 1927}
+    | {1969, 2002, 2003, 2005, 2006, 2013, 2014, 2055, 3024, 4031}
+)
+_FIXES = {
+    1044: "Grant it: GRANT SELECT ON the table TO the user of source.url.",
+    1142: "Grant it: GRANT SELECT ON the table TO the user of source.url.",
+    1143: "Grant it: GRANT SELECT ON the table TO the user of source.url.",
+    1045: "Correct user and password in source.url; @ : / % in the password are written %40 %3A %2F %25.",
+    1049: "Look at the database in source.url.",
+    1054: "Look at the columns and at `source.where`; names are compared exactly.",
+    1146: "Look at `source.table` and, where a name has dots, `source.schema`.",
+    1205: "Try again when the ALTER, or whatever holds the table's lock, is through.",
+    1412: "The table was altered while the snapshot began: try again.",
+    1969: "Raise `export.max_snapshot_seconds`, index the time column, or read from a replica.",
+    3024: "Raise `export.max_snapshot_seconds`, index the time column, or read from a replica.",
+}
+_NATIVE = re.compile(r"Native error: (\d+)")
+_PYMYSQL = re.compile(r"^\((\d{4}),")
+
+
+def translate_error(error: BaseException, doing: str, url: URL) -> PenstockError:
+    """Return ours: UnavailableError for what may pass, InputError for what the same attempt would meet again."""
+    original = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    text = scrub(str(original), url)
+    number = _number(original, text)
+    what = f"The {url.get_backend_name()} server could not {doing}."
+    if "certificate" in text.lower():
+        return InputError(what, why=text, fix="Look at the certificates named in source.url.")
+    if number is None or number in _TRANSIENT:
+        return UnavailableError(what, why=text, fix=_FIXES.get(number or 0, "Try again; is the server up?"))
+    return InputError(
+        what, why=text, fix=_FIXES.get(number, "Look at the pipeline's source, above all `source.where`.")
+    )
+
+
+def _number(error: BaseException, text: str) -> int | None:
+    if error.args and isinstance(error.args[0], int):
+        return int(error.args[0])
+    match = _NATIVE.search(text) or _PYMYSQL.search(text)
+    return int(match[1]) or None if match else None
