@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from itertools import combinations, product
+
+Choice = tuple[int, str]
+"""A factor's number, and the value taken of it."""
 
 
 def every_pair(factors: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
     """Return such cases, always the same ones for the same factors.
 
-    Greedy, as in the AETG method (Cohen et al., 1997) but without its randomness: each case starts from a pair that is
-    not covered yet and takes, factor by factor, the value that covers most pairs with what is chosen already.
+    Greedy, as in the AETG method (Cohen et al., 1997) but without its randomness: each case starts from a pair that
+    has not met yet and takes, factor by factor, the value that brings most new pairs; of equally good ones the value
+    that has met the others least.
     """
-    open_pairs = {
-        ((i, a), (j, b)): None
-        for i, j in combinations(range(len(factors)), 2)
-        for a, b in product(factors[i], factors[j])
-    }
-    cases: list[tuple[str, ...]] = []
-    while open_pairs:
-        case = dict(next(iter(open_pairs)))
+    wanted = [
+        ((i, a), (j, b)) for i, j in combinations(range(len(factors)), 2) for a, b in product(factors[i], factors[j])
+    ]
+    met: Counter[tuple[Choice, Choice]] = Counter()
+    cases = []
+    for pair in wanted:
+        if met[pair]:
+            continue
+        case = dict(pair)
         for number, values in enumerate(factors):
             if number not in case:
-                # Of equally good values the one seldom taken so far, so that no value fills all the gaps.
-                gains = [(_gain(case, number, value, open_pairs), -_uses(cases, number, value)) for value in values]
-                case[number] = values[gains.index(max(gains))]
-        for pair in combinations(sorted(case.items()), 2):
-            open_pairs.pop(pair, None)
+                case[number] = _best(number, values, case.items(), met)
+        met.update(combinations(sorted(case.items()), 2))
         cases.append(tuple(case[number] for number in range(len(factors))))
     return cases
 
@@ -36,9 +39,11 @@ def every_case(factors: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
     return list(product(*factors))
 
 
-def _uses(cases: list[tuple[str, ...]], number: int, value: str) -> int:
-    return sum(case[number] == value for case in cases)
+def _best(number: int, values: Sequence[str], chosen: Iterable[Choice], met: Counter[tuple[Choice, Choice]]) -> str:
+    others = list(chosen)
 
+    def worth(value: str) -> tuple[int, int]:
+        pairs = [met[min(other, (number, value)), max(other, (number, value))] for other in others]
+        return pairs.count(0), -sum(pairs)
 
-def _gain(case: dict[int, str], number: int, value: str, open_pairs: dict[object, None]) -> int:
-    return sum(tuple(sorted([(other, chosen), (number, value)])) in open_pairs for other, chosen in case.items())
+    return max(values, key=worth)
