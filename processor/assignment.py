@@ -13,6 +13,7 @@ from processor.transform import Contract, Day, Transform
 from staging.config import Pipeline
 from staging.manifest import Manifest
 from staging.names import DayNames
+from staging.same_question import check_same_question
 from staging.store import Store
 from staging.used_export import read_manifest, read_run_export
 
@@ -25,7 +26,6 @@ class Assignment:
     run_id: str
     manifest: Manifest
     day: Day
-    column_timezone: str
     transform_name: str
     transform: Transform
     contract: Contract
@@ -36,8 +36,9 @@ def read_assignment(
 ) -> Assignment:
     """Read what the run uses and ask the transform what it promises. Raises before anything is fetched or written."""
     manifest = read_manifest(store, names, read_run_export(store, names, run_id))
-    day = describe_day(manifest, pipeline)
+    check_same_question(manifest, pipeline)
+    day = describe_day(manifest)
     name = pipeline.process.transform
     transform = find_transform(name, folders)
     contract = read_contract(transform, day, name=name)
-    return Assignment(names, run_id, manifest, day, pipeline.source.column_timezone, name, transform, contract)
+    return Assignment(names, run_id, manifest, day, name, transform, contract)

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import polars as pl
+
 from processor.transform import Day
-from staging.config import Pipeline
 from staging.dtypes import schema_of
-from staging.errors import InputError
+from staging.errors import IntegrityError
 from staging.manifest import Manifest
 from staging.window import Window
 
+INSTANT = pl.Datetime("us", "UTC")
+"""The type of every shard's time column, whatever type the database has."""
 
-def describe_day(manifest: Manifest, pipeline: Pipeline) -> Day:
-    """Return the day; InputError when the pipeline names other columns than were exported."""
-    exported = tuple(column.name for column in manifest.columns)
-    wanted = (pipeline.source.key, pipeline.source.time, *pipeline.source.columns)
-    if exported != wanted:
-        raise InputError(
-            f"The export of {manifest.day} holds other columns than the pipeline names.",
-            why=f"Exported: {', '.join(exported)}. Named: {', '.join(wanted)}.",
-            fix="Name the exported ones, or read the day again: penstock run --fresh-export.",
+
+def describe_day(manifest: Manifest) -> Day:
+    """Return the day; IntegrityError when its times are no instants, which no exporter writes."""
+    schema = schema_of(manifest.columns)
+    if schema[manifest.source.time] != INSTANT:
+        raise IntegrityError(
+            f"The times of the export {manifest.export_id} are no instants.",
+            why=f"{manifest.source.time} has type {schema[manifest.source.time]} instead of {INSTANT}.",
+            fix="Read the day again with penstock run --fresh-export.",
         )
     return Day(
         day=manifest.day,
@@ -27,6 +30,6 @@ def describe_day(manifest: Manifest, pipeline: Pipeline) -> Day:
         pipeline=manifest.pipeline,
         key=manifest.source.key,
         time=manifest.source.time,
-        columns=exported[2:],
-        schema=schema_of(manifest.columns),
+        columns=tuple(column.name for column in manifest.columns[2:]),
+        schema=schema,
     )

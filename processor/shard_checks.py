@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from processor.assignment import Assignment
-from processor.outside_day import is_outside
+from processor.describe_day import INSTANT
 from staging.control_sums import format_minor_units, parse_money, scale_of
 from staging.errors import IntegrityError
 from staging.manifest import Shard
@@ -90,9 +90,8 @@ def plan_checks(work: Assignment, rows: pl.LazyFrame, shared: pl.LazyFrame, shar
     faults = {f"no {c.name}": pl.col(c.name).is_null() for c in work.manifest.columns if not c.nullable}
     # A row without a key belongs to no shard, one without a time to no day, whatever the catalogue allows.
     faults |= {f"no {name}": pl.col(name).is_null() for name in (day.key, day.time)}
-    outside = is_outside(day, work.column_timezone)
-    if outside is not None:
-        faults[f"a {day.time} outside the day"] = outside
+    start, end = (pl.lit(instant, dtype=INSTANT) for instant in (day.window.start, day.window.end))
+    faults[f"a {day.time} outside the day"] = (pl.col(day.time) < start) | (pl.col(day.time) >= end)
     return ShardChecks(shard, day.schema, rows, sums_of, shared.select(pl.len(), *exact), faults)
 
 

@@ -119,7 +119,7 @@ def test_a_module_beside_the_pipeline_file_is_found_and_never_replaces_ours(runs
 
 def test_other_columns_than_exported_are_refused(runs: Runs) -> None:
     runs.columns = '["amount", "currency"]'
-    assert "user_id, purchased_at, amount, currency" in refused(runs)
+    assert "source.columns was amount and is amount, currency" in refused(runs)
 
 
 def test_a_password_in_a_url_of_the_users_message_is_not_told(runs: Runs) -> None:
