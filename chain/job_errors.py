@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 
-from chain.jobs import ExecutionState, JobName, TaskFailure
-from chain.local_attempt import TIMED_OUT
+from chain.jobs import KILLED_BY_SIGNAL, NOT_STARTED, TIMED_OUT, ExecutionState, JobName, TaskFailure
 from staging.errors import (
     ExitCode,
     HeldError,
@@ -20,8 +19,15 @@ from staging.errors import (
 _CLASSES: dict[int, type[PenstockError]] = {
     each.exit_code: each for each in (UsageError, InputError, UnavailableError, HeldError, IntegrityError)
 } | {int(ExitCode.BUG): PenstockError}
+_MEANINGS = {
+    ExitCode.BUG: "a bug",
+    ExitCode.USAGE: "usage",
+    ExitCode.INPUT: "configuration or input",
+    ExitCode.UNAVAILABLE: "unavailable",
+    ExitCode.HELD: "held or overtaken by another run",
+    ExitCode.INTEGRITY: "integrity",
+}
 _WORST_FIRST = [ExitCode.INTEGRITY, ExitCode.HELD, ExitCode.INPUT, ExitCode.USAGE, ExitCode.BUG, ExitCode.UNAVAILABLE]
-_SIGNALS_FROM = 128
 
 
 def raise_failure(job: JobName, state: ExecutionState) -> None:
@@ -54,9 +60,12 @@ def _what(job: JobName, state: ExecutionState, failure: TaskFailure) -> str:
 def _how_it_ended(exit_code: int) -> str:
     if exit_code == TIMED_OUT:
         return "It took longer than its timeout."
-    if exit_code > _SIGNALS_FROM:
-        return f"It was killed by signal {exit_code - _SIGNALS_FROM}."
-    return f"It ended with exit code {exit_code} and no message."
+    if exit_code > KILLED_BY_SIGNAL:
+        return f"It was killed by signal {exit_code - KILLED_BY_SIGNAL}."
+    if exit_code == NOT_STARTED:
+        return "Its process could not be started."
+    meaning = f" ({_MEANINGS[ExitCode(exit_code)]})" if exit_code in _CLASSES else ""
+    return f"It ended with exit code {exit_code}{meaning}; its log says more."
 
 
 def _reason(failure: TaskFailure, label: str) -> str:
@@ -71,6 +80,6 @@ def _fix(failure: TaskFailure) -> str:
         return fix
     if failure.exit_code == TIMED_OUT:
         return "Give it longer: process.timeout_seconds."
-    if failure.exit_code == _SIGNALS_FROM + 9:
-        return "If the machine ran out of memory, use more shards or a lower process.parallelism; then run again."
+    if failure.exit_code == KILLED_BY_SIGNAL + 9:
+        return "If it ran out of memory: more shards, a lower process.parallelism, or in [cloud] more memory; then run again."
     return "Look into the log; run the same command again if it was a passing trouble."

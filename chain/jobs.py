@@ -1,20 +1,31 @@
 """The port to whatever runs the jobs: real processes here, Cloud Run in the cloud.
 
 It has the shape of Cloud Run: a *job* is started as an *execution* of N *tasks*, a task may take several *attempts*,
-and an execution is looked at until it is over. `wait_execution` turns that into "ended well, or an error".
+and an execution is looked at until it is over (`chain.wait_execution`).
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from staging.cancel import Cancel
+from staging.errors import ExitCode
 from staging.progress import ProgressLine
 
 JobName = Literal["exporter", "processor", "loader"]
+
+TIMED_OUT = 124
+"""The exit code of an attempt that ran into its timeout, as `timeout(1)` has it."""
+
+NOT_STARTED = 125
+"""The exit code of an attempt whose process never ran, as Docker has it."""
+
+KILLED_BY_SIGNAL = 128
+"""Plus n: the exit code of an attempt that signal n ended, as shells have it."""
+
+PERMANENT_EXIT_CODES = frozenset({ExitCode.USAGE, ExitCode.INPUT, ExitCode.HELD, ExitCode.INTEGRITY})
+"""The same attempt again would end the same way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +61,7 @@ class ExecutionState:
     """An execution as it is now. `running`, `succeeded`, `failed` and `cancelled` count tasks, `retried` attempts.
 
     It went well when it is `finished` and `succeeded == task_count`: a cancelled one is finished without a failure.
+    `failures` has the last attempts that did not end well: of all tasks when it is finished, before that of some.
     `progress` is the sum over the tasks, as far as the machinery can see it. `logs` is where to look for more.
     """
 
@@ -84,8 +96,12 @@ class JobsApi(Protocol):
         """
         ...
 
+    def find_execution(self, job: JobName, run_id: str) -> str | None:
+        """Return the newest execution of the job for the run, whoever started it, or None."""
+        ...
+
     def get_execution(self, execution: str) -> ExecutionState:
-        """Return how it is now."""
+        """Return how it is now. One that `start_execution` or `find_execution` has named."""
         ...
 
     def cancel_execution(self, execution: str) -> None:
@@ -95,23 +111,3 @@ class JobsApi(Protocol):
     def poll_seconds(self, elapsed_seconds: float) -> float:
         """How long to wait until the next look at an execution that is watched for so long."""
         ...
-
-
-def wait_execution(
-    jobs: JobsApi, execution: str, cancel: Cancel, watch: Callable[[ExecutionState], None]
-) -> ExecutionState:
-    """Look until the execution is over and return its last state; `watch` sees each one.
-
-    When `cancel` is set, or anything else goes wrong on the way, the execution is cancelled before the error leaves.
-    """
-    began = time.monotonic()
-    try:
-        while True:
-            state = jobs.get_execution(execution)
-            watch(state)
-            if state.finished:
-                return state
-            cancel.wait(jobs.poll_seconds(time.monotonic() - began))
-    except BaseException:
-        jobs.cancel_execution(execution)
-        raise

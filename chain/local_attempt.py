@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from chain.jobs import TIMED_OUT
+
 _GRACE_SECONDS = 3.0
-TIMED_OUT = 124
-"""The exit code of an attempt that ran into its timeout, as `timeout(1)` has it."""
 
 
 class LocalAttempt:

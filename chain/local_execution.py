@@ -7,13 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from chain.job_log import LogTail, add_up, read_error
-from chain.jobs import ExecutionState, Overrides, TaskFailure
+from chain.jobs import PERMANENT_EXIT_CODES, ExecutionState, Overrides, TaskFailure
 from chain.local_attempt import LocalAttempt
 from staging.errors import ExitCode
 from staging.progress import ProgressLine
-
-PERMANENT_EXIT_CODES = frozenset({ExitCode.USAGE, ExitCode.INPUT, ExitCode.HELD, ExitCode.INTEGRITY})
-"""The same attempt again would end the same way: not tried again here. Cloud Run knows no such codes and tries."""
 
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 30.0

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Literal
 
 from chain.job_errors import raise_failure
-from chain.jobs import ExecutionState, JobName, JobsApi, Overrides, wait_execution
+from chain.jobs import ExecutionState, JobName, JobsApi, Overrides
 from chain.receipts import read_receipts
 from chain.report import Report, Status, build_report, check_agreement
 from chain.stored_export import StoredExport, find_stored_export
+from chain.wait_execution import wait_execution
 from staging.cancel import Cancel
 from staging.config import AUTO, Pipeline
 from staging.errors import InputError, UnavailableError

@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from chain.job_errors import raise_failure
-from chain.jobs import ExecutionState, JobName, Overrides, wait_execution
+from chain.jobs import ExecutionState, JobName, Overrides
 from chain.local_jobs import LocalJobs
+from chain.wait_execution import wait_execution
 from staging.cancel import Cancel
 from staging.errors import (
     ExitCode,

@@ -1,0 +1,61 @@
+"""What the API says of an execution and its tasks, in the words of the port."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from google.cloud import run_v2
+
+from chain.attempt_logs import AttemptLogs
+from chain.cloudrun_place import short_name
+from chain.jobs import KILLED_BY_SIGNAL, NOT_STARTED, TIMED_OUT, ExecutionState, TaskFailure
+
+_OK, _CANCELLED, _DEADLINE_EXCEEDED = 0, 1, 4  # google.rpc.Code
+
+
+def to_state(execution: run_v2.Execution, failures: Iterable[TaskFailure], logs: AttemptLogs) -> ExecutionState:
+    """Return the port's state. Success is all tasks succeeded: a cancelled execution ends without any error."""
+    name = short_name(execution.name)
+    return ExecutionState(
+        execution=name,
+        task_count=execution.task_count,
+        running=execution.running_count,
+        succeeded=execution.succeeded_count,
+        failed=execution.failed_count,
+        cancelled=execution.cancelled_count,
+        retried=execution.retried_count,
+        finished=bool(execution.completion_time),
+        failures=tuple(failures),
+        progress=logs.progress(name),
+        logs=logs.folder(name) or execution.log_uri,
+    )
+
+
+def find_failures(tasks: Iterable[run_v2.Task], logs: AttemptLogs) -> list[TaskFailure]:
+    """Return how the last attempt of each task ended that did not end well."""
+    return [_failure(task, logs) for task in tasks if task.last_attempt_result.status.code not in (_OK, _CANCELLED)]
+
+
+def _failure(task: run_v2.Task, logs: AttemptLogs) -> TaskFailure:
+    execution, attempt = short_name(task.execution), task.retried
+    if not task.completion_time and attempt:
+        attempt -= 1  # the next one is under way
+    result = task.last_attempt_result
+    exit_code = _exit_code(result)
+    message = logs.error(execution, task.index, attempt)
+    return TaskFailure(
+        task=task.index,
+        attempt=attempt,
+        exit_code=exit_code,
+        message=message or (result.status.message if exit_code == NOT_STARTED else ""),
+        log=logs.place(execution, task.index, attempt) or task.log_uri,
+    )
+
+
+def _exit_code(result: run_v2.TaskAttemptResult) -> int:
+    """Return the process's own code, 128 + n for a signal, 124 for the timeout; a task that never ran has none."""
+    if result.status.code == _DEADLINE_EXCEEDED:
+        return TIMED_OUT
+    if result.term_signal:
+        return KILLED_BY_SIGNAL + result.term_signal
+    return result.exit_code or NOT_STARTED
