@@ -22,25 +22,26 @@ class Change:
         return bool(self.inserted or self.updated or self.deleted)
 
 
-def count_difference(database: Database, staged: Staged, day: date) -> Change:
-    """Return what `apply_difference` would change; writes nothing."""
-    sql = database.sql
-    ((staged_rows,),) = database.query(sql.count_and_sums(staged.name, ()))
-    ((target_rows,),) = database.query(sql.count_and_sums(sql.of(staged.target), (), sql.of_day(day)))
-    ((matched, differing),) = database.query(sql.count_matched(staged, day))
-    return Change(int(staged_rows) - int(matched), int(differing), int(target_rows) - int(matched))
+def count_difference(database: Database, staged: Staged, day: date, *, staged_rows: int, target_rows: int) -> Change:
+    """Return what `apply_difference` would change; writes nothing.
+
+    `target_rows` is how many rows the day has in the target, `staged_rows` how many are staged.
+    """
+    if target_rows == 0:
+        return Change(staged_rows, 0, 0)
+    ((matched, differing),) = database.query(database.sql.count_matched(staged, day))
+    return Change(staged_rows - int(matched), int(differing), target_rows - int(matched))
 
 
 def apply_difference(database: Database, staged: Staged, day: date, *, staged_rows: int, target_rows: int) -> Change:
     """Delete what vanished, update what differs in any bit, insert what is new; rows that are equal stay untouched.
 
-    Inside a transaction. `target_rows` is how many rows the day has in the target, `staged_rows` how many are staged.
+    Inside a transaction. What there is to do is counted first: one join, and an equal day is done with it.
     """
-    if target_rows == 0:
-        return Change(database.execute(database.sql.insert_all(staged, day)), 0, 0)
-    deleted = database.execute(database.sql.delete_vanished(staged, day))
-    updated = database.execute(database.sql.update_changed(staged, day)) if database.sql.changing(staged) else 0
-    inserted = 0
-    if target_rows - deleted < staged_rows:  # what is left has a staged row each; as many as staged: none is new
-        inserted = database.execute(database.sql.insert_new(staged, day))
+    sql = database.sql
+    planned = count_difference(database, staged, day, staged_rows=staged_rows, target_rows=target_rows)
+    deleted = database.execute(sql.delete_vanished(staged, day)) if planned.deleted else 0
+    updated = database.execute(sql.update_changed(staged, day)) if planned.updated else 0
+    insert = sql.insert_new(staged, day) if target_rows else sql.insert_all(staged, day)
+    inserted = database.execute(insert) if planned.inserted else 0
     return Change(inserted, updated, deleted)

@@ -48,19 +48,20 @@ def replace_day(database: Database, staged: Staged, content: Content, load: DayL
     HeldError, InputError and IntegrityError leave everything as it was. ContendedError: the whole may be repeated.
     CommitUnknownError: ask the ledger, see `read_settled_row`.
     """
+    day = load.ours.day
     database.begin()
     try:
         found = lock_ledger_row(database, load.target.ledger, load.ours, load.target.table)
         if check_may_load(found, load.ours, load.permission) is Standing.DONE_ALREADY:
             database.rollback()
             return None
-        before = count_day(database, load.target, load.ours.day, content)
+        before = count_day(database, load.target, day, content)
         _report_edits(found, before, load)
-        change = apply_difference(database, staged, load.ours.day, staged_rows=content.rows, target_rows=before.rows)
+        change = apply_difference(database, staged, day, staged_rows=content.rows, target_rows=before.rows)
         _report_same_digest(found, change, load)
+        after = count_day(database, load.target, day, content, lock=True)
         raise_if_any(
-            list(content_faults(content, count_day(database, load.target, load.ours.day, content), "in the target")),
-            f"{load.target.table.name} would not hold what was loaded.",
+            list(content_faults(content, after, "in the target")), f"{load.target.table.name} would not hold the day."
         )
         write_ledger_row(database, load.target.ledger, load.ours)
         load.cancel.check()

@@ -19,12 +19,15 @@ class ExactSum:
     """An aggregate over integers and decimals as text; anything else makes it say so instead of a number."""
 
     def __init__(self) -> None:
+        self._whole = 0
         self._total = Decimal(0)
         self._stranger = ""
 
     def step(self, value: object) -> None:
         """Add a value; NULL counts as nothing."""
-        if isinstance(value, int | str):
+        if isinstance(value, int):
+            self._whole += value
+        elif isinstance(value, str):
             try:
                 self._total = _EXACT.add(self._total, Decimal(value))
             except (InvalidOperation, Inexact):
@@ -34,7 +37,9 @@ class ExactSum:
 
     def finalize(self) -> str:
         """Return the sum without exponent."""
-        return f"not of numbers: {self._stranger}" if self._stranger else f"{self._total:f}"
+        if self._stranger:
+            return f"not of numbers: {self._stranger}"
+        return f"{_EXACT.add(self._total, self._whole):f}"
 
 
 class SqliteSql(SqlText):

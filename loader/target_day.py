@@ -17,9 +17,9 @@ def count_rows(database: Database, table: str, target: Target, content: Content,
     return DayCount(int(rows), dict(zip(content.totals, map(str, sums), strict=True)))
 
 
-def count_day(database: Database, target: Target, day: date, content: Content) -> DayCount:
-    """Return rows and totals of a day in the target; where the database has locking reads, by one."""
-    where = database.sql.of_day(day) + database.sql.proof_lock
+def count_day(database: Database, target: Target, day: date, content: Content, *, lock: bool = False) -> DayCount:
+    """Return rows and totals of a day in the target; `lock`: by a locking read, where the database has it."""
+    where = database.sql.of_day(day) + (database.sql.proof_lock if lock else "")
     return count_rows(database, database.sql.of(target.table), target, content, where)
 
 

@@ -166,8 +166,9 @@ def _verify_target(checking: _Checking, inputs: RunInputs, row: LedgerRow) -> No
         return
     target, staged, content = found
     with checking.check("target") as compared:
-        faults = list(content_faults(content, count_day(database, target, day, content), "in the target"))
-        if change := count_difference(database, staged, day):
+        counted = count_day(database, target, day, content)
+        faults = list(content_faults(content, counted, "in the target"))
+        if change := count_difference(database, staged, day, staged_rows=content.rows, target_rows=counted.rows):
             faults.append(f"{change.inserted} rows are missing, {change.updated} differ, {change.deleted} are too many")
         if faults:
             raise IntegrityError(f"{target.table.name} is not what was loaded.", why="; ".join(faults))
