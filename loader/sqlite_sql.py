@@ -81,8 +81,8 @@ class SqliteSql(SqlText):
         return datetime.fromisoformat(value).astimezone(UTC)
 
     def sum_text(self, column: str) -> str:
-        """Return the exact sum: SUM would add as REAL."""
-        return f"{SUM}({column})"
+        """Return the exact sum: SUM would add as REAL. An aggregate of Python's gives NULL for no row."""
+        return f"COALESCE({SUM}({column}), '0')"
 
     def differ(self, left: str, right: str, column: Column) -> str:
         """Return `IS NOT`, for text by its bytes."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-pytest_plugins = ["tests.guards", "tests.servers.missing", "tests.servers.fixtures"]
+pytest_plugins = ["tests.guards", "tests.servers.missing", "tests.servers.fixtures", "tests.loader_target"]
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import jobs_emulator
 from google.api_core import exceptions
 from google.api_core.operation import Operation
 from google.api_core.retry import Retry
 from google.cloud import run_v2
+
+import jobs_emulator
 
 PARENT = "projects/acme/locations/europe-west1"
 IMAGES: dict[str, Any] = {"sh": ["/bin/sh", "-c"], "true": ["/bin/true"], "gone": ["/no/such/program"]}
@@ -37,7 +38,7 @@ class Cloud:
     ) -> run_v2.Job:
         """A job that runs a shell script, or nothing."""
         container = task.pop("container", None) or ({"image": "sh", "args": [script]} if script else {"image": "true"})
-        template = {"containers": [container], **{"max_retries": 0, **task}}
+        template = {"containers": [container], "max_retries": 0, **task}
         job = run_v2.Job(template={"task_count": task_count, "parallelism": parallelism, "template": template})
         return self.jobs.create_job(parent=PARENT, job_id=job_id, job=job).result(polling=SOON)
 
