@@ -95,11 +95,13 @@ def start(
     pass_env: Sequence[str] = (),
     chaos: Mapping[str, Any] | None = None,
     entries: EntrySink | None = None,
+    logs: str | Path | None = None,
 ) -> Emulator:
     """Starts an emulator in a thread and returns when it listens; its `address` is `127.0.0.1:port`.
 
     `images`: a TOML file's path, an ImageTable, or a mapping from image reference to an entrypoint, an `Image`, or a
-    mapping with entrypoint, cmd, cwd, env. `data` keeps state over restarts. `slots` tasks run at once (default: CPUs).
+    mapping with entrypoint, cmd, cwd, env. `data` keeps state over restarts, `logs` is where the attempts'
+    logs go and stay (default: `logs/` in `data`). `slots` tasks run at once (default: CPUs).
     `pass_env`: further variables of this process that tasks inherit. `entries` is called, in the emulator's thread,
     with each log line as Cloud Logging shows it. Raises ImageTableError, ChaosError, StoreError, OSError (port taken).
     """
@@ -116,6 +118,7 @@ def start(
             chaos=parse_chaos(chaos or {}),
             inherited=dict(os.environ),
             entries=entries,
+            logs=Path(logs) if logs is not None else None,
         )
     )
 

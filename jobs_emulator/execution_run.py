@@ -22,7 +22,8 @@ class ExecutionRun:
         self.running: dict[int, Attempt] = {}
         self._clock = clock
         self._fresh: Iterator[int] = (i for i in range(record.task_count) if i not in record.tasks)
-        self._fresh_left = record.task_count - len(record.tasks)
+        # a cancel that a restart interrupted has counted already what never came to its turn
+        self._fresh_left = 0 if record.cancel_requested else record.task_count - len(record.tasks)
         self._again = deque(i for i, task in sorted(record.tasks.items()) if task.state is TaskState.PENDING)
 
     @property

@@ -70,6 +70,7 @@ class Executor:
     def cancel(self, record: ExecutionRecord) -> None:
         """Stops what runs of an execution and takes back the rest; nothing when it is finished."""
         self._scheduler.cancel(record)
+        self._state.flush()
 
     def resume_all(self) -> None:
         """After a restart: attempts that were running are lost, their tasks retried as far as the job allows."""

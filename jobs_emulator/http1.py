@@ -8,6 +8,7 @@ their tests.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -25,6 +26,7 @@ REQUEST_SECONDS_MAX = 30.0
 IDLE_SECONDS_MAX = 120.0
 """A connection may be silent so long between requests."""
 
+DISCARD_SECONDS_MAX = 2.0
 READ_BYTES = 65_536
 HTTP_STATUSES = {status.value for status in HTTPStatus}
 
@@ -61,10 +63,12 @@ async def serve_http1(first: bytes, reader: asyncio.StreamReader, writer: asynci
         return  # the connection ends without a word
     except ApiError as exc:
         await _send(connection, writer, json_response(exc.to_json(), exc.http_status))
+        await _discard_rest(reader, writer)
     except h11.RemoteProtocolError as exc:
         error = ApiError(Code.INVALID_ARGUMENT, f"Bad HTTP request: {exc}", http_status=exc.error_status_hint)
         if connection.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
             await _send(connection, writer, json_response(error.to_json(), error.http_status))
+            await _discard_rest(reader, writer)
 
 
 async def _read_request(
@@ -119,6 +123,15 @@ async def _send(connection: h11.Connection, writer: asyncio.StreamWriter, respon
         REQUEST_SECONDS_MAX
     ):  # a TimeoutError ends the connection of a client that does not read
         await writer.drain()
+
+
+async def _discard_rest(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Lets the client finish sending: a connection closed over unread bytes is reset, and the answer lost with it."""
+    writer.write_eof()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(DISCARD_SECONDS_MAX):
+            while await reader.read(READ_BYTES):
+                pass
 
 
 def _too_large() -> ApiError:

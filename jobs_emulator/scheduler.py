@@ -32,7 +32,10 @@ Change = Callable[[ExecutionRecord, int | None], None]
 
 
 class Scheduler:
-    """Owner of all running attempts; lives in one event loop. `folder` gets `tmp/` and `logs/`."""
+    """Owner of all running attempts; lives in one event loop. `folder` gets `tmp/`, `logs_folder` the attempts' logs.
+
+    `before_start` is called between noting that attempts start and starting them: what it writes is never behind.
+    """
 
     def __init__(
         self,
@@ -40,19 +43,22 @@ class Scheduler:
         slots: int,
         grace_seconds: float,
         folder: Path,
+        logs_folder: Path,
         chaos: Chaos,
         clock: Clock,
         entries: EntrySink | None,
         on_change: Change,
+        before_start: Callable[[], None],
     ) -> None:
         self._free_slots = slots
         self._grace_seconds = grace_seconds
         self.temporary_folder = folder / "tmp"
-        self.logs_folder = folder / "logs"
+        self.logs_folder = logs_folder
         self._chaos = chaos
         self._clock = clock
         self._entries = entries
         self._on_change = on_change
+        self._before_start = before_start
         self._waiting: deque[ExecutionRun] = deque()
         self._runs: dict[ExecutionName, ExecutionRun] = {}
         self._attempts: set[Attempt] = set()
@@ -65,6 +71,9 @@ class Scheduler:
         """Takes an execution; it starts when slots are free (or later, or never, as chaos wills)."""
         run = ExecutionRun(record, command, self._clock)
         self._runs[record.name] = run
+        self._finish_if_over(run)  # a restart may have come between the last task and the end
+        if record.is_finished:
+            return
         if self._chaos.settings.never_start:
             return
         delay_seconds = self._chaos.settings.start_delay_seconds
@@ -109,9 +118,11 @@ class Scheduler:
         for _ in range(STARTS_PER_TURN):
             run = self._next_ready_run() if self._free_slots > 0 and not self._stopping.is_set() else None
             if run is None:
-                return
+                break
             self._start_task(run, run.take_task())
-        self._plan_turn()
+        else:
+            self._plan_turn()
+        self._before_start()
 
     def _next_ready_run(self) -> ExecutionRun | None:
         for _ in range(len(self._waiting)):

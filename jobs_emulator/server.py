@@ -46,6 +46,7 @@ SOCKET_PATH_BYTES_MAX = 90
 class Settings:
     """How an emulator is to run: port 0 takes a free one, `data` None keeps nothing over a restart.
 
+    `logs` is the folder of the attempts' logs, which stays; by default `logs/` in `data`, or nothing that stays.
     `inherited` is the environment tasks may take variables from; `entries` gets each log line as Cloud Logging would
     show it.
     """
@@ -54,6 +55,7 @@ class Settings:
     slots: int
     port: int = 0
     data: Path | None = None
+    logs: Path | None = None
     grace_seconds: float = SIGTERM_GRACE_SECONDS
     chaos: ChaosSettings = field(default_factory=ChaosSettings)
     inherited: Mapping[str, str] = field(default_factory=dict)
@@ -98,10 +100,12 @@ class EmulatorServer:
             slots=settings.slots,
             grace_seconds=settings.grace_seconds,
             folder=folder,
+            logs_folder=settings.logs or folder / "logs",
             chaos=self.chaos,
             clock=settings.clock,
             entries=settings.entries,
             on_change=state.changed,
+            before_start=state.flush,
         )
         self._opened.push_async_callback(scheduler.stop)
         dice = random.SystemRandom()

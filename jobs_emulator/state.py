@@ -110,10 +110,9 @@ class State:
         _, indices = self._dirty.setdefault(record.name, (record, set()))
         if task_index is not None:
             indices.add(task_index)
-        elif (
-            record.is_finished
-        ):  # its end is worth a commit, and takes along tasks that were cancelled while they waited
+        elif record.cancel_requested:  # it takes along tasks that were cancelled while they waited
             indices.update(i for i, task in record.tasks.items() if task.state is TaskState.CANCELLED)
+        if record.is_finished:
             self.flush()
         if self._flush_timer is None and self._dirty:
             self._flush_timer = asyncio.get_running_loop().call_later(FLUSH_SECONDS, self.flush)

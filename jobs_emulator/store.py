@@ -120,11 +120,10 @@ class Store:
         with self._database as database:
             for record, task_indices in changes:
                 state = {key: getattr(record, key) for key in _EXECUTION_STATE} | {"counts": asdict(record.counts)}
-                database.execute(
-                    "INSERT INTO executions VALUES (?, ?, ?, ?)"
-                    " ON CONFLICT (sequence) DO UPDATE SET state = excluded.state",
-                    (record.sequence, str(record.name), record.spec.SerializeToString(), json.dumps(state)),
-                )
+                update = "UPDATE executions SET state = ? WHERE sequence = ?"
+                if not database.execute(update, (json.dumps(state), record.sequence)).rowcount:
+                    row = (record.sequence, str(record.name), record.spec.SerializeToString(), json.dumps(state))
+                    database.execute("INSERT INTO executions VALUES (?, ?, ?, ?)", row)
                 database.executemany(
                     "INSERT OR REPLACE INTO tasks VALUES (?, ?, ?, ?, ?)",
                     [_task_row(record.sequence, record.tasks[index]) for index in task_indices],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from google.api_core import exceptions
@@ -47,10 +47,8 @@ class Cloud:
 
     def finish(self, operation: Operation) -> run_v2.Execution:
         """The execution once it is over, however it ended."""
-        try:
+        with suppress(exceptions.GoogleAPICallError):
             operation.result(polling=SOON)
-        except exceptions.GoogleAPICallError:
-            pass
         return self.execution(operation)
 
     def execution(self, operation: Operation) -> run_v2.Execution:

@@ -168,7 +168,7 @@ def test_a_death_by_signal_is_told_as_one(region: Cloud) -> None:
 
 def test_a_program_that_is_not_there_fails_the_task_and_says_so(region: Cloud) -> None:
     region.create("gone", container={"image": "gone"})
-    with pytest.raises(exceptions.Aborted, match="failed to start: .*No such file"):
+    with pytest.raises(exceptions.Aborted, match=r"failed to start: .*No such file"):
         region.run("gone").result(polling=SOON)
 
 
@@ -240,5 +240,5 @@ def test_a_thousand_tasks_are_listed_page_by_page_while_they_run(region: Cloud) 
     pager = region.tasks.list_tasks(request={"parent": operation.metadata.name, "page_size": 300})
     pages = [[task.index for task in page.tasks] for page in pager.pages]
     assert [len(page) for page in pages] == [300, 300, 300, 100]
-    assert sum(pages, []) == list(range(1000))
+    assert [index for page in pages for index in page] == list(range(1000))
     assert region.finish(operation).succeeded_count == 1000
