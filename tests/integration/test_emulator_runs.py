@@ -100,7 +100,8 @@ def test_a_timeout_is_sigterm_to_the_whole_group_and_a_deadline_exceeded(region:
     with pytest.raises(exceptions.DeadlineExceeded, match="The configured timeout was reached"):
         operation.result(polling=SOON)
     assert (tmp_path / "parent").read_text() == "term\n"
-    assert not Path(f"/proc/{(tmp_path / 'child').read_text().strip()}").exists()
+    child = Path("/proc") / (tmp_path / "child").read_text().strip()
+    wait_until(lambda: not child.exists(), "its child has ended, too")
     [task] = region.tasks_of(region.execution(operation))
     assert task.last_attempt_result.status.code == 4
 
