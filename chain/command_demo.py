@@ -12,13 +12,12 @@ import click
 
 from chain.cli_options import environment, style_for_stdout
 from chain.command_init import create_tables
-from chain.command_run import open_day_run
+from chain.command_run import open_day_run, print_report
 from chain.demo_pipeline import own_command, shown_path, write_demo_pipeline
 from chain.demo_rows import DAYS, FIRST_DAY, TIMEZONE, Shop
 from chain.demo_shop import fill_shop
 from chain.figures import format_count, format_money, format_seconds
 from chain.run_day import run_day
-from chain.summary import format_summary
 from staging.config_file import load_pipeline
 from staging.errors import InputError
 
@@ -45,12 +44,12 @@ def demo_shop_command(url: str, *, seed: int, users: int, purchases: int, replac
 def demo_command(folder: Path, day: str) -> None:
     """Make the shop where there is none, run the day, show top users, proof and what to try next."""
     folder = folder.absolute()
-    config = folder / "daily_revenue.toml"
+    config = folder / "shop.toml"
     style = style_for_stdout()
     _prepare(folder, config)
     with open_day_run(config, day, (), folder / "logs") as run:
         report = run_day(run, fresh_export=False)
-    click.echo(format_summary(report, style=style))
+    print_report(report, as_json=False)
     click.echo(f"\n{style(f'Ten top users of {report.day}', bold=True)}")
     click.echo(_top_users(folder / "shop.db", report.day.isoformat()))
     click.echo(f"\n{style('Try next', bold=True)}")

@@ -19,7 +19,7 @@ from chain.progress_view import open_view
 from chain.report import Report
 from chain.run_day import DayRun, reprocess_day, run_day
 from chain.summary import format_summary
-from staging.cancel import cancel_on_signals
+from staging.cancel import STOPPED, cancel_on_signals
 from staging.config_file import load_pipeline
 from staging.errors import InterruptedRunError
 from staging.open_store import open_store
@@ -70,8 +70,10 @@ def open_day_run(config: Path, day_text: str, overrides: Sequence[str], logs: Pa
                 environments=environments,
             )
         except InterruptedRunError as error:
+            if error.what != STOPPED:
+                raise
             raise InterruptedRunError(
-                f"Stopped on request: {pipeline.name} {day} is as it was in the target, or done.",
+                f"{STOPPED} In the target {pipeline.name} {day} is as it was, or done.",
                 why="Ctrl-C or SIGTERM.",
                 fix="The same command goes on: an export that was finished is used again.",
             ) from error
@@ -82,4 +84,6 @@ def print_report(report: Report, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(report.to_json(), ensure_ascii=False))
     else:
+        if sys.stdout.isatty() and sys.stderr.isatty():
+            click.echo()  # between the bars and the summary
         click.echo(format_summary(report, style=style_for_stdout()))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -27,7 +29,11 @@ def verify_command(config: Path, day_text: str, overrides: Sequence[str], *, as_
     if as_json:
         click.echo(json.dumps(_as_json(found), ensure_ascii=False))
     else:
-        click.echo(format_verification(found, pipeline.name, style=style_for_stdout()))
+        click.echo(
+            format_verification(
+                found, pipeline.name, style=style_for_stdout(), columns=shutil.get_terminal_size().columns
+            )
+        )
     if failed := [check for check in found.checks if not check.ok]:
         raise IntegrityError(
             f"{pipeline.name} {day} does not agree: {len(failed)} of {len(found.checks)} checks failed.",
@@ -36,11 +42,18 @@ def verify_command(config: Path, day_text: str, overrides: Sequence[str], *, as_
         )
 
 
-def format_verification(found: Verification, pipeline: str, *, style: Callable[..., str]) -> str:
-    """Return a line a check, and what they come to."""
+def format_verification(found: Verification, pipeline: str, *, style: Callable[..., str], columns: int) -> str:
+    """Return what they come to, and a check a line, wrapped to so many columns."""
     width = max((len(check.name) for check in found.checks), default=0)
     mark = {True: style("ok  ", fg="green"), False: style("FAIL", fg="red")}
-    lines = [f"  {mark[check.ok]}  {check.name.ljust(width)}  {check.why}" for check in found.checks]
+    indent = " " * (2 + 4 + 2 + width + 2)
+    wrapped = [
+        textwrap.wrap(check.why, max(30, columns - len(indent)), break_on_hyphens=False) for check in found.checks
+    ]
+    lines = [
+        f"  {mark[check.ok]}  {check.name.ljust(width)}  " + f"\n{indent}".join(why)
+        for check, why in zip(found.checks, wrapped, strict=True)
+    ]
     head = f"{pipeline} {found.day}: {'everything agrees' if found.ok else 'NOT AS IT SHOULD BE'}"
     return "\n".join([style(head, bold=True), *lines])
 

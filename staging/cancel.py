@@ -13,6 +13,8 @@ from contextlib import contextmanager
 
 from staging.errors import InterruptedRunError
 
+STOPPED = "Stopped on request."
+
 
 class Cancel:
     """A flag that is set once. Safe to set from a signal handler or another thread."""
@@ -32,7 +34,7 @@ class Cancel:
         """Raise InterruptedRunError if the work was asked to stop."""
         if self._event.is_set():
             raise InterruptedRunError(
-                "Stopped on request.",
+                STOPPED,
                 why="Ctrl-C or SIGTERM.",
                 fix="Nothing that counts was left behind; run the same command again.",
             )
