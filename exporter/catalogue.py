@@ -79,7 +79,10 @@ class Catalogue:
 
     def quote(self, name: str) -> str:
         """Return an identifier in the dialect's quotes, whatever is in it."""
-        return self.engine.dialect.identifier_preparer.quote_identifier(name)
+        # Not `quote_identifier`: it doubles each %, for drivers that are given parameters; our statements have none.
+        preparer = self.engine.dialect.identifier_preparer
+        escaped = name.replace(preparer.escape_quote, preparer.escape_to_quote)
+        return f"{preparer.initial_quote}{escaped}{preparer.final_quote}"
 
     def table_sql(self, table: TableName) -> str:
         """Return the quoted table."""
