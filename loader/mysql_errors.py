@@ -24,6 +24,7 @@ _READ_ONLY = {1290, 1792, 1836}
 _RIGHTS = {1142, 1143, 1227, 1370}
 _SHAPE = {1054, 1064, 1146, 1305, 1347, 1442, 1526, 1665, 1785, 1786, 1787, 3780}
 _DUPLICATE = {1022, 1062, 1586}
+_ROWS = {1048, 1364, 1644, 3819, 4025}  # NULL, no default, a trigger's SIGNAL, CHECK
 _FULL = {1021, 1041, 1114, 1135, 1180, 1206, 1197, 3675}
 
 
@@ -73,7 +74,7 @@ def translate_error(exc: pymysql.Error, name: str) -> PenstockError:  # noqa: PL
             why=why,
             fix="Compare the table with what `penstock init` would create.",
         )
-    if isinstance(exc, pymysql.err.DataError | pymysql.err.IntegrityError):
+    if number in _ROWS or isinstance(exc, pymysql.err.DataError | pymysql.err.IntegrityError):
         return InputError(
             f"{name} refuses rows of the day.", why=why, fix="Make the target table fit, or the transform."
         )

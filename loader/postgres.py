@@ -96,7 +96,7 @@ class PostgresDatabase(Database):
         r"""COPY the rows; bytes are written `\xfe09`."""
         binary = [name for name, dtype in rows.schema.items() if dtype == pl.Binary]
         if binary:
-            as_text = [pl.lit("\\x") + pl.col(name).bin.encode("hex").alias(name) for name in binary]
+            as_text = [(pl.lit("\\x") + pl.col(name).bin.encode("hex")).alias(name) for name in binary]
             text = format_rows(rows.with_columns(as_text))
         names = ", ".join(self.sql.quote(column.name) for column in staged.columns).replace("%%", "%")
         with (

@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +118,9 @@ class LoaderRun:
         """Sum of the conserved column, by decimal alone."""
         rows = self.rows if shard is None else self.rows_of(shard)
         scale = self.schema.field(self.money).type.scale if self.money else 0
-        return f"{sum((row[self.money] or Decimal(0) for row in rows), Decimal(0).scaleb(-scale)):f}"
+        with localcontext() as context:
+            context.prec = 80
+            return f"{sum((row[self.money] or Decimal(0) for row in rows), Decimal(0).scaleb(-scale)):f}"
 
     def write(self) -> LoaderRun:
         """Put all objects where a run has them."""

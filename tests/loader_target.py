@@ -87,7 +87,7 @@ class LoaderTarget:
 
     def pick(self, **by_kind: str) -> str:
         """The SQL of this kind."""
-        return by_kind[self.kind]
+        return by_kind.get(self.kind, "")
 
     # --- the loader, in this process ---
 

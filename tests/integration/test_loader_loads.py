@@ -126,9 +126,8 @@ def test_sums_are_exact_at_the_limits_and_beyond_64_bits(target: LoaderTarget, m
     ]
     target.init(run := make(rows))
     if target.kind != "sqlite":
-        target.execute(
-            f"ALTER TABLE revenue {target.pick(postgres='ALTER revenue TYPE numeric(20,2)', mariadb='MODIFY revenue DECIMAL(20,2)')}"
-        )
+        narrow = target.pick(postgres="ALTER revenue TYPE numeric(20,2)", mariadb="MODIFY revenue DECIMAL(20,2)")
+        target.execute(f"ALTER TABLE revenue {narrow}")
     loaded = target.load(run).loaded
     assert loaded.totals["purchases"] == str(40 * 2**62)
     assert loaded.totals["revenue"] == str(sum(row["revenue"] for row in rows))

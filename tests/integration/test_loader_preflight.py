@@ -65,49 +65,22 @@ def test_a_table_that_is_no_ledger_is_not_used_as_one(target: LoaderTarget, make
     refused(target, run, "can't be the ledger", "lacks target_schema")
 
 
-@pytest.mark.parametrize(
-    ("columns", "words"),
-    [
-        (
-            "user_id bigint NOT NULL, day date NOT NULL, revenue {money}, PRIMARY KEY (day, user_id)",
-            "no column purchases",
-        ),
-        ("user_id bigint NOT NULL, revenue {money}, purchases bigint, PRIMARY KEY (user_id)", "no column day"),
-        ("user_id bigint NOT NULL, day date NOT NULL, revenue {money}, purchases bigint", "no unique key"),
-        (
-            "user_id bigint NOT NULL, day date NOT NULL, revenue {money}, purchases bigint, PRIMARY KEY (user_id)",
-            "unique (user_id)",
-        ),
-        (
-            "user_id bigint NOT NULL UNIQUE, day date NOT NULL, revenue {money}, purchases bigint, "
-            "PRIMARY KEY (day, user_id)",
-            "another unique key",
-        ),
-        (
-            "user_id bigint NOT NULL, day date NOT NULL, revenue {money}, purchases bigint, shop bigint NOT NULL, "
-            "PRIMARY KEY (day, user_id, shop)",
-            "another unique key",
-        ),
-        (
-            "user_id bigint NOT NULL, day date NOT NULL, revenue {money}, purchases bigint, shop bigint NOT NULL, "
-            "PRIMARY KEY (day, user_id)",
-            "can't fill: shop",
-        ),
-        (
-            "user_id bigint NOT NULL, day date NOT NULL, revenue double precision, purchases bigint, "
-            "PRIMARY KEY (day, user_id)",
-            "can't hold decimal numbers",
-        ),
-        (
-            "user_id bigint NOT NULL, day date NOT NULL, revenue bigint, purchases bigint, PRIMARY KEY (day, user_id)",
-            "can't hold decimal numbers",
-        ),
-        (
-            "user_id bigint NOT NULL, day bigint NOT NULL, revenue {money}, purchases bigint, PRIMARY KEY (day, user_id)",
-            "column day is",
-        ),
-    ],
-)
+_KEY = "user_id bigint NOT NULL, day date NOT NULL"
+SHAPES = {
+    f"{_KEY}, revenue {{money}}, PRIMARY KEY (day, user_id)": "no column purchases",
+    "user_id bigint NOT NULL, revenue {money}, purchases bigint, PRIMARY KEY (user_id)": "no column day",
+    f"{_KEY}, revenue {{money}}, purchases bigint": "no unique key",
+    f"{_KEY}, revenue {{money}}, purchases bigint, PRIMARY KEY (user_id)": "unique (user_id)",
+    f"{_KEY}, revenue {{money}}, purchases bigint, UNIQUE (user_id), PRIMARY KEY (day, user_id)": "another unique key",
+    f"{_KEY}, revenue {{money}}, purchases bigint, shop int, PRIMARY KEY (day, user_id, shop)": "another unique key",
+    f"{_KEY}, revenue {{money}}, purchases bigint, shop int NOT NULL, PRIMARY KEY (day, user_id)": "can't fill: shop",
+    f"{_KEY}, revenue double precision, purchases bigint, PRIMARY KEY (day, user_id)": "can't hold decimal numbers",
+    f"{_KEY}, revenue bigint, purchases bigint, PRIMARY KEY (day, user_id)": "can't hold decimal numbers",
+    "user_id bigint, day bigint, revenue {money}, purchases bigint, PRIMARY KEY (day, user_id)": "column day is",
+}
+
+
+@pytest.mark.parametrize(("columns", "words"), SHAPES.items())
 def test_a_table_of_the_wrong_shape_is_refused(target: LoaderTarget, make: Make, columns: str, words: str) -> None:
     money = target.pick(sqlite="text", postgres="numeric(20,2)", mariadb="decimal(20,2)")
     target.execute(f"CREATE TABLE revenue ({columns.format(money=money)})")
@@ -121,7 +94,7 @@ def test_sqlite_columns_that_would_make_floats_of_money_are_refused(sqlite_datab
     for declared in ("DECIMAL(20,2)", "NUMERIC", "REAL"):
         target.execute(
             "DROP TABLE IF EXISTS revenue",
-            f"CREATE TABLE revenue (user_id INTEGER, day TEXT, revenue {declared}, purchases INT, PRIMARY KEY (day, user_id))",
+            f"CREATE TABLE revenue ({_KEY}, revenue {declared}, purchases INT, PRIMARY KEY (day, user_id))",
         )
         target.init(run := make())
         refused(target, run, f"revenue is {declared}", "can't hold decimal numbers")
