@@ -13,7 +13,7 @@ import click
 from chain.cli_options import environment, style_for_stdout
 from chain.command_init import create_tables
 from chain.command_run import open_day_run, print_report
-from chain.demo_pipeline import own_command, shown_path, write_demo_pipeline
+from chain.demo_pipeline import demo_pipeline, own_command, shown_path, write_demo_pipeline
 from chain.demo_rows import DAYS, FIRST_DAY, TIMEZONE, Shop
 from chain.demo_shop import fill_shop
 from chain.figures import format_count, format_money, format_seconds
@@ -35,9 +35,11 @@ def demo_shop_command(url: str, *, seed: int, users: int, purchases: int, replac
     """Fill a database, and say what is in it."""
     began = time.monotonic()
     fill_shop(url, Shop(seed, users, purchases), replace=replace, say=_say_on_stderr)
+    create_tables(demo_pipeline(url), apply=True)
     click.echo(
         f"A shop with {format_count(users)} users and {format_count(purchases)} purchases on {DAYS} days from "
-        f"{FIRST_DAY} ({TIMEZONE}), made in {format_seconds(time.monotonic() - began)}."
+        f"{FIRST_DAY} ({TIMEZONE}), made in {format_seconds(time.monotonic() - began)}. "
+        "Tables: users, purchases, and for what comes of them revenue and penstock_ledger."
     )
 
 

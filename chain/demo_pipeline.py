@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+import tomllib
 from pathlib import Path
 
 from chain.demo_rows import TIMEZONE
+from staging.config import Pipeline
 
 _FILE = """\
 # Revenue per user and day, from the demo shop. Every key is in docs/reference.md.
@@ -36,8 +38,20 @@ table = "revenue"
 
 def write_demo_pipeline(path: Path, *, url: str, staging: str, shards: int) -> None:
     """Write the pipeline file of a shop that is source and target at once."""
-    text = _FILE.format(url=json.dumps(url), staging=json.dumps(staging), shards=shards, timezone=TIMEZONE)
-    path.write_text(text, encoding="utf-8")
+    path.write_text(_text(url, staging, shards), encoding="utf-8")
+
+
+def demo_pipeline(url: str) -> Pipeline:
+    """Return the pipeline of a shop that has no file yet and no place for staging."""
+    return Pipeline.model_validate(tomllib.loads(_text(url, "file:///nowhere", 1)))
+
+
+def _text(url: str, staging: str, shards: int) -> str:
+    return _FILE.format(url=_quoted(url), staging=_quoted(staging), shards=shards, timezone=TIMEZONE)
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)  # a JSON string is a TOML string
 
 
 def own_command() -> str:
