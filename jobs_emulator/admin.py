@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from jobs_emulator import status_page
 from jobs_emulator.chaos import Chaos, ChaosError, ChaosSettings, describe_chaos, parse_chaos
 from jobs_emulator.clock import Clock
 from jobs_emulator.errors import ApiError, Code, invalid
@@ -15,6 +16,7 @@ from jobs_emulator.http1 import HttpRequest
 from jobs_emulator.http_answers import HttpResponse, json_response
 from jobs_emulator.images import ImageTable
 from jobs_emulator.log_reading import list_log_files, read_log_piece
+from jobs_emulator.page_frame import STYLE_PATH, style_answer
 from jobs_emulator.records import ExecutionRecord
 from jobs_emulator.state import State
 
@@ -31,6 +33,10 @@ class AdminPages:
         self._logs_folder = logs_folder
         self._clock = clock
         self._pages: dict[tuple[str, str], Page] = {
+            ("GET", "/"): self._show_overview,
+            ("GET", "/executions"): self._show_execution,
+            ("GET", "/logs"): self._show_log,
+            ("GET", STYLE_PATH): self._show_style,
             ("GET", "/_emulator/health"): self._health,
             ("GET", "/_emulator/chaos"): self._show_chaos,
             ("PATCH", "/_emulator/chaos"): self._change_chaos,
@@ -80,6 +86,22 @@ class AdminPages:
         task, attempt, offset = (_parse_index(parameters, name) for name in ("task", "attempt", "offset"))
         piece = read_log_piece(self._logs_folder, record, task, attempt, offset)
         return HttpResponse(200, "text/plain; charset=UTF-8", piece)
+
+    async def _show_overview(self, _request: HttpRequest, _parameters: dict[str, str]) -> HttpResponse:
+        return status_page.overview(self._state, self._chaos, self._clock())
+
+    async def _show_execution(self, _request: HttpRequest, parameters: dict[str, str]) -> HttpResponse:
+        record = self._find_execution(parameters.get("name", ""))
+        return status_page.execution_page(record, self._clock(), _parse_index(parameters, "page"))
+
+    async def _show_log(self, _request: HttpRequest, parameters: dict[str, str]) -> HttpResponse:
+        record = self._find_execution(parameters.get("name", ""))
+        task, attempt = _parse_index(parameters, "task"), _parse_index(parameters, "attempt")
+        sizes = {file.attempt: file.size_bytes for file in list_log_files(self._logs_folder, record, task)}
+        return status_page.log_page(record, self._logs_folder, task, attempt, sizes.get(attempt, 0))
+
+    async def _show_style(self, _request: HttpRequest, _parameters: dict[str, str]) -> HttpResponse:
+        return style_answer()
 
     def _find_execution(self, name: str) -> ExecutionRecord:
         """By full name or short id; the newest one where an id is that of several."""

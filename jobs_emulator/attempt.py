@@ -115,7 +115,6 @@ class Attempt:
         record.end = self._stopped_by or End.EXITED
         record.exit_code, record.term_signal = status.exit_code, status.term_signal
         record.cpu_seconds = status.cpu_seconds
-        record.peak_rss_bytes = max(record.peak_rss_bytes, status.peak_rss_bytes)
         record.ended_at = self._clock()
         told = (
             f"Uncaught signal: {status.term_signal}"

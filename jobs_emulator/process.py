@@ -32,7 +32,6 @@ class ExitStatus:
     exit_code: int
     term_signal: int
     cpu_seconds: float
-    peak_rss_bytes: int
 
 
 class TaskProcess:
@@ -128,6 +127,4 @@ class TaskProcess:
                 self._close_pipe(descriptor)
         code = os.waitstatus_to_exitcode(status)
         self._popen.returncode = code  # Popen must not wait for it again
-        self.ended.set_result(
-            ExitStatus(max(code, 0), max(-code, 0), usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
-        )
+        self.ended.set_result(ExitStatus(max(code, 0), max(-code, 0), usage.ru_utime + usage.ru_stime))

@@ -44,7 +44,11 @@ class End(IntEnum):
 
 @dataclass(slots=True)
 class AttemptRecord:
-    """One attempt of a task; at most one of exit code and signal is not 0."""
+    """One attempt of a task; at most one of exit code and signal is not 0.
+
+    `peak_rss_bytes` is the most the watchdog saw, 0 when the attempt ended before it looked. (The kernel's own figure
+    counts what the process was before its program was loaded: the emulator.)
+    """
 
     started_at: float
     ended_at: float = 0.0
