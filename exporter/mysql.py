@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import polars as pl
@@ -176,22 +177,20 @@ class MysqlSnapshot:
     def describe(self) -> Mapping[str, SourceColumn]:
         """Return the columns with the database's own spelling of their types."""
         catalogue = self._source.catalogue
-        told = {
-            name: (str(spelled), collation)
-            for name, spelled, collation in catalogue.rows(
-                "SELECT column_name, column_type, collation_name FROM information_schema.columns "
-                "WHERE table_schema = coalesce(%s, database()) AND table_name = %s",
-                self._table.schema,
-                self._table.table,
-            )
-        }
+        told = catalogue.rows(
+            "SELECT column_name, column_type, collation_name FROM information_schema.columns "
+            "WHERE table_schema = coalesce(%s, database()) AND table_name = %s ORDER BY ordinal_position",
+            self._table.schema,
+            self._table.table,
+        )
         found = {}
-        for column in catalogue.columns(self._table):
-            spelled, collation = told.get(column.name, (column.source_type, None))
+        for reflected, (name, spelled, collation) in zip(catalogue.columns(self._table), told, strict=True):
+            # SQLAlchemy reads names from SHOW CREATE TABLE and leaves the backticks in them doubled.
+            column = replace(reflected, name=name, quoted=catalogue.quote(name))
             carried, refusal = plan_carried(column, by_odbc=self._source.rows.by_odbc)
             found[column.name] = SourceColumn(
                 name=column.name,
-                source_type=spelled,
+                source_type=str(spelled),
                 nullable=column.nullable,
                 quoted=column.quoted,
                 carried=carried,

@@ -54,8 +54,9 @@ class PlainRows:
 
     def close(self) -> None:
         """Let go of the connection, without reading on what is left of a result."""
+        driver = self._driver()
         self._pooled.detach()
-        self._driver()._force_close()  # close() would send COM_QUIT behind an unread result
+        driver._force_close()  # close() would send COM_QUIT behind an unread result
 
     def _batches(self, sql: str) -> Iterator[Sequence[tuple[Any, ...]]]:
         cursor = pymysql.cursors.SSCursor(self._driver())

@@ -48,6 +48,15 @@ SELECT pg_current_snapshot()::text,
        pg_backend_pid()
 """
 
+# A domain's modifier is its own: SQLAlchemy does not tell it.
+_ATTRIBUTES = """
+SELECT a.attname, CASE WHEN t.typtype = 'd' THEN t.typtypmod ELSE a.atttypmod END, c.collname
+FROM pg_attribute a
+JOIN pg_type t ON t.oid = a.atttypid
+LEFT JOIN pg_collation c ON c.oid = a.attcollation AND NOT c.collisdeterministic
+WHERE a.attrelid = to_regclass(%s) AND a.attnum > 0 AND NOT a.attisdropped
+"""
+
 
 class PostgresSource:
     """A connection that reads and one for the catalogue."""
@@ -155,17 +164,12 @@ class PostgresSnapshot:
         """Return the columns; those of a nondeterministic collation or of citext fold texts."""
         catalogue = self._source.catalogue
         ((encoding,),) = catalogue.rows("SELECT current_setting('server_encoding')")
-        folding = dict(
-            catalogue.rows(
-                "SELECT a.attname, c.collname FROM pg_attribute a JOIN pg_collation c ON c.oid = a.attcollation "
-                "WHERE a.attrelid = to_regclass(%s) AND a.attnum > 0 AND NOT c.collisdeterministic",
-                self.table_sql,
-            )
-        )
+        told = {name: (typmod, folding) for name, typmod, folding in catalogue.rows(_ATTRIBUTES, self.table_sql)}
         indexed = catalogue.leading_columns(self._table)
         found = {}
         for column in catalogue.columns(self._table):
-            carried, refusal = plan_carried(column, has_encoding=encoding != "SQL_ASCII")
+            typmod, folding = told[column.name]
+            carried, refusal = plan_carried(column, typmod=typmod, has_encoding=encoding != "SQL_ASCII")
             found[column.name] = SourceColumn(
                 name=column.name,
                 source_type=column.source_type,
@@ -174,7 +178,7 @@ class PostgresSnapshot:
                 carried=carried,
                 refusal=refusal,
                 time=time_kind(column),
-                folding="citext" if isinstance(base_type(column.type), pg.CITEXT) else folding.get(column.name),
+                folding="citext" if isinstance(base_type(column.type), pg.CITEXT) else folding,
                 indexed=column.name in indexed,
             )
         return found

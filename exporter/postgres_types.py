@@ -28,8 +28,19 @@ def base_type(type_: TypeEngine[object]) -> TypeEngine[object]:
     return type_
 
 
-def plan_carried(column: ReflectedColumn, *, has_encoding: bool) -> tuple[Carried | None, str]:  # noqa: PLR0911 - one line per kind of type
-    """Return how the column is carried, or None and why not. `has_encoding`: the server knows what its bytes mean."""
+def numeric_digits(typmod: int) -> tuple[int | None, int | None]:
+    """Return precision and scale of a numeric's type modifier (numeric.c: precision << 16 | scale, + 4)."""
+    if typmod < 4:  # noqa: PLR2004 - VARHDRSZ; -1 means none was declared
+        return None, None
+    scale = (typmod - 4) & 0x7FF
+    return (typmod - 4) >> 16, scale - 0x800 if scale & 0x400 else scale
+
+
+def plan_carried(column: ReflectedColumn, *, typmod: int, has_encoding: bool) -> tuple[Carried | None, str]:  # noqa: PLR0911 - one line per kind of type
+    """Return how the column is carried, or None and why not.
+
+    `typmod` is the column's or its domain's; `has_encoding`: the server knows what its bytes mean.
+    """
     type_ = base_type(column.type)
     as_text = f"{column.quoted}::text"
     for refused, why in _REFUSED.items():
@@ -39,7 +50,7 @@ def plan_carried(column: ReflectedColumn, *, has_encoding: bool) -> tuple[Carrie
         dtype: pl.DataType = pl.Float32() if isinstance(type_, sql.REAL) else pl.Float64()
         return Carried(dtype, Wire.NATIVE, column.quoted), ""
     if isinstance(type_, sql.Numeric):
-        decimal, why = plan_decimal(type_.precision, type_.scale)
+        decimal, why = plan_decimal(*numeric_digits(typmod))
         return (Carried(decimal, Wire.TYPED_DECIMAL_TEXT, as_text), "") if decimal else (None, why)
     if isinstance(type_, sql.Time):
         why = "A time of day with a zone but no date is no instant; cast it to time"
