@@ -27,7 +27,7 @@ class AttemptLog:
     """Takes an attempt's output; the file is made at the first byte."""
 
     def __init__(self, folder: Path, origin: LogOrigin, entries: EntrySink | None, clock: Clock) -> None:
-        self._path = log_path(folder, origin.execution, origin.task_index, origin.attempt)
+        self._folder = folder
         self._origin = origin
         self._entries = entries
         self._clock = clock
@@ -74,8 +74,10 @@ class AttemptLog:
             data = data[: FILE_BYTES_MAX - self._written_bytes] + b"\n[the log ends here: it reached its limit]\n"
         try:
             if self._file < 0:
-                self._path.parent.mkdir(parents=True, exist_ok=True)
-                self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+                origin = self._origin
+                path = log_path(self._folder, origin.execution, origin.task_index, origin.attempt)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
             while data:
                 written = os.write(self._file, data)
                 self._written_bytes += written

@@ -5,21 +5,25 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 
-from jobs_emulator.attempt import Attempt
+from jobs_emulator.attempt import Attempt, Limits
 from jobs_emulator.clock import Clock
 from jobs_emulator.command import Command
 from jobs_emulator.errors import Code
 from jobs_emulator.outcomes import task_failure
+from jobs_emulator.quantities import parse_quantity
 from jobs_emulator.records import AttemptRecord, End, ExecutionRecord, Phase, TaskState
 
 
 class ExecutionRun:
     """Keeps the record of one execution true; it starts nothing itself."""
 
-    def __init__(self, record: ExecutionRecord, command: Command, clock: Clock) -> None:
+    def __init__(self, record: ExecutionRecord, command: Command, grace_seconds: float, clock: Clock) -> None:
         self.record = record
         self.command = command
+        self.task_count = record.task_count
+        self.limits = _read_limits(record, grace_seconds)
         self.running: dict[int, Attempt] = {}
+        self._parallelism: int = record.spec.parallelism
         self._clock = clock
         self._fresh: Iterator[int] = (i for i in range(record.task_count) if i not in record.tasks)
         # a cancel that a restart interrupted has counted already what never came to its turn
@@ -30,7 +34,7 @@ class ExecutionRun:
     def has_ready_task(self) -> bool:
         """Whether a task waits for a slot and the execution may run one more."""
         waits = bool(self._again) or self._fresh_left > 0
-        return waits and len(self.running) < self.record.spec.parallelism
+        return waits and len(self.running) < self._parallelism
 
     @property
     def is_over(self) -> bool:
@@ -89,6 +93,12 @@ class ExecutionRun:
         else:
             record.phase = Phase.FAILED if record.counts.failed else Phase.SUCCEEDED
         record.finished.set()
+
+
+def _read_limits(record: ExecutionRecord, grace_seconds: float) -> Limits:
+    template = record.spec.template
+    memory_bytes = parse_quantity(template.containers[0].resources.limits["memory"])
+    return Limits(template.timeout.seconds + template.timeout.nanos / 1e9, int(memory_bytes or 0), grace_seconds)
 
 
 def settle_attempt(record: ExecutionRecord, index: int, ended: AttemptRecord, now: float) -> None:

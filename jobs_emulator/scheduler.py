@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-from jobs_emulator.attempt import Attempt, Limits
+from jobs_emulator.attempt import Attempt
 from jobs_emulator.attempt_log import AttemptLog
 from jobs_emulator.chaos import Chaos
 from jobs_emulator.clock import Clock
@@ -20,7 +20,6 @@ from jobs_emulator.execution_run import ExecutionRun
 from jobs_emulator.leftovers import kill_leftovers
 from jobs_emulator.log_entries import EntrySink, LogOrigin
 from jobs_emulator.names import ExecutionName
-from jobs_emulator.quantities import parse_quantity
 from jobs_emulator.records import AttemptRecord, ExecutionRecord
 
 MEMORY_CHECK_SECONDS = 0.25
@@ -69,7 +68,7 @@ class Scheduler:
 
     def submit(self, record: ExecutionRecord, command: Command) -> None:
         """Takes an execution; it starts when slots are free (or later, or never, as chaos wills)."""
-        run = ExecutionRun(record, command, self._clock)
+        run = ExecutionRun(record, command, self._grace_seconds, self._clock)
         self._runs[record.name] = run
         self._finish_if_over(run)  # a restart may have come between the last task and the end
         if record.is_finished:
@@ -101,7 +100,7 @@ class Scheduler:
             self._watchdog.cancel()
         while self._background:
             await asyncio.wait(set(self._background))
-        await asyncio.to_thread(kill_leftovers, self.temporary_folder)
+        await asyncio.to_thread(_clean_up, self.temporary_folder)
 
     def _admit(self, run: ExecutionRun) -> None:
         if not run.record.is_finished and not self._stopping.is_set():
@@ -183,16 +182,13 @@ class Scheduler:
         self._attempts.discard(twin)
 
     def _make_attempt(self, run: ExecutionRun, index: int, number: int, suffix: str) -> Attempt:
-        record = run.record
-        template = record.spec.template
-        memory = parse_quantity(template.containers[0].resources.limits["memory"])
-        timeout = template.timeout
+        name = run.record.name
         return Attempt(
             run.command,
-            task_variables(record.name, index, record.task_count, number),
-            limits=Limits(timeout.seconds + timeout.nanos / 1e9, int(memory or 0), self._grace_seconds),
-            temporary=self.temporary_folder / f"{record.name.execution}{suffix}" / f"task{index}-attempt{number}",
-            log=AttemptLog(self.logs_folder, LogOrigin(record.name, index, number), self._entries, self._clock),
+            task_variables(name, index, run.task_count, number),
+            limits=run.limits,
+            temporary=f"{self.temporary_folder}/{name.execution}{suffix}/task{index}-attempt{number}",
+            log=AttemptLog(self.logs_folder, LogOrigin(name, index, number), self._entries, self._clock),
             clock=self._clock,
         )
 
@@ -215,6 +211,6 @@ class Scheduler:
 
 
 def _clean_up(folder: Path) -> None:
-    """Ends what an execution left running outside the groups of its tasks, and removes its folder."""
+    """Ends what tasks left running outside their groups, and removes their folders."""
     kill_leftovers(folder)
     shutil.rmtree(folder, ignore_errors=True)

@@ -44,7 +44,7 @@ def test_a_task_gets_cloud_runs_variables_and_a_fresh_folder_and_nothing_of_ours
     assert variables["PATH"] == os.environ["PATH"]
     folders = {(tmp_path / f"tmp-{index}").read_text().strip() for index in (0, 1)}
     assert len(folders) == 2
-    assert not any(Path(folder).exists() for folder in folders)
+    wait_until(lambda: not any(Path(folder).exists() for folder in folders), "their folders are gone")
 
 
 def test_a_success_has_the_counters_and_conditions_of_the_api(region: Cloud) -> None:

@@ -1,0 +1,1 @@
+"""What the emulator costs over starting the same processes barely."""
