@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from google.cloud import run_v2
 
@@ -32,8 +33,20 @@ def to_state(execution: run_v2.Execution, failures: Iterable[TaskFailure], logs:
 
 
 def find_failures(tasks: Iterable[run_v2.Task], logs: AttemptLogs) -> list[TaskFailure]:
-    """Return how the last attempt of each task ended that did not end well."""
-    return [_failure(task, logs) for task in tasks if task.last_attempt_result.status.code not in (_OK, _CANCELLED)]
+    """Return how the last attempt of each task ended that did not end well.
+
+    Of the first task of each exit code also what its log says: thousands may have failed for the same reason.
+    """
+    failed = [task for task in tasks if task.last_attempt_result.status.code not in (_OK, _CANCELLED)]
+    failures, told = [], set()
+    for task in failed:
+        failure = _failure(task, logs)
+        if failure.exit_code not in told:
+            told.add(failure.exit_code)
+            said = logs.error(short_name(task.execution), failure.task, failure.attempt)
+            failure = replace(failure, message=said or failure.message)
+        failures.append(failure)
+    return failures
 
 
 def _failure(task: run_v2.Task, logs: AttemptLogs) -> TaskFailure:
@@ -42,12 +55,11 @@ def _failure(task: run_v2.Task, logs: AttemptLogs) -> TaskFailure:
         attempt -= 1  # the next one is under way
     result = task.last_attempt_result
     exit_code = _exit_code(result)
-    message = logs.error(execution, task.index, attempt)
     return TaskFailure(
         task=task.index,
         attempt=attempt,
         exit_code=exit_code,
-        message=message or (result.status.message if exit_code == NOT_STARTED else ""),
+        message=result.status.message if exit_code == NOT_STARTED else "",
         log=logs.place(execution, task.index, attempt) or task.log_uri,
     )
 

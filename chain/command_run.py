@@ -13,8 +13,7 @@ import click
 
 from chain.cli_options import environment, log_folder, style_for_stdout
 from chain.end_in_time import end_in_time
-from chain.job_environment import plan_environments
-from chain.local_jobs import LocalJobs
+from chain.open_jobs import open_jobs
 from chain.progress_view import open_view
 from chain.report import Report
 from chain.run_day import DayRun, reprocess_day, run_day
@@ -49,25 +48,26 @@ def open_day_run(config: Path, day_text: str, overrides: Sequence[str], logs: Pa
     day, zone = parse_day(day_text), load_zone(pipeline.source.timezone)
     plan_window(day, zone)
     check_not_future(day, zone, datetime.now(UTC))
-    environments = plan_environments(pipeline, environment(), overrides)
+    folder = log_folder(logs, pipeline.name, day.isoformat())
     with (
         cancel_on_signals() as cancel,
         end_in_time(cancel),
         open_store(pipeline.staging.url) as store,
         open_view(sys.stderr) as view,
+        open_jobs(pipeline, config, cancel, environ=environment(), overrides=overrides, logs=folder) as opened,
     ):
         try:
             yield DayRun(
                 pipeline=pipeline,
                 config=config.absolute(),
+                job_config=opened.config,
                 day=day,
                 store=store,
-                jobs=LocalJobs(log_folder(logs, pipeline.name, day.isoformat())),
+                jobs=opened.jobs,
                 cancel=cancel,
                 watch=view.watch,
                 say=view.say,
                 now=lambda: datetime.now(UTC),
-                environments=environments,
             )
         except InterruptedRunError as error:
             if error.what != STOPPED:

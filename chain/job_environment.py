@@ -11,7 +11,7 @@ from staging.config_layers import read_overrides, variable_of
 WITHHELD = "env:PENSTOCK_URL_IS_WITHHELD"
 """Stands for a URL in the environment of a job that must not have it: looking it up fails and says so."""
 
-_URLS: dict[JobName, frozenset[str]] = {
+URLS: dict[JobName, frozenset[str]] = {
     "exporter": frozenset({"source"}),
     "processor": frozenset(),
     "loader": frozenset({"target"}),
@@ -28,15 +28,15 @@ def plan_environments(
     """
     settings, _ = read_overrides(overrides)
     everything = dict(environ) | {variable_of(setting.path): setting.text for setting in settings}
-    return {job: _withhold(everything, pipeline, job) for job in _URLS}
+    return {job: _withhold(everything, pipeline, job) for job in URLS}
 
 
 def _withhold(environment: Mapping[str, str], pipeline: Pipeline, job: JobName) -> dict[str, str]:
     references = {"source": pipeline.source.url.reference, "target": pipeline.target.url.reference}
-    allowed = {references[section] for section in _URLS[job]}
+    allowed = {references[section] for section in URLS[job]}
     kept = dict(environment)
     for section, reference in references.items():
-        if section in _URLS[job]:
+        if section in URLS[job]:
             continue
         if reference.startswith("env:") and reference not in allowed:
             kept.pop(reference.removeprefix("env:"), None)

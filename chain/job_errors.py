@@ -81,5 +81,7 @@ def _fix(failure: TaskFailure) -> str:
     if failure.exit_code == TIMED_OUT:
         return "Give it longer: process.timeout_seconds."
     if failure.exit_code == KILLED_BY_SIGNAL + 9:
-        return "If it ran out of memory: more shards, a lower process.parallelism, or in [cloud] more memory; then run again."
+        return (
+            "If it ran out of memory: more shards, a lower process.parallelism, or more memory in [cloud]; run again."
+        )
     return "Look into the log; run the same command again if it was a passing trouble."

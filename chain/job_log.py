@@ -36,11 +36,15 @@ class LogTail:
 
 
 def read_error(path: Path) -> str:
-    """Return the last `error: …` of a log with the lines that belong to it, else its last line, else nothing."""
+    """Return what `find_error` finds at the end of a log file."""
     with path.open("rb") as log:
         log.seek(max(0, path.stat().st_size - _TAIL_BYTES))
-        lines = log.read().decode("utf-8", "replace").splitlines()
-    lines = [line for line in lines if parse_progress(line) is None]
+        return find_error(log.read().decode("utf-8", "replace"))
+
+
+def find_error(text: str) -> str:
+    """Return the last `error: …` of a log with the lines that belong to it, else its last line, else nothing."""
+    lines = [line for line in text.splitlines() if parse_progress(line) is None]
     begins = [number for number, line in enumerate(lines) if line.startswith(_ERROR)]
     if not begins:
         return next((line.strip() for line in reversed(lines) if line.strip()), "")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import Literal
@@ -32,10 +32,11 @@ _WHOLE_DAY_SECONDS = 24 * 3600  # Cloud Run would allow a week; exporter and loa
 
 @dataclass(frozen=True, slots=True)
 class DayRun:
-    """All that one run of one day works with. `config` is the pipeline file as the jobs see it."""
+    """All that one run of one day works with. `job_config` is how the jobs find the pipeline file."""
 
     pipeline: Pipeline
     config: Path
+    job_config: str
     day: date
     store: Store
     jobs: JobsApi
@@ -43,7 +44,6 @@ class DayRun:
     watch: Watch
     say: Callable[[str], None]
     now: Callable[[], datetime]
-    environments: Mapping[JobName, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def names(self) -> DayNames:
@@ -154,10 +154,9 @@ def _single() -> Overrides:
 
 
 def _run_job(run: DayRun, job: JobName, run_id: str, plan: Overrides, *more: str) -> ExecutionState:
-    arguments = ("--config", str(run.config), "--day", run.day.isoformat(), "--run-id", run_id, *more)
+    arguments = ("--config", run.job_config, "--day", run.day.isoformat(), "--run-id", run_id, *more)
     overrides = Overrides(
         arguments=arguments,
-        environment=run.environments.get(job, {}),
         task_count=plan.task_count,
         parallelism=plan.parallelism,
         max_retries=plan.max_retries,

@@ -50,7 +50,7 @@ def load_pipeline(path: Path, *, environ: Mapping[str, str], overrides: Sequence
 
 def load_settings(path: Path, *, environ: Mapping[str, str], overrides: Sequence[str] = ()) -> Settings:
     """Return the pipeline with the origin of each key; raises as `load_pipeline`."""
-    file = read_pipeline_file(path)
+    file = read_pipeline_file(path, environ)
     flags, bad_flags = read_overrides(overrides)
     faults = [*bad_flags]
     values, origins = _copy(file.values), _file_origins(file)

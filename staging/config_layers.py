@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,8 @@ from staging.toml_lines import KeyPath, find_key_lines
 ENVIRONMENT_PREFIX = "PENSTOCK_"
 TOP_LEVEL_VARIABLES = {"PENSTOCK_NAME": ("name",)}
 """Keys outside of any section; every other variable without `__` is not a setting."""
+
+_VARIABLE = "env:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +38,13 @@ class TextSetting:
     origin: str
 
 
-def read_pipeline_file(path: Path) -> PipelineFile:
-    """Read and parse the file; InputError names the line of a syntax fault and shows nothing of the text."""
+def read_pipeline_file(path: Path, environ: Mapping[str, str]) -> PipelineFile:
+    """Read and parse the file; InputError names the line of a syntax fault and shows nothing of the text.
+
+    `env:NAME` is no file but that variable, which holds the same as JSON: what the chain hands to jobs elsewhere.
+    """
+    if str(path).startswith(_VARIABLE):
+        return _read_pipeline_variable(path, environ)
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
@@ -59,6 +67,21 @@ def read_pipeline_file(path: Path) -> PipelineFile:
             fix="Correct that line.",
         ) from None
     return PipelineFile(path, values, find_key_lines(text))
+
+
+def _read_pipeline_variable(path: Path, environ: Mapping[str, str]) -> PipelineFile:
+    name = str(path).removeprefix(_VARIABLE)
+    try:
+        values = json.loads(environ[name])
+    except (KeyError, ValueError):
+        values = None
+    if not isinstance(values, dict):
+        raise InputError(
+            f"The variable {name} does not hold a pipeline.",
+            why="--config names it; it should be a JSON object with the sections of a pipeline file.",
+            fix="Start the job by `penstock run`, which sets it, or give the path of a TOML file.",
+        )
+    return PipelineFile(path, values, {})
 
 
 def read_environment(environ: Mapping[str, str]) -> list[TextSetting]:

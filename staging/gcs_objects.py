@@ -12,7 +12,7 @@ from typing import Any
 
 import requests
 from google.api_core import exceptions as api
-from google.cloud import storage
+from google.cloud.storage import Client
 from google.cloud.storage.retry import DEFAULT_RETRY
 
 from staging.errors import UnavailableError
@@ -33,7 +33,7 @@ _SESSION_OVER = {404, 410}
 class GcsObjects:
     """Objects of one bucket below one prefix; `url` names both in errors."""
 
-    def __init__(self, client: storage.Client, bucket: str, prefix: str, patience_seconds: float) -> None:
+    def __init__(self, client: Client, bucket: str, prefix: str, patience_seconds: float) -> None:
         self._client = client
         self._bucket = client.bucket(bucket)
         self._prefix = f"{prefix}/" if prefix else ""

@@ -68,6 +68,16 @@ def parse_progress(line: str) -> ProgressLine | None:
     if not line.startswith(_MARK):
         return None
     try:
-        return ProgressLine(**json.loads(line)["penstock_progress"])
-    except (ValueError, TypeError, KeyError):
+        return progress_of(json.loads(line))
+    except ValueError:
+        return None
+
+
+def progress_of(payload: object) -> ProgressLine | None:
+    """Return what a parsed line of a log says of progress, or None where it is no such line."""
+    if not isinstance(payload, dict) or "penstock_progress" not in payload:
+        return None
+    try:
+        return ProgressLine(**payload["penstock_progress"])
+    except TypeError:
         return None
