@@ -70,8 +70,7 @@ def main() -> int:
         "",
         f"## {CROWD:,} no-op tasks in one execution, listed without a pause meanwhile",
         "",
-        "| | seconds | resident before, at most (MiB) | list 100 tasks: median, p99, worst (ms)"
-        " | list executions (ms) |",
+        "| | seconds | memory before, at most (MiB) | list 100 tasks: median, p99, worst (ms) | list executions (ms) |",
         "|---|---|---|---|---|",
         *(
             f"| {name} | {c.seconds:.1f} | {c.idle_rss_mib:.0f}, {c.peak_rss_mib:.0f} | {_spread(c.list_tasks)} |"

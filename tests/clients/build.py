@@ -1,4 +1,4 @@
-"""Google's clients for Node and Go, built from their registries by their lock files, once: kept in .cache/clients."""
+"""Clients of other languages and tools, built from their registries by lock files, once: kept in .cache/clients."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 
 from tests.guards import ENVIRONMENT_AT_START
-from tests.servers.programs import CHECKOUT, ServerMissingError
+from tests.servers.programs import CHECKOUT, ServerMissingError, find_uv
 
 HERE = Path(__file__).parent
 CACHE = CHECKOUT / ".cache" / "clients"
@@ -50,6 +50,17 @@ def build_go_client() -> list[str]:
     return [str(program)]
 
 
+def build_python_client(name: str) -> list[str]:
+    """Return the command that drives the emulator with a tool in an environment of its own; ServerMissingError."""
+    uv = find_uv()
+    folder = CACHE / f"{name}-{_digest(f'{name}/pyproject.toml', f'{name}/uv.lock')}"
+    if not (folder / "whole").exists():
+        command = [uv, "sync", "--locked", "--no-install-project", "--quiet", "--project", str(HERE / name)]
+        _run(command, HERE / name, UV_PROJECT_ENVIRONMENT=str(folder))
+        (folder / "whole").touch()
+    return [str(folder / "bin" / "python"), str(HERE / name / "drive.py")]
+
+
 def _version(command: list[str], pattern: str) -> int:
     told = subprocess.run(command, capture_output=True, text=True, check=False).stdout
     match = re.search(pattern, told)
@@ -60,7 +71,8 @@ def _digest(*names: str) -> str:
     return hashlib.sha256(b"".join((HERE / name).read_bytes() for name in names)).hexdigest()[:16]
 
 
-def _run(command: list[str], folder: Path) -> None:
+def _run(command: list[str], folder: Path, **variables: str) -> None:
     environment = {**ENVIRONMENT_AT_START, "GOTOOLCHAIN": "local", "GOWORK": "off", "PATH": os.environ["PATH"]}
+    environment |= variables
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{' '.join(command)}: {done.stdout}{done.stderr}"
