@@ -36,6 +36,7 @@ class AnySource:
         self._url = url
         self.dialect = url.get_backend_name()
         self.reader = f"sqlalchemy-{url.drivername}"
+        self.is_abandoned = False
         self.catalogue = Catalogue(url, self.translate)
         levels = self.catalogue.engine.dialect.get_isolation_level_values(None)  # type: ignore[arg-type] # needs none
         self.isolation = next((level for level in _ISOLATION_LEVELS if level in levels), None)
@@ -69,8 +70,14 @@ class AnySource:
         with suppress(SQLAlchemyError, OSError):
             self.connection.invalidate()
 
+    def abandon(self) -> None:
+        """Leave the connections to the thread that uses them."""
+        self.is_abandoned = True
+
     def close(self) -> None:
         """Close both connections."""
+        if self.is_abandoned:
+            return
         with suppress(SQLAlchemyError, OSError):
             self.connection.close()
         self.catalogue.close()
@@ -142,6 +149,8 @@ class AnySnapshot:
 
     def close(self) -> None:
         """End the transaction."""
+        if self._source.is_abandoned:
+            return
         with suppress(SQLAlchemyError, OSError):
             self._source.connection.rollback()
 

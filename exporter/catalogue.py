@@ -6,14 +6,16 @@ A connection of its own, apart from the one that reads; it never stays in a tran
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, quote_plus
 
 import sqlalchemy
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, NoSuchTableError, SQLAlchemyError
+from sqlalchemy.engine import URL, Inspector, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, NoSuchTableError, SAWarning, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 from sqlalchemy.types import NullType, TypeEngine
 
@@ -102,13 +104,14 @@ class Catalogue:
     def columns(self, table: TableName) -> list[ReflectedColumn]:
         """Return the table's or view's columns in order; InputError if there is no such table."""
         try:
-            reflected = sqlalchemy.inspect(self._connection).get_columns(table.table, schema=table.schema)
+            with self._inspector() as inspector:
+                reflected = inspector.get_columns(table.table, schema=table.schema)
         except NoSuchTableError:
-            raise self._no_table(table) from None
+            raise self.no_table(table) from None
         except SQLAlchemyError as exc:
             raise self._translate(exc, f"look up the columns of {table}") from exc
         if not reflected:
-            raise self._no_table(table)
+            raise self.no_table(table)
         return [
             ReflectedColumn(
                 name=column["name"],
@@ -122,26 +125,27 @@ class Catalogue:
 
     def leading_columns(self, table: TableName) -> set[str]:
         """Return the columns that an index begins with; empty for views."""
-        inspector = sqlalchemy.inspect(self._connection)
-        try:
-            indexes = [list(index["column_names"]) for index in inspector.get_indexes(table.table, schema=table.schema)]
-            indexes.append([*inspector.get_pk_constraint(table.table, schema=table.schema)["constrained_columns"]])
-        except (SQLAlchemyError, NotImplementedError):  # views, and dialects that can't tell
-            return set()
+        indexes: list[Sequence[str | None]] = [self.primary_key(table)]
+        with suppress(SQLAlchemyError, NotImplementedError), self._inspector() as inspector:  # views can't tell
+            indexes += [index["column_names"] for index in inspector.get_indexes(table.table, schema=table.schema)]
         return {columns[0] for columns in indexes if columns and columns[0] is not None}
 
     def primary_key(self, table: TableName) -> tuple[str, ...]:
         """Return the columns of the primary key; empty for views."""
-        try:
-            key = sqlalchemy.inspect(self._connection).get_pk_constraint(table.table, schema=table.schema)
-        except (SQLAlchemyError, NotImplementedError):
-            return ()
-        return tuple(key["constrained_columns"])
+        with suppress(SQLAlchemyError, NotImplementedError), self._inspector() as inspector:
+            return tuple(inspector.get_pk_constraint(table.table, schema=table.schema)["constrained_columns"])
+        return ()
 
     def close(self) -> None:
         """Let go of the connection."""
         self._connection.close()
         self.engine.dispose()
+
+    @contextmanager
+    def _inspector(self) -> Iterator[Inspector]:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SAWarning)  # a type it does not know: refused by name where it is named
+            yield sqlalchemy.inspect(self._connection)
 
     def _spell(self, type_: TypeEngine[Any]) -> str:
         if isinstance(type_, NullType):
@@ -151,9 +155,11 @@ class Catalogue:
         except SQLAlchemyError:
             return type(type_).__name__
 
-    def _no_table(self, table: TableName) -> InputError:
-        inspector = sqlalchemy.inspect(self._connection)
-        names = [*inspector.get_table_names(schema=table.schema), *inspector.get_view_names(schema=table.schema)]
+    def no_table(self, table: TableName) -> InputError:
+        """Return what to say of a table that is not there, with the nearest name that is."""
+        names: list[str] = []
+        with suppress(SQLAlchemyError), self._inspector() as inspector:  # no such schema: nothing to propose
+            names += [*inspector.get_table_names(schema=table.schema), *inspector.get_view_names(schema=table.schema)]
         near = difflib.get_close_matches(table.table, names, n=1)
         return InputError(
             f"There is no table or view {table} in the source.",

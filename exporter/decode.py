@@ -47,10 +47,16 @@ class Decoder:
             before, after = raw[:, index], frame[:, index]
             if after.null_count() > before.null_count():
                 row = (before.is_not_null() & after.is_null()).arg_max()
-                raise self._fault(raw, row, column, f"holds {_show(before[row])}, which is no {column.meaning}")
+                raise self._fault(raw, row, column, f"holds {self._show(column, before, row)}")
             if before.null_count() and not column.may_be_null:
                 row = before.is_null().arg_max()
                 raise self._fault(raw, row, column, column.null_meaning)
+
+    def _show(self, column: ColumnPlan, values: pl.Series, row: int | None) -> str:
+        if values.dtype.is_temporal() and column != self.plan.time:
+            # Not to be shown: such a value overflows Python's, and the server's infinity is only a large number here.
+            return "a time that is infinite or outside the years 1 to 9999"
+        return f"{_show(values[row])}, which is no {column.meaning}"
 
     def _fault(self, raw: pl.DataFrame, row: int | None, column: ColumnPlan, what: str) -> InputError:
         index = 1 if column == self.plan.key else 0

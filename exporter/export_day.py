@@ -47,17 +47,19 @@ def export_day(pipeline: Pipeline, day: date, run_id: str, around: Surroundings,
     names = DayNames(pipeline.name, day)
     check_known_answers()
     record = begin_run(around.store, names, run_id, kind="run", fresh_export=fresh_export, now=around.now())
-    if settled := find_run_export(around.store, names, run_id):
-        return settled
-    if reused := reuse_current_export(around.store, names, record, pipeline):
-        return reused
-    question = DayQuestion(pipeline, names, window, new_id(around.now()))
-    with around.open_source(pipeline.source.url.reveal()) as source:
+    settled = find_run_export(around.store, names, run_id) or reuse_current_export(
+        around.store, names, record, pipeline
+    )
+    if settled is None:
+        question = DayQuestion(pipeline, names, window, new_id(around.now()))
+        settled = settle_run_export(around.store, names, _export(question, run_id, around))
+    set_current_export(around.store, names, record, settled.export_id, now=around.now())
+    return settled
+
+
+def _export(question: DayQuestion, run_id: str, around: Surroundings) -> RunExport:
+    with around.open_source(question.pipeline.source.url.reveal()) as source:
         written = read_shards(question, source, around.store, around.cancel, around.progress)
     manifest = build_manifest(written, question, now=around.now())
     around.cancel.check()
-    committed = commit_manifest(around.store, names, manifest, run_id)
-    settled = settle_run_export(around.store, names, committed)
-    if settled == committed:
-        set_current_export(around.store, names, record, settled.export_id, now=around.now())
-    return settled
+    return commit_manifest(around.store, question.names, manifest, run_id)

@@ -36,6 +36,8 @@ _NET_WRITE_SECONDS = 600  # how long the server waits for a reader that waits fo
 _VERSIONED_ENGINES = ("INNODB", "ROCKSDB", "TOKUDB", "NDB", "NDBCLUSTER", "FEDERATED")
 _SHORT_TEXT_BYTES = 8192
 
+_IDENTITY = "SELECT VERSION(), @@hostname, @@port, @@server_id, CONNECTION_ID()"
+
 
 def connect_mysql(url: URL, say: object) -> MysqlSource:
     """Connect by ODBC if its driver is here and knows the URL's options, else by pymysql, and `say` so."""
@@ -66,17 +68,19 @@ class MysqlSource:
     def __init__(self, url: URL, rows: RowReader) -> None:
         self.url = url
         self.rows = rows
+        self.is_abandoned = False
         self.catalogue = Catalogue(
             url.set(drivername="mysql+pymysql"), self.translate, connect_args={"connect_timeout": _CONNECT_SECONDS}
         )
-        ((version, host, port, number, self.connection_id),) = rows.run(
-            "SELECT VERSION(), @@hostname, @@port, @@server_id, CONNECTION_ID()", "say who it is"
-        )
+        try:
+            ((version, host, port, number, self.connection_id),) = rows.run(_IDENTITY, "say who it is")
+        except PenstockError:
+            self.close()
+            raise
         self.server_version = str(version)
         self.dialect = "mariadb" if "mariadb" in self.server_version.lower() else "mysql"
         self.reader = f"{rows.reader}-{self.dialect}"
         self.server_identity = f"{host}:{port}#{number}/{url.database or ''}"
-        self._is_reading = True
 
     def translate(self, error: BaseException, doing: str) -> PenstockError:
         """Return ours."""
@@ -114,8 +118,14 @@ class MysqlSource:
         with suppress(SQLAlchemyError, pymysql.Error, OSError), self.catalogue.engine.connect() as connection:
             connection.exec_driver_sql(killing)
 
+    def abandon(self) -> None:
+        """Leave the connections to the thread that uses them."""
+        self.is_abandoned = True
+
     def close(self) -> None:
         """Close both connections."""
+        if self.is_abandoned:
+            return
         with suppress(SQLAlchemyError, pymysql.Error, OSError):
             self.rows.close()
         self.catalogue.close()
@@ -265,9 +275,10 @@ class MysqlSnapshot:
 
     def close(self) -> None:
         """End the transaction."""
-        if self._open:
+        if self._open and not self._source.is_abandoned:
             self._open = False
-            self._source.rows.run("ROLLBACK", "end the snapshot")
+            with suppress(PenstockError):  # a dead connection has ended it
+                self._source.rows.run("ROLLBACK", "end the snapshot")
 
     def _longest_value_bytes(self, statement: Statement) -> int:
         """Return how long a text or binary value can be: by declaration, or looked up where that says too much."""

@@ -30,7 +30,7 @@ from exporter.postgres_types import base_type, plan_carried, time_kind
 from exporter.probes import plan_probe
 from exporter.source import Bound, Estimate, Probe, SourceColumn, Statement, TableName, TimeKind
 from exporter.time_column import utc_text
-from staging.errors import InputError
+from staging.errors import InputError, PenstockError
 
 _CONNECT_SECONDS = 10
 _LOCK_SECONDS = 2
@@ -40,6 +40,11 @@ _LOCKABLE = ("r", "p", "v")  # tables, partitioned tables, views: LOCK TABLE tak
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DriverError = adbc_driver_manager.Error
 
+_PLACE = """
+SELECT current_setting('server_version'),
+       coalesce(host(inet_server_addr()) || ':' || inet_server_port(), 'socket') || '/' || current_database()
+"""
+_IDENTITY = "SELECT system_identifier::text || '/' || current_database() FROM pg_control_system()"
 _EVIDENCE = """
 SELECT pg_current_snapshot()::text,
        CASE WHEN pg_is_in_recovery() THEN 'replay ' || pg_last_wal_replay_lsn()::text
@@ -66,6 +71,7 @@ class PostgresSource:
 
     def __init__(self, url: URL) -> None:
         self.url = url.set(drivername="postgresql+psycopg")
+        self.is_abandoned = False
         self.catalogue = Catalogue(
             self.url,
             lambda error, doing: translate_error(error, doing, url),
@@ -81,12 +87,13 @@ class PostgresSource:
         except _DriverError as exc:
             self.catalogue.close()
             raise translate_error(exc, "connect", url) from exc
-        ((version, identity),) = self.catalogue.rows(
-            "SELECT current_setting('server_version'), "
-            "coalesce((SELECT system_identifier::text FROM pg_control_system()), '?') || '/' || current_database()"
-        )
+        try:
+            ((version, place),) = self.catalogue.rows(_PLACE)
+        except PenstockError:
+            self.close()
+            raise
         self.server_version = str(version)
-        self.server_identity = str(identity)
+        self.server_identity = self._identity(str(place))
 
     def run(self, sql: str, doing: str) -> Sequence[tuple[Any, ...]]:
         """Run a statement on the reading connection."""
@@ -134,11 +141,24 @@ class PostgresSource:
         with suppress(_DriverError):  # nothing to cancel
             self._connection.adbc_cancel()
 
+    def abandon(self) -> None:
+        """Leave the connections to the thread that uses them."""
+        self.is_abandoned = True
+
     def close(self) -> None:
         """Close both connections; the server ends what is open."""
+        if self.is_abandoned:
+            return
         for closing in (self._cursor.close, self._plain.close, self._connection.close, self.catalogue.close):
             with suppress(_DriverError):
                 closing()
+
+    def _identity(self, place: str) -> str:
+        """Return the cluster's own number and the database; where that may not be seen, where it is reached."""
+        try:
+            return str(self.catalogue.rows(_IDENTITY)[0][0])
+        except InputError:
+            return place
 
     def _kind_of(self, table: TableName, table_sql: str) -> str:
         kinds = self.catalogue.rows("SELECT relkind FROM pg_class WHERE oid = to_regclass(%s)", table_sql)
@@ -218,9 +238,10 @@ class PostgresSnapshot:
 
     def close(self) -> None:
         """End the transaction."""
-        if self._open:
+        if self._open and not self._source.is_abandoned:
             self._open = False
-            self._source.run("ROLLBACK", "end the snapshot")
+            with suppress(PenstockError):  # a dead connection has ended it
+                self._source.run("ROLLBACK", "end the snapshot")
 
 
 def adbc_uri(url: URL) -> str:

@@ -12,10 +12,11 @@ from exporter.commit import Written
 from exporter.decode import Decoder
 from exporter.probes import run_probes
 from exporter.question import DayQuestion, PlannedRead, plan_read
-from exporter.reading import Reading, SnapshotCap
+from exporter.reading import Reading
 from exporter.row_groups import plan_row_group_rows, sample_row_bytes
 from exporter.shard_count import plan_shards
 from exporter.shard_sink import Failure, ShardObject, ShardSink, commit_all
+from exporter.snapshot_guard import SnapshotGuard
 from exporter.source import Estimate, Snapshot, Source
 from exporter.tally import Tally
 from staging import manifest
@@ -28,15 +29,16 @@ from staging.window import load_zone
 def read_shards(question: DayQuestion, source: Source, store: Store, cancel: Cancel, progress: Progress) -> Written:
     """Read the day in one snapshot and commit its shards; on any error nothing is committed."""
     config = question.pipeline.export
-    cap = SnapshotCap(config.max_snapshot_seconds)
-    snapshot = source.begin_snapshot(question.table(), max_seconds=config.max_snapshot_seconds)
-    with closing(snapshot):
+    with (
+        SnapshotGuard(source, cancel, config.max_snapshot_seconds) as guard,
+        closing(source.begin_snapshot(question.table(), max_seconds=config.max_snapshot_seconds)) as snapshot,
+    ):
         read = plan_read(question, snapshot, source.dialect)
         run_probes(read, snapshot)
         estimate = snapshot.estimate(read.statement)
         shards, why_shards = plan_shards(config.shards, estimate)
         writing = _Writing(question, store, progress, Tally(read.plan, shards), shards, estimate)
-        with Reading(lambda: _rows(snapshot, read, estimate), source, cancel, cap) as reading:
+        with Reading(lambda: _rows(snapshot, read, estimate, guard), source, guard) as reading:
             zone = load_zone(question.pipeline.source.column_timezone)
             writing.write(Decoder(read.plan, question.window, zone).decode(reading.batches()))
     counted = writing.tally.by_shard()
@@ -51,17 +53,18 @@ def read_shards(question: DayQuestion, source: Source, store: Store, cancel: Can
             mode="snapshot",
             why=f"one snapshot of at most {config.max_snapshot_seconds} s; {shards} shards, {why_shards}",
             reader=source.reader,
-            seconds=round(reading.read_seconds, 3),
+            seconds=round(reading.seconds, 3),
             waited_seconds={},
         ),
         as_of=snapshot.as_of,
     )
 
 
-def _rows(snapshot: Snapshot, read: PlannedRead, estimate: Estimate) -> Iterator[pl.DataFrame]:
+def _rows(snapshot: Snapshot, read: PlannedRead, estimate: Estimate, guard: SnapshotGuard) -> Iterator[pl.DataFrame]:
     """Give the rows and end the snapshot with the last of them: it must not live on while files are finished."""
     with closing(snapshot):
         yield from snapshot.read(read.statement, estimate)
+    guard.release()
 
 
 @dataclass

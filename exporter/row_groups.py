@@ -8,12 +8,12 @@ from itertools import chain
 import polars as pl
 
 _SAMPLE_ROWS = 1_000
-_LEAST_ROWS, _MOST_ROWS = 1_000, 100_000
+_LEAST_ROWS, _MOST_ROWS = 512, 65_536
 _GROUPS_A_SHARD = 500  # more of them make footers that are no small part of a file
 
 
 def plan_row_group_rows(*, budget_bytes: int, shards: int, row_bytes: float, expected_rows: int) -> int:
-    """Return `budget / (shards * width of a row)`, at least 1,000 and at most 100,000 rows.
+    """Return `budget / (shards * width of a row)`, at least 512 and at most 65,536 rows.
 
     Rounded down to a power of two, so that an estimate that wavers a little gives the same bytes.
     """

@@ -221,6 +221,10 @@ class Source(Protocol):
         """Stop what the server does for us; callable from any thread, safe to repeat."""
         ...
 
+    def abandon(self) -> None:
+        """Leave both connections as they are: a thread that can't be stopped uses them. `close` does nothing then."""
+        ...
+
     def close(self) -> None:
         """Close both connections."""
         ...

@@ -45,6 +45,7 @@ class SqliteSource:
     def __init__(self, url: URL) -> None:
         self._path = _find_file(url)
         uri = f"file:{quote(str(self._path))}?mode=ro"
+        self.is_abandoned = False
         self.catalogue = Catalogue(
             URL.create("sqlite", database=uri, query={"uri": "true"}),
             self.translate,
@@ -57,8 +58,12 @@ class SqliteSource:
         except _DriverError as exc:
             self.catalogue.close()
             raise self.translate(exc, "open the file") from exc
-        self.run(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000}", "set up the session")
-        ((self.server_version,),) = self.run("SELECT sqlite_version()", "ask for its version")
+        try:
+            self.run(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000}", "set up the session")
+            ((self.server_version,),) = self.run("SELECT sqlite_version()", "ask for its version")
+        except PenstockError:
+            self.close()
+            raise
         self.server_identity = f"{self._path}#{self._path.stat().st_ino}"
 
     def translate(self, error: BaseException, doing: str) -> PenstockError:
@@ -67,7 +72,9 @@ class SqliteSource:
         what = f"SQLite could not {doing}."
         if any(mark in text for mark in _BUSY):
             return UnavailableError(what, why=text, fix="Try again when nobody writes for long.")
-        return InputError(what, why=text, fix=f"Look at the pipeline's source; the file is {self._path}.")
+        return InputError(
+            what, why=text, fix=f"Look at the pipeline's source, above all `source.where`; the file is {self._path}."
+        )
 
     def run(self, sql: str, doing: str) -> Sequence[tuple[Any, ...]]:
         """Run a small statement on the reading connection."""
@@ -101,12 +108,16 @@ class SqliteSource:
         return SqliteSnapshot(self, table, as_of=datetime.fromisoformat(now), evidence=evidence)
 
     def interrupt(self) -> None:
-        """Have SQLite stop what it does."""
-        with suppress(_DriverError):
-            self._connection.adbc_cancel()
+        """Do nothing: ADBC's driver can't stop SQLite, which works inside this process and ends with it."""
+
+    def abandon(self) -> None:
+        """Leave the connections to the thread that uses them."""
+        self.is_abandoned = True
 
     def close(self) -> None:
         """Close both connections."""
+        if self.is_abandoned:
+            return
         for closing in (self._cursor.close, self._plain.close, self._connection.close, self.catalogue.close):
             with suppress(_DriverError):
                 closing()
@@ -127,10 +138,13 @@ class SqliteSnapshot:
     def describe(self) -> Mapping[str, SourceColumn]:
         """Return the columns by their declared types."""
         catalogue = self._source.catalogue
+        known = {row[1] for row in catalogue.rows("PRAGMA database_list")}
+        if self._table.schema and self._table.schema not in known:
+            raise catalogue.no_table(self._table)
         schema = f"{catalogue.quote(self._table.schema)}." if self._table.schema else ""
         rows = catalogue.rows(f"PRAGMA {schema}table_xinfo({catalogue.quote(self._table.table)})")
         if not rows:
-            catalogue.columns(self._table)  # says which table there may be instead
+            raise catalogue.no_table(self._table)
         found = {}
         for _, name, declared_type, not_null, _, part_of_key, hidden in rows:
             if hidden == 1:
@@ -212,9 +226,10 @@ class SqliteSnapshot:
 
     def close(self) -> None:
         """End the transaction."""
-        if self._open:
+        if self._open and not self._source.is_abandoned:
             self._open = False
-            self._source.run("ROLLBACK", "end the snapshot")
+            with suppress(PenstockError):  # a dead connection has ended it
+                self._source.run("ROLLBACK", "end the snapshot")
 
     def _folding(self, quoted: str) -> str | None:
         """Return the collation by which the column is compared, None for BINARY. Only SQLite's bytecode tells it."""
