@@ -56,7 +56,7 @@ def open_emulated_jobs(
     """
     _make_folder(logs)
     cpus = available_cpus()
-    seen = EmulatedLogs(logs / _LOCAL / _LOCAL)
+    seen = EmulatedLogs(logs, _LOCAL, _LOCAL)
     slots = cpus if pipeline.process.parallelism == AUTO else max(cpus, pipeline.process.parallelism)
     images = {_image(job): _describe_image(command(job), environments.get(job, {})) for job in JOBS}
     with jobs_emulator.start(

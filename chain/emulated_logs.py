@@ -13,10 +13,11 @@ _LABEL = "run.googleapis.com/"
 
 
 class EmulatedLogs:
-    """See `AttemptLogs`. The emulator calls `take` with every line; below `folder` lie its jobs' folders."""
+    """See `AttemptLogs`. The emulator calls `take` with every line, and writes below `folder` for `project`, `region`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, project: str, region: str) -> None:
         self._folder = folder
+        self._jobs = folder / project / region
         self._lock = threading.Lock()
         self._tasks: dict[str, dict[str, ProgressLine]] = {}
 
@@ -44,12 +45,12 @@ class EmulatedLogs:
     def place(self, execution: str, task: int, attempt: int) -> str:
         """See `AttemptLogs`; the folder where an attempt wrote nothing."""
         path = self._path(execution, task, attempt)
-        return str(path) if path.exists() else self.folder(execution)
+        return str(path) if path.exists() else str(path.parent)
 
-    def folder(self, execution: str) -> str:
+    def folder(self, execution: str) -> str:  # noqa: ARG002 - one for all
         """See `AttemptLogs`."""
-        return str(self._path(execution, 0, 0).parent)
+        return str(self._folder)
 
     def _path(self, execution: str, task: int, attempt: int) -> Path:
         job = execution.rpartition("-")[0]
-        return self._folder / job / execution / f"task{task}-attempt{attempt}.log"
+        return self._jobs / job / execution / f"task{task}-attempt{attempt}.log"

@@ -3,7 +3,7 @@
 #   docker build -f docker/chain.Dockerfile -t penstock-chain .
 #
 # It holds the jobs besides `staging/` and `chain/`: `penstock init` asks source and transform what the target is to be
-# like, `penstock verify` is the loader's, and without a cloud the jobs run as processes beside the chain.
+# like, `penstock verify` is the loader's, and without a cloud the jobs run as processes beside the chain, by the emulator.
 # Pipeline files and modules with transforms of your own belong into /pipelines, by a volume or an image on top of this.
 FROM python:3.11-slim-bookworm AS build
 ENV UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never
@@ -18,6 +18,7 @@ COPY exporter/ exporter/
 COPY processor/ processor/
 COPY loader/ loader/
 COPY chain/ chain/
+COPY jobs_emulator/ jobs_emulator/
 RUN uv sync --locked --no-dev --no-editable --extra chain --extra postgres --extra mysql
 # One command: whoever wants a job alone takes its image.
 RUN find .venv/bin -name 'penstock*' ! -name penstock -delete

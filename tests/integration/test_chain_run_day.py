@@ -162,8 +162,8 @@ def test_reprocess_needs_no_source_and_says_what_it_was(day: DemoDay) -> None:
     assert (again["status"], again["updated"], again["inserted"], again["deleted"]) == ("done", 1, 0, 0)
     record = next((day.staging / "daily_revenue").rglob(f"run={again['run_id']}/run.json"))
     assert json.loads(record.read_text())["kind"] == "reprocess"
-    assert not list((day.folder / "logs").rglob("exporter*attempt1*"))
-    assert len(list((day.folder / "logs").rglob("exporter*"))) == 1
+    assert not list((day.folder / "logs").rglob("exporter-*/*attempt1*"))
+    assert len(list((day.folder / "logs").rglob("exporter-*"))) == 1
 
 
 def test_an_export_that_answers_another_question_is_refused_until_the_source_is_read_again(day: DemoDay) -> None:
