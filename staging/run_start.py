@@ -66,7 +66,9 @@ def set_current_export(store: Store, names: DayNames, record: RunRecord, export_
                 fix="Start a new run.",
             )
         head, generation = found
-        if head.fence > record.fence or head.export_id == export_id:
+        # Two attempts of one run may both have advanced the fence, and only one fence stands in `run.json`.
+        is_overtaken = head.fence > record.fence and head.run_id != record.run_id
+        if is_overtaken or head.export_id == export_id:
             return
         changed = head.model_copy(update={"export_id": export_id, "nonce": secrets.token_hex(8), "updated_at": now})
         try:

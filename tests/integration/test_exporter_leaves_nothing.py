@@ -35,7 +35,8 @@ class PlannedFailureError(Exception):
 def _shop(url: str, rows: int = ROWS) -> None:
     database = Database(url)
     database.execute(
-        "CREATE TABLE purchases (user_id bigint NOT NULL, purchased_at timestamp NOT NULL, amount decimal(10,2) NOT NULL)"
+        "CREATE TABLE purchases "
+        "(user_id bigint NOT NULL, purchased_at timestamp NOT NULL, amount decimal(10,2) NOT NULL)"
     )
     mark = "?" if database.dialect == "sqlite" else "%s"
     values = [(n, f"2026-11-14 12:{n % 60:02}:00", "1.10") for n in range(rows)]
@@ -311,7 +312,8 @@ def _is_busy(url: str, where: str, folder: Path) -> bool:
 def _busy(database: Database, text: str) -> int:
     """How many statements with this text run on the server."""
     if database.dialect == "postgresql":
-        sql = f"SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%{text}%' AND pid <> pg_backend_pid()"
+        others = "FROM pg_stat_activity WHERE state = 'active' AND pid <> pg_backend_pid()"
+        sql = f"SELECT count(*) {others} AND query LIKE '%{text}%'"
     else:
         sql = (
             f"SELECT count(*) FROM information_schema.processlist WHERE info LIKE '%{text}%' AND id <> connection_id()"

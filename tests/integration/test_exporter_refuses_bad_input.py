@@ -180,7 +180,7 @@ def test_it_is_named_and_nothing_counts(
         run_export(pipeline(url, tmp_path / "stage", **changes), day=day)
     text = str(caught.value)
     assert caught.value.exit_code == ExitCode.INPUT
-    assert caught.value.what and caught.value.why and caught.value.fix
+    assert all((caught.value.what, caught.value.why, caught.value.fix))
     for fragment in fragments:
         assert fragment.lower() in text.lower(), text
     assert committed(tmp_path / "stage") == []

@@ -22,6 +22,13 @@ ZONES = [
     "America/Havana",
     "Australia/Lord_Howe",
 ]
+
+
+def wall(*parts: int) -> datetime:
+    """A wall clock without a zone."""
+    return datetime(*parts)  # type: ignore[arg-type, misc]  # noqa: DTZ001 - on purpose
+
+
 CHANGES = {
     "Europe/Berlin": (date(2026, 3, 29), date(2026, 10, 25)),
     "America/Havana": (date(2026, 3, 8), date(2026, 11, 1)),
@@ -69,12 +76,12 @@ def test_text_bounds_let_in_every_spelling_of_the_edges() -> None:
 
 def test_iso_text_is_read_exactly_or_not_at_all() -> None:
     good = {
-        "2026-11-14": datetime(2026, 11, 14),
-        "2026-11-14 01:02": datetime(2026, 11, 14, 1, 2),
-        "2026-11-14T01:02:03": datetime(2026, 11, 14, 1, 2, 3),
-        "2026-11-14 01:02:03.5": datetime(2026, 11, 14, 1, 2, 3, 500_000),
-        "2026-11-14T01:02:03.123456": datetime(2026, 11, 14, 1, 2, 3, 123_456),
-        "2026-11-14 01:02:03.123456000": datetime(2026, 11, 14, 1, 2, 3, 123_456),
+        "2026-11-14": wall(2026, 11, 14),
+        "2026-11-14 01:02": wall(2026, 11, 14, 1, 2),
+        "2026-11-14T01:02:03": wall(2026, 11, 14, 1, 2, 3),
+        "2026-11-14 01:02:03.5": wall(2026, 11, 14, 1, 2, 3, 500_000),
+        "2026-11-14T01:02:03.123456": wall(2026, 11, 14, 1, 2, 3, 123_456),
+        "2026-11-14 01:02:03.123456000": wall(2026, 11, 14, 1, 2, 3, 123_456),
     }
     bad = [
         "2026-11-14 01:02:03.1234567",
@@ -89,12 +96,12 @@ def test_iso_text_is_read_exactly_or_not_at_all() -> None:
     assert parsed == [*good.values(), *[None] * len(bad)]
     utc = pl.DataFrame({"t": ["2026-11-14T01:02:03Z", "2026-11-14 01:02:03+00:00", "2026-11-14 01:02:03+02:00"]})
     read = utc.select(parse_iso_text(pl.col("t"), utc_suffix=True)).to_series().to_list()
-    assert read == [datetime(2026, 11, 14, 1, 2, 3), datetime(2026, 11, 14, 1, 2, 3), None]
+    assert read == [wall(2026, 11, 14, 1, 2, 3), wall(2026, 11, 14, 1, 2, 3), None]
 
 
 def test_a_wall_clock_is_the_first_of_two_instants_and_none_where_it_never_was() -> None:
     zone = ZoneInfo("Europe/Berlin")
     window = plan_window(date(2026, 10, 25), zone)
-    frame = pl.DataFrame({"t": [datetime(2026, 10, 25, 2, 30), datetime(2026, 3, 29, 2, 30), datetime(2026, 7, 1, 12)]})
+    frame = pl.DataFrame({"t": [wall(2026, 10, 25, 2, 30), wall(2026, 3, 29, 2, 30), wall(2026, 7, 1, 12)]})
     instants = frame.select(decode_time("t", TimeKind.NAIVE, window, zone)).to_series().to_list()
     assert instants == [datetime(2026, 10, 25, 0, 30, tzinfo=UTC), None, datetime(2026, 7, 1, 10, tzinfo=UTC)]
