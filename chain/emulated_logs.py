@@ -13,7 +13,7 @@ _LABEL = "run.googleapis.com/"
 
 
 class EmulatedLogs:
-    """See `AttemptLogs`. The emulator calls `take` with every line, and writes below `folder` for `project`, `region`."""
+    """See `AttemptLogs`. The emulator calls `take` with every line, and writes below `folder`/project/region."""
 
     def __init__(self, folder: Path, project: str, region: str) -> None:
         self._folder = folder

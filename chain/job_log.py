@@ -10,31 +10,6 @@ _TAIL_BYTES = 64 * 1024
 _ERROR = "error: "
 
 
-class LogTail:
-    """Follows one log and remembers the last progress in it."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._read_bytes = 0
-        self._last = ProgressLine()
-
-    def progress(self) -> ProgressLine:
-        """Return the newest progress; reads only what was added since the last call, and whole lines only."""
-        try:
-            with self.path.open("rb") as log:
-                log.seek(self._read_bytes)
-                added = log.read()
-        except OSError:  # somebody took the log away; progress is only for people to look at
-            return self._last
-        whole = added[: added.rfind(b"\n") + 1]
-        self._read_bytes += len(whole)
-        for line in reversed(whole.decode("utf-8", "replace").splitlines()):
-            if (progress := parse_progress(line)) is not None:
-                self._last = progress
-                break
-        return self._last
-
-
 def read_error(path: Path) -> str:
     """Return what `find_error` finds at the end of a log file."""
     with path.open("rb") as log:

@@ -7,11 +7,13 @@ import re
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
 
-from chain.job_log import LogTail, add_up, read_error
+from chain.emulated_logs import EmulatedLogs
+from chain.job_log import add_up, read_error
 from chain.jobs import ExecutionState
 from chain.progress_view import PlainView, open_view
 from chain.terminal_view import TerminalView
@@ -58,20 +60,21 @@ def test_what_is_no_progress_line_is_none(line: str) -> None:
     assert parse_progress(line) is None
 
 
-def test_a_log_is_followed_in_whole_lines(tmp_path: Path) -> None:
-    log = tmp_path / "log"
-    log.write_text("starting\n")
-    tail = LogTail(log)
-    assert tail.progress() == ProgressLine()
-    with log.open("a") as stream:
-        stream.write('{"penstock_progress": {"rows": 1}}\n{"penstock_progress": {"rows": 2}}\n{"penstock_prog')
-        stream.flush()
-        assert tail.progress().rows == 2
-        stream.write('ress": {"rows": 3}}\nsomething else\n')
-        stream.flush()
-        assert tail.progress().rows == 3
-    log.unlink()
-    assert tail.progress().rows == 3
+def test_progress_comes_with_the_emulators_lines_and_each_tasks_newest_counts(tmp_path: Path) -> None:
+    def entry(execution: str, task: int, payload: object) -> dict[str, Any]:
+        labels = {
+            f"run.googleapis.com/{name}": value
+            for name, value in {"execution_name": execution, "task_index": str(task), "task_attempt": "0"}.items()
+        }
+        return {"labels": labels, "jsonPayload": payload}
+
+    logs = EmulatedLogs(tmp_path, "p", "r")
+    logs.take({"labels": {}, "textPayload": "starting"})
+    for execution, task, rows in (("e-1", 0, 5), ("e-1", 1, 1), ("e-1", 0, 7), ("e-2", 0, 100)):
+        logs.take(entry(execution, task, {"penstock_progress": {"rows": rows}}))
+    logs.take(entry("e-1", 0, {"penstock_progress": {"rowz": 1}}))
+    logs.take(entry("e-1", 0, {"other": 1}))
+    assert (logs.progress("e-1").rows, logs.progress("e-2").rows, logs.progress("e-3").rows) == (8, 100, 0)
 
 
 def test_tasks_add_up_and_what_they_expect_is_known_only_if_all_know_it() -> None:
