@@ -45,19 +45,19 @@ def execution_conditions(record: ExecutionRecord) -> list[ConditionMessage]:
 
 def task_conditions(record: TaskRecord | None, execution: ExecutionRecord) -> list[ConditionMessage]:
     """Completed, ResourcesAvailable, Started, ContainerReady, and Retry when the task was started again."""
-    completed = condition("Completed", _PENDING, execution.created_at, "Waiting for task to start.")
-    started = condition("Started", _PENDING, execution.created_at)
-    retries: list[ConditionMessage] = []
-    if record is not None and record.attempts:
-        first, last = record.attempts[0], record.attempts[-1]
-        started = condition("Started", _SUCCEEDED, first.started_at)
-        completed = condition("Completed", _RECONCILING, first.started_at, "Waiting for task to complete.")
-        if record.retried:
-            retries = [_retry(last.started_at, record.retried)]
-    if record is not None and record.completed_at:
+    if record is None:
+        record = TaskRecord(0)
+        if execution.phase is Phase.CANCELLED:  # it never came to its turn
+            record.state, record.completed_at = TaskState.CANCELLED, execution.completed_at
+    started_at = record.attempts[0].started_at if record.attempts else 0.0
+    started = condition("Started", _SUCCEEDED if started_at else _PENDING, started_at or execution.created_at)
+    if record.completed_at:
         completed = _task_completed(record)
-    elif record is None and execution.phase is Phase.CANCELLED:  # it never came to its turn
-        completed = _task_completed(TaskRecord(0, TaskState.CANCELLED, completed_at=execution.completed_at))
+    elif started_at:
+        completed = condition("Completed", _RECONCILING, started_at, "Waiting for task to complete.")
+    else:
+        completed = condition("Completed", _PENDING, execution.created_at, "Waiting for task to start.")
+    retries = [_retry(record.attempts[-1].started_at, record.retried)] if record.retried else []
     return [
         completed,
         condition("ResourcesAvailable", _SUCCEEDED, execution.created_at),

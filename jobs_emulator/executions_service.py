@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import uuid
 from collections.abc import Iterator
 
@@ -10,7 +11,7 @@ from jobs_emulator.executor import Executor
 from jobs_emulator.messages import execution_message, task_message
 from jobs_emulator.names import ANY, ExecutionName, JobName, not_found, parse_execution, parse_job, parse_task
 from jobs_emulator.operations_service import operation_message
-from jobs_emulator.paging import take_page
+from jobs_emulator.paging import Position, after, take_page
 from jobs_emulator.protos import (
     ExecutionMessage,
     ListExecutionsResponse,
@@ -41,7 +42,7 @@ class ExecutionsService:
         parent = parse_job(request.parent, "parent")
         found = _executions_below(self._state, parent, show_deleted=request.show_deleted)
         key = f"executions {parent} {request.show_deleted}"
-        page, token = take_page(request, key, found, lambda record: [-record.sequence])
+        page, token = take_page(request, key, after(found, _position), _position)
         return ListExecutionsResponse(executions=[execution_message(record) for record in page], next_page_token=token)
 
     async def cancel_execution(self, request: RequestMessage) -> OperationMessage:
@@ -99,20 +100,30 @@ class TasksService:
         page, token = take_page(
             request,
             f"tasks {parent} {request.show_deleted}",
-            self._tasks_below(parent, show_deleted=request.show_deleted),
+            lambda start: self._tasks_after(parent, start, show_deleted=request.show_deleted),
             lambda entry: [-entry[0].sequence, entry[1]],
         )
         return ListTasksResponse(tasks=[task_message(*entry) for entry in page], next_page_token=token)
 
-    def _tasks_below(self, parent: ExecutionName, *, show_deleted: bool) -> Iterator[tuple[ExecutionRecord, int]]:
+    def _tasks_after(
+        self, parent: ExecutionName, start: Position | None, *, show_deleted: bool
+    ) -> Iterator[tuple[ExecutionRecord, int]]:
         if ANY not in {parent.job, parent.execution} and not show_deleted:
             executions = [self._state.execution(parent)]
         else:
             below = _executions_below(self._state, parent.parent, show_deleted=show_deleted)
             executions = [r for r in below if parent.execution in {ANY, r.name.execution}]
+        sequence, first = start if start is not None else (-math.inf, 0)
         for execution in executions:
-            for index in range(execution.task_count):
+            if -execution.sequence < sequence:
+                continue
+            begin = first + 1 if -execution.sequence == sequence else 0
+            for index in range(begin, execution.task_count):
                 yield execution, index
+
+
+def _position(record: ExecutionRecord) -> list[int]:
+    return [-record.sequence]
 
 
 def _executions_below(state: State, parent: JobName, *, show_deleted: bool) -> list[ExecutionRecord]:

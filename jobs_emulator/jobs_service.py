@@ -14,7 +14,7 @@ from jobs_emulator.job_defaults import write_defaults
 from jobs_emulator.messages import execution_message, job_message, stamp_job
 from jobs_emulator.names import JobName, LocationName, check_job_id, check_token, parse_job, parse_location
 from jobs_emulator.operations_service import operation_message
-from jobs_emulator.paging import take_page
+from jobs_emulator.paging import after, take_page
 from jobs_emulator.protos import (
     Job,
     JobMessage,
@@ -66,7 +66,9 @@ class JobsService:
         deleted = self._state.deleted_jobs if request.show_deleted else []
         found = [job for job in (*self._state.jobs.values(), *deleted) if job.name.parent == parent]
         found.sort(key=_job_position)
-        page, token = take_page(request, f"jobs {parent} {request.show_deleted}", found, _job_position)
+        page, token = take_page(
+            request, f"jobs {parent} {request.show_deleted}", after(found, _job_position), _job_position
+        )
         return ListJobsResponse(jobs=[job_message(job) for job in page], next_page_token=token)
 
     async def update_job(self, request: RequestMessage) -> OperationMessage:

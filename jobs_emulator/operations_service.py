@@ -15,7 +15,7 @@ from jobs_emulator.conditions import job_ready
 from jobs_emulator.errors import ApiError, Code, FieldViolation, invalid
 from jobs_emulator.messages import execution_message, job_message
 from jobs_emulator.names import parse_job, parse_location, parse_operation
-from jobs_emulator.paging import take_page
+from jobs_emulator.paging import after, take_page
 from jobs_emulator.protos import (
     Any_,
     Empty,
@@ -71,7 +71,7 @@ class OperationsService:
         wanted = _parse_filter(request.filter)
         found = [o for o in self._state.operations.values() if o.name.startswith(f"{parent}/operations/") and wanted(o)]
         key = f"operations {parent} {request.filter}"
-        page, token = take_page(request, key, found, lambda operation: [operation.sequence])
+        page, token = take_page(request, key, after(found, _position), _position)
         messages = [operation_message(operation, self._state) for operation in page]
         return ListOperationsResponse(operations=messages, next_page_token=token)
 
@@ -97,6 +97,10 @@ class OperationsService:
         if name not in self._state.operations:
             raise ApiError(Code.NOT_FOUND, f"Operation '{name}' does not exist.")
         return self._state.operations[name]
+
+
+def _position(operation: OperationRecord) -> list[int]:
+    return [operation.sequence]
 
 
 def _write_result(

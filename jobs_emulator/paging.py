@@ -17,31 +17,41 @@ from jobs_emulator.protos import RequestMessage
 from jobs_emulator.unknowns import PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX
 
 Entry = TypeVar("Entry")
+Position = list[Any]
 
 
 def take_page(
-    request: RequestMessage, list_key: str, entries: Iterable[Entry], position: Callable[[Entry], list[Any]]
+    request: RequestMessage,
+    list_key: str,
+    entries_after: Callable[[Position | None], Iterable[Entry]],
+    position: Callable[[Entry], Position],
 ) -> tuple[list[Entry], str]:
     """The entries a request asks for, and the token of the next page (empty at the end).
 
-    `entries` come in rising `position`; `list_key` is all else the request says, which a token must match.
+    `entries_after` gives entries in rising `position`, those after one, or all; `list_key` is all else the request
+    says, which a token must match.
     """
     if request.page_size < 0:
         raise invalid("page_size must not be negative", FieldViolation("page_size", "must not be negative"))
     size = min(request.page_size or PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX)
-    after = _parse_token(request.page_token, list_key)
-    rest = (entry for entry in entries if after is None or position(entry) > after)
-    page = list(islice(rest, size + 1))
+    page = list(islice(entries_after(_parse_token(request.page_token, list_key)), size + 1))
     if len(page) <= size:
         return page, ""
     return page[:size], _format_token(position(page[size - 1]), list_key)
 
 
-def _format_token(position: list[Any], list_key: str) -> str:
+def after(
+    entries: Iterable[Entry], position: Callable[[Entry], Position]
+) -> Callable[[Position | None], Iterable[Entry]]:
+    """Of entries that are all at hand in rising `position`: those after one."""
+    return lambda start: (entry for entry in entries if start is None or position(entry) > start)
+
+
+def _format_token(position: Position, list_key: str) -> str:
     return base64.urlsafe_b64encode(json.dumps([zlib.crc32(list_key.encode()), position]).encode()).decode()
 
 
-def _parse_token(token: str, list_key: str) -> list[Any] | None:
+def _parse_token(token: str, list_key: str) -> Position | None:
     if not token:
         return None
     try:

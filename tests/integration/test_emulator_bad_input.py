@@ -190,7 +190,7 @@ def test_an_unknown_image_is_told_with_those_that_are_there_and_the_job_can_be_p
     [
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\0" * 100,  # TLS
         b"GET / HTTP/1.1\r\n\r\n",  # no Host
-        b"GET / HTTP/9.9\r\nHost: localhost\r\n\r\n",
+        b"GET / FTP/1.1\r\nHost: localhost\r\n\r\n",
         b"POST /v2/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nabcdef",
         b"POST /v2/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
         b"GET /" + b"a" * 200_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
@@ -243,10 +243,14 @@ def test_a_thousand_connections_are_served(region: Cloud) -> None:
         connections = [
             stack.enter_context(socket.create_connection((host, int(port)), timeout=60)) for _ in range(1000)
         ]
-        for connection in connections:
+        for connection in connections[:500]:
             connection.sendall(request)
-        for connection in connections:
+        for connection in connections[500:]:  # HTTP/2: the preface and an empty SETTINGS frame
+            connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\x04\0\0\0\0\0")
+        for connection in connections[:500]:
             assert connection.recv(15) == b"HTTP/1.1 200 OK"
+        for connection in connections[500:]:
+            assert connection.recv(9)[3] == 4  # the server's own SETTINGS
         assert region.jobs.list_jobs(parent=PARENT) is not None
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 

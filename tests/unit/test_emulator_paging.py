@@ -10,12 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs_emulator.errors import ApiError
-from jobs_emulator.paging import take_page
+from jobs_emulator.paging import after, take_page
+
+
+def position(entry: int) -> list[int]:
+    return [entry]
 
 
 def ask(entries: list[int], size: int = 0, token: str = "", key: str = "list") -> tuple[list[int], str]:
     request: Any = SimpleNamespace(page_size=size, page_token=token)
-    return take_page(request, key, sorted(entries), lambda entry: [entry])
+    return take_page(request, key, after(sorted(entries), position), position)
 
 
 @given(st.sets(st.integers(0, 10_000), max_size=200), st.integers(1, 50))
