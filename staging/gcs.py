@@ -15,14 +15,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from google.cloud import storage
+from google.cloud.storage import Client
 
 from staging.errors import InputError, UnavailableError
 from staging.gcs_download import FileSink, MemorySink, Sink
 from staging.gcs_errors import sdk_errors
 from staging.gcs_objects import AT_ONCE_BYTES, GcsObjects
 from staging.gcs_retry import PATIENCE_SECONDS
-from staging.gcs_upload import ChunkBudget, GcsWriter
+from staging.gcs_upload import BUFFERS_BYTES, ChunkBudget, GcsWriter
 from staging.local_file import new_local_file
 from staging.object_name import check_list_prefix, check_object_name, is_object_name
 from staging.store import ObjectInfo, ObjectWriter
@@ -34,21 +34,24 @@ _ARRIVALS = 2
 
 
 @contextmanager
-def open_gcs_store(url: str, *, patience_seconds: float = PATIENCE_SECONDS) -> Iterator[GcsStore]:
+def open_gcs_store(
+    url: str, *, patience_seconds: float = PATIENCE_SECONDS, buffers_bytes: int = BUFFERS_BYTES
+) -> Iterator[GcsStore]:
     """Open `gs://bucket/prefix`; InputError when there is no such bucket, or no right to list it.
 
-    No call goes on for longer than `patience_seconds` without progress, and a last request's timeout.
+    No call goes on for longer than `patience_seconds` without progress, and a last request's timeout. `buffers_bytes`
+    is what all open writers together may hold, but for 256 KiB each.
     """
     bucket, prefix = _parse(url)
     # Else the library asks for the bucket's place in a thread of its own; it reads this at each call.
     os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
     with sdk_errors(url, "sign in"):
-        client = storage.Client(project=None)
+        client = Client(project=None)
     objects = GcsObjects(client, bucket, prefix, patience_seconds)
     try:
         for _ in objects.list("", limit=1):
             break
-        yield GcsStore(objects)
+        yield GcsStore(objects, ChunkBudget(buffers_bytes))
     finally:
         objects.close()
 
@@ -68,9 +71,9 @@ def _parse(url: str) -> tuple[str, str]:
 class GcsStore:
     """A `Store` in a bucket. Safe to use from many threads; a child process opens its own."""
 
-    def __init__(self, objects: GcsObjects) -> None:
+    def __init__(self, objects: GcsObjects, budget: ChunkBudget) -> None:
         self._objects = objects
-        self._budget = ChunkBudget()
+        self._budget = budget
 
     @property
     def url(self) -> str:

@@ -16,7 +16,6 @@ from staging.gcs_errors import SDK_ERRORS, BadReplyError, is_transient
 PATIENCE_SECONDS = 45.0
 _CONNECT_SECONDS = 10.0
 _SILENCE_SECONDS = 15.0
-_LEAST_SECONDS = 0.5
 
 T = TypeVar("T")
 Timeout = tuple[float, float]
@@ -38,8 +37,8 @@ class Patience:
 
     def timeout(self) -> Timeout:
         """Return what the next attempt may take."""
-        left = max(_LEAST_SECONDS, self._deadline - time.monotonic())
-        return min(_CONNECT_SECONDS, left), min(_SILENCE_SECONDS, left)
+        left = max(self._seconds / 90, self._deadline - time.monotonic())
+        return min(_CONNECT_SECONDS, left), min(_SILENCE_SECONDS, self._seconds / 3, left)
 
     def back_off(self, error: Exception) -> None:
         """Sleep before the next attempt; raise `error` when it is not transient or the time is up."""

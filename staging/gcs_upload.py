@@ -18,7 +18,7 @@ _MOST_CHUNK_BYTES = 8 * 1024 * 1024
 class ChunkBudget:
     """Shares the memory of all buffers among the writers that are open: few writers, large chunks."""
 
-    def __init__(self, total_bytes: int = BUFFERS_BYTES) -> None:
+    def __init__(self, total_bytes: int) -> None:
         self._total_bytes = total_bytes
         self._writers: weakref.WeakSet[GcsWriter] = weakref.WeakSet()
 

@@ -14,6 +14,7 @@ from tests.servers.fake_gcs import FakeGcsServer
 from tests.servers.gcs_proxy import GcsProxy
 
 PATIENCE_SECONDS = 3.0
+BUFFERS_BYTES = 512 * 1024
 
 
 @pytest.fixture(params=["folder", "gcs"])
@@ -45,6 +46,8 @@ def gcs_proxy(gcs_server: FakeGcsServer, gcs_bucket: str, monkeypatch: pytest.Mo
 
 @pytest.fixture
 def proxied_store(gcs_proxy: GcsProxy, gcs_bucket: str) -> Iterator[GcsStore]:
-    """A GCS store behind the proxy, that loses its patience soon."""
-    with open_gcs_store(f"{gcs_bucket}/staging", patience_seconds=PATIENCE_SECONDS) as opened:
+    """A GCS store behind the proxy, that loses its patience soon and streams in chunks of 512 KiB."""
+    with open_gcs_store(
+        f"{gcs_bucket}/staging", patience_seconds=PATIENCE_SECONDS, buffers_bytes=BUFFERS_BYTES
+    ) as opened:
         yield opened

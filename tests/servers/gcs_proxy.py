@@ -117,6 +117,11 @@ class GcsProxy:
         with self._lock:
             self._faults += [_Fault(kind, fault, skip) for _ in range(times)]
 
+    def disarm(self) -> None:
+        """Forget what was armed and has not happened."""
+        with self._lock:
+            self._faults.clear()
+
     def unfired(self) -> list[str]:
         """Return the faults that no request met: a test that leaves some has not tested what it says."""
         with self._lock:
@@ -134,7 +139,7 @@ class GcsProxy:
             name = self._take_fault(request.kind)
         after = _AFTER.fullmatch(name)
         if (refusal := self._refuse(request, name, after)) is not None:
-            yield refusal
+            yield from (refusal, refusal.body)
             return
         if name == "corrupt-up":
             request = Request(**{**vars(request), "body": _flip_middle_bit(request.body)})
