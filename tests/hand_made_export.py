@@ -10,13 +10,14 @@ import hashlib
 import io
 import json
 import random
+import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, localcontext
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import google_crc32c
 import pyarrow as pa
@@ -43,6 +44,35 @@ Put = Callable[[str, bytes], int]
 def fibonacci_shard(key: int, shards: int) -> int:
     """The shard of an integer key, as plain integers say it."""
     return ((key * 0x9E3779B97F4A7C15) % 2**64 // 2**32) % shards
+
+
+def xxh64_shard(key: str, shards: int) -> int:
+    """The shard of a text key of fewer than 32 bytes: XXH64 with seed 0, as its specification says.
+
+    https://github.com/Cyan4973/xxHash/blob/dev/doc/xxhash_spec.md
+    """
+    p1, p2, p3, p4, p5 = (
+        *(0x9E3779B185EBCA87, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0x85EBCA77C2B2AE63, 0x27D4EB2F165667C5),
+    )
+    mask = 2**64 - 1
+
+    def turn(value: int, bits: int) -> int:
+        return ((value << bits) | (value & mask) >> (64 - bits)) & mask
+
+    data = key.encode()
+    assert len(data) < 32
+    total, rest = (p5 + len(data)) & mask, data
+    while len(rest) >= 8:
+        lane = turn(int.from_bytes(rest[:8], "little") * p2 & mask, 31) * p1 & mask
+        total, rest = (turn(total ^ lane, 27) * p1 + p4) & mask, rest[8:]
+    if len(rest) >= 4:
+        total = (turn(total ^ int.from_bytes(rest[:4], "little") * p1 & mask, 23) * p2 + p3) & mask
+        rest = rest[4:]
+    for byte in rest:
+        total = turn(total ^ byte * p5 & mask, 11) * p1 & mask
+    for bits, prime in ((33, p2), (29, p3), (32, 1)):
+        total = (total ^ total >> bits) * prime & mask
+    return total % shards
 
 
 def purchases(count: int, *, users: int = 50, seed: int = 1) -> list[Row]:
@@ -82,15 +112,15 @@ def put_in_folder(folder: Path) -> Put:
 
 
 def put_in_bucket(url: str, endpoint: str) -> Put:
-    """Write by gcsfs."""
-    import gcsfs
-
-    files = gcsfs.GCSFileSystem(token="anon", endpoint_url=endpoint, cache_timeout=0)
+    """Write by plain HTTP: https://cloud.google.com/storage/docs/json_api/v1/objects/insert."""
+    bucket, _, prefix = url.removeprefix("gs://").partition("/")
 
     def put(name: str, data: bytes) -> int:
-        path = f"{url.removeprefix('gs://')}/{name}"
-        files.pipe_file(path, data)
-        return int(files.info(path)["generation"])
+        full = quote("/".join(filter(None, [prefix, name])), safe="")
+        target = f"{endpoint}/upload/storage/v1/b/{bucket}/o?uploadType=media&name={full}"
+        request = urllib.request.Request(target, data=data, headers={"Content-Type": "application/octet-stream"})
+        with urllib.request.urlopen(request, timeout=30) as reply:
+            return int(json.load(reply)["generation"])
 
     return put
 

@@ -28,6 +28,22 @@ REVENUE = "processor.revenue:revenue_per_user"
 ALL = Task(0, 1, 0)
 
 
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended and what it said."""
+
+    code: int
+    out: str
+    told: str
+
+
+def end(task: subprocess.Popen[str]) -> Ended:
+    """Wait for a command; its pipes are closed."""
+    with task:
+        out, told = task.communicate(timeout=120)
+    return Ended(task.returncode, out, told)
+
+
 @dataclass
 class Runs:
     """One staging URL and one folder with the pipeline file and the user's modules."""
@@ -102,6 +118,10 @@ class Runs:
             stderr=subprocess.PIPE,
             text=True,
         )
+
+    def run_command(self, *task: object, **options: Any) -> Ended:
+        """Run the command to its end."""
+        return end(self.command(*task, **options))
 
     def stored(self) -> Path:
         """The folder of a `file:///` staging URL."""

@@ -125,9 +125,8 @@ def test_other_columns_than_exported_are_refused(runs: Runs) -> None:
 def test_a_password_in_a_url_of_the_users_message_is_not_told(runs: Runs) -> None:
     body = "raise ValueError('can not reach postgresql://me:p@ss:/%word@db/shop')"
     runs.module(f"{CONTRACT}\ndef apply(rows, day):\n    {body}\ntransform = Transform(contract, apply)\n")
-    task = runs.command()
-    told = "".join(task.communicate(timeout=60))
-    assert task.returncode == 10
-    assert "ValueError" in told
-    assert "p@ss" not in told
-    assert "word@" not in told
+    ended = runs.run_command()
+    assert ended.code == 10
+    assert "ValueError" in ended.told
+    assert "p@ss" not in ended.told
+    assert "word@" not in ended.told
