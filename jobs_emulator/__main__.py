@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import resource
 import signal
 import sys
 from collections.abc import Awaitable, Callable
@@ -20,6 +21,7 @@ from jobs_emulator.log_command import LogChoice, LogsError, read_logs
 from jobs_emulator.unknowns import SIGTERM_GRACE_SECONDS
 
 DEFAULT_PORT = 8123
+OPEN_FILES = 16_384
 EXIT_CONFIGURATION = 10
 EXIT_UNAVAILABLE = 20
 
@@ -65,6 +67,7 @@ def serve(  # noqa: PLR0917 — click passes by name
     from jobs_emulator.server import EmulatorServer, Settings, run_until  # noqa: PLC0415 — a second of imports
     from jobs_emulator.store import StoreError  # noqa: PLC0415
 
+    _raise_open_files_limit()
     entries = None if quiet else EntryWriter(sys.stdout)
     try:
         settings = Settings(
@@ -119,6 +122,14 @@ async def _serve(live: Callable[[asyncio.Event], Awaitable[None]]) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     await live(stop)
+
+
+def _raise_open_files_limit() -> None:
+    """As far as the system lets us: a gRPC connection takes three, and shells set a limit of 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _announce(port: int) -> None:

@@ -78,7 +78,7 @@ def test_a_signal_ends_it_at_once_with_all_its_tasks(tmp_path: Path, number: sig
         process.communicate(timeout=5)
         assert process.returncode == 0
     pid = (tmp_path / "pid").read_text().strip()
-    wait_until(lambda: not Path(f"/proc/{pid}").exists(), "the task has ended")
+    wait_until(lambda: not Path(f"/proc/{pid}/exe").exists(), "the task has ended")
 
 
 def test_a_reader_that_goes_away_does_not_stop_it(tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ def test_a_timeout_is_sigterm_to_the_whole_group_and_a_deadline_exceeded(region:
     with pytest.raises(exceptions.DeadlineExceeded, match="The configured timeout was reached"):
         operation.result(polling=SOON)
     assert (tmp_path / "parent").read_text() == "term\n"
-    child = Path("/proc") / (tmp_path / "child").read_text().strip()
+    child = Path("/proc") / (tmp_path / "child").read_text().strip() / "exe"
     wait_until(lambda: not child.exists(), "its child has ended, too")
     [task] = region.tasks_of(region.execution(operation))
     assert task.last_attempt_result.status.code == 4
@@ -131,13 +131,21 @@ def test_a_cancelled_execution_ends_with_a_response_and_its_tasks_are_cancelled(
     assert job.latest_created_execution.completion_status.name == "EXECUTION_CANCELLED"
 
 
-def test_what_a_task_left_running_ends_with_it(region: Cloud, tmp_path: Path) -> None:
-    script = f"sleep 100 & echo $! > {tmp_path}/group; setsid sleep 100 & echo $! > {tmp_path}/session"
-    region.create("parent", script)
-    assert region.run("parent").result(polling=SOON).succeeded_count == 1
-    for name in ("group", "session"):
-        pid = (tmp_path / name).read_text().strip()
-        wait_until(lambda pid=pid: not Path(f"/proc/{pid}").exists(), f"{name} has ended")
+def test_what_a_task_left_running_in_its_group_ends_with_it(region: Cloud, tmp_path: Path) -> None:
+    # the second task lasts until the child of the first is gone: that one ends with its task, not with the execution
+    leave = f"sleep 100 & echo $! > {tmp_path}/left; exit 0"
+    watch = f"while [ ! -s {tmp_path}/left ] || [ -e /proc/$(cat {tmp_path}/left)/exe ]; do sleep 0.05; done"
+    script = f"if [ $CLOUD_RUN_TASK_INDEX = 0 ]; then {leave}; fi; {watch}"
+    region.create("leaving", script, task_count=2, timeout={"seconds": 10})
+    assert region.run("leaving").result(polling=SOON).succeeded_count == 2
+
+
+def test_what_a_task_left_running_in_another_session_ends_with_the_execution(region: Cloud, tmp_path: Path) -> None:
+    daemon = f"setsid sh -c 'echo $$ > {tmp_path}/pid; exec sleep 100'"
+    region.create("daemon", f"{daemon} & while [ ! -s {tmp_path}/pid ]; do sleep 0.02; done")
+    assert region.run("daemon").result(polling=SOON).succeeded_count == 1
+    daemon_process = Path("/proc") / (tmp_path / "pid").read_text().strip() / "exe"
+    wait_until(lambda: not daemon_process.exists(), "the daemon has ended")
 
 
 def test_a_task_over_its_memory_is_killed_with_signal_9(region: Cloud) -> None:
@@ -226,7 +234,7 @@ def test_a_deleted_job_takes_its_running_execution_along(region: Cloud, tmp_path
     operation = region.run("doomed")
     pid = wait_until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text().strip(), "it runs")
     region.jobs.delete_job(name=f"{PARENT}/jobs/doomed").result(polling=SOON)
-    wait_until(lambda: not Path(f"/proc/{pid}").exists(), "the process has ended")
+    wait_until(lambda: not Path(f"/proc/{pid}/exe").exists(), "the process has ended")
     with pytest.raises(exceptions.NotFound):
         region.executions.get_execution(name=operation.metadata.name)
     deleted = region.jobs.list_jobs(request={"parent": PARENT, "show_deleted": True})
