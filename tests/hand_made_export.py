@@ -231,7 +231,7 @@ class HandMade:
                     "sums": {c: exact_sum(own, c) for c in sums_of},
                 }
             )
-        text = "\n".join(f"{c['name']}\t{c['dtype']}\t{'null' if c['nullable'] else 'not null'}" for c in columns)
+        text = json.dumps([[column["name"], column["dtype"], column["nullable"]] for column in columns])
         return {
             "format": 1,
             "export_id": EXPORT_ID,
