@@ -56,7 +56,9 @@ def find_key_range(
     The window's own least and greatest key cost a scan of the time index; where the window is a third of the table or
     more, or its index is missing, the range is the whole table, whose ends cost nothing.
     """
-    least_and_greatest = f"SELECT MIN({primary_key}), MAX({primary_key}) FROM {statement.table}"  # noqa: S608 - quoted
+    # As decimals: ODBC would bring unsigned numbers above 2^63 as negative ones.
+    ends = ", ".join(f"CAST({end}({primary_key}) AS DECIMAL(20, 0))" for end in ("MIN", "MAX"))
+    least_and_greatest = f"SELECT {ends} FROM {statement.table}"  # noqa: S608 - quoted
     window_rows = explain(f"SELECT {primary_key} FROM {statement.table} WHERE {statement.window()}")  # noqa: S608 - quoted
     table = _key_range(primary_key, fetch(least_and_greatest)[0], statement, explain)
     if not time_is_indexed or table.rows <= _STREWN * window_rows:

@@ -21,6 +21,7 @@ from urllib.parse import quote, urlencode
 import adbc_driver_manager
 import adbc_driver_postgresql.dbapi as adbc
 import polars as pl
+import pyarrow as pa
 from sqlalchemy.dialects import postgresql as pg
 from sqlalchemy.engine import URL
 
@@ -39,6 +40,8 @@ _BATCH_BYTES = 4 * 1024 * 1024
 _LOCKABLE = ("r", "p", "v")  # tables, partitioned tables, views: LOCK TABLE takes no other kind
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DriverError = adbc_driver_manager.Error
+# What goes wrong between two batches comes out of pyarrow, not of the driver.
+_STREAM_ERRORS = (_DriverError, OSError, pa.ArrowException)
 
 _PLACE = """
 SELECT current_setting('server_version'),
@@ -109,7 +112,7 @@ class PostgresSource:
             self._cursor.execute(sql)
             for batch in self._cursor.fetch_record_batch():
                 yield pl.DataFrame(pl.from_arrow(batch))
-        except _DriverError as exc:
+        except _STREAM_ERRORS as exc:
             raise translate_error(exc, "read the day", self.url) from exc
 
     def begin_snapshot(self, table: TableName, *, max_seconds: int) -> PostgresSnapshot:

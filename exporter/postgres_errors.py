@@ -22,6 +22,8 @@ _ASKED_WRONGLY = (
     "is not permitted to log in",
     "server does not support SSL",
 )
+_PASSING = ("canceling", "terminating", "timeout", "deadlock", "serialize", "recovery", "memory", "space left")
+"""What an error between two rows says that may pass: it comes without its SQLSTATE."""
 _STATE = re.compile(r"SQLSTATE: ([0-9A-Z]{5})")
 _FIXES = {
     "42501": "Grant it: GRANT SELECT ON the table (and USAGE ON its schema) TO the user of source.url.",
@@ -42,8 +44,10 @@ def translate_error(error: BaseException, doing: str, url: URL) -> PenstockError
     what = f"PostgreSQL could not {doing}."
     fix = _FIXES.get(state or "", "")
     if state is None:
-        wrong = any(mark in text for mark in _ASKED_WRONGLY)
-        fix = "Look at source.url: host, port, database, user, password." if wrong else "Try again; is the server up?"
+        said = "ERROR:" in text and not any(mark in text for mark in _PASSING)
+        wrong = said or any(mark in text for mark in _ASKED_WRONGLY)
+        at_fault = "the columns and `source.where`" if said else "source.url: host, port, database, user, password"
+        fix = f"Look at {at_fault}." if wrong else "Try again; is the server up?"
         return InputError(what, why=text, fix=fix) if wrong else UnavailableError(what, why=text, fix=fix)
     if state.startswith(_TRANSIENT_CLASSES):
         return UnavailableError(what, why=text, fix=fix or "Try again.")

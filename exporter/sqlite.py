@@ -21,6 +21,7 @@ from urllib.parse import quote
 import adbc_driver_manager
 import adbc_driver_sqlite.dbapi as adbc
 import polars as pl
+import pyarrow as pa
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
@@ -33,6 +34,8 @@ from staging.errors import InputError, PenstockError, UnavailableError
 _BUSY_SECONDS = 5
 _BATCH_ROWS = 65_536
 _DriverError = adbc_driver_manager.Error
+# What goes wrong between two batches comes out of pyarrow, not of the driver.
+_STREAM_ERRORS = (_DriverError, OSError, pa.ArrowException)
 _BUSY = ("database is locked", "database table is locked", "disk I/O error", "schema has changed")
 
 
@@ -91,7 +94,7 @@ class SqliteSource:
             for number, batch in enumerate(self._cursor.fetch_record_batch()):
                 frame = pl.DataFrame(pl.from_arrow(batch))
                 yield frame.slice(1) if number == 0 else frame
-        except _DriverError as exc:
+        except _STREAM_ERRORS as exc:
             raise self.translate(exc, "read the day") from exc
 
     def begin_snapshot(self, table: TableName, *, max_seconds: int) -> SqliteSnapshot:

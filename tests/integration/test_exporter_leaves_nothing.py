@@ -223,6 +223,46 @@ def test_a_cancelled_export_in_a_thread_stops(postgres_database: str, tmp_path: 
     assert committed(tmp_path / "stage") == []
 
 
+@pytest.mark.parametrize("fixture", ["postgres_database", "mariadb_database"])
+def test_a_connection_that_the_server_ends_is_unavailable(
+    request: pytest.FixtureRequest, tmp_path: Path, fixture: str
+) -> None:
+    url = request.getfixturevalue(fixture)
+    _shop(url, 50)
+    killed = threading.Thread(target=_end_when_busy, args=(Database(url), BUSY[fixture].split(" ")[0]))
+    killed.start()
+    with pytest.raises(UnavailableError) as caught:
+        run_export(pipeline(url, tmp_path / "stage", where=BUSY[fixture]))
+    killed.join()
+    assert caught.value.exit_code == ExitCode.UNAVAILABLE
+    assert committed(tmp_path / "stage") == []
+
+
+def test_an_error_between_two_rows_is_bad_input(postgres_database: str, tmp_path: Path) -> None:
+    _shop(postgres_database, 0)
+    Database(postgres_database).execute(
+        "INSERT INTO purchases SELECT n, '2026-11-14 12:00', 1 FROM generate_series(1, 200000) n"
+    )
+    settings = pipeline(postgres_database, tmp_path / "stage", where="1 / (user_id - 199990) IS NOT NULL")
+    with pytest.raises(InputError, match="division by zero"):
+        run_export(settings)
+    assert committed(tmp_path / "stage") == []
+
+
+def _end_when_busy(database: Database, text: str) -> None:
+    _wait_until(lambda: _busy(database, text) > 0)
+    if database.dialect == "postgresql":
+        database.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE state = 'active' "
+            f"AND query LIKE '%{text}%' AND pid <> pg_backend_pid()"
+        )
+    else:
+        ((number,),) = database.execute(
+            f"SELECT id FROM information_schema.processlist WHERE info LIKE '%{text}%' AND id <> connection_id()"
+        )
+        database.execute(f"KILL CONNECTION {number}")
+
+
 BUSY = {"postgres_database": "pg_sleep(30) IS NOT NULL", "mariadb_database": "SLEEP(30) = 0"}
 SLOW = "(WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 100000000) SELECT max(n) FROM c) > 0"
 

@@ -365,3 +365,35 @@ def test_the_day_is_the_business_day_of_its_zone(
             n: at for n, at in expected.items() if n not in repeated
         }
         assert all(found[n] == expected[n] - timedelta(hours=1) for n in repeated)
+
+
+@pytest.mark.parametrize("indexed", [True, False])
+@pytest.mark.parametrize("strewn", [True, False])
+def test_a_mariadb_table_read_in_pieces_gives_each_row_once(
+    mariadb_database: str,
+    mariadb_odbc: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    indexed: bool,
+    strewn: bool,
+) -> None:
+    monkeypatch.setattr("exporter.mysql_pieces.PIECE_ROWS", 300)
+    database = Database(mariadb_database)
+    index = ", KEY (purchased_at)" if indexed else ""
+    database.execute(
+        "CREATE TABLE purchases (id bigint unsigned PRIMARY KEY, user_id bigint NOT NULL, "
+        f"purchased_at datetime(6) NOT NULL, amount decimal(10,2) NOT NULL{index})"
+    )
+    start = datetime(2026, 11, 10)  # noqa: DTZ001 - a wall clock
+    rows = []
+    for n in range(9_000):
+        at = start + timedelta(minutes=n if not strewn else (n * 7919) % 9_000)
+        key = 2**64 - 20_000 + n if n > 8_990 else 10 * n
+        rows.append((key, n, at, f"{n}.00"))
+    database.execute("INSERT INTO purchases VALUES (%s, %s, %s, %s)", rows)
+    database.execute("ANALYZE TABLE purchases")
+    export = run_export(pipeline(mariadb_database, tmp_path, timezone="UTC"))
+    expected = sorted(n for _, n, at, _ in rows if at.date() == DAY)
+    assert sorted(row["user_id"] for row in export.rows()) == expected
+    assert len(expected) == 1440

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from staging.config import StagingConfig
 from staging.errors import HeldError, InputError, IntegrityError
 from staging.manifest import Manifest
 from staging.manifest_check import check_manifest
@@ -19,7 +21,7 @@ from staging.names import DayNames
 from staging.open_store import open_store
 from staging.run_start import read_head
 from tests.acceptance.shop_tables import Database
-from tests.exporter_days import DAY, committed, pipeline, run_export
+from tests.exporter_days import DAY, NOW, committed, pipeline, run_export
 
 NAMES = DayNames("daily_revenue", DAY)
 
@@ -185,3 +187,26 @@ table = "revenue"
     assert (code, "nobody" in error) == (10, True)
     code, error = run("--day", "2026-11-14", "--run-id", "run-0001")
     assert (code, "run-0001 uses export" in error) == (0, True)
+
+
+def test_a_bucket_holds_what_a_folder_holds(shop: str, tmp_path: Path, gcs_bucket: str, gcs_endpoint: str) -> None:
+    import gcsfs
+
+    from exporter.export_day import Surroundings, export_day
+    from exporter.open_source import open_source
+    from staging.cancel import Cancel
+    from staging.progress import Progress
+
+    inside_folder = run_export(pipeline(shop, tmp_path, export={"shards": 3}))
+    url = f"{gcs_bucket}/some/prefix"
+    settings = pipeline(shop, tmp_path, export={"shards": 3}).model_copy(update={"staging": StagingConfig(url=url)})
+    with open_store(url) as store:
+        around = Surroundings(store, open_source, lambda: NOW, Cancel(), Progress())
+        settled = export_day(settings, DAY, "run-0001", around, fresh_export=False)
+    files = gcsfs.GCSFileSystem(token="anon", endpoint_url=gcs_endpoint, cache_timeout=0)
+    root = url.removeprefix("gs://")
+    manifest = json.loads(files.cat_file(f"{root}/{NAMES.manifest(settled.export_id)}"))
+    for there, here in zip(manifest["shards"], inside_folder.manifest["shards"], strict=True):
+        assert there["sums"] == here["sums"]
+        data = files.cat_file(f"{root}/{there['files'][0]['name']}")
+        assert hashlib.sha256(data).hexdigest() == there["files"][0]["sha256"] == here["files"][0]["sha256"]
