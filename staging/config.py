@@ -21,6 +21,7 @@ from pydantic import (
 from staging.cloud_config import CloudConfig
 from staging.config_checks import check_name, check_staging_url, check_transform, check_zone
 from staging.config_section import Name, Positive, Section
+from staging.redaction import remember_secrets_of
 from staging.secret_url import check_reference, look_up_url
 
 AUTO: Literal["auto"] = "auto"
@@ -38,9 +39,16 @@ class SecretUrl:
     reference: str
     look_up: Callable[[str], str]
 
+    def __post_init__(self) -> None:
+        """What stands in the file itself is known from the beginning."""
+        remember_secrets_of(self.reference)
+
     def reveal(self) -> str:
-        """Return the URL with its password; InputError when the variable or file is missing."""
-        return self.look_up(self.reference)
+        """Return the URL with its password; InputError when the variable or file is missing.
+
+        From then on `staging.redaction.redact` hides the password wherever it stands.
+        """
+        return remember_secrets_of(self.look_up(self.reference))
 
     def __repr__(self) -> str:
         return "SecretUrl(…)"

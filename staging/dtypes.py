@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Sequence
 
@@ -64,5 +65,5 @@ def schema_of(columns: Sequence[Column]) -> pl.Schema:
 
 def fingerprint(columns: Sequence[Column]) -> str:
     """Return the SHA-256 of names, types and nullability in file order."""
-    text = "\n".join(f"{c.name}\t{c.dtype}\t{'null' if c.nullable else 'not null'}" for c in columns)
+    text = json.dumps([[column.name, column.dtype, column.nullable] for column in columns])
     return hashlib.sha256(text.encode()).hexdigest()

@@ -2,30 +2,44 @@
 
 from __future__ import annotations
 
+import errno
 import os
-import re
 import sys
+import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
-from staging.errors import ExitCode, PenstockError
+from staging.errors import ExitCode, InterruptedRunError, PenstockError, UnavailableError
+from staging.redaction import redact
 
-_URL_PASSWORD = re.compile(r"(\w[\w+.-]*://[^\s:/@'\"]*):[^\s'\"]*@")
-
-
-def redact(text: str) -> str:
-    """Return `text` with the password of each URL in it replaced by `…`."""
-    return _URL_PASSWORD.sub(r"\1:…@", text)
+_MACHINE_IS_SHORT = {errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EMFILE, errno.ENFILE}
 
 
 def end_process(run: Callable[[], None]) -> int:
     """Run a command's body; print what went wrong to stderr; return the exit code."""
     try:
-        run()
+        with _redacted_threads():
+            run()
     except PenstockError as error:
-        print(redact(f"error: {error}"), file=sys.stderr)
-        return int(error.exit_code)
-    except BaseException:  # noqa: BLE001 - polars' PanicException is no Exception; nothing is swallowed: exit 1
+        return _tell(error)
+    except KeyboardInterrupt:
+        return _tell(InterruptedRunError("Stopped on request.", why="Ctrl-C.", fix="Run the same command again."))
+    except MemoryError:
+        return _tell(
+            UnavailableError(
+                "There is not enough memory.",
+                why="The process could get no more.",
+                fix="Give the job more memory, or use more shards.",
+            )
+        )
+    except BaseException as error:  # noqa: BLE001 - polars' PanicException is no Exception; nothing is swallowed: exit 1
+        if isinstance(error, OSError) and error.errno in _MACHINE_IS_SHORT:
+            return _tell(
+                UnavailableError(
+                    "The machine has no more room.", why=f"{error.strerror}.", fix="Free some, and try again."
+                )
+            )
         print(redact(traceback.format_exc()), file=sys.stderr)
         print("error: This is a bug in Penstock. Please report it with the lines above.", file=sys.stderr)
         return int(ExitCode.BUG)
@@ -37,3 +51,25 @@ def exit_now(code: int) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
+
+
+def _tell(error: PenstockError) -> int:
+    print(redact(f"error: {error}"), file=sys.stderr)
+    return int(error.exit_code)
+
+
+@contextmanager
+def _redacted_threads() -> Iterator[None]:
+    """What a thread or a destructor raises is printed by Python itself: as redacted as all else."""
+    hooks = threading.excepthook, sys.unraisablehook
+    threading.excepthook = lambda found: _print_redacted(found.exc_value)
+    sys.unraisablehook = lambda found: _print_redacted(found.exc_value)
+    try:
+        yield
+    finally:
+        threading.excepthook, sys.unraisablehook = hooks
+
+
+def _print_redacted(error: BaseException | None) -> None:
+    if error is not None:
+        print(redact("".join(traceback.format_exception(error))), file=sys.stderr)

@@ -49,7 +49,7 @@ def open_folder_store(url: str) -> FolderStore:
 def _folder_of(url: str) -> Path:
     parts = urlsplit(url)
     path = unquote(parts.path)
-    if parts.netloc or not path.startswith("/") or parts.query or parts.fragment or not path.isprintable():
+    if parts.netloc or not path.startswith("/") or parts.query or parts.fragment or not (url + path).isprintable():
         raise InputError(
             f"{url!r} names no folder.",
             why="A folder's URL is `file://` and an absolute path.",

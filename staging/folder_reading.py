@@ -109,10 +109,9 @@ def _read_through(fd: int) -> Record:
 
 
 def _walk(folder: Path, inner: str) -> Iterator[str]:
-    top = folder / inner
-    if inner and not _is_real_folder(folder, inner):
+    if not _is_real_folder(folder, inner):
         return
-    for here, folders, files, _ in os.fwalk(top, follow_symlinks=False):
+    for here, folders, files, _ in os.fwalk(folder / inner, follow_symlinks=False):
         path = Path(here)
         if path == folder and RESERVED_FOLDER in folders:
             folders.remove(RESERVED_FOLDER)
@@ -123,7 +122,7 @@ def _walk(folder: Path, inner: str) -> Iterator[str]:
 
 def _is_real_folder(folder: Path, inner: str) -> bool:
     try:
-        with walk_to(folder, inner.split("/"), create=False):
+        with walk_to(folder, inner.split("/") if inner else (), create=False):
             return True
-    except OSError:
+    except OSError:  # nothing there, or a file, or a link: no object's name begins so
         return False

@@ -96,6 +96,8 @@ def _advance_fence(store: Store, names: DayNames, run_id: str, now: datetime) ->
                     updated_at=now,
                 )
                 store.create(names.head(), head.to_bytes())
+            elif found[0].run_id == run_id:
+                return found[0]  # another attempt of this run took the fence and has not come to `run.json` yet
             else:
                 old, generation = found
                 head = old.model_copy(

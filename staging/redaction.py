@@ -1,0 +1,72 @@
+"""Keeps passwords out of everything that is printed: those of URLs by their shape, those that were revealed by heart.
+
+Drivers and libraries quote passwords as they got them: raw, percent-encoded, inside a `repr`. So each form of each
+password of each URL that was revealed in this process is replaced wherever it stands.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator
+from urllib.parse import parse_qsl, quote, quote_plus, unquote, unquote_plus, urlsplit
+
+HIDDEN = "…"
+_URL_PASSWORD = re.compile(r"(\w[\w+.-]*://[^\s:/@'\"]*):[^\s'\"]*@")
+_SECRET_PARAMETER = re.compile(r"passw(or)?d|passphrase|pwd|secret|token|sslpassword", re.IGNORECASE)
+_USER_AND_PASSWORD = re.compile(r"[^:/@]*:(?P<password>.+)@", re.DOTALL)
+_LONG_WORD, _LONG_CODE = 16, 8
+
+_lock = threading.Lock()
+_patterns: dict[str, re.Pattern[str]] = {}
+
+
+def remember_secrets_of(url: str) -> str:
+    """Let `redact` know the passwords in a database URL, however it is written; return the URL."""
+    with _lock:
+        for password in _passwords(url):
+            for form in _forms(password):
+                _patterns.setdefault(form, _pattern(form))
+    return url
+
+
+def redact(text: str) -> str:
+    """Return `text` with `…` for the password of any URL in it, and for all that were remembered."""
+    with _lock:
+        known = sorted(_patterns.items(), key=lambda item: len(item[0]), reverse=True)
+    for _, pattern in known:
+        text = pattern.sub(HIDDEN, text)
+    return _URL_PASSWORD.sub(rf"\1:{HIDDEN}@", text)
+
+
+def _passwords(url: str) -> Iterator[str]:
+    """Give what may be a password: also where `@`, `:`, `/`, `?` or `#` stand in it as they are."""
+    rest = url.partition("://")[2]
+    for end in (rest, re.split(r"[/?#]", rest, maxsplit=1)[0]):
+        if match := _USER_AND_PASSWORD.match(end):
+            yield match["password"]
+    try:
+        query = urlsplit(url).query
+    except ValueError:  # a bracket in a raw password looks like a broken IPv6 address
+        query = url.partition("?")[2]
+    for name, value in parse_qsl(query):
+        if _SECRET_PARAMETER.search(name):
+            yield value
+
+
+def _forms(password: str) -> set[str]:
+    plain = {password, unquote(password), unquote_plus(password)}
+    encoded = {encode(each) for each in plain for encode in (quote, quote_plus, _quote_all)}
+    shown = {repr(each)[1:-1] for each in plain}
+    lower = {re.sub(r"%[0-9A-F]{2}", lambda match: match[0].lower(), each) for each in encoded}
+    return {form for form in plain | encoded | shown | lower if form}
+
+
+def _quote_all(text: str) -> str:
+    return quote(text, safe="")
+
+
+def _pattern(form: str) -> re.Pattern[str]:
+    """A plain word is hidden only where it stands alone, or a password like `test` would make holes in other words."""
+    is_word = form.isalnum() and len(form) < (_LONG_WORD if form.isalpha() else _LONG_CODE)
+    return re.compile(rf"(?<!\w){re.escape(form)}(?!\w)" if is_word else re.escape(form))

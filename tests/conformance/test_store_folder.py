@@ -1,0 +1,354 @@
+"""What the folder adapter promises beyond the port: power cuts, links, editors, rights, clocks."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from staging.errors import GenerationChangedError, InputError, IntegrityError, ObjectMissingError, UnavailableError
+from staging.folder import FolderStore, open_folder_store
+from staging.open_store import open_store
+
+KILLED = Path(__file__).with_name("folder_child.py")
+NOBODY = 65534
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where the store lies."""
+    return tmp_path / "staging"
+
+
+@pytest.fixture
+def store(folder: Path) -> FolderStore:
+    """An empty store in a new folder."""
+    return open_folder_store(folder.as_uri())
+
+
+# --- killed at any instant ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("deed", ["create", "stream", "replace"])
+def test_a_process_killed_at_any_step_leaves_the_old_state_or_the_new_one(tmp_path: Path, deed: str) -> None:
+    done = subprocess.run(
+        [sys.executable, str(KILLED), tmp_path.as_uri(), deed], stdout=subprocess.PIPE, check=True, text=True
+    )
+    outcomes = [json.loads(line) for line in done.stdout.splitlines()]
+    deaths = [outcome for outcome in outcomes if outcome["died"]]
+    assert len(deaths) > 20
+    states = {tuple(outcome["bytes"]) for outcome in deaths}
+    assert states == ({("old",), ("new",)} if deed == "replace" else {(), ("new",)})
+    assert all(outcome["found"] in ([], ["a/b/object"]) for outcome in outcomes)
+    assert all(outcome["is_repeatable"] for outcome in outcomes)
+    assert all(outcome["temporary_files"] == 0 for outcome in outcomes)
+
+
+def test_temporary_files_of_the_living_are_not_swept(store: FolderStore, folder: Path) -> None:
+    writer = store.create_stream("a")
+    writer.write(b"begun")
+    other = open_folder_store(folder.as_uri())
+    assert list(other.list("")) == []
+    assert writer.commit() == other.find("a")
+    assert list((folder / ".penstock/temporary").iterdir()) == []
+
+
+def test_a_forked_child_does_not_end_its_parents_stream(store: FolderStore) -> None:
+    writer = store.create_stream("a")
+    writer.write(b"begun")
+    child = os.fork()
+    if child == 0:
+        writer.abort()
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert writer.commit().size_bytes == 5
+
+
+# --- generations ----------------------------------------------------------------------------------------------------
+
+
+def test_generations_rise_also_when_the_clock_goes_back(store: FolderStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = time.time_ns
+    info = store.create("a", b"0")
+    seen = [info.generation]
+    for number in range(1, 6):
+        monkeypatch.setattr(time, "time_ns", lambda back=number: real() - back * 3_600 * 10**9)
+        seen.append(store.replace("a", b"%d" % number, generation=seen[-1]).generation)
+    assert seen == sorted(set(seen))
+
+
+def test_a_generation_is_not_used_again_after_the_object_was_deleted_by_hand(
+    store: FolderStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time, "time_ns", lambda: 1_800_000_000_000_000_000)
+    first = store.create("a", b"1")
+    (folder / "a").unlink()
+    second = store.create("a", b"2")
+    assert second.generation > first.generation
+    with pytest.raises(ObjectMissingError):
+        store.read("a", generation=first.generation)
+    with pytest.raises(GenerationChangedError):
+        store.replace("a", b"3", generation=first.generation)
+
+
+def test_a_folder_that_was_copied_whole_is_the_same_store(store: FolderStore, folder: Path, tmp_path: Path) -> None:
+    first = store.create("a/b", b"1")
+    info = store.replace("a/b", b"2", generation=first.generation)
+    shutil.copytree(folder, tmp_path / "copy")  # keeps times, as `cp -a` and backups do
+    copy = open_folder_store((tmp_path / "copy").as_uri())
+    assert copy.read("a/b", generation=info.generation) == (b"2", info)
+
+
+# --- files that something else wrote --------------------------------------------------------------------------------
+
+
+def test_objects_are_plain_files_under_their_names(store: FolderStore, folder: Path) -> None:
+    store.create("daily/day=2026-11-14/part-00000.parquet", b"bytes")
+    assert (folder / "daily/day=2026-11-14/part-00000.parquet").read_bytes() == b"bytes"
+
+
+def test_a_plain_file_put_there_is_an_object(store: FolderStore, folder: Path) -> None:
+    (folder / "given").mkdir()
+    (folder / "given/0.parquet").write_bytes(b"from elsewhere")
+    data, info = store.read("given/0.parquet")
+    assert data == b"from elsewhere"
+    assert list(store.list("given/")) == [info]
+    assert store.replace("given/0.parquet", b"ours", generation=info.generation).generation > info.generation
+
+
+@pytest.mark.parametrize("keeps_time", [True, False])
+@pytest.mark.parametrize("change", ["flip", "cut", "append", "empty"])
+def test_a_file_that_was_changed_behind_the_stores_back_is_refused(
+    store: FolderStore, folder: Path, tmp_path: Path, change: str, *, keeps_time: bool
+) -> None:
+    info = store.create("a", b"0123456789")
+    status = (folder / "a").stat()
+    changed = {"flip": b"0123456788", "cut": b"012345678", "append": b"0123456789\n", "empty": b""}[change]
+    (folder / "a").write_bytes(changed)
+    if keeps_time:  # as a failing disk does
+        os.utime(folder / "a", ns=(status.st_atime_ns, status.st_mtime_ns))
+    for read in (
+        lambda: store.read("a"),
+        lambda: store.read("a", generation=info.generation),
+        lambda: store.download("a", tmp_path / "local"),
+    ):
+        with pytest.raises(IntegrityError):
+            read()
+    assert not (tmp_path / "local").exists()
+
+
+def test_a_file_swapped_for_another_object_is_refused(store: FolderStore, folder: Path) -> None:
+    store.create("a", b"aaaa")
+    store.create("b", b"bbbb")
+    (folder / "a").rename(folder / "c")
+    (folder / "b").rename(folder / "a")
+    (folder / "c").rename(folder / "b")
+    for name in ("a", "b"):
+        with pytest.raises(IntegrityError):
+            store.read(name)
+
+
+# --- links and odd files --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def outside(folder: Path, store: FolderStore, tmp_path: Path) -> Iterator[Path]:
+    """A folder beside the store with a link to it, a link to its file, and a link to nowhere inside the store."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "secret").write_bytes(b"untouched")
+    (folder / "link").symlink_to(outside)
+    (folder / "file").symlink_to(outside / "secret")
+    (folder / "nowhere").symlink_to(outside / "missing")
+    yield outside
+    assert [path.name for path in outside.iterdir()] == ["secret"]
+    assert (outside / "secret").read_bytes() == b"untouched"
+
+
+@pytest.mark.parametrize("name", ["link/secret", "link/new", "file", "nowhere", "link"])
+def test_a_symbolic_link_is_followed_by_no_verb(store: FolderStore, outside: Path, tmp_path: Path, name: str) -> None:
+    for verb in (
+        lambda: store.create(name, b"x"),
+        lambda: store.replace(name, b"x", generation=1),
+        lambda: store.read(name),
+        lambda: store.find(name),
+        lambda: store.download(name, tmp_path / "local"),
+    ):
+        with pytest.raises(InputError, match=r"link|folder"):
+            verb()
+    assert list(store.list("")) == []
+    assert list(store.list("link/")) == []
+
+
+@pytest.mark.parametrize("kind", ["fifo", "folder"])
+def test_what_is_no_file_is_no_object(store: FolderStore, folder: Path, kind: str) -> None:
+    if kind == "fifo":
+        os.mkfifo(folder / "odd")
+    else:
+        (folder / "odd").mkdir()
+    for verb in (lambda: store.read("odd"), lambda: store.create("odd", b"x")):
+        with pytest.raises(InputError):
+            verb()
+    assert list(store.list("")) == []
+
+
+def test_an_object_is_no_folder_of_others(store: FolderStore) -> None:
+    store.create("a", b"x")
+    for verb in (lambda: store.create("a/b", b"x"), lambda: store.read("a/b"), lambda: store.find("a/b")):
+        with pytest.raises(InputError):
+            verb()
+    assert [info.name for info in store.list("")] == ["a"]
+
+
+def test_the_folder_itself_may_be_a_link(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    open_folder_store((tmp_path / "link").as_uri()).create("a", b"x")
+    assert (tmp_path / "real/a").read_bytes() == b"x"
+
+
+def test_a_name_that_the_file_system_has_no_room_for_is_refused(store: FolderStore) -> None:
+    with pytest.raises(InputError, match="longer"):
+        store.create("x" * 256, b"")
+
+
+# --- opening --------------------------------------------------------------------------------------------------------
+
+
+def test_a_missing_folder_is_made_where_its_parent_is(tmp_path: Path) -> None:
+    with open_store((tmp_path / "new").as_uri()) as store:
+        store.create("a", b"x")
+    assert (tmp_path / "new/a").read_bytes() == b"x"
+    with pytest.raises(InputError, match="parent"), open_store((tmp_path / "no/such").as_uri()):
+        pass
+    assert not (tmp_path / "no").exists()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "file:relative",
+        "file://relative/path",
+        "file://host/path",
+        "file:///a?b",
+        "file:///a#b",
+        "file:///a%00b",
+        "file:///a\nb",
+        "file://",
+        "",
+        "folder",
+        "s3://bucket/x",
+        "gs:bucket",
+        "gs://",
+        "gs://b",
+        "gs://Bucket",
+        "gs://bucket//x",
+        "gs://bucket/../x",
+        "gs://bucket/a/./b",
+        "gs://user:password@bucket/x",
+    ],
+)
+def test_a_url_of_no_store_is_an_input_error_with_a_fix(url: str) -> None:
+    with pytest.raises(InputError) as caught, open_store(url):
+        pass
+    assert caught.value.fix
+
+
+def test_percent_signs_of_a_url_are_decoded(tmp_path: Path) -> None:
+    with open_store(f"{tmp_path.as_uri()}/with%20space%25%23") as store:
+        store.create("a", b"x")
+        assert (tmp_path / "with space%#/a").exists()
+        with open_store(store.url) as again:
+            assert again.find("a")
+
+
+def test_a_file_in_the_folders_place_is_an_input_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(InputError), open_store((tmp_path / "file").as_uri()):
+        pass
+
+
+def test_a_folder_that_vanished_is_told(store: FolderStore, folder: Path) -> None:
+    shutil.rmtree(folder)
+    for verb in (lambda: store.find("a"), lambda: store.create("a", b""), lambda: list(store.list(""))):
+        with pytest.raises(InputError, match="gone"):
+            verb()
+
+
+def test_a_writer_whose_hidden_file_vanished_is_unavailable(store: FolderStore, folder: Path) -> None:
+    writer = store.create_stream("a")
+    writer.write(b"x")
+    shutil.rmtree(folder / ".penstock")
+    with pytest.raises(UnavailableError):
+        writer.commit()
+    assert store.find("a") is None
+
+
+_AS_NOBODY = """
+import os, sys
+from staging.errors import InputError
+from staging.folder import open_folder_store
+from staging.open_store import open_store
+os.setgroups([]); os.setgid({nobody}); os.setuid({nobody})
+verb, url = sys.argv[1:]
+try:
+    with open_store(url) as store:
+        if verb == "write":
+            store.create("b", b"x")
+        elif verb == "stream":
+            store.create_stream("b")
+        elif verb == "replace":
+            store.replace("a", b"y", generation=store.find("a").generation)
+        else:
+            assert store.read("a")[0] == b"x" and [info.name for info in store.list("")] == ["a"]
+            print("read")
+except InputError as error:
+    assert error.fix and error.why
+    print("InputError")
+"""
+
+
+@pytest.mark.may_skip(reason="another user is needed, and only root can become one")
+@pytest.mark.parametrize(
+    ("verb", "expected"),
+    [("write", "InputError"), ("stream", "InputError"), ("replace", "InputError"), ("read", "read")],
+)
+def test_a_folder_without_the_right_to_write_is_an_input_error_and_can_be_read(verb: str, expected: str) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can become another user")
+    folder = Path(f"/tmp/penstock-read-only-{os.getpid()}-{verb}")
+    folder.mkdir(mode=0o755)
+    try:
+        open_folder_store(folder.as_uri()).create("a", b"x")
+        assert _as_nobody(verb, folder) == expected
+    finally:
+        shutil.rmtree(folder)
+
+
+@pytest.mark.may_skip(reason="another user is needed, and only root can become one")
+def test_a_folder_without_the_right_to_read_is_an_input_error() -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can become another user")
+    folder = Path(f"/tmp/penstock-closed-{os.getpid()}")
+    folder.mkdir(mode=0o700)
+    try:
+        assert _as_nobody("read", folder) == "InputError"
+    finally:
+        shutil.rmtree(folder)
+
+
+def _as_nobody(verb: str, folder: Path) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", _AS_NOBODY.format(nobody=NOBODY), verb, folder.as_uri()],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return done.stdout.strip()
