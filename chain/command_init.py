@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from chain.cli_options import environment
+from chain.figures import plural
 from exporter.describe import describe_source
 from loader.init import init_target
 from processor.find_transform import find_transform
@@ -29,7 +30,7 @@ def init_command(config: Path, overrides: Sequence[str], *, dry_run: bool) -> No
     elif dry_run:
         click.echo("Nothing was created: --dry-run only shows the SQL.", err=True)
     else:
-        click.echo(f"Created {len(statements)} tables.", err=True)
+        click.echo(f"Created {plural(len(statements), 'table')}.", err=True)
 
 
 def create_tables(pipeline: Pipeline, *, apply: bool, folders: Sequence[Path] = ()) -> list[str]:
