@@ -1,0 +1,81 @@
+"""Days of purchases, made inside the database: every row of the day 2026-11-14 in UTC, ids that rise with time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.servers.mariadb import MariadbServer
+from tests.servers.postgres import PostgresServer
+
+DAY = "2026-11-14"
+NEXT_DAY = "2026-11-15"
+_PIPELINE = """
+name = "bench"
+[source]
+url = "{source}"
+table = "{table}"
+key = "user_id"
+time = "purchased_at"
+columns = {columns}
+timezone = "UTC"
+[staging]
+url = "{staging}"
+[export]
+shards = {shards}
+max_snapshot_seconds = 3600
+[target]
+url = "{target}"
+table = "revenue"
+"""
+
+
+def write_pipeline(
+    path: Path, *, source: str, staging: Path, shards: int, table: str = "purchases", columns: str = '["amount"]'
+) -> Path:
+    """Write a pipeline file whose source is its target, and make its staging folder."""
+    staging.mkdir(exist_ok=True)
+    text = _PIPELINE.format(
+        source=source, target=source, staging=staging.as_uri(), shards=shards, table=table, columns=columns
+    )
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def fill_postgres(server: PostgresServer, rows: int, *, users: int = 1_000_000, extra_bytes: int = 0) -> str:
+    """Return the name of a new database whose table `purchases` has so many rows, in an index on time."""
+    name = server.create_database()
+    extra = f", note text DEFAULT '{'x' * extra_bytes}'" if extra_bytes else ""
+    with server.connect(name) as connection:
+        connection.execute(
+            "CREATE TABLE purchases (purchase_id bigint NOT NULL, user_id bigint NOT NULL,"
+            f" amount numeric(12,2) NOT NULL, purchased_at timestamptz NOT NULL{extra})"
+        )
+        connection.execute(
+            "INSERT INTO purchases SELECT n, (n * 7919::bigint * 104729) % %s, ((n * 31) %% 100000) / 100.0,"
+            " '2026-11-14T00:00:00Z'::timestamptz + n * (interval '86399 seconds' / %s)"
+            " FROM generate_series(1::bigint, %s) n".replace("% %s,", "%% %s,"),
+            (users, rows, rows),
+        )
+        connection.execute("ALTER TABLE purchases ADD PRIMARY KEY (purchase_id)")
+        connection.execute("CREATE INDEX ON purchases (purchased_at)")
+        connection.commit()
+        connection.autocommit = True
+        connection.execute("VACUUM ANALYZE purchases")
+    return name
+
+
+def fill_mariadb(server: MariadbServer, rows: int, *, users: int = 1_000_000) -> str:
+    """Return the name of a new database whose table `purchases` has so many rows, in an index on time."""
+    name = server.create_database()
+    with server.connect(name) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE TABLE purchases (purchase_id BIGINT NOT NULL PRIMARY KEY, user_id BIGINT NOT NULL,"
+            " amount DECIMAL(12,2) NOT NULL, purchased_at DATETIME(6) NOT NULL, KEY (purchased_at))"
+        )
+        cursor.execute(
+            f"INSERT INTO purchases SELECT seq, (seq * 7919 * 104729) % {users}, ((seq * 31) % 100000) / 100,"
+            f" '2026-11-14' + INTERVAL (seq * (86399000000 DIV {rows})) MICROSECOND FROM seq_1_to_{rows}"
+        )
+        connection.commit()
+        cursor.execute("ANALYZE TABLE purchases")
+    return name
