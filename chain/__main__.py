@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 import click
 
@@ -22,10 +23,13 @@ def main() -> None:
         except click.ClickException as error:
             error.show()
             code = error.exit_code
-        except (click.Abort, KeyboardInterrupt):
-            click.echo("error: Stopped on request.", err=True)
+        except click.Abort:  # what click makes of Ctrl-C
+            raise KeyboardInterrupt from None
+        except SystemExit:  # what click does when nobody reads standard output any more
             code = ExitCode.UNAVAILABLE
 
+    # Until a command takes signals over itself, SIGTERM is what Ctrl-C is.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     exit_now(end_process(run) or int(code))
 
 

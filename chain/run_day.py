@@ -94,7 +94,7 @@ def _begin(run: DayRun, kind: Literal["run", "reprocess"], *, fresh_export: bool
 
 def _use(run: DayRun, stored: StoredExport, run_id: str) -> None:
     """Say in the bucket that the run uses the stored export: what the exporter does after it has read."""
-    run.say(f"run {run_id}: using the export {stored.manifest.export_id}, read at {stored.manifest.as_of:%F %T %Z}")
+    run.say(f"run {run_id}: using the export of {stored.manifest.as_of:%F %T} UTC")
     run.store.create(run.names.run_export(run_id), stored.for_run(run_id).to_bytes())
 
 
