@@ -36,23 +36,24 @@ def plan_settings(pipeline: Pipeline, *, storage_is_local: bool) -> dict[JobName
 
 
 def plan_secrets(pipeline: Pipeline, job: JobName) -> dict[str, str]:
-    """Return the job's variables that come from Secret Manager: all but those of URLs that are not its business.
-
-    InputError where its own URL is in a variable that nothing fills.
-    """
+    """Return the job's variables that come from Secret Manager: all but those of URLs that are not its business."""
     references = {"source": pipeline.source.url.reference, "target": pipeline.target.url.reference}
     own = {_variable(references[section]) for section in URLS[job]}
     others = {_variable(reference) for reference in references.values()} - own
-    secrets = {name: secret for name, secret in pipeline.cloud.secrets.items() if name not in others}
+    return {name: secret for name, secret in pipeline.cloud.secrets.items() if name not in others}
+
+
+def check_filled(pipeline: Pipeline, job: JobName) -> None:
+    """Raise InputError where the job's own URL is in a variable that no secret fills."""
+    references = {"source": pipeline.source.url.reference, "target": pipeline.target.url.reference}
     for section in sorted(URLS[job]):
         name = _variable(references[section])
-        if name is not None and name not in secrets:
+        if name is not None and name not in pipeline.cloud.secrets:
             raise InputError(
                 f"Nothing on Cloud Run fills the variable {name}.",
                 why=f"{section}.url is env:{name}, and the chain's own variables stay where the chain runs.",
                 fix=f'Put the URL into Secret Manager and write below [cloud.secrets]: {name} = "name-of-the-secret".',
             )
-    return secrets
 
 
 def _to_json(pipeline: Pipeline, job: JobName) -> str:

@@ -14,7 +14,7 @@ from chain.cloudrun_clients import Clients
 from chain.cloudrun_definition import PIPELINE_LABEL, WantedJob, define
 from chain.cloudrun_errors import CONFLICT, NOT_FOUND, SDK_ERRORS, code_of, is_transient, translate
 from chain.cloudrun_place import Place, short_name
-from chain.cloudrun_retry import CALL_SECONDS, Patience, ask, persist
+from chain.cloudrun_retry import CALL_SECONDS, ask, new_patience, persist
 from chain.jobs import JobName, Overrides
 from staging.cancel import Cancel
 from staging.errors import InputError, PenstockError, UnavailableError
@@ -33,7 +33,7 @@ class JobDeployer:
 
     def ensure(self, job_id: str, wanted: WantedJob) -> run_v2.Job:
         """Return the job once it is stored as wanted and ready; InputError where the service refuses it."""
-        patience = Patience(self._cancel)
+        patience = new_patience(self._place, self._cancel)
         while True:
             stored = self._find(job_id)
             if stored is not None:
@@ -69,7 +69,9 @@ class JobDeployer:
     def _find(self, job_id: str) -> run_v2.Job | None:
         name = self._place.job(job_id)
         try:
-            return persist(lambda: self._jobs.get_job(name=name, timeout=CALL_SECONDS), Patience(self._cancel))
+            return persist(
+                lambda: self._jobs.get_job(name=name, timeout=CALL_SECONDS), new_patience(self._place, self._cancel)
+            )
         except SDK_ERRORS as error:
             if code_of(error) == NOT_FOUND:
                 return None
@@ -118,7 +120,7 @@ class JobDeployer:
             name = job.name
             job = ask(
                 lambda: self._jobs.get_job(name=name, timeout=CALL_SECONDS),  # noqa: B023 - called at once
-                Patience(self._cancel),
+                new_patience(self._place, self._cancel),
                 self._place,
                 f"look at the job {short_name(name)}",
             )

@@ -18,6 +18,9 @@ CALL_SECONDS = 20.0
 """How long one attempt may take: given to each call of the client."""
 
 PATIENCE_SECONDS = 45.0
+EMULATOR_PATIENCE_SECONDS = 8.0
+"""An emulator that is being started again is back within this; one that was never started is told soon."""
+
 _FIRST_PAUSE_SECONDS = 0.25
 _LONGEST_PAUSE_SECONDS = 4.0
 
@@ -27,7 +30,7 @@ T = TypeVar("T")
 class Patience:
     """The time one piece of work has for calls that fail and may pass."""
 
-    def __init__(self, cancel: Cancel, seconds: float = PATIENCE_SECONDS) -> None:
+    def __init__(self, cancel: Cancel, seconds: float) -> None:
         self._cancel = cancel
         self._deadline = time.monotonic() + seconds
         self._pause_seconds = _FIRST_PAUSE_SECONDS
@@ -40,6 +43,11 @@ class Patience:
             return False
         self._cancel.wait(pause_seconds)
         return True
+
+
+def new_patience(place: Place, cancel: Cancel) -> Patience:
+    """Return the patience with the service of that place."""
+    return Patience(cancel, EMULATOR_PATIENCE_SECONDS if place.emulator else PATIENCE_SECONDS)
 
 
 def persist(call: Callable[[], T], patience: Patience) -> T:

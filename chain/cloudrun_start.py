@@ -21,7 +21,7 @@ from chain.cloudrun_clients import Clients
 from chain.cloudrun_errors import SDK_ERRORS, is_transient, is_unknown, translate
 from chain.cloudrun_mark import Mark
 from chain.cloudrun_place import Place, short_name
-from chain.cloudrun_retry import CALL_SECONDS, Patience, ask
+from chain.cloudrun_retry import CALL_SECONDS, ask, new_patience
 from chain.jobs import Overrides
 from staging.cancel import Cancel
 
@@ -70,7 +70,7 @@ class ExecutionStarter:
         request = run_v2.ListExecutionsRequest(parent=job_name, page_size=_PAGE_SIZE, page_token=token)
         pager = ask(
             lambda: self._clients.executions.list_executions(request=request, timeout=CALL_SECONDS),
-            Patience(self._cancel),
+            new_patience(self._place, self._cancel),
             self._place,
             f"list the executions of {short_name(job_name)}",
         )
@@ -78,7 +78,7 @@ class ExecutionStarter:
 
     def _run(self, job: run_v2.Job, mark: Mark, request: run_v2.RunJobRequest) -> run_v2.Execution:
         """Call RunJob until an execution of ours is known."""
-        patience = Patience(self._cancel)
+        patience = new_patience(self._place, self._cancel)
         while True:
             try:
                 operation = self._clients.jobs.run_job(request=request, timeout=CALL_SECONDS)

@@ -5,15 +5,16 @@ All three are driven by the same adapter over Google's own client, which costs a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from chain.cloud_settings import CONFIG_ARGUMENT, plan_secrets, plan_settings
-from chain.job_environment import plan_environments
-from chain.jobs import JobName, JobsApi, Overrides
+from chain.cloud_settings import CONFIG_ARGUMENT, check_filled, plan_secrets, plan_settings
+from chain.job_environment import URLS, plan_environments
+from chain.jobs import JobName, JobsApi
 from staging.cancel import Cancel
+from staging.cloud_config import CloudConfig, CloudImages
 from staging.config import Pipeline
 from staging.progress import VARIABLE as PROGRESS_VARIABLE
 
@@ -61,12 +62,13 @@ def open_jobs(
 @contextmanager
 def _on_cloud_run(pipeline: Pipeline, cancel: Cancel) -> Iterator[JobsApi]:
     variables = plan_settings(pipeline, storage_is_local=False)
-    secrets = _plan_all_secrets(pipeline)
+    for job in _deployed_by_chain(pipeline.cloud):
+        check_filled(pipeline, job)
     from chain.cloudrun import JobSettings, open_cloud_run_jobs  # noqa: PLC0415 - see above
     from chain.cloudrun_place import Place  # noqa: PLC0415 - goes with it
 
     place = Place(str(pipeline.cloud.project), str(pipeline.cloud.region))
-    settings = JobSettings(secrets=secrets, environment_of=_environment_of(variables))
+    settings = JobSettings(secrets=_secrets(pipeline), environment_of=lambda job, _: variables[job])
     with open_cloud_run_jobs(pipeline, place, cancel, settings) as jobs:
         yield jobs
 
@@ -80,31 +82,30 @@ def _on_emulator(pipeline: Pipeline, cancel: Cancel, environ: Mapping[str, str])
     extra = {PROGRESS_VARIABLE: "1"}
     if storage := environ.get(_STORAGE_VARIABLE):
         extra[_STORAGE_VARIABLE] = storage
-    secrets = _plan_all_secrets(pipeline)
+    pipeline = pipeline.model_copy(update={"cloud": _with_images(pipeline.cloud)})
     from chain.cloudrun import JobSettings, open_cloud_run_jobs  # noqa: PLC0415 - see above
     from chain.emulator_logs import EmulatorLogs  # noqa: PLC0415 - only here
 
     place = Place(pipeline.cloud.project or _LOCAL, pipeline.cloud.region or _LOCAL, address)
     settings = JobSettings(
-        secrets=secrets,
-        environment_of=_environment_of({job: each | extra for job, each in variables.items()}),
+        secrets=_secrets(pipeline),
+        environment_of=lambda job, _: {**variables[job], **extra},
         logs=EmulatorLogs(address),
     )
     with open_cloud_run_jobs(pipeline, place, cancel, settings) as jobs:
         yield jobs
 
 
-def _plan_all_secrets(pipeline: Pipeline) -> dict[JobName, dict[str, str]]:
-    """Only of jobs that the chain deploys: whoever deploys the others gives them their secrets."""
-    images: dict[JobName, str | None] = {
-        "exporter": pipeline.cloud.images.exporter,
-        "processor": pipeline.cloud.images.processor,
-        "loader": pipeline.cloud.images.loader,
-    }
-    return {job: plan_secrets(pipeline, job) for job, image in images.items() if image is not None}
+def _with_images(cloud: CloudConfig) -> CloudConfig:
+    """An emulator's image table has `penstock-exporter` and so on, unless the pipeline file names others."""
+    images = {job: getattr(cloud.images, job) or f"penstock-{job}" for job in URLS}
+    return cloud.model_copy(update={"images": CloudImages(**images)})
 
 
-def _environment_of(
-    variables: Mapping[JobName, Mapping[str, str]],
-) -> Callable[[JobName, Overrides], Mapping[str, str]]:
-    return lambda job, _: variables[job]
+def _secrets(pipeline: Pipeline) -> dict[JobName, dict[str, str]]:
+    return {job: plan_secrets(pipeline, job) for job in _deployed_by_chain(pipeline.cloud)}
+
+
+def _deployed_by_chain(cloud: CloudConfig) -> list[JobName]:
+    """Whoever deploys the other jobs gives them their secrets."""
+    return [job for job in URLS if getattr(cloud.images, job) is not None]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from chain.cloud_settings import CONFIG_ARGUMENT, VARIABLE, plan_secrets, plan_settings
+from chain.cloud_settings import CONFIG_ARGUMENT, VARIABLE, check_filled, plan_secrets, plan_settings
 from chain.cloudrun_place import parse_emulator, plan_job_id
 from chain.jobs import JobName
 from staging.cloud_checks import check_job_id
@@ -128,9 +128,11 @@ def test_one_variable_for_both_urls_goes_to_both_jobs(tmp_path: Path) -> None:
 
 def test_a_variable_that_nothing_fills_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="Nothing on Cloud Run fills the variable SHOP_URL") as caught:
-        plan_secrets(a_pipeline(tmp_path), "exporter")
+        check_filled(a_pipeline(tmp_path), "exporter")
     assert 'SHOP_URL = "name-of-the-secret"' in caught.value.fix
-    assert plan_secrets(a_pipeline(tmp_path), "processor") == {}
+    check_filled(a_pipeline(tmp_path), "processor")
+    for job in JOBS:
+        check_filled(a_pipeline(tmp_path, MORE), job)
 
 
 @pytest.mark.parametrize("text", [None, "", "[]", "name = 1", '"x"'])
