@@ -1,4 +1,4 @@
-"""Runs a program and says how long it took, how much processor time and how much memory, by the kernel's own account."""
+"""Runs a program; says how long it took, how much processor time and memory, by the kernel's own account."""
 
 from __future__ import annotations
 

@@ -94,5 +94,3 @@ def peer(folder: Path, script: str, url: str, number: int) -> Sample:
     sample = run_peer(script, url, str(out), str(SHARDS))
     shutil.rmtree(out)
     return sample
-
-

@@ -1,0 +1,108 @@
+"""`python -m bench`: measures Penstock beside other tools and writes docs/benchmarks.md with its plot.
+
+`--full` adds 20 and 50 million rows; `--only NAME` measures some scenarios and keeps the samples of the others;
+`--report` measures nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from bench.measure import BENCH, CHECKOUT, PEERS, save
+from bench.report import write_report
+from bench.scenario_export import export_mariadb, export_postgres, export_sizes, export_wide
+from bench.scenario_load import load
+from bench.scenario_naive import naive
+from bench.scenario_task import task
+from tests.servers.mariadb import MariadbServer
+from tests.servers.postgres import PostgresServer
+
+MILLION = 1_000_000
+
+
+def main() -> None:
+    """Measure what is asked for, one scenario after the other, each with a server of its own."""
+    options = argparse.ArgumentParser(prog="python -m bench", description=__doc__.splitlines()[0])
+    options.add_argument("--full", action="store_true", help="also 20 and 50 million rows")
+    options.add_argument("--only", action="append", default=[], metavar="NAME", help="a scenario; repeatable")
+    options.add_argument("--rounds", type=int, default=5, help="how often contenders take turns")
+    options.add_argument("--report", action="store_true", help="only write the report of the samples there are")
+    asked = options.parse_args()
+    _sync_peers()
+    scenarios = _scenarios(asked.rounds, full=asked.full)
+    if unknown := set(asked.only) - set(scenarios):
+        options.error(f"no scenario {', '.join(sorted(unknown))}; there are {', '.join(scenarios)}")
+    for name, measure in scenarios.items():
+        if not asked.report and (not asked.only or name in asked.only):
+            print(name, file=sys.stderr, flush=True)
+            with tempfile.TemporaryDirectory(prefix="penstock-bench-") as folder:
+                save(name, measure(Path(folder)))
+    print(write_report())
+
+
+def _scenarios(rounds: int, *, full: bool) -> dict[str, Callable[[Path], dict[str, Any]]]:
+    sizes = [MILLION, 5 * MILLION, *([20 * MILLION, 50 * MILLION] if full else [])]
+
+    def postgres(measure: Callable[[PostgresServer, Path], dict[str, Any]], *, durable: bool = False) -> Any:
+        return lambda folder: _with(PostgresServer, measure, folder, durable=durable)
+
+    def mariadb(measure: Callable[[MariadbServer, Path], dict[str, Any]], *, durable: bool = False) -> Any:
+        return lambda folder: _with(MariadbServer, measure, folder, durable=durable)
+
+    return {
+        "task": lambda _: task(4 * rounds),
+        "export_postgres": postgres(lambda server, folder: export_postgres(server, folder, 5 * MILLION, rounds)),
+        "export_mariadb": mariadb(lambda server, folder: export_mariadb(server, folder, 5 * MILLION, rounds)),
+        "export_sizes": postgres(lambda server, folder: export_sizes(server, folder, sizes)),
+        "export_wide": postgres(lambda server, folder: export_wide(server, folder, 2 * MILLION)),
+        "load_postgres": postgres(lambda server, folder: load(server, folder, MILLION, rounds)),
+        "load_mariadb": mariadb(lambda server, folder: load(server, folder, MILLION, rounds)),
+        "naive_postgres": postgres(lambda server, folder: naive(server, folder, 2 * MILLION, 3), durable=True),
+        "naive_mariadb": mariadb(lambda server, folder: naive(server, folder, 2 * MILLION, 3), durable=True),
+    }
+
+
+def _with(kind: Any, measure: Callable[[Any, Path], dict[str, Any]], folder: Path, *, durable: bool) -> dict[str, Any]:
+    with _serving(kind, durable=durable) as server:
+        return measure(server, folder)
+
+
+@contextmanager
+def _serving(kind: Any, *, durable: bool) -> Iterator[Any]:
+    server = kind(durable=durable)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+def _sync_peers() -> None:
+    """Make the peers' environment as `bench/uv.lock` says."""
+    private = next(CHECKOUT.glob(".tools/uv-*/bin/uv"), None)
+    uv = shutil.which("uv") or (str(private) if private else None)
+    if uv is None:
+        if PEERS.exists():
+            return
+        sys.exit("error: There is no uv.\n  fix: Run `make bench`, which installs one into this checkout.")
+    environ = {
+        name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT")
+    }
+    subprocess.run(
+        [uv, "sync", "--quiet", "--project", str(BENCH), "--locked", "--python", sys.executable],
+        env=environ | {"UV_COMPILE_BYTECODE": "1", "UV_PYTHON_DOWNLOADS": "never"},
+        check=True,
+    )
+
+
+if __name__ == "__main__":
+    main()
