@@ -60,7 +60,7 @@ def read_pipeline_file(path: Path, environ: Mapping[str, str]) -> PipelineFile:
         ) from None
     try:
         values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as exc:
+    except (ValueError, RecursionError) as exc:  # a number of 5,000 digits and a list in 1,000 lists are no TOML errors
         raise InputError(
             f"{path} is not TOML: {_with_line_first(str(exc))}",
             why="Text stands in quotes, sections in [brackets], one `key = value` a line.",
