@@ -26,7 +26,7 @@ def load(server: PostgresServer | MariadbServer, folder: Path, rows: int, rounds
     run([sys.executable, "-m", "chain", "init", "--config", str(config)])
     run_job("exporter", config, DAY, "load-run")
     run_job("processor", config, DAY, "load-run", **TASK)
-    parts = [str(path) for path in sorted(staging.rglob("part-*.parquet"))]
+    parts = [str(path) for path in sorted(staging.glob("bench/day=*/run=*/part-*.parquet"))]
 
     def empty() -> None:
         engine = create_engine(url)
