@@ -16,9 +16,10 @@ from typing import Any
 
 import polars as pl
 import pytest
+import sqlalchemy as sa
 
 from exporter.open_source import open_source
-from exporter.source import Estimate, Source, Statement
+from exporter.source import Estimate, Source, Statement, TableName
 from staging.cancel import Cancel
 from staging.errors import ExitCode, InputError, InterruptedRunError, UnavailableError
 from staging.store import ObjectInfo, ObjectWriter, Store
@@ -212,6 +213,22 @@ def test_a_table_that_is_being_altered_is_not_waited_for(postgres_database: str,
         with pytest.raises(UnavailableError, match="lock timeout"):
             run_export(pipeline(postgres_database, tmp_path / "stage"))
     assert committed(tmp_path / "stage") == []
+
+
+@pytest.mark.parametrize("fixture", ["postgres_database", "mariadb_database"])
+def test_a_snapshot_holds_the_tables_definition_from_its_beginning(
+    request: pytest.FixtureRequest, fixture: str
+) -> None:
+    """Or a TRUNCATE between the snapshot and the first row would export an empty day."""
+    url = request.getfixturevalue(fixture)
+    _shop(url, 10)
+    engine = sa.create_engine(url, poolclass=sa.NullPool)
+    with open_source(url) as source, engine.connect() as other:
+        source.begin_snapshot(TableName(None, "purchases"), max_seconds=20)
+        is_postgres = engine.dialect.name == "postgresql"
+        other.exec_driver_sql("SET lock_timeout = '500ms'" if is_postgres else "SET lock_wait_timeout = 1")
+        with pytest.raises(sa.exc.OperationalError, match="timeout"):
+            other.exec_driver_sql("TRUNCATE TABLE purchases")
 
 
 def test_a_cancelled_export_in_a_thread_stops(postgres_database: str, tmp_path: Path) -> None:

@@ -389,7 +389,7 @@ def test_a_mariadb_table_read_in_pieces_gives_each_row_once(
     rows = []
     for n in range(9_000):
         at = start + timedelta(minutes=n if not strewn else (n * 7919) % 9_000)
-        key = 2**64 - 20_000 + n if n > 8_990 else 10 * n
+        key = n if indexed else 2**64 - 20_000 + n if n > 8_990 else 10 * n
         rows.append((key, n, at, f"{n}.00"))
     database.execute("INSERT INTO purchases VALUES (%s, %s, %s, %s)", rows)
     database.execute("ANALYZE TABLE purchases")

@@ -89,6 +89,10 @@ def test_row_groups_are_sized_by_bytes() -> None:
     narrow = plan_row_group_rows(budget_bytes=budget, shards=32, row_bytes=24, expected_rows=5_000_000)
     wide = plan_row_group_rows(budget_bytes=budget, shards=64, row_bytes=560, expected_rows=2_000_000)
     assert narrow * 32 * 24 <= budget
+    a_little_wider = plan_row_group_rows(budget_bytes=budget, shards=64, row_bytes=25, expected_rows=5_100_000)
+    assert (
+        a_little_wider == plan_row_group_rows(budget_bytes=budget, shards=64, row_bytes=24, expected_rows=1) == 32_768
+    )
     assert wide * 64 * 560 <= budget
     assert plan_row_group_rows(budget_bytes=budget, shards=10_000, row_bytes=500, expected_rows=0) == 512
     assert plan_row_group_rows(budget_bytes=budget, shards=1, row_bytes=1, expected_rows=0) == 65_536
