@@ -62,7 +62,7 @@ def test_init_run_run_again_and_verify(case: tuple[str, ...], tmp_path: Path, re
 
 
 def test_no_command_that_changes_nothing_writes_a_row(postgres_database: str, tmp_path: Path) -> None:
-    whole, config = _done_day(Database(postgres_database), Database(postgres_database), tmp_path)
+    whole, config = done_day(Database(postgres_database), Database(postgres_database), tmp_path)
     before = _row_versions(whole)
     assert len(before) > 100
     for command in (("run",), ("reprocess",), ("run", "--fresh-export"), ("verify",)):
@@ -75,7 +75,7 @@ def test_a_day_is_reprocessed_while_the_source_is_down(
     own_postgres: PostgresServer, postgres_database: str, tmp_path: Path
 ) -> None:
     source = Database(own_postgres.url(own_postgres.create_database()))
-    whole, config = _done_day(source, Database(postgres_database), tmp_path)
+    whole, config = done_day(source, Database(postgres_database), tmp_path)
     whole.target.execute("UPDATE revenue SET revenue = revenue + 1 WHERE user_id = 1")
     own_postgres.stop()
 
@@ -91,7 +91,7 @@ def test_a_day_is_reprocessed_while_the_source_is_down(
 
 def test_other_days_are_never_touched_and_users_who_vanished_are(postgres_database: str, tmp_path: Path) -> None:
     database = Database(postgres_database)
-    whole, config = _done_day(database, database, tmp_path)
+    whole, config = done_day(database, database, tmp_path)
     database.execute(
         "INSERT INTO revenue (user_id, day, revenue, purchases) VALUES (1, '2026-10-24', 5, 1), (1, '2026-10-26', 6, 1)"
     )
@@ -104,7 +104,7 @@ def test_other_days_are_never_touched_and_users_who_vanished_are(postgres_databa
     assert read_revenue(database, "revenue", "user_id", "2026-10-26") == {1: (Decimal(6), 1)}
 
 
-def _done_day(source: Database, target: Database, folder: Path) -> tuple[WholeDay, tuple[str | Path, ...]]:
+def done_day(source: Database, target: Database, folder: Path) -> tuple[WholeDay, tuple[str | Path, ...]]:
     """Return a day that was run, and its --config."""
     (folder / "staging").mkdir()
     whole = WholeDay(build_shop("skew", DAY), DAY, source, target, (folder / "staging").as_uri(), folder)
