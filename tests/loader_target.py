@@ -6,7 +6,7 @@ import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -118,8 +118,22 @@ class LoaderTarget:
         schema = pl.Schema({each.name: parse_dtype(dtype_of(each.type)) for each in run.schema})
         return init_target(self.pipeline(run), schema, run.key, apply=apply)
 
-    def load(self, run: LoaderRun, *, url: str | None = None, cancel: Cancel | None = None, **options: Any) -> Outcome:
+    def load(
+        self,
+        run: LoaderRun,
+        *,
+        url: str | None = None,
+        cancel: Cancel | None = None,
+        listen: Callable[[str], None] = lambda _: None,
+        **options: Any,
+    ) -> Outcome:
+        """Load in this process; `listen` hears each line for people while the loader waits."""
         self.said = []
+
+        def say(line: str) -> None:
+            self.said.append(line)
+            listen(line)
+
         with open_store(run.staging_url) as store:
             return load_day(
                 self.pipeline(run, url),
@@ -128,7 +142,7 @@ class LoaderTarget:
                 store=store,
                 now=lambda: NOW,
                 cancel=cancel or Cancel(),
-                say=self.said.append,
+                say=say,
                 **options,
             )
 

@@ -1,0 +1,97 @@
+"""A TCP proxy before a database server that cuts the line around one message, such as COMMIT.
+
+`before`: the message never reaches the server. `after`: it does, and its answer never comes back. Later connections
+pass untouched.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+HOST = "127.0.0.1"
+Cut = Literal["before", "after"]
+
+
+class TcpCut:
+    """Forwards to `port` of this machine; cuts once, at the `hit`-th message that holds `trigger` (from 1)."""
+
+    def __init__(self, port: int, trigger: bytes, cut: Cut, *, hit: int = 1, seconds: float = 0.2) -> None:
+        self._server_port = port
+        self._trigger = trigger
+        self._cut = cut
+        self._hits_left = hit
+        self._seconds = seconds
+        self._listener = socket.create_server((HOST, 0))
+        self.port: int = self._listener.getsockname()[1]
+        self.cuts = 0
+        self.connections = 0
+
+    def serve(self) -> None:
+        """Accept until closed."""
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                self.connections += 1
+                server = socket.create_connection((HOST, self._server_port))
+                self._start(self._forward_requests, client, server)
+                self._start(self._forward_answers, client, server)
+
+    def close(self) -> None:
+        """Stop accepting."""
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def _start(self, work: Callable[[socket.socket, socket.socket], None], *sockets: socket.socket) -> None:
+        threading.Thread(target=work, args=sockets, daemon=True).start()
+
+    def _forward_requests(self, client: socket.socket, server: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := client.recv(65536):
+                if self._trigger in data and self.cuts == 0:
+                    self._hits_left -= 1
+                    if self._hits_left == 0:
+                        self.cuts += 1
+                        self._break(client, server, data)
+                        return
+                server.sendall(data)
+        self._end(client, server)
+
+    def _forward_answers(self, client: socket.socket, server: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := server.recv(65536):
+                client.sendall(data)
+        self._end(client, server)
+
+    def _break(self, client: socket.socket, server: socket.socket, data: bytes) -> None:
+        """End the client's side first, so that no answer slips through; the server's then, or a while later."""
+        self._end(client)
+        if self._cut == "after":
+            server.sendall(data)
+            time.sleep(self._seconds)
+        self._end(server)
+
+    def _end(self, *sockets: socket.socket) -> None:
+        for each in sockets:
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)  # wakes the other thread; closing alone would wait for its recv
+            each.close()
+
+
+@contextmanager
+def cut_line(port: int, trigger: bytes, cut: Cut, *, hit: int = 1) -> Iterator[TcpCut]:
+    """A proxy that serves while the body runs."""
+    proxy = TcpCut(port, trigger, cut, hit=hit)
+    thread = threading.Thread(target=proxy.serve, daemon=True)
+    thread.start()
+    try:
+        yield proxy
+    finally:
+        proxy.close()
+        thread.join(5)
