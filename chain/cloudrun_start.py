@@ -83,12 +83,11 @@ class ExecutionStarter:
             try:
                 operation = self._clients.jobs.run_job(request=request, timeout=CALL_SECONDS)
             except SDK_ERRORS as error:
+                once_more = is_transient(error) and patience.back_off()
                 if is_unknown(error) and (begun := self._find_ours(job, mark)):
                     return begun
-                if not is_transient(error) or not patience.back_off():
+                if not once_more:
                     raise translate(error, self._place, f"start {short_name(job.name)}") from error
-                if begun := self._find_ours(job, mark):  # it took its time
-                    return begun
             else:
                 execution: run_v2.Execution = operation.metadata
                 return execution

@@ -11,7 +11,7 @@ from chain.attempt_logs import AttemptLogs
 from chain.cloudrun_place import short_name
 from chain.jobs import KILLED_BY_SIGNAL, NOT_STARTED, TIMED_OUT, ExecutionState, TaskFailure
 
-_OK, _CANCELLED, _DEADLINE_EXCEEDED = 0, 1, 4  # google.rpc.Code
+_CANCELLED, _DEADLINE_EXCEEDED = 1, 4  # google.rpc.Code
 
 
 def to_state(execution: run_v2.Execution, failures: Iterable[TaskFailure], logs: AttemptLogs) -> ExecutionState:
@@ -37,9 +37,8 @@ def find_failures(tasks: Iterable[run_v2.Task], logs: AttemptLogs) -> list[TaskF
 
     Of the first task of each exit code also what its log says: thousands may have failed for the same reason.
     """
-    failed = [task for task in tasks if task.last_attempt_result.status.code not in (_OK, _CANCELLED)]
     failures, told = [], set()
-    for task in failed:
+    for task in filter(_ended_badly, tasks):
         failure = _failure(task, logs)
         if failure.exit_code not in told:
             told.add(failure.exit_code)
@@ -47,6 +46,11 @@ def find_failures(tasks: Iterable[run_v2.Task], logs: AttemptLogs) -> list[TaskF
             failure = replace(failure, message=said or failure.message)
         failures.append(failure)
     return failures
+
+
+def _ended_badly(task: run_v2.Task) -> bool:
+    result = task.last_attempt_result
+    return result.status.code != _CANCELLED and bool(result.status.code or result.exit_code or result.term_signal)
 
 
 def _failure(task: run_v2.Task, logs: AttemptLogs) -> TaskFailure:

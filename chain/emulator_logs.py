@@ -26,9 +26,7 @@ class EmulatorLogs:
 
     def error(self, execution: str, task: int, attempt: int) -> str:
         """See `AttemptLogs`."""
-        listed = self._get("logs", execution=execution, task=task)
-        sizes = {each["attempt"]: each["sizeBytes"] for each in json.loads(listed)["attempts"]} if listed else {}
-        offset = max(0, int(sizes.get(attempt, 0)) - _TAIL_BYTES)
+        offset = max(0, self._size_bytes(execution, task, attempt) - _TAIL_BYTES)
         log = self._get("log", execution=execution, task=task, attempt=attempt, offset=offset)
         return find_error(log.decode("utf-8", "replace"))
 
@@ -39,6 +37,13 @@ class EmulatorLogs:
     def folder(self, execution: str) -> str:
         """See `AttemptLogs`."""
         return f"http://{self._address}{_path('logs', execution=execution)}"
+
+    def _size_bytes(self, execution: str, task: int, attempt: int) -> int:
+        listed = self._get("logs", execution=execution, task=task)
+        try:
+            return next(int(each["sizeBytes"]) for each in json.loads(listed)["attempts"] if each["attempt"] == attempt)
+        except (ValueError, KeyError, TypeError, StopIteration):
+            return 0
 
     def _get(self, page: str, **parameters: Any) -> bytes:  # noqa: ANN401 - texts and numbers
         connection = http.client.HTTPConnection(self._address, timeout=_SECONDS)

@@ -34,6 +34,12 @@ def raise_failure(job: JobName, state: ExecutionState) -> None:
     """Do nothing for an execution whose tasks all succeeded; else raise what its gravest failure says."""
     if state.finished and state.succeeded == state.task_count:
         return
+    if not state.failures and state.failed:
+        raise UnavailableError(
+            f"The {job} failed: {state.failed} of {state.task_count} tasks ended badly.",
+            why="The service does not say how.",
+            fix=f"Look into the logs; run the same command again if it was a passing trouble.\n  log: {state.logs}",
+        )
     if not state.failures:
         raise InterruptedRunError(
             f"The {job} was cancelled: {state.succeeded} of {state.task_count} tasks had ended well.",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
-from chain.jobs import PERMANENT_EXIT_CODES, ExecutionState, JobsApi
+from chain.jobs import PERMANENT_EXIT_CODES, ExecutionState, JobsApi, TaskFailure
 from staging.cancel import Cancel
 from staging.errors import InputError, InterruptedRunError, PenstockError, UnavailableError
 
@@ -27,7 +28,7 @@ class UnseenError(UnavailableError):
 def wait_execution(jobs: JobsApi, execution: str, cancel: Cancel, watch: Watch) -> ExecutionState:
     """Look until the execution is over and return its last state; `watch` sees each one.
 
-    An execution that can only fail is cancelled and returned as it is. When `cancel` is set, or anything goes wrong
+    An execution that can only fail is cancelled and returned as failed. When `cancel` is set, or anything goes wrong
     on this side, it is cancelled before the error leaves; but not when only looking at it fails (UnseenError).
     """
     began = last_seen = time.monotonic()
@@ -44,6 +45,8 @@ def wait_execution(jobs: JobsApi, execution: str, cancel: Cancel, watch: Watch) 
                     return state
                 if is_hopeless(state):
                     jobs.cancel_execution(execution)
+                    state = _given_up(state)
+                    watch(state)
                     return state
             cancel.wait(jobs.poll_seconds(time.monotonic() - began))
     except UnseenError:
@@ -58,8 +61,18 @@ def is_hopeless(state: ExecutionState) -> bool:
 
     A single task decides alone. Of many, one may fail for a reason of its own, and the others' work is kept.
     """
-    permanent = [failure for failure in state.failures if failure.exit_code in PERMANENT_EXIT_CODES]
-    return state.succeeded == 0 and len(permanent) >= min(state.task_count, _HOPELESS_TASKS)
+    return state.succeeded == 0 and len(_permanent(state)) >= min(state.task_count, _HOPELESS_TASKS)
+
+
+def _permanent(state: ExecutionState) -> tuple[TaskFailure, ...]:
+    return tuple(failure for failure in state.failures if failure.exit_code in PERMANENT_EXIT_CODES)
+
+
+def _given_up(state: ExecutionState) -> ExecutionState:
+    """Return how it ends: those tasks failed for good, whatever further attempts were under way."""
+    failures = _permanent(state)
+    left = state.task_count - len(failures)
+    return replace(state, finished=True, running=0, failed=len(failures), cancelled=left, failures=failures)
 
 
 def _check_patience(error: PenstockError, execution: str, unseen_seconds: float) -> None:
