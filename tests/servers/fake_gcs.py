@@ -8,6 +8,7 @@ import shutil
 import urllib.error
 import urllib.request
 from pathlib import Path
+from types import MappingProxyType
 from urllib.parse import quote
 
 from tests.servers.programs import find_fake_gcs
@@ -20,6 +21,7 @@ class FakeGcsServer(Server):
     """Buckets in memory: they are gone when the process is."""
 
     name = "fake-gcs-server"
+    environment = MappingProxyType({"TZ": "UTC"})  # it writes local times into what it answers; GCS never does
 
     def __init__(self) -> None:
         self._program = find_fake_gcs()

@@ -12,7 +12,9 @@ import sys
 import tempfile
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from tests.guards import environment_of_servers
 from tests.servers.keeper import drop_rights
@@ -34,6 +36,8 @@ class Server(ABC):
     """A server of which a test may stop, kill and start the process; its data live until `close`."""
 
     name: str
+    environment: Mapping[str, str] = MappingProxyType({})
+    """Variables of its own."""
     system_users: tuple[str, ...] = ("nobody",)
     end_signal: signal.Signals = signal.SIGKILL
     """What ends it for good, when its data are no longer needed."""
@@ -78,7 +82,7 @@ class Server(ABC):
                 ],
                 stdin=subprocess.PIPE,
                 start_new_session=True,
-                env=environment_of_servers(),
+                env={**environment_of_servers(), **self.environment},
             )
             deadline = time.monotonic() + _START_SECONDS
             while self._keeper.poll() is None and time.monotonic() < deadline:
