@@ -4,32 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import shutil
 import subprocess
 from pathlib import Path
 
+from tests.clients.toolchains import CACHE, find_go, find_node
 from tests.guards import ENVIRONMENT_AT_START
-from tests.servers.programs import CHECKOUT, ServerMissingError, find_uv
+from tests.servers.programs import find_uv
 
 HERE = Path(__file__).parent
-CACHE = CHECKOUT / ".cache" / "clients"
-NODE_MAJOR_LEAST = 18
-GO_MINOR_LEAST = 26
 
 
 def build_node_client() -> list[str]:
-    """Return the command that drives the emulator with @google-cloud/run; ServerMissingError without Node and npm."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    version = _version([node, "--version"], r"v(\d+)") if node and npm else 0
-    if not node or not npm or version < NODE_MAJOR_LEAST:
-        raise ServerMissingError("Node", f"install Node {NODE_MAJOR_LEAST} or newer, with npm")
-    folder = CACHE / f"node-{_digest('node/package.json', 'node/package-lock.json')}"
+    """Return the command that drives the emulator with @google-cloud/run; ServerMissingError without Node."""
+    node, npm = find_node()
+    folder = CACHE / f"node-client-{_digest('node/package.json', 'node/package-lock.json')}"
     if not (folder / "whole").exists():
         folder.mkdir(parents=True, exist_ok=True)
         for name in ("package.json", "package-lock.json"):
             shutil.copy(HERE / "node" / name, folder)
-        _run([npm, "ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund"], folder)
+        _run([*npm, "ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund"], folder)
         (folder / "whole").touch()
     shutil.copy(HERE / "node" / "drive.js", folder)
     return [node, str(folder / "drive.js")]
@@ -37,11 +31,8 @@ def build_node_client() -> list[str]:
 
 def build_go_client() -> list[str]:
     """Return the command that drives the emulator with cloud.google.com/go/run; ServerMissingError without Go."""
-    go = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin")
-    version = _version([go, "version"], r"go1\.(\d+)") if go else 0
-    if not go or version < GO_MINOR_LEAST:
-        raise ServerMissingError("Go", f"install Go 1.{GO_MINOR_LEAST} or newer")
-    program = CACHE / f"go-{_digest('go/go.mod', 'go/go.sum', 'go/main.go')}" / "client"
+    go = find_go()
+    program = CACHE / f"go-client-{_digest('go/go.mod', 'go/go.sum', 'go/main.go')}" / "client"
     if not program.exists():
         program.parent.mkdir(parents=True, exist_ok=True)
         partial = program.with_suffix(".partial")
@@ -61,18 +52,13 @@ def build_python_client(name: str) -> list[str]:
     return [str(folder / "bin" / "python"), str(HERE / name / "drive.py")]
 
 
-def _version(command: list[str], pattern: str) -> int:
-    told = subprocess.run(command, capture_output=True, text=True, check=False).stdout
-    match = re.search(pattern, told)
-    return int(match[1]) if match else 0
-
-
 def _digest(*names: str) -> str:
     return hashlib.sha256(b"".join((HERE / name).read_bytes() for name in names)).hexdigest()[:16]
 
 
 def _run(command: list[str], folder: Path, **variables: str) -> None:
-    environment = {**ENVIRONMENT_AT_START, "GOTOOLCHAIN": "local", "GOWORK": "off", "PATH": os.environ["PATH"]}
-    environment |= variables
+    foreign = ("GOOS", "GOARCH", "GOROOT", "GOEXPERIMENT", "VIRTUAL_ENV")
+    environment = {name: value for name, value in ENVIRONMENT_AT_START.items() if name not in foreign}
+    environment |= {"GOTOOLCHAIN": "local", "GOWORK": "off", "PATH": os.environ["PATH"], **variables}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{' '.join(command)}: {done.stdout}{done.stderr}"
