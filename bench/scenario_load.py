@@ -28,6 +28,14 @@ def load(server: PostgresServer | MariadbServer, folder: Path, rows: int, rounds
     run_job("processor", config, DAY, "load-run", **TASK)
     parts = [str(path) for path in sorted(staging.glob("bench/day=*/run=*/part-*.parquet"))]
 
+    def check() -> None:
+        engine = create_engine(url)
+        with engine.connect() as connection:
+            found = connection.execute(text("SELECT COUNT(*) FROM revenue")).scalar_one()
+        engine.dispose()
+        if found != rows:
+            raise RuntimeError(f"the target has {found} rows instead of {rows}")
+
     def empty() -> None:
         engine = create_engine(url)
         with engine.begin() as connection:
@@ -37,11 +45,15 @@ def load(server: PostgresServer | MariadbServer, folder: Path, rows: int, rounds
 
     def penstock(_: int) -> Sample:
         empty()
-        return run_job("loader", config, DAY, "load-run")
+        sample = run_job("loader", config, DAY, "load-run")
+        check()
+        return sample
 
     def bare(_: int) -> Sample:
         empty()
-        return run_peer("bare_load.py", url, DAY, *parts)
+        sample = run_peer("bare_load.py", url, DAY, *parts)
+        check()
+        return sample
 
     samples = alternate(rounds, {"penstock": penstock, "bare bulk load + merge": bare})
     again = alternate(1, {"penstock": lambda _: run_job("loader", config, DAY, "load-run")})
