@@ -88,7 +88,7 @@ class _Writing:
             row_bytes=row_bytes,
             expected_rows=self.estimate.rows,
         )
-        sink = ShardSink(self._create_object, self.tally.shard_column, row_group_rows)
+        sink = ShardSink(self._create_object, self.tally.shard_column, self.shards, row_group_rows)
         sink.write(self._told(counted), self.tally.schema())
 
     def _create_object(self, shard: int, failure: Failure) -> ShardObject:

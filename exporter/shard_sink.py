@@ -15,6 +15,7 @@ import polars as pl
 from polars.io.partition import FileProviderArgs
 from polars.io.plugins import register_io_source
 
+from exporter.open_files import allow_open_files
 from exporter.parquet_footer import TAIL_BYTES, footer_bytes, read_row_count
 from staging.errors import IntegrityError
 from staging.manifest import ShardFile
@@ -89,10 +90,12 @@ class ShardSink:
 
     create_object: Callable[[int, Failure], ShardObject]
     shard_column: str
+    shards: int
     row_group_rows: int
 
     def write(self, frames: Iterable[pl.DataFrame], schema: pl.Schema) -> None:
         """Write all frames into finished, uncommitted objects. Whatever fails, all of them are aborted."""
+        allow_open_files(self.shards)
         failure, objects = Failure(), list[ShardObject]()
 
         def provide(args: FileProviderArgs) -> ShardObject:

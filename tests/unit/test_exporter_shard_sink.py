@@ -47,7 +47,7 @@ def _write(frames: list[pl.DataFrame], row_group_rows: int = 1024) -> dict[int, 
         made[shard] = (ShardObject(shard, str(shard), memory, failure), memory)
         return made[shard][0]
 
-    ShardSink(create, "_s", row_group_rows).write(iter(frames), frames[0].schema)
+    ShardSink(create, "_s", 400, row_group_rows).write(iter(frames), frames[0].schema)
     assert not any(memory.aborted for _, memory in made.values())
     for shard, (sent, memory) in made.items():
         assert sent.rows_in_file() == pq.read_metadata(io.BytesIO(memory.data)).num_rows, shard
@@ -60,6 +60,17 @@ def test_the_bytes_do_not_depend_on_how_the_rows_were_cut() -> None:
     assert set(whole) == {0, 1, 2}
     for size in (7_000, 333, 1_999):
         assert _write([rows.slice(i, size) for i in range(0, rows.height, size)]) == whole
+
+
+def test_each_of_many_shards_has_one_file() -> None:
+    numbers = pl.int_range(200_000, eager=True)
+    rows = pl.DataFrame({"k": numbers, "_s": (numbers * 7919 % 400).cast(pl.UInt32)})
+    files = _write(
+        [rows.slice(i, 20_000) for i in range(0, rows.height, 20_000)]
+    )  # a second file would replace the first
+    assert {shard: pq.read_metadata(io.BytesIO(data)).num_rows for shard, data in files.items()} == dict.fromkeys(
+        range(400), 500
+    )
 
 
 def test_a_row_group_has_the_rows_that_were_asked_for() -> None:
