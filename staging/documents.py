@@ -3,18 +3,41 @@
 from __future__ import annotations
 
 import json
+import re
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    StringConstraints,
+    ValidationError,
+)
 
 from staging.errors import IntegrityError
 
 FORMAT = 1
+_INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})")
 MAX_DOCUMENT_BYTES = 64 * 1024 * 1024
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-Money = Annotated[str, StringConstraints(pattern=r"^-?\d{1,60}(\.\d{1,38})?$")]
+Money = Annotated[str, StringConstraints(pattern=r"^-?[0-9]{1,60}(\.[0-9]{1,38})?$")]
 """An exact decimal number as text, never exponent notation."""
+
+
+def _parse_instant(value: Any) -> Any:  # noqa: ANN401 - whatever the document holds
+    if not isinstance(value, str):
+        return value
+    if not _INSTANT.fullmatch(value):
+        raise ValueError("should be a time such as 2026-11-14T02:15:00Z")
+    return datetime.fromisoformat(value)
+
+
+Instant = Annotated[AwareDatetime, BeforeValidator(_parse_instant), AfterValidator(lambda time: time.astimezone(UTC))]
+"""A point of time in RFC 3339 (pydantic alone would take `"1700000000"`); always written in UTC."""
 
 
 class Document(BaseModel):
@@ -36,14 +59,14 @@ class Document(BaseModel):
         except (ValueError, RecursionError) as exc:
             raise _bad(name, str(exc)) from exc
         version = raw.get("format") if isinstance(raw, dict) else None
-        if isinstance(version, int) and version > FORMAT:
+        if type(version) is not int:  # neither 1.0 nor true, which pydantic takes for 1
+            raise _bad(name, "it has no format version")
+        if version > FORMAT:
             raise IntegrityError(
                 f"{name} has format {version}; this Penstock reads up to {FORMAT}.",
                 why="A newer Penstock wrote it.",
                 fix="Use at least the version that wrote it for this day.",
             )
-        if version is None:
-            raise _bad(name, "it has no format version")
         try:
             return cls.model_validate_json(data)
         except ValidationError as exc:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Annotated
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
-from staging.documents import Document, Money, Part, Sha256
+from staging.documents import Document, Instant, Money, Part, Sha256
 
 Count = Annotated[int, Field(ge=0)]
 
@@ -81,9 +81,9 @@ class Manifest(Document):
     pipeline: str
     day: date
     timezone: str
-    window_start: AwareDatetime
-    window_end: AwareDatetime
-    as_of: AwareDatetime
+    window_start: Instant
+    window_end: Instant
+    as_of: Instant
     source: Source
     columns: tuple[Column, ...]
     schema_fingerprint: Sha256
@@ -92,7 +92,7 @@ class Manifest(Document):
     rows: Count
     sums: dict[str, Money]
     reading: Reading
-    created_at: AwareDatetime
+    created_at: Instant
     penstock_version: str
 
     def window(self) -> tuple[datetime, datetime]:

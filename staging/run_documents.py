@@ -5,9 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Literal
 
-from pydantic import AwareDatetime
-
-from staging.documents import Document, Money, Part, Sha256
+from staging.documents import Document, Instant, Money, Part, Sha256
 from staging.manifest import Count, ShardFile
 
 
@@ -26,7 +24,7 @@ class Head(Document):
     run_id: str | None
     export_id: str | None
     nonce: str
-    updated_at: AwareDatetime
+    updated_at: Instant
 
 
 class RunRecord(Document):
@@ -39,7 +37,7 @@ class RunRecord(Document):
     fence: Count
     kind: Literal["run", "reprocess"]
     fresh_export: bool
-    created_at: AwareDatetime
+    created_at: Instant
 
 
 class RunExport(Document):
@@ -93,4 +91,4 @@ class Loaded(Document):
     deleted: Count
     totals: dict[str, Money]
     digest: Sha256
-    loaded_at: AwareDatetime
+    loaded_at: Instant
