@@ -79,10 +79,10 @@ def ratio(samples: Mapping[str, Sequence[Sample]], ours: str, other: str) -> flo
 
 
 def save(name: str, result: Mapping[str, Any]) -> None:
-    """Keep a scenario's raw samples."""
+    """Keep a scenario's raw samples, and how busy the machine was in its last five minutes."""
     path = BENCH / "results" / f"{name}.json"
     path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(result, indent=1, default=_plain) + "\n", encoding="utf-8")
+    path.write_text(json.dumps({**result, "load_average": os.getloadavg()[1]}, default=_plain) + "\n", encoding="utf-8")
 
 
 def _plain(value: object) -> object:

@@ -30,7 +30,7 @@ labels = [label for label, *_ in ratios]
 axes[0].barh(labels, [ratio for _, ratio, _ in ratios], color="#4477aa", height=0.55)
 for row, (_, ratio, limit) in enumerate(ratios):
     axes[0].plot([limit, limit], [row - 0.4, row + 0.4], color="#cc3311", lw=2)
-    axes[0].text(ratio + 0.02, row, f"{ratio:.2f}", va="center", fontsize=8)
+    axes[0].text(0.04, row, f"{ratio:.2f}", va="center", color="white", fontsize=8)
 axes[0].invert_yaxis()
 axes[0].set_title("time of Penstock / time of the other\n(red: the aim)", fontsize=10)
 axes[0].tick_params(labelsize=8)
