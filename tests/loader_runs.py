@@ -207,7 +207,7 @@ class LoaderRun:
             {"name": "purchased_at", "dtype": "Datetime(us)", "source_type": "timestamp", "nullable": False},
             {"name": "amount", "dtype": f"Decimal(28, {scale})", "source_type": "numeric", "nullable": True},
         ]
-        text = "\n".join(f"{c['name']}\t{c['dtype']}\t{'null' if c['nullable'] else 'not null'}" for c in columns)
+        text = json.dumps([[c["name"], c["dtype"], c["nullable"]] for c in columns])
         assert self.window is not None
         return {
             "format": 1,

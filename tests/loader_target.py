@@ -6,6 +6,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -92,27 +93,29 @@ class LoaderTarget:
     # --- the loader, in this process ---
 
     def pipeline(self, run: LoaderRun, url: str | None = None) -> Pipeline:
-        return Pipeline.model_validate(
-            {
-                "name": run.pipeline,
-                "source": {
-                    "url": "env:NO_SOURCE",
-                    "table": "purchases",
-                    "key": "id",
-                    "time": "purchased_at",
-                    "columns": ["amount"],
-                    "timezone": "Europe/Berlin",
-                },
-                "staging": {"url": run.staging_url},
-                "load": {"lock_timeout_seconds": 10, "idle_timeout_seconds": 10, **self.settings},
-                "target": {
-                    "url": url or self.url,
-                    "table": self.table,
-                    "schema": self.schema or "",
-                    "ledger": self.ledger,
-                },
-            }
-        )
+        return Pipeline.model_validate(self.settings_of(run, self.settings, url))
+
+    def settings_of(self, run: LoaderRun, load: dict[str, int], url: str | None = None) -> dict[str, Any]:
+        """The pipeline as a pipeline file would say it."""
+        return {
+            "name": run.pipeline,
+            "source": {
+                "url": "env:NO_SOURCE",
+                "table": "purchases",
+                "key": "id",
+                "time": "purchased_at",
+                "columns": ["amount"],
+                "timezone": "Europe/Berlin",
+            },
+            "staging": {"url": run.staging_url},
+            "load": {"lock_timeout_seconds": 10, "idle_timeout_seconds": 10, **load},
+            "target": {
+                "url": url or self.url,
+                "table": self.table,
+                "schema": self.schema or "",
+                "ledger": self.ledger,
+            },
+        }
 
     def init(self, run: LoaderRun, *, apply: bool = True) -> list[str]:
         schema = pl.Schema({each.name: parse_dtype(dtype_of(each.type)) for each in run.schema})
@@ -176,6 +179,27 @@ class LoaderTarget:
             for table, star in ((self.full_name, "t.*"), (self.quote(self.ledger), "t.*"))
             for table in (f"{table} t",)
         ]
+
+    def settled_rows(self) -> list[tuple[Any, ...]]:
+        """Rows after every transaction of a killed loader has ended: a lock of the ledger waits for it."""
+        with self.cursor() as cursor:
+            cursor.execute(self.pick(sqlite="BEGIN IMMEDIATE", postgres="BEGIN", mariadb="BEGIN"))
+            if self.kind != "sqlite":
+                cursor.execute(f"SELECT * FROM {self.quote(self.ledger)} FOR UPDATE")
+            cursor.execute("ROLLBACK")
+        return self.rows()
+
+    def wait_for_a_lock_wait(self) -> None:
+        """Until somebody waits for a row that another one holds."""
+        waiting = self.pick(
+            postgres="SELECT COUNT(*) FROM pg_stat_activity"
+            " WHERE wait_event_type = 'Lock' AND datname = current_database()",
+            mariadb="SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'",
+        )
+        deadline = time.monotonic() + 20
+        while self.query(waiting) == [(0,)]:
+            assert time.monotonic() < deadline, "nobody waits"
+            time.sleep(0.02)
 
     def ledger_row(self) -> dict[str, Any]:
         """The ledger's only row, by column."""
