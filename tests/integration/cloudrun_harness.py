@@ -17,7 +17,7 @@ from typing import Any
 from staging.config import Pipeline
 from staging.config_file import load_pipeline
 
-PATIENCE_SECONDS = 40.0
+PATIENCE_SECONDS = 90.0
 BASE = """\
 name = "daily_revenue"
 [source]

@@ -77,6 +77,11 @@ class CloudDay:
         path = self.folder / "attempts"
         return path.read_text().split() if path.exists() else []
 
+    def wait_for_tasks(self, run: subprocess.Popen[str]) -> None:
+        """Until both tasks of the processor are under way."""
+        wait_until(lambda: len(self.attempts()) == 2 or run.poll() is not None)
+        assert run.poll() is None, (self.folder / "stderr").read_text()
+
     def revenue(self) -> list[tuple[Any, ...]]:
         with closing(sqlite3.connect(self.folder / "shop.db")) as connection:
             return connection.execute("SELECT * FROM revenue WHERE day = ? ORDER BY user_id", (DAY,)).fetchall()
@@ -140,7 +145,7 @@ def test_a_day_is_done_though_every_call_fails_once_each_reply_is_lost_and_a_tas
 
 def test_an_emulator_that_is_killed_and_started_again_goes_on_with_the_day(day: CloudDay) -> None:
     run = day.begin()
-    wait_until(lambda: len(day.attempts()) == 2)
+    day.wait_for_tasks(run)
     day.emulator.end(signal.SIGKILL)
     day.go()
     day.emulator.start()
@@ -152,7 +157,7 @@ def test_an_emulator_that_is_killed_and_started_again_goes_on_with_the_day(day: 
 
 def test_a_day_cancelled_from_outside_ends_with_20_and_the_same_command_brings_it_to_done(day: CloudDay) -> None:
     run = day.begin()
-    wait_until(lambda: len(day.attempts()) == 2)
+    day.wait_for_tasks(run)
     with jobs_emulator.executions_client(day.emulator.address) as client:
         client.cancel_execution(name=day.executions()["processor"][0].name)
     code, stdout, stderr = day.finish(run)
@@ -167,7 +172,7 @@ def test_a_day_cancelled_from_outside_ends_with_20_and_the_same_command_brings_i
 
 def test_ctrl_c_cancels_what_runs_on_the_emulator(day: CloudDay) -> None:
     run = day.begin()
-    wait_until(lambda: len(day.attempts()) == 2)
+    day.wait_for_tasks(run)
     run.send_signal(signal.SIGINT)
     code, stdout, stderr = day.finish(run)
     assert (code, stdout) == (20, ""), stderr
