@@ -6,19 +6,15 @@ import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from loader.load_day import load_day
-from loader.outcome import Outcome
 from staging.cancel import Cancel, cancel_on_signals
-from staging.config_file import load_pipeline
 from staging.entry import end_process, exit_now
-from staging.names import check_id
-from staging.open_store import open_store
-from staging.progress import Progress
-from staging.watched import run_watched
-from staging.window import parse_day
+
+if TYPE_CHECKING:
+    from loader.outcome import Outcome
 
 
 @click.command(name="penstock-loader", context_settings={"help_option_names": ["-h", "--help"]})
@@ -34,6 +30,13 @@ def command(
     """Replace one business day in the target table by the run's parts: all of it, once, proven to the cent."""
 
     def load(cancel: Cancel) -> Outcome:
+        from loader.load_day import load_day  # noqa: PLC0415 - see below
+        from staging.config_file import load_pipeline  # noqa: PLC0415
+        from staging.names import check_id  # noqa: PLC0415
+        from staging.open_store import open_store  # noqa: PLC0415
+        from staging.progress import Progress  # noqa: PLC0415
+        from staging.window import parse_day  # noqa: PLC0415
+
         pipeline = load_pipeline(config, environ=os.environ, overrides=overrides)
         parsed_day, checked_run = parse_day(day), check_id(run_id, of="run id")
         with open_store(pipeline.staging.url) as store:
@@ -51,8 +54,15 @@ def command(
             )
 
     def watched() -> None:
-        with cancel_on_signals() as cancel:
-            outcome = run_watched(lambda: load(cancel), cancel)
+        with cancel_on_signals() as early:
+            # Imports take a second or more: a signal that comes during them is heard after them.
+            from loader import load_day  # noqa: F401, PLC0415
+            from staging.watched import run_watched  # noqa: PLC0415
+
+            # polars, when it is imported, puts a SIGINT handler of its own before ours; entering again puts ours first.
+            with cancel_on_signals() as cancel:
+                early.check()
+                outcome = run_watched(lambda: load(cancel), cancel)
         _say(_summary(outcome))
         click.echo(outcome.loaded.model_dump_json())
 
