@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -50,3 +52,13 @@ def test_any_number_of_tasks_gives_the_same_bytes(tmp_path: Path) -> None:
         assert len(parts) == 7
         written.append(parts)
     assert all(parts == written[0] for parts in written)
+
+
+def test_a_part_is_sorted_by_its_key(tmp_path: Path) -> None:
+    runs = Runs((tmp_path / "staging").as_uri(), tmp_path)
+    HandMade(put_in_folder(runs.stored()), purchases(3000, users=2000), shards=2).commit()
+    runs.process()
+    for data in (data for name, data in runs.written().items() if name.startswith("part")):
+        keys = pq.read_table(io.BytesIO(data)).column("user_id").to_pylist()
+        assert keys == sorted(keys)
+        assert len(keys) > 500
