@@ -19,9 +19,11 @@ from chain.cloudrun_place import Place
 from chain.emulator_logs import EmulatorLogs
 from chain.job_errors import raise_failure
 from chain.jobs import ExecutionState, Overrides, StartedExecution
+from chain.open_jobs import open_jobs
 from chain.wait_execution import UnseenError, wait_execution
 from jobs_emulator import Emulator
 from staging.cancel import Cancel
+from staging.config_file import load_pipeline
 from staging.errors import InputError, InterruptedRunError, UnavailableError
 from tests.integration.cloudrun_harness import a_pipeline, wait_until
 
@@ -415,3 +417,28 @@ def test_an_execution_that_cannot_be_cancelled_is_named_with_how_to_do_it(
         with pytest.raises(InterruptedRunError, match="could not be cancelled") as caught:
             wait_execution(jobs, started.execution, cancel, lambda state: cancel.set())
     assert f"gcloud run jobs executions cancel {started.execution}" in caught.value.fix
+
+
+def test_a_project_without_credentials_is_told_before_anything_is_called(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "none.json"))
+    config = Path("pipelines/cloud_run.toml")
+    opened = open_jobs(
+        load_pipeline(config, environ={}), config, Cancel(), environ={}, overrides=(), logs=tmp_path / "logs"
+    )
+    with pytest.raises(InputError, match="find credentials for Cloud Run") as caught, opened:
+        pass
+    assert "gcloud auth application-default login" in caught.value.fix
+    assert not (tmp_path / "logs").exists()
+
+
+def test_an_emulator_in_the_environment_wins_over_a_project_and_neither_means_this_machine(tmp_path: Path) -> None:
+    pipeline = load_pipeline(Path("pipelines/cloud_run.toml"), environ={})
+    for chosen, environ, given in (
+        (pipeline, {"RUN_EMULATOR_HOST": "127.0.0.1:1"}, "env:PENSTOCK_PIPELINE"),
+        (a_pipeline(tmp_path), {}, str(tmp_path / "p.toml")),
+    ):
+        logs = tmp_path / "logs"
+        with open_jobs(chosen, tmp_path / "p.toml", Cancel(), environ=environ, overrides=(), logs=logs) as opened:
+            assert opened.config == given
