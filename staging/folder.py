@@ -25,7 +25,7 @@ from staging.folder_writer import TEMPORARY, FolderWriter
 from staging.local_file import new_local_file, write_to_local_file
 from staging.object_name import RESERVED_FOLDER, check_list_prefix, check_object_name
 from staging.store import ObjectInfo, ObjectWriter
-from staging.store_errors import check_replaceable, generation_changed, missing, too_large
+from staging.store_errors import check_replacement, generation_changed, missing, too_large
 
 
 def open_folder_store(url: str) -> FolderStore:
@@ -84,7 +84,7 @@ class FolderStore:
 
     def replace(self, name: str, data: bytes, *, generation: int) -> ObjectInfo:
         """See `Store.replace`."""
-        check_replaceable(generation)
+        check_replacement(data, generation)
         writer = FolderWriter(self._folder, check_object_name(name))
         try:
             writer.write(data)

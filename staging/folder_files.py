@@ -15,7 +15,12 @@ from staging.errors import InputError, UnavailableError
 
 _LOCK_SECONDS = 60.0
 _POLL_SECONDS = 0.005
-_FULL = {errno.ENOSPC, errno.EDQUOT}
+_REMEDIES = {
+    errno.ENOSPC: "Free space on the disk and try again.",
+    errno.EDQUOT: "Free space within your quota and try again.",
+    errno.EMFILE: "Raise `ulimit -n`, or use fewer shards.",
+    errno.ENFILE: "Close other programs, or use fewer shards.",
+}
 _WRONG = {
     errno.EACCES: "This user may not do that there.",
     errno.EPERM: "This user may not do that there.",
@@ -46,7 +51,7 @@ def folder_errors(folder: Path, name: str) -> Iterator[None]:
         raise UnavailableError(
             f"{name!r} in {folder} can't be reached.",
             why=f"{exc.strerror or exc}",
-            fix="Free space on the disk and try again." if number in _FULL else "Try again.",
+            fix=_REMEDIES.get(number, "Try again."),
         ) from exc
 
 

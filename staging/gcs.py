@@ -26,7 +26,7 @@ from staging.gcs_upload import BUFFERS_BYTES, ChunkBudget, GcsWriter
 from staging.local_file import new_local_file
 from staging.object_name import check_list_prefix, check_object_name, is_object_name
 from staging.store import ObjectInfo, ObjectWriter
-from staging.store_errors import check_replaceable, corrupt, exists, generation_changed, missing, too_large
+from staging.store_errors import check_replacement, corrupt, exists, generation_changed, missing, too_large
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 _READ_ATTEMPTS = 50  # an object that is replaced more often than it can be read is no contention any more
@@ -103,7 +103,7 @@ class GcsStore:
 
     def replace(self, name: str, data: bytes, *, generation: int) -> ObjectInfo:
         """See `Store.replace`."""
-        check_replaceable(generation)
+        check_replacement(data, generation)
         if (info := self._objects.upload(self._check(name), data, replacing=generation)) is not None:
             return info
         current = self._objects.find(name)

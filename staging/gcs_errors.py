@@ -44,13 +44,20 @@ _TRANSIENT = (
 )
 
 
+_NO_ADDRESS = (
+    requests.exceptions.InvalidURL,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.MissingSchema,
+)
+
+
 def is_transient(error: Exception) -> bool:
     """Whether the same request may succeed a moment later."""
     if isinstance(error, api.GoogleAPICallError):
         return error.code in _TRANSIENT_CODES or is_damaged(error)
     if isinstance(error, auth.GoogleAuthError):
         return isinstance(error, auth.TransportError) or bool(error.retryable)
-    return isinstance(error, _TRANSIENT)
+    return isinstance(error, _TRANSIENT) and not isinstance(error, _NO_ADDRESS)
 
 
 def is_damaged(error: api.GoogleAPICallError) -> bool:
@@ -85,6 +92,12 @@ def translate(error: Exception, url: str, doing: str) -> PenstockError:
     what = f"Could not {doing} in {url}."
     if is_transient(error):
         return UnavailableError(what, why=describe(error), fix="Try again; see https://status.cloud.google.com.")
+    if isinstance(error, _NO_ADDRESS):
+        return InputError(
+            what,
+            why="The service's address is none; STORAGE_EMULATOR_HOST says it.",
+            fix="Write it like http://127.0.0.1:4443, or unset it.",
+        )
     if isinstance(error, auth.GoogleAuthError):
         return InputError(
             what,

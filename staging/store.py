@@ -30,7 +30,8 @@ class ObjectInfo:
 class ObjectWriter(Protocol):
     """A streamed create-only upload. It exists for readers after `commit` returned, and never otherwise.
 
-    Dropping, closing or garbage-collecting an uncommitted writer must leave no object.
+    Dropping or garbage-collecting an uncommitted writer, or the end of its process, leaves no object. After a write
+    that failed, as after `abort` and `commit`, every further call but `abort` raises UnavailableError.
     """
 
     def write(self, data: bytes | bytearray | memoryview) -> int:
@@ -67,6 +68,8 @@ class Store(Protocol):
 
     def replace(self, name: str, data: bytes, *, generation: int) -> ObjectInfo:
         """Replace exactly this generation. GenerationChangedError when it is not the current one.
+
+        For documents: 8 MiB at most.
 
         A lost reply is read back: if the current bytes are `data`, it was ours (so put a nonce in `data`).
         """

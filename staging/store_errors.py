@@ -10,6 +10,9 @@ from staging.errors import (
     UnavailableError,
 )
 
+MAX_REPLACEMENT_BYTES = 8 * 1024 * 1024
+"""One request of GCS takes so much; what is replaced are heads, of a few hundred bytes."""
+
 
 def missing(name: str, generation: int | None, current: int | None = None) -> ObjectMissingError:
     """Return the error for an object, or a generation of it, that is not there; `current` is there instead."""
@@ -42,10 +45,12 @@ def writer_over(name: str) -> UnavailableError:
     )
 
 
-def check_replaceable(generation: int) -> None:
-    """Raise ValueError for a number that is no generation: 0 would create where replacing was meant."""
+def check_replacement(data: bytes, generation: int) -> None:
+    """Raise ValueError for what `replace` is not for: no generation (0 would create), or more than a document."""
     if generation < 1:
         raise ValueError(f"generation {generation} can't be replaced")
+    if len(data) > MAX_REPLACEMENT_BYTES:
+        raise ValueError(f"{len(data)} bytes are no document to replace another by")
 
 
 def generation_changed(name: str, expected: int, current: int | None) -> GenerationChangedError:

@@ -13,7 +13,7 @@ from staging.store import Store
 from tests.servers.fake_gcs import FakeGcsServer
 from tests.servers.gcs_proxy import GcsProxy
 
-PATIENCE_SECONDS = 3.0
+PATIENCE_SECONDS = 12.0
 BUFFERS_BYTES = 512 * 1024
 
 

@@ -209,7 +209,7 @@ def test_a_download_that_stalls_goes_on_where_it_was(
 ) -> None:
     info = proxied_store.create("a", DATA)
     gcs_proxy.arm("media", "stall-after-4K")
-    with open_gcs_store(proxied_store.url, patience_seconds=1) as hasty:
+    with open_gcs_store(proxied_store.url, patience_seconds=6) as hasty:
         assert hasty.download("a", tmp_path / "a") == info
     assert (tmp_path / "a").read_bytes() == DATA
 
@@ -248,8 +248,9 @@ VERBS: dict[str, Callable[[GcsStore, Path], object]] = {
 def test_a_service_that_stays_away_is_unavailable(
     gcs_bucket: str, gcs_proxy: GcsProxy, tmp_path: Path, verb: str, fault: str
 ) -> None:
-    with open_gcs_store(gcs_bucket, patience_seconds=0.4) as store:
+    with open_gcs_store(gcs_bucket) as store:
         info = store.create("a", DATA)
+        store._objects._patience_seconds = 0.4  # only now: a slow machine shall not fail before the fault
         gcs_proxy.arm("any", fault, times=1000)
         with pytest.raises(UnavailableError):
             VERBS[verb](store, tmp_path)
@@ -257,12 +258,20 @@ def test_a_service_that_stays_away_is_unavailable(
             pass
         gcs_proxy.disarm()
         assert list(tmp_path.iterdir()) == []
+    with open_gcs_store(gcs_bucket) as store:
         assert list(store.list("")) == [info]
 
 
 def test_nobody_at_the_address_is_unavailable(gcs_bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", "http://127.0.0.1:9")
     with pytest.raises(UnavailableError, match="connection"), open_gcs_store(gcs_bucket, patience_seconds=0.5):
+        pass
+
+
+@pytest.mark.parametrize("address", ["localhost:4443", "ftp://127.0.0.1", "http://[bad"])
+def test_an_emulators_address_that_is_none_is_an_input_error(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", address)
+    with pytest.raises(InputError, match="STORAGE_EMULATOR_HOST"), open_gcs_store("gs://bucket/prefix"):
         pass
 
 

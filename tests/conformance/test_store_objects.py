@@ -75,6 +75,13 @@ def test_replacing_what_is_not_there_creates_nothing(store: Store) -> None:
     assert store.find(NAME) is None
 
 
+def test_a_replacement_names_a_generation_and_is_a_document(store: Store) -> None:
+    for data, generation in ((b"x", 0), (b"x", -1), (b"x" * (8 * 1024 * 1024 + 1), 1)):
+        with pytest.raises(ValueError, match="replace"):
+            store.replace(NAME, data, generation=generation)
+    assert store.find(NAME) is None
+
+
 def test_replacing_by_the_bytes_that_are_there_is_our_own_lost_reply(store: Store) -> None:
     first = store.create(NAME, b"1")
     second = store.replace(NAME, b"2 and a nonce", generation=first.generation)
