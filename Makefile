@@ -2,6 +2,8 @@
 .DEFAULT_GOAL := help
 .PHONY: help demo test check bench nightly clean
 BIN := .venv/bin
+# The documents' examples say `python` and `penstock`, as in an environment that is active.
+TEST := PATH="$(CURDIR)/.venv/bin:$$PATH" $(BIN)/python -m pytest
 
 help:           ## Say what can be made
 	@sed -n 's/^\([a-z]*\): *.*## \(.*\)/  make \1\t\2/p' Makefile
@@ -16,17 +18,17 @@ check:          ## Format, lint, types, import contracts, unit tests
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -q tests/unit
+	$(TEST) -q tests/unit
 
 test:           ## Run all tests; servers they need are installed where that needs no question (make test ARGS="-k fence")
 	@.ci/setup all
 	@$(BIN)/python -m tests.servers.install
-	$(BIN)/python -m pytest $(ARGS)
+	$(TEST) $(ARGS)
 
 nightly:        ## Run all tests and those that take too long for every day
 	@.ci/setup all
 	@$(BIN)/python -m tests.servers.install
-	$(BIN)/python -m pytest -m "nightly or not nightly" $(ARGS)
+	$(TEST) -m "nightly or not nightly" $(ARGS)
 
 bench:          ## Measure against other tools and write docs/benchmarks.md
 	@.ci/setup all

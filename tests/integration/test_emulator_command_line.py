@@ -28,7 +28,7 @@ def served(tmp_path: Path, *options: str) -> Iterator[tuple[Cloud, subprocess.Po
     process = subprocess.Popen(command, text=True, **pipes)
     assert process.stderr is not None
     try:
-        match = re.search(r"127\.0\.0\.1:\d+", process.stderr.readline())
+        match = re.search(r"127\.0\.0\.1:\d+", first_line(process.stderr.fileno()))
         assert match is not None
         clients = Cloud(match[0])
         yield clients, process
@@ -36,6 +36,14 @@ def served(tmp_path: Path, *options: str) -> Iterator[tuple[Cloud, subprocess.Po
     finally:
         process.terminate()
         process.communicate(timeout=20)
+
+
+def first_line(stream: int) -> str:
+    """Read one line and no byte more: what a buffered `readline` takes besides, `communicate` never sees."""
+    line = b""
+    while not line.endswith(b"\n") and (byte := os.read(stream, 1)):
+        line += byte
+    return line.decode()
 
 
 def logs(address: str, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -23,6 +23,7 @@ from tests.servers.programs import (
     FAKE_GCS_CACHED,
     FAKE_GCS_VERSION,
     ServerMissingError,
+    find_curl,
     find_fake_gcs,
     find_mariadb,
     find_mariadb_odbc,
@@ -36,6 +37,7 @@ PACKAGES: dict[Callable[[], object], list[str]] = {
     find_postgres: ["postgresql"],
     find_mariadb: ["mariadb-server-core", "mariadb-client-core"],
     find_mariadb_odbc: ["odbc-mariadb", "unixodbc"],
+    find_curl: ["curl"],
 }
 _POLICY = Path("/usr/sbin/policy-rc.d")
 _CLUSTER_POLICY = Path("/etc/postgresql-common/createcluster.d/penstock-tests.conf")

@@ -70,6 +70,13 @@ def find_fake_gcs() -> Path:
     return found
 
 
+def find_curl() -> str:
+    """Return curl, with which the documents' examples for the shell are tried; ServerMissingError."""
+    if found := _first("curl"):
+        return str(found)
+    raise ServerMissingError("curl", f"run `{HOW_TO_GET_ALL}`, or `apt-get install curl`")
+
+
 def find_uv() -> str:
     """Return uv: that on PATH, else that which set up the checkout; ServerMissingError."""
     found = [shutil.which("uv"), *map(str, sorted(CHECKOUT.glob(".tools/uv-*/bin/uv"), reverse=True))]
