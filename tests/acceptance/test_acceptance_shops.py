@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 
+from tests.acceptance.days import DAYS
 from tests.acceptance.oracle import BusinessDay, revenue_of, rows_of, total_of
 from tests.acceptance.shop_tables import Database, create_shop, source_table
 from tests.acceptance.shops import SHOPS, build_shop
@@ -45,3 +46,23 @@ def test_a_database_holds_the_shop_as_it_is_in_memory(name: str, database: str, 
     assert sorted((key, Decimal(str(amount)), status) for key, amount, status in rows) == sorted(
         (row.key, row.amount, row.status) for row in shop.rows
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "hours"),
+    [
+        ("plain", 24),
+        ("23_hours", 23),
+        ("25_hours", 25),
+        ("no_midnight", 23),
+        ("no_midnight_before", 24),
+        ("two_midnights", 25),
+        ("half_hour_change", 24.5),
+        ("plus_14", 24),
+        ("plus_0545", 24),
+        ("after_a_skipped_day", 24),
+    ],
+)
+def test_the_days_are_as_odd_as_they_are_called(name: str, hours: float) -> None:
+    first, last_minute = DAYS[name].first_and_last_minute()
+    assert ((last_minute - first).total_seconds() + 60) / 3600 == hours
