@@ -36,7 +36,7 @@ def _connect(text: str, say: Say) -> Source:
 
                 return PostgresSource(url)
             case "mysql" | "mariadb":
-                from exporter.mysql import connect_mysql  # noqa: PLC0415 - see above
+                from exporter.mysql_connect import connect_mysql  # noqa: PLC0415 - see above
 
                 return connect_mysql(url, say)
             case "sqlite":

@@ -19,8 +19,3 @@ class HttpResponse:
 def json_response(value: object, status: int = 200) -> HttpResponse:
     """An answer in JSON, laid out as Google's APIs do."""
     return HttpResponse(status, "application/json; charset=UTF-8", (json.dumps(value, indent=2) + "\n").encode())
-
-
-def text_response(text: str, status: int = 200) -> HttpResponse:
-    """An answer in plain text."""
-    return HttpResponse(status, "text/plain; charset=UTF-8", text.encode())

@@ -29,9 +29,6 @@ RESTARTED_MESSAGE = "The attempt was lost when the emulator restarted."
 RETRY_MESSAGE = "System will retry after 0:00:00 from lastTransitionTime for attempt {attempt}."
 """Text of the Retry condition; `attempt` counts from 0."""
 
-OTHER_TASKS_GO_ON = True
-"""Whether the tasks that are left still run after one has failed for good."""
-
 DELETED_KEPT_SECONDS = 30 * 24 * 3600.0
 """How long a deleted job or execution is shown under show_deleted: its expire_time."""
 

@@ -8,7 +8,6 @@ No job lists or deletes; the adapters `staging.gcs` and `staging.folder` pass on
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -94,12 +93,4 @@ class Store(Protocol):
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         """Current objects whose name begins with `prefix`, in name order. For `gc` and people, never for a job."""
-        ...
-
-
-class OpenStore(Protocol):
-    """How a `Store` is had from its URL; see `staging.open_store`."""
-
-    def __call__(self, url: str) -> AbstractContextManager[Store]:
-        """Open it; closing releases connections only."""
         ...

@@ -8,22 +8,8 @@ import pytest
 
 from staging.config_file import load_pipeline
 from staging.errors import InputError
+from tests.integration.cloudrun_harness import BASE
 
-BASE = """\
-name = "daily_revenue"
-[source]
-url = "env:SHOP_URL"
-table = "purchases"
-key = "user_id"
-time = "purchased_at"
-columns = ["amount"]
-timezone = "Europe/Berlin"
-[staging]
-url = "gs://bucket/prefix"
-[target]
-url = "env:REVENUE_URL"
-table = "revenue"
-"""
 CLOUD = """\
 [cloud]
 project = "acme-data"
