@@ -3,10 +3,25 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from staging.documents import Document, Instant, Money, Part, Sha256
 from staging.manifest import Count, ShardFile
+
+
+class Lease(Part):
+    """Who works on the day now. It saves work and proves nothing: only the fence keeps a late writer out.
+
+    `holder` is for people: user, host and process. `nonce` is the process's own. The lease began at `since`, by the
+    holder's clock; it ends `seconds` after the head was last written, by the storage service's.
+    """
+
+    holder: str
+    nonce: str
+    since: Instant
+    seconds: Annotated[int, Field(ge=1)]
 
 
 class Head(Document):
@@ -14,7 +29,7 @@ class Head(Document):
 
     `head_id` is drawn once when the head is made. `fence` rises by one with each run. `export_id` is the current
     export of the day, None before the first. `nonce` is new with every write, so that a lost reply can be told
-    from somebody else's write.
+    from somebody else's write. `lease` is None when nobody works on the day.
     """
 
     head_id: str
@@ -25,6 +40,7 @@ class Head(Document):
     export_id: str | None
     nonce: str
     updated_at: Instant
+    lease: Lease | None = None
 
 
 class RunRecord(Document):
