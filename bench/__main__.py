@@ -20,8 +20,8 @@ from typing import Any
 from bench.measure import BENCH, CHECKOUT, PEERS, save
 from bench.report import write_report
 from bench.scenario_export import export_mariadb, export_postgres, export_sizes, export_wide
+from bench.scenario_felt import felt
 from bench.scenario_load import load
-from bench.scenario_naive import naive
 from bench.scenario_task import task
 from tests.servers.mariadb import MariadbServer
 from tests.servers.postgres import PostgresServer
@@ -58,6 +58,9 @@ def _scenarios(rounds: int, *, full: bool) -> dict[str, Callable[[Path], dict[st
     def mariadb(measure: Callable[[MariadbServer, Path], dict[str, Any]], *, durable: bool = False) -> Any:
         return lambda folder: _with(MariadbServer, measure, folder, durable=durable)
 
+    def shop(*, pinned: bool) -> Any:
+        return lambda server, folder: felt(server, folder, 2 * MILLION, 3, pinned=pinned)
+
     return {
         "task": lambda _: task(4 * rounds),
         "export_postgres": postgres(lambda server, folder: export_postgres(server, folder, 5 * MILLION, rounds)),
@@ -66,8 +69,10 @@ def _scenarios(rounds: int, *, full: bool) -> dict[str, Callable[[Path], dict[st
         "export_wide": postgres(lambda server, folder: export_wide(server, folder, 2 * MILLION)),
         "load_postgres": postgres(lambda server, folder: load(server, folder, MILLION, rounds)),
         "load_mariadb": mariadb(lambda server, folder: load(server, folder, MILLION, rounds)),
-        "naive_postgres": postgres(lambda server, folder: naive(server, folder, 2 * MILLION, 3), durable=True),
-        "naive_mariadb": mariadb(lambda server, folder: naive(server, folder, 2 * MILLION, 3), durable=True),
+        "felt_postgres": postgres(shop(pinned=False), durable=True),
+        "felt_mariadb": mariadb(shop(pinned=False), durable=True),
+        "felt_pinned_postgres": postgres(shop(pinned=True), durable=True),
+        "felt_pinned_mariadb": mariadb(shop(pinned=True), durable=True),
     }
 
 

@@ -58,6 +58,10 @@ def fill_postgres(server: PostgresServer, rows: int, *, users: int = 1_000_000, 
         )
         connection.execute("ALTER TABLE purchases ADD PRIMARY KEY (purchase_id)")
         connection.execute("CREATE INDEX ON purchases (purchased_at)")
+        connection.execute(
+            "CREATE TABLE stock AS SELECT n AS item_id, 1000000 AS pieces FROM generate_series(1, 1000) n"
+        )
+        connection.execute("ALTER TABLE stock ADD PRIMARY KEY (item_id)")
         connection.commit()
         connection.autocommit = True
         connection.execute("VACUUM ANALYZE purchases")
@@ -75,6 +79,10 @@ def fill_mariadb(server: MariadbServer, rows: int, *, users: int = 1_000_000) ->
         cursor.execute(
             f"INSERT INTO purchases SELECT seq, (seq * 7919 * 104729) % {users}, ((seq * 31) % 100000) / 100,"
             f" '2026-11-14' + INTERVAL (seq * (86399000000 DIV {rows})) MICROSECOND FROM seq_1_to_{rows}"
+        )
+        cursor.execute(
+            "CREATE TABLE stock (item_id INT NOT NULL PRIMARY KEY, pieces INT NOT NULL)"
+            " SELECT seq AS item_id, 1000000 AS pieces FROM seq_1_to_1000"
         )
         connection.commit()
         cursor.execute("ANALYZE TABLE purchases")

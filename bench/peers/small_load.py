@@ -1,44 +1,67 @@
 """A shop's small steady load, open loop: `URL SECONDS TPS`. Prints [due seconds, latency ms] of each transaction.
 
-One transaction: read one purchase, insert one, commit. It begins when it is due, whether or not the one before is
-over, so a stall is felt by all who come meanwhile. Times are CLOCK_MONOTONIC's. A line on stdin ends it.
+One transaction of six statements: read two purchases, insert one, take it off the stock, read the stock, commit. It
+begins when it is due, whether or not the one before is over, so a stall is felt by all who come meanwhile. Times are
+CLOCK_MONOTONIC's. A line on stdin ends it.
 """
 
+import gc
 import json
 import queue
 import sys
 import threading
 import time
+from typing import Any
 
-from sqlalchemy import create_engine, text
+import psycopg
+import pymysql
+from sqlalchemy import make_url
 
-url, seconds, tps = sys.argv[1], float(sys.argv[2]), int(sys.argv[3])
-engine = create_engine(url, pool_size=32, max_overflow=0)
-insert = text(
-    "INSERT INTO purchases (purchase_id, user_id, amount, purchased_at) VALUES (:id, :user, 1.00, '2026-11-20 12:00:00')"
-)
-read = text("SELECT amount FROM purchases WHERE purchase_id = :id")
-due: queue.Queue[tuple[int, float]] = queue.Queue()
+url, seconds, tps = make_url(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
+WORKERS = 16
+
+
+def connect() -> Any:
+    place = {"host": url.host, "port": url.port, "user": url.username, "password": url.password}
+    if url.get_backend_name() == "postgresql":
+        return psycopg.connect(**place, dbname=url.database)
+    return pymysql.connect(**place, database=url.database)
+
+
+due: queue.SimpleQueue[tuple[int, float]] = queue.SimpleQueue()
 latencies: list[tuple[float, float]] = []
 base = time.time_ns() // 1000
 
 
 def serve() -> None:
-    with engine.connect() as connection:
-        while True:
-            number, at = due.get()
-            if number < 0:
-                return
-            connection.execute(read, {"id": 1 + number * 7919 % 100_000})
-            connection.execute(insert, {"id": base + number, "user": number})
-            connection.commit()
-            latencies.append((at, (time.monotonic() - at) * 1000))
+    connection = connect()
+    cursor = connection.cursor()
+    while True:
+        number, at = due.get()
+        if number < 0:
+            connection.close()
+            return
+        for one in (7919, 104729):
+            cursor.execute("SELECT amount FROM purchases WHERE purchase_id = %s", (1 + number * one % 100_000,))
+            cursor.fetchall()
+        cursor.execute(
+            "INSERT INTO purchases (purchase_id, user_id, amount, purchased_at)"
+            " VALUES (%s, %s, 1.00, '2026-11-20 12:00:00')",
+            (base + number, number),
+        )
+        cursor.execute("UPDATE stock SET pieces = pieces - 1 WHERE item_id = %s", (1 + number * 7919 % 1000,))
+        cursor.execute("SELECT pieces FROM stock WHERE item_id = %s", (1 + number * 7919 % 1000,))
+        cursor.fetchall()
+        connection.commit()
+        latencies.append((at, (time.monotonic() - at) * 1000))
 
 
-workers = [threading.Thread(target=serve) for _ in range(32)]
+workers = [threading.Thread(target=serve) for _ in range(WORKERS)]
 for worker in workers:
     worker.start()
 time.sleep(1)  # connections stand
+gc.freeze()
+gc.disable()  # a pause of our own is no stall of the server's
 began = time.monotonic()
 stop = threading.Event()
 threading.Thread(target=lambda: (sys.stdin.readline(), stop.set()), daemon=True).start()

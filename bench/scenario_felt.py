@@ -1,0 +1,111 @@
+"""What a shop with a small steady load feels: alone, beside our export as it comes, beside one that spares nothing, and
+beside 16 tasks that ask the database themselves.
+
+Twice: all on the same cores; and, where there are two or more, server and shop on one core, who reads on the others.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from bench.measure import BENCH, PEERS, run_job
+from bench.processes import pin
+from bench.shops import DAY, fill_mariadb, fill_postgres, write_pipeline
+from tests.servers.mariadb import MariadbServer
+from tests.servers.postgres import PostgresServer
+
+TPS = 60
+TASKS = 16
+USERS = 1_000_000
+NOBODY, OURS, UNPACED = "nobody", "one Penstock export", "one Penstock export, flat out in one snapshot"
+NAIVE = f"{TASKS} tasks with a range query each"
+_WAIT_SECONDS = 3
+_ALONE_SECONDS = 12
+_LIMIT_SECONDS = 600
+
+
+def felt(
+    server: PostgresServer | MariadbServer, folder: Path, rows: int, rounds: int, *, pinned: bool
+) -> dict[str, Any]:
+    """Latencies (ms, from the due time) of the steady load in each of the four, `rounds` times in turn."""
+    fill = fill_postgres if isinstance(server, PostgresServer) else fill_mariadb
+    database = fill(server, rows, users=USERS)  # type: ignore[operator] # one of two functions of one shape
+    url, staging = server.url(database), folder / f"staging-felt-{server.name}"
+    config = write_pipeline(folder / f"felt-{server.name}.toml", source=url, staging=staging, shards=TASKS)
+
+    def export(name: str, **settings: str) -> None:
+        run_job("exporter", config, DAY, f"felt-{name}", "--fresh-export", **settings)
+
+    def many_tasks() -> None:
+        step = USERS // TASKS
+        script = [str(PEERS), str(BENCH / "peers" / "naive_task.py"), url]
+        tasks = [
+            subprocess.Popen([*script, str(n * step), str((n + 1) * step - 1)], stdout=subprocess.DEVNULL)
+            for n in range(TASKS)
+        ]
+        codes = [task.wait() for task in tasks]
+        if any(codes):
+            raise RuntimeError("a naive task failed")
+
+    beside: dict[str, Callable[[int], None]] = {
+        NOBODY: lambda _: time.sleep(_ALONE_SECONDS),
+        OURS: lambda n: export(f"ours-{n}"),
+        UNPACED: lambda n: export(f"unpaced-{n}", PENSTOCK_EXPORT__READ="snapshot"),
+        NAIVE: lambda _: many_tasks(),
+    }
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in beside}
+    with _cores(server, pinned=pinned) as load_cores:
+        for number in range(rounds):
+            for name, work in beside.items():
+                found[name].append(_felt(url, lambda work=work, number=number: work(number), load_cores))  # type: ignore[misc]
+                print(f"  round {number} {name}: {found[name][-1]['seconds']} s", file=sys.stderr, flush=True)
+    server.drop_database(database)
+    shutil.rmtree(staging)
+    return {"rows": rows, "tps": TPS, "pinned": pinned, "beside": found}
+
+
+@contextmanager
+def _cores(server: PostgresServer | MariadbServer, *, pinned: bool) -> Iterator[set[int]]:
+    """Give server and load a core of their own and the others to us, for a while."""
+    everywhere = os.sched_getaffinity(0)
+    if not pinned:
+        yield everywhere
+        return
+    core = {min(everywhere)}
+    pin(server, core)
+    os.sched_setaffinity(0, everywhere - core)
+    try:
+        yield core
+    finally:
+        os.sched_setaffinity(0, everywhere)
+
+
+def _felt(url: str, work: Callable[[], None], load_cores: set[int]) -> dict[str, Any]:
+    """Run the work beside the load; keep the latencies of what was due while it ran, with the seconds since it began."""
+    load = subprocess.Popen(
+        [str(PEERS), str(BENCH / "peers" / "small_load.py"), url, str(_LIMIT_SECONDS), str(TPS)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    os.sched_setaffinity(load.pid, load_cores)
+    time.sleep(_WAIT_SECONDS)
+    began = time.monotonic()
+    work()
+    ended = time.monotonic()
+    out, _ = load.communicate("stop\n")
+    felt_then = [(due, latency) for due, latency in json.loads(out) if began <= due <= ended]
+    return {
+        "seconds": round(ended - began, 2),
+        "due_seconds": [round(due - began, 3) for due, _ in felt_then],
+        "latencies_ms": [round(latency, 2) for _, latency in felt_then],
+    }
