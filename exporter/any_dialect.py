@@ -22,6 +22,7 @@ from sqlalchemy.types import TypeEngine
 from exporter.catalogue import Catalogue, ReflectedColumn, scrub
 from exporter.driver_rows import BATCH_ROWS, frames_of
 from exporter.exact_types import plan_decimal
+from exporter.sliced_source import Slices, refuse_slices
 from exporter.source import Bound, Carried, Estimate, Probe, SourceColumn, Statement, TableName, TimeKind, Wire
 from exporter.time_column import INSTANT
 from staging.errors import InputError, PenstockError, UnavailableError
@@ -64,6 +65,15 @@ class AnySource:
         del max_seconds  # only the client can enforce it
         self.catalogue.columns(table)
         return AnySnapshot(self, table)
+
+    def why_no_slices(self, table: TableName) -> str:
+        """Return why there are none."""
+        del table
+        return f"what would prove a read in slices is not known for {self.dialect}"
+
+    def begin_slices(self, table: TableName) -> Slices:
+        """Refuse."""
+        raise refuse_slices(table, self.why_no_slices(table))
 
     def interrupt(self) -> None:
         """Close the connection under the statement: there is no common way to cancel one."""

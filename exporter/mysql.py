@@ -26,6 +26,7 @@ from exporter.mysql_pieces import find_key_range, read_along_key, read_along_tim
 from exporter.mysql_rows import RowReader
 from exporter.mysql_types import folding, plan_carried, time_kind
 from exporter.probes import plan_probe
+from exporter.sliced_source import Slices, refuse_slices
 from exporter.source import Bound, Estimate, Probe, SourceColumn, Statement, TableName, TimeKind
 from exporter.time_column import utc_text
 from staging.errors import InputError, PenstockError
@@ -88,6 +89,15 @@ class MysqlSource:
         self.rows.run(f"SELECT 1 FROM {table_sql} LIMIT 0", f"hold the definition of {table}")  # noqa: S608 - quoted
         as_of = datetime.fromisoformat(as_of).replace(tzinfo=UTC)
         return MysqlSnapshot(self, table, table_sql, as_of=as_of, evidence=evidence)
+
+    def why_no_slices(self, table: TableName) -> str:
+        """Return why there are none."""
+        del table
+        return "this version reads MySQL and MariaDB in snapshots only"
+
+    def begin_slices(self, table: TableName) -> Slices:
+        """Refuse."""
+        raise refuse_slices(table, self.why_no_slices(table))
 
     def interrupt(self) -> None:
         """Kill what the reading connection runs, by a connection of its own."""

@@ -29,6 +29,7 @@ from exporter.catalogue import Catalogue
 from exporter.postgres_errors import translate_error
 from exporter.postgres_types import base_type, plan_carried, time_kind
 from exporter.probes import plan_probe
+from exporter.sliced_source import Slices, refuse_slices
 from exporter.source import Bound, Estimate, Probe, SourceColumn, Statement, TableName, TimeKind
 from exporter.time_column import utc_text
 from staging.errors import InputError, PenstockError
@@ -138,6 +139,15 @@ class PostgresSource:
             as_of=_EPOCH + timedelta(microseconds=micros),
             evidence={"snapshot": snapshot, "lsn": position, "backend_pid": str(backend)},
         )
+
+    def why_no_slices(self, table: TableName) -> str:
+        """Return why there are none."""
+        del table
+        return "this version reads PostgreSQL in snapshots only"
+
+    def begin_slices(self, table: TableName) -> Slices:
+        """Refuse."""
+        raise refuse_slices(table, self.why_no_slices(table))
 
     def interrupt(self) -> None:
         """Ask the server to cancel what it runs for us."""

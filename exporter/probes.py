@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from exporter.question import PlannedRead
-from exporter.source import Probe, Snapshot, SourceColumn, Statement
+from exporter.source import OpenTable, Probe, SourceColumn, Statement
 from staging.errors import InputError
 
 
-def run_probes(read: PlannedRead, snapshot: Snapshot) -> None:
+def run_probes(read: PlannedRead, table: OpenTable) -> None:
     """Raise InputError if the table holds a row whose time says nothing, or what the database's adapter knows."""
     key, time, *_ = read.columns
-    probes = [*snapshot.probes(read.statement, read.columns)]
+    probes = [*table.probes(read.statement, read.columns)]
     if time.nullable:
         probes.insert(0, plan_probe(read.statement, key, f"{time.quoted} IS NULL", f"Column {time.name} is NULL"))
     for probe in probes:
-        if rows := snapshot.fetch(probe.sql):
+        if rows := table.fetch(probe.sql):
             raise InputError(
                 probe.tell(rows[0]),
                 why="It would be left out of every export, or changed, without a word.",

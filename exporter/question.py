@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from exporter.columns import ReadPlan, plan_columns
-from exporter.source import Snapshot, SourceColumn, Statement, TableName
+from exporter.source import OpenTable, SourceColumn, Statement, TableName
 from exporter.time_column import plan_bounds
 from exporter.where_clause import check_where
 from staging.config import Pipeline
@@ -36,21 +36,21 @@ class PlannedRead:
     statement: Statement
 
 
-def plan_read(question: DayQuestion, snapshot: Snapshot, dialect: str) -> PlannedRead:
+def plan_read(question: DayQuestion, table: OpenTable, dialect: str) -> PlannedRead:
     """Return the statement; InputError for what can't be carried exactly. Reads the catalogue, and no row."""
     source = question.pipeline.source
     where = check_where(source.where, dialect=dialect)
-    found = snapshot.describe()
+    found = table.describe()
     plan = plan_columns(source, found)
     columns = tuple(found[column.name] for column in plan.columns)
     low, high = plan_bounds(plan.time_kind, question.window, question.names.day, load_zone(source.column_timezone))
     statement = Statement(
         select=plan.select,
-        table=snapshot.table_sql,
+        table=table.table_sql,
         time=columns[1].quoted,
         low=low,
         high=high,
         where=where,
-        literal=snapshot.literal,
+        literal=table.literal,
     )
     return PlannedRead(plan, columns, statement)

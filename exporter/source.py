@@ -10,9 +10,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import Enum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import polars as pl
+
+if TYPE_CHECKING:
+    from exporter.sliced_source import Slices
 
 
 class Wire(Enum):
@@ -140,17 +143,15 @@ class Estimate:
     how: str
 
 
-class Snapshot(Protocol):
-    """What the database held at one instant. Used by one thread at a time, but `Source.interrupt`."""
+class OpenTable(Protocol):
+    """A table or view that can be looked at: what a snapshot of it and a read in slices share.
 
-    @property
-    def as_of(self) -> datetime:
-        """The instant, by the database's clock, UTC."""
-        ...
+    Used by one thread at a time, but `Source.interrupt`.
+    """
 
     @property
     def evidence(self) -> dict[str, str]:
-        """What the server says of the snapshot: log position and the like."""
+        """What the server says of the read: log position and the like."""
         ...
 
     @property
@@ -181,12 +182,21 @@ class Snapshot(Protocol):
         """Return how many rows the statement will give, cheaply where the database can tell."""
         ...
 
-    def read(self, statement: Statement, estimate: Estimate) -> Iterator[pl.DataFrame]:
-        """Run the statement and give its rows in batches, never all at once. Blocks while the server works."""
+    def close(self) -> None:
+        """End what is open for it; safe to call twice."""
         ...
 
-    def close(self) -> None:
-        """End the transaction; safe to call twice."""
+
+class Snapshot(OpenTable, Protocol):
+    """What the database held at one instant: one transaction, all of whose statements see the same."""
+
+    @property
+    def as_of(self) -> datetime:
+        """The instant, by the database's clock, UTC."""
+        ...
+
+    def read(self, statement: Statement, estimate: Estimate) -> Iterator[pl.DataFrame]:
+        """Run the statement and give its rows in batches, never all at once. Blocks while the server works."""
         ...
 
 
@@ -215,6 +225,14 @@ class Source(Protocol):
 
     def begin_snapshot(self, table: TableName, *, max_seconds: int) -> Snapshot:
         """Fix an instant and hold the table's definition. The server itself ends what lasts longer than that."""
+        ...
+
+    def why_no_slices(self, table: TableName) -> str:
+        """Return why the table can't be read in slices that a seal proves, a clause without a stop; "" where it can."""
+        ...
+
+    def begin_slices(self, table: TableName) -> Slices:
+        """Set up the reading connection for short statements (see `sliced_source`); InputError of `why_no_slices`."""
         ...
 
     def interrupt(self) -> None:

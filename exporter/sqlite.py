@@ -27,6 +27,7 @@ from sqlalchemy.exc import DBAPIError
 
 from exporter.catalogue import Catalogue
 from exporter.probes import plan_probe
+from exporter.sliced_source import Slices, refuse_slices
 from exporter.source import Bound, Estimate, Probe, SourceColumn, Statement, TableName, TimeKind, Wire
 from exporter.sqlite_types import Declared, read_declared
 from staging.errors import InputError, PenstockError, UnavailableError
@@ -109,6 +110,15 @@ class SqliteSource:
         ((schema_version,),) = self.run("PRAGMA schema_version", "begin a snapshot")
         evidence = {"schema_version": str(schema_version)}
         return SqliteSnapshot(self, table, as_of=datetime.fromisoformat(now), evidence=evidence)
+
+    def why_no_slices(self, table: TableName) -> str:
+        """Return why there are none."""
+        del table
+        return "SQLite has no row versions and no clock that writers share"
+
+    def begin_slices(self, table: TableName) -> Slices:
+        """Refuse."""
+        raise refuse_slices(table, self.why_no_slices(table))
 
     def interrupt(self) -> None:
         """Do nothing: ADBC's driver can't stop SQLite, which works inside this process and ends with it."""
