@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
 
 import polars as pl
 
@@ -13,9 +12,9 @@ from exporter.decode import Decoder
 from exporter.probes import run_probes
 from exporter.question import DayQuestion, PlannedRead, plan_read
 from exporter.reading import Reading
-from exporter.row_groups import plan_row_group_rows, sample_row_bytes
 from exporter.shard_count import plan_shards
-from exporter.shard_sink import Failure, ShardObject, ShardSink, commit_all
+from exporter.shard_sink import commit_all
+from exporter.shard_writing import ShardWriting
 from exporter.snapshot_guard import SnapshotGuard
 from exporter.source import Estimate, Snapshot, Source
 from exporter.tally import Tally
@@ -37,7 +36,7 @@ def read_shards(question: DayQuestion, source: Source, store: Store, cancel: Can
         run_probes(read, snapshot)
         estimate = snapshot.estimate(read.statement)
         shards, why_shards = plan_shards(config.shards, estimate)
-        writing = _Writing(question, store, progress, Tally(read.plan, shards), shards, estimate)
+        writing = ShardWriting(question, store, progress, Tally(read.plan, shards), shards, estimate)
         with Reading(lambda: _rows(snapshot, read, estimate, guard), source, guard) as reading:
             zone = load_zone(question.pipeline.source.column_timezone)
             writing.write(Decoder(read.plan, question.window, zone).decode(reading.batches()))
@@ -65,46 +64,6 @@ def _rows(snapshot: Snapshot, read: PlannedRead, estimate: Estimate, guard: Snap
     with closing(snapshot):
         yield from snapshot.read(read.statement, estimate)
     guard.release()
-
-
-@dataclass
-class _Writing:
-    """Decoded frames on their way into the shards' objects."""
-
-    question: DayQuestion
-    store: Store
-    progress: Progress
-    tally: Tally
-    shards: int
-    estimate: Estimate
-    objects: list[ShardObject] = field(default_factory=list)
-
-    def write(self, frames: Iterator[pl.DataFrame]) -> None:
-        """Write all frames; the objects are finished then, and uncommitted."""
-        row_bytes, counted = sample_row_bytes(self.tally.count(frames))
-        row_group_rows = plan_row_group_rows(
-            budget_bytes=self.question.pipeline.export.row_group_bytes,
-            shards=self.shards,
-            row_bytes=row_bytes,
-            expected_rows=self.estimate.rows,
-        )
-        sink = ShardSink(self._create_object, self.tally.shard_column, self.shards, row_group_rows)
-        sink.write(self._told(counted), self.tally.schema())
-
-    def _create_object(self, shard: int, failure: Failure) -> ShardObject:
-        name = self.question.names.shard_file(self.question.export_id, shard)
-        self.objects.append(ShardObject(shard, name, self.store.create_stream(name), failure))
-        return self.objects[-1]
-
-    def _told(self, frames: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-        expected = self.estimate.rows or None
-        for frame in frames:
-            self.progress.emit(rows=self.tally.rows, size_bytes=self._written_bytes(), expected_rows=expected)
-            yield frame
-        self.progress.emit(rows=self.tally.rows, size_bytes=self._written_bytes(), note="finishing files", last=True)
-
-    def _written_bytes(self) -> int:
-        return sum(made.size_bytes for made in list(self.objects))
 
 
 def _describe_source(question: DayQuestion, source: Source, snapshot: Snapshot, read: PlannedRead) -> manifest.Source:
