@@ -19,7 +19,7 @@ from urllib.parse import unquote, urlsplit
 import google_crc32c
 
 from staging.errors import InputError
-from staging.folder_files import folder_errors, locked, read_all, read_chunks, sweep, walk_to
+from staging.folder_files import folder_errors, locked, read_all, read_chunks, remove_file, sweep, walk_to
 from staging.folder_reading import check_bytes, list_objects, open_object
 from staging.folder_writer import TEMPORARY, FolderWriter
 from staging.local_file import new_local_file, write_to_local_file
@@ -129,6 +129,15 @@ class FolderStore:
         """See `Store.list`."""
         with folder_errors(self._folder, prefix):
             yield from list_objects(self._folder, check_list_prefix(prefix))
+
+    def delete(self, name: str, *, generation: int) -> None:
+        """See `Store.delete`. Folders that are empty then go, too; the records of generations stay."""
+        with folder_errors(self._folder, name), self._locked():
+            with open_object(self._folder, check_object_name(name)) as found:
+                if found is not None and found.info.generation != generation:
+                    raise generation_changed(name, generation, found.info.generation, to="deleted")
+            if found is not None:
+                remove_file(self._folder, name.split("/"))
 
     @contextmanager
     def _reading(self, name: str, generation: int | None) -> Iterator[tuple[int, ObjectInfo]]:

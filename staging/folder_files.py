@@ -87,6 +87,24 @@ def _enter(here: int, segment: str, *, create: bool) -> int:
     return os.open(segment, flags, dir_fd=here)
 
 
+def remove_file(folder: Path, segments: Sequence[str]) -> None:
+    """Remove a file, and the inner folders on its way that are empty then; nothing happens where there is none."""
+    *inner, leaf = segments
+    with suppress(FileNotFoundError), walk_to(folder, inner, create=False) as here:
+        os.unlink(leaf, dir_fd=here)
+        os.fsync(here)
+    for depth in range(len(inner), 0, -1):
+        try:
+            with walk_to(folder, inner[: depth - 1], create=False) as here:
+                os.rmdir(inner[depth - 1], dir_fd=here)
+        except FileNotFoundError:
+            continue  # somebody else's deletion was faster
+        except OSError as exc:
+            if exc.errno in (errno.ENOTEMPTY, errno.EEXIST):
+                return
+            raise
+
+
 def open_temporary(here: int) -> tuple[int, str]:
     """Make a new file that this process holds locked, so that `sweep` knows it is alive. Returns (descriptor, name)."""
     while True:

@@ -19,6 +19,7 @@ from staging.store import ObjectInfo
 from staging.store_errors import exists, writer_over
 
 TEMPORARY = (RESERVED_FOLDER, "temporary")
+_FOLDERS_VANISH = 20  # times in a row
 
 
 class FolderWriter:
@@ -105,6 +106,12 @@ class FolderWriter:
             return found.info
 
     def _give_name(self, rename: Callable[..., None], *, after: int) -> ObjectInfo:
+        for _ in range(_FOLDERS_VANISH):
+            with suppress(FileNotFoundError):  # a deletion took the empty folder away in between
+                return self._try_name(rename, after=after)
+        return self._try_name(rename, after=after)
+
+    def _try_name(self, rename: Callable[..., None], *, after: int) -> ObjectInfo:
         *inner, leaf = self._name.split("/")
         with (
             walk_to(self._folder, (*RECORDS, *inner, leaf), create=True) as records,
@@ -121,7 +128,7 @@ class FolderWriter:
                     )
                 os.fsync(self._fd)
                 rename(self._temporary, leaf, src_dir_fd=here, dst_dir_fd=there)
-            except FileExistsError:
+            except (FileExistsError, FileNotFoundError):
                 give_back(records, generation)
                 raise
             os.fsync(there)

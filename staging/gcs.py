@@ -2,7 +2,8 @@
 
 Needs on the bucket: storage.objects.create, storage.objects.get, storage.objects.list (without it a missing object
 answers 403), and on `{prefix}/heads/` storage.objects.delete, which GCS asks of whoever replaces an object.
-roles/storage.objectUser has all four. The bucket needs uniform access and no retention policy on the heads.
+roles/storage.objectUser has all four. The bucket needs uniform access and no retention policy on the heads. `delete`,
+which no job calls, needs storage.objects.delete on the whole prefix, and the objects not to be under retention.
 
 `STORAGE_EMULATOR_HOST` (`http://host:port`) is the client library's own: it is then used without credentials.
 """
@@ -132,6 +133,11 @@ class GcsStore:
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         """See `Store.list`."""
         return (info for info in self._objects.list(check_list_prefix(prefix)) if is_object_name(info.name))
+
+    def delete(self, name: str, *, generation: int) -> None:
+        """See `Store.delete`."""
+        if not self._objects.delete(self._check(name), generation) and (current := self._objects.find(name)):
+            raise generation_changed(name, generation, current.generation, to="deleted")
 
     def _check(self, name: str) -> str:
         return check_object_name(name, prefix=self._objects.prefix)

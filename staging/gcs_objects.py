@@ -139,6 +139,21 @@ class GcsObjects:
             ):
                 yield _info_of_blob(blob.name.removeprefix(self._prefix), blob)
 
+    def delete(self, name: str, generation: int) -> bool:
+        """Delete the object if this generation is the current one; whether there is none now."""
+
+        def attempt(timeout: Timeout) -> bool:
+            try:
+                self._blob(name).delete(if_generation_match=generation, timeout=timeout, retry=None)
+            except api.NotFound:
+                return True  # also after a reply of ours was lost
+            except api.PreconditionFailed:
+                return False
+            return True
+
+        with sdk_errors(self.url, f"delete {name}"):
+            return persist(attempt, self._patience())
+
     def _blob(self, name: str, generation: int | None = None) -> Any:  # noqa: ANN401 - the SDK has no types
         return self._bucket.blob(f"{self._prefix}{name}", generation=generation)
 

@@ -2,7 +2,8 @@
 
 There is no plain overwrite. A write is *create-only* or *replaces a named generation*; both are safe to repeat:
 a reply that was lost is resolved by reading back, so "already there with these very bytes" counts as done.
-No job lists or deletes; the adapters `staging.gcs` and `staging.folder` pass one conformance suite.
+No job lists or deletes: people do, by commands of the chain. The adapters `staging.gcs` and `staging.folder` pass one
+conformance suite.
 """
 
 from __future__ import annotations
@@ -93,4 +94,11 @@ class Store(Protocol):
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         """Current objects whose name begins with `prefix`, in name order. For `gc` and people, never for a job."""
+        ...
+
+    def delete(self, name: str, *, generation: int) -> None:
+        """Delete exactly this generation; nothing happens when there is no such object. For `gc`, never for a job.
+
+        GenerationChangedError when another generation is the current one.
+        """
         ...

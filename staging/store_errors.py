@@ -53,11 +53,13 @@ def check_replacement(data: bytes, generation: int) -> None:
         raise ValueError(f"{len(data)} bytes are no document to replace another by")
 
 
-def generation_changed(name: str, expected: int, current: int | None) -> GenerationChangedError:
-    """Return the error for a replace that met another generation, or none."""
+def generation_changed(
+    name: str, expected: int, current: int | None, *, to: str = "replaced"
+) -> GenerationChangedError:
+    """Return the error for a replace or delete (`to`: replaced, deleted) that met another generation, or none."""
     return GenerationChangedError(
         f"{name} was changed by somebody else.",
-        why=f"Generation {expected} was to be replaced; "
+        why=f"Generation {expected} was to be {to}; "
         + (f"generation {current} is there." if current else "the object is not there."),
         fix="Read it again and decide anew.",
     )

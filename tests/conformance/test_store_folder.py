@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,47 @@ def test_a_generation_is_not_used_again_after_the_object_was_deleted_by_hand(
         store.read("a", generation=first.generation)
     with pytest.raises(GenerationChangedError):
         store.replace("a", b"3", generation=first.generation)
+
+
+# --- deleting -------------------------------------------------------------------------------------------------------
+
+
+def test_deleting_another_generation_than_the_current_one_deletes_nothing(store: FolderStore) -> None:
+    first = store.create("a", b"1")
+    second = store.replace("a", b"2", generation=first.generation)
+    for generation in (first.generation, second.generation + 1):
+        with pytest.raises(GenerationChangedError, match="deleted"):
+            store.delete("a", generation=generation)
+    assert store.read("a") == (b"2", second)
+
+
+def test_folders_that_a_deletion_leaves_empty_go_and_others_stay(store: FolderStore, folder: Path) -> None:
+    infos = [store.create(name, b"x") for name in ("day=1/export=1/shard=0/0.parquet", "day=1/export=2/manifest.json")]
+    store.delete(infos[0].name, generation=infos[0].generation)
+    assert [path.name for path in (folder / "day=1").iterdir()] == ["export=2"]
+    store.delete(infos[1].name, generation=infos[1].generation)
+    assert [path.name for path in folder.iterdir()] == [".penstock"]
+
+
+def test_a_generation_is_not_used_again_after_the_object_was_deleted(
+    store: FolderStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time, "time_ns", lambda: 1_800_000_000_000_000_000)
+    first = store.create("a", b"1")
+    store.delete("a", generation=first.generation)
+    assert store.create("a", b"2").generation > first.generation
+
+
+def test_writers_beside_somebody_who_deletes_the_last_object_of_their_folder_lose_nothing(store: FolderStore) -> None:
+    def come_and_go(own: int) -> None:
+        for number in range(60):
+            info = store.create(f"deep/er/{own}-{number}", b"x")
+            assert store.find(info.name) == info
+            store.delete(info.name, generation=info.generation)
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(come_and_go, range(4)))
+    assert list(store.list("")) == []
 
 
 def test_a_folder_that_was_copied_whole_is_the_same_store(store: FolderStore, folder: Path, tmp_path: Path) -> None:

@@ -58,6 +58,23 @@ def test_a_replace_that_fails_for_a_moment_is_done_once(
     assert proxied_store.read("a") == (DATA, second)
 
 
+@pytest.mark.parametrize("fault", [*REFUSALS, *LOST_REPLIES])
+def test_a_delete_that_fails_for_a_moment_is_done(proxied_store: GcsStore, gcs_proxy: GcsProxy, fault: str) -> None:
+    info = proxied_store.create("a", DATA)
+    gcs_proxy.arm("delete", fault, times=2 if fault in REFUSALS else 1)
+    proxied_store.delete("a", generation=info.generation)
+    assert proxied_store.find("a") is None
+
+
+def test_deleting_another_generation_than_the_current_one_deletes_nothing(proxied_store: GcsStore) -> None:
+    first = proxied_store.create("a", b"1")
+    second = proxied_store.replace("a", b"2", generation=first.generation)
+    for generation in (first.generation, second.generation + 1):
+        with pytest.raises(GenerationChangedError, match="deleted"):
+            proxied_store.delete("a", generation=generation)
+    assert proxied_store.read("a") == (b"2", second)
+
+
 def test_a_lost_reply_is_read_back_even_if_that_fails_at_first(proxied_store: GcsStore, gcs_proxy: GcsProxy) -> None:
     gcs_proxy.arm("insert", "return-503-after-apply", times=2)
     gcs_proxy.arm("stat", "return-503", times=2)

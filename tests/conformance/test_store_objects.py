@@ -101,6 +101,24 @@ def test_only_the_named_generation_is_read(store: Store, tmp_path: Path) -> None
         assert not (tmp_path / "1").exists()
 
 
+def test_a_deleted_object_is_gone_and_its_neighbours_stay(store: Store) -> None:
+    gone, stays = store.create(NAME, b"1"), store.create(f"{NAME}.not", b"2")
+    store.delete(NAME, generation=gone.generation)
+    assert store.find(NAME) is None
+    assert list(store.list("")) == [stays]
+    store.delete(NAME, generation=gone.generation)  # as after a lost reply
+    store.delete("never/was/there", generation=1)
+    assert list(store.list("")) == [stays]
+
+
+def test_a_name_is_free_again_after_its_object_was_deleted_and_gets_another_generation(store: Store) -> None:
+    first = store.create(NAME, b"1")
+    store.delete(NAME, generation=first.generation)
+    second = store.create(NAME, b"22")
+    assert second.generation != first.generation
+    assert store.read(NAME) == (b"22", second)
+
+
 def test_a_missing_object_is_told_by_name(store: Store, tmp_path: Path) -> None:
     assert store.find("a/missing") is None
     with pytest.raises(ObjectMissingError, match="a/missing"):
@@ -183,6 +201,7 @@ def test_a_name_that_is_none_or_leaves_the_prefix_is_refused_by_every_verb(
         lambda: store.read(name),
         lambda: store.download(name, tmp_path / "local"),
         lambda: store.find(name),
+        lambda: store.delete(name, generation=1),
     ):
         with pytest.raises(InputError):
             verb()

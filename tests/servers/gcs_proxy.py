@@ -1,7 +1,7 @@
 """A strict, fault-injecting proxy before fake-gcs-server, as the adapter's tests need it.
 
 Faults have the names of Google's storage-testbench where that has them. What fake-gcs-server gets wrong is done here:
-preconditions on reads, checksums on the way up, and resumable sessions, of which only whole ones reach the server.
+preconditions on reads and deletes, checksums on the way up, and resumable sessions, of which only whole ones reach it.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _RANGE = re.compile(r"bytes (?:(?P<first>\d+)-(?P<last>\d+)|\*)/(?P<total>\d+|\*
 class Request:
     """What came in.
 
-    `kind` is insert (in one request), session, chunk, last, status, cancel, stat, media, list or other.
+    `kind` is insert (in one request), session, chunk, last, status, cancel, stat, media, delete, list or other.
     """
 
     kind: str
@@ -194,8 +194,8 @@ class GcsProxy:
                 return self._chunk(request)
             case "cancel":
                 return self._cancel(request)
-            case "stat" | "media":
-                return self._read(request)
+            case "stat" | "media" | "delete":
+                return self._at_generation(request)
         return self._forward(request)
 
     def _insert(self, request: Request) -> Reply:
@@ -272,7 +272,7 @@ class GcsProxy:
                 session.stored = bytearray()
         return Reply(499)
 
-    def _read(self, request: Request) -> Reply:
+    def _at_generation(self, request: Request) -> Reply:
         match = request.query.get("ifGenerationMatch")
         if match is not None:
             stat = self._send("GET", request.path.removeprefix("/download"), {}, b"")
@@ -344,6 +344,8 @@ def _kind(method: str, path: str, query: dict[str, str], headers: dict[str, str]
         return _kind_of_upload(method, query, headers)
     if method == "GET" and _OBJECT.fullmatch(path):
         return "media" if query.get("alt") == "media" else "stat"
+    if method == "DELETE" and _OBJECT.fullmatch(path):
+        return "delete"
     if method == "GET" and _LIST.fullmatch(path):
         return "list"
     return "other"
