@@ -126,11 +126,12 @@ def _position(bound: Bound) -> int | None:
 class SliceRows:
     """What one slice gave: its rows, fetched whole but not yet decoded, in whatever form the adapter likes.
 
-    `seconds` are those of the server's work where the driver can tell, else of the wall clock from sending the
+    `size_bytes` is about what they take in memory. `seconds` are those of the server's work where the driver can tell, else of the wall clock from sending the
     statement to its last byte.
     """
 
     rows: int
+    size_bytes: int
     seconds: float
     data: Any = field(repr=False)
 
