@@ -94,6 +94,30 @@ def verify(config: Path, day: str, overrides: Sequence[str], *, as_json: bool) -
     verify_command(config, day, overrides, as_json=as_json)
 
 
+@cli.command(short_help="Delete old exports and runs that no day needs.")
+@common
+@click.option(
+    "--older-than",
+    "older_than_days",
+    default=30,
+    show_default=True,
+    type=click.IntRange(1, 36_500),
+    metavar="DAYS",
+    help="Only what was last written longer ago.",
+)
+@click.option("--delete", is_flag=True, help="Delete; without it they are only listed.")
+@json_option
+def gc(config: Path, overrides: Sequence[str], older_than_days: int, *, delete: bool, as_json: bool) -> None:
+    """List exports and runs that no day needs any more, and with --delete delete them.
+
+    Never touched are a day's current export, the last run, what the target may have been loaded from, days that
+    somebody works on, and objects that Penstock did not write.
+    """
+    from chain.command_gc import gc_command
+
+    gc_command(config, overrides, older_than_days=older_than_days, delete=delete, as_json=as_json)
+
+
 @cli.command("demo-shop", short_help="Fill a database with a shop of 1,000,000 purchases.")
 @click.option("--url", required=True, help="SQLAlchemy URL of an SQLite, PostgreSQL, MySQL or MariaDB database.")
 @click.option(

@@ -3,6 +3,7 @@
 Layout, relative to the staging prefix::
 
     heads/{pipeline}/day={day}.json
+    heads/{pipeline}/pause.json                             whether people have paused the pipeline's reading
     {pipeline}/day={day}/export={export_id}/shard={shard:05d}/{file}.parquet
     {pipeline}/day={day}/export={export_id}/manifest.json
     {pipeline}/day={day}/run={run_id}/run.json              what the run was asked to do, and its fence
@@ -11,6 +12,7 @@ Layout, relative to the staging prefix::
     {pipeline}/day={day}/run={run_id}/quarantine-{shard:05d}.parquet
     {pipeline}/day={day}/run={run_id}/receipt-{shard:05d}.json
     {pipeline}/day={day}/run={run_id}/loaded.json
+    {pipeline}/day={day}/run={run_id}/failure-{failure_id}.json
 
 Shards are numbered from 0. Parts carry their shard's number.
 """
@@ -57,6 +59,16 @@ def check_id(text: str, *, of: str) -> str:
     return text
 
 
+def pipeline_prefix(pipeline: str) -> str:
+    """Return the prefix of all objects of a pipeline but its heads, `/` at its end."""
+    return f"{check_pipeline(pipeline)}/"
+
+
+def pause_switch(pipeline: str) -> str:
+    """Name of the pipeline's pause switch. It lies among the heads: whoever may replace those may turn it."""
+    return f"heads/{check_pipeline(pipeline)}/pause.json"
+
+
 @dataclass(frozen=True, slots=True)
 class DayNames:
     """Names of everything that belongs to one pipeline and one business day."""
@@ -73,7 +85,11 @@ class DayNames:
 
     def day_prefix(self) -> str:
         """Return the prefix of all but the head, `/` at its end."""
-        return f"{self.pipeline}/day={self.day.isoformat()}/"
+        return f"{pipeline_prefix(self.pipeline)}day={self.day.isoformat()}/"
+
+    def run_prefix(self, run_id: str) -> str:
+        """Return the prefix of all objects of a run, `/` at its end."""
+        return self._run(run_id)
 
     def shard_file(self, export_id: str, shard: int, file: int = 0) -> str:
         """Name of one Parquet file of a shard; both numbered from 0."""
@@ -111,6 +127,10 @@ class DayNames:
         """Name of the loader's convenience note; only the ledger decides."""
         return f"{self._run(run_id)}loaded.json"
 
+    def failure(self, run_id: str, failure_id: str) -> str:
+        """Name of the chain's note of why it gave the run up; ids sort by time."""
+        return f"{self._run(run_id)}failure-{check_id(failure_id, of='failure id')}.json"
+
     def _export(self, export_id: str) -> str:
         return f"{self.day_prefix()}export={check_id(export_id, of='export id')}/"
 
@@ -122,7 +142,7 @@ class DayNames:
 class ParsedName:
     """What an object name says.
 
-    `kind` is `head`, `shard`, `manifest`, `run`, `export`, `part`, `quarantine`, `receipt` or `loaded`.
+    `kind` is `head`, `shard`, `manifest`, `run`, `export`, `part`, `quarantine`, `receipt`, `loaded` or `failure`.
     """
 
     kind: str
@@ -132,6 +152,7 @@ class ParsedName:
     run_id: str | None = None
     shard: int | None = None
     file: int | None = None
+    failure_id: str | None = None
 
 
 _HEAD = re.compile(r"heads/(?P<pipeline>[^/]+)/day=(?P<day>\d{4}-\d\d-\d\d)\.json")
@@ -139,6 +160,7 @@ _DATA = re.compile(
     r"(?P<pipeline>[^/]+)/day=(?P<day>\d{4}-\d\d-\d\d)/(?:"
     r"export=(?P<export_id>[^/]+)/(?:shard=(?P<export_shard>\d{5})/(?P<file>0|[1-9]\d*)\.parquet|(?P<manifest>manifest)\.json)"
     r"|run=(?P<run_id>[^/]+)/(?:(?P<document>run|export|loaded)\.json"
+    r"|(?P<failure>failure)-(?P<failure_id>[^/]+)\.json"
     r"|(?P<piece>part|quarantine|receipt)-(?P<shard>\d{5})\.(?P<suffix>parquet|json)))"
 )
 
@@ -150,7 +172,7 @@ def parse_name(name: str) -> ParsedName | None:
     if not (match := _DATA.fullmatch(name)):
         return None
     shard = match["export_shard"] or match["shard"]
-    kind = match["document"] or match["piece"] or match["manifest"] or "shard"
+    kind = match["document"] or match["piece"] or match["manifest"] or match["failure"] or "shard"
     return _parsed(
         name,
         ParsedName(
@@ -161,6 +183,7 @@ def parse_name(name: str) -> ParsedName | None:
             match["run_id"],
             int(shard) if shard else None,
             int(match["file"]) if match["file"] else None,
+            match["failure_id"],
         ),
     )
 
@@ -183,6 +206,7 @@ def _build(names: DayNames, parsed: ParsedName) -> str:
         "run": lambda: names.run(run_id),
         "export": lambda: names.run_export(run_id),
         "loaded": lambda: names.loaded(run_id),
+        "failure": lambda: names.failure(run_id, parsed.failure_id or ""),
         "part": lambda: names.part(run_id, shard),
         "quarantine": lambda: names.quarantine(run_id, shard),
         "receipt": lambda: names.receipt(run_id, shard),

@@ -108,3 +108,18 @@ class Loaded(Document):
     totals: dict[str, Money]
     digest: Sha256
     loaded_at: Instant
+
+
+class RunFailure(Document):
+    """`failure-{id}.json`: why a chain gave the run up, for people who look at it later; nothing is decided by it.
+
+    `log` is where to read more: a file or an address, empty where there is none.
+    """
+
+    run_id: str
+    exit_code: Count
+    what: str
+    why: str
+    fix: str
+    log: str
+    failed_at: Instant

@@ -34,6 +34,7 @@ def test_every_name_that_is_built_parses_back(pipeline: str, day: date, some_id:
         names.run(some_id): ParsedName("run", pipeline, day, None, some_id),
         names.run_export(some_id): ParsedName("export", pipeline, day, None, some_id),
         names.loaded(some_id): ParsedName("loaded", pipeline, day, None, some_id),
+        names.failure(some_id, some_id): ParsedName("failure", pipeline, day, None, some_id, failure_id=some_id),
         names.part(some_id, shard): ParsedName("part", pipeline, day, None, some_id, shard),
         names.quarantine(some_id, shard): ParsedName("quarantine", pipeline, day, None, some_id, shard),
         names.receipt(some_id, shard): ParsedName("receipt", pipeline, day, None, some_id, shard),
@@ -41,7 +42,8 @@ def test_every_name_that_is_built_parses_back(pipeline: str, day: date, some_id:
     assert {name: parse_name(name) for name in built} == built
     assert all(is_object_name(name) for name in built)
     assert all(name.startswith(names.day_prefix()) for name in built if name != names.head())
-    assert len(built) == 9
+    assert all(name.startswith(names.run_prefix(some_id)) for name, said in built.items() if said.run_id)
+    assert len(built) == 10
 
 
 @given(st.text())
@@ -57,6 +59,7 @@ EXAMPLES = [
     "shop/day=2026-11-14/run=r01/run.json",
     "shop/day=2026-11-14/run=r01/export.json",
     "shop/day=2026-11-14/run=r01/loaded.json",
+    "shop/day=2026-11-14/run=r01/failure-f01.json",
     "shop/day=2026-11-14/run=r01/part-00012.parquet",
     "shop/day=2026-11-14/run=r01/quarantine-00012.parquet",
     "shop/day=2026-11-14/run=r01/receipt-00012.json",
