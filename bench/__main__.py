@@ -20,8 +20,9 @@ from typing import Any
 from bench.measure import BENCH, CHECKOUT, PEERS, save
 from bench.report import write_report
 from bench.scenario_export import export_mariadb, export_postgres, export_sizes, export_wide
-from bench.scenario_felt import felt
+from bench.scenario_felt import felt, saturated
 from bench.scenario_load import load
+from bench.scenario_server import one_day_of_ten, sealed
 from bench.scenario_task import task
 from tests.servers.mariadb import MariadbServer
 from tests.servers.postgres import PostgresServer
@@ -67,6 +68,11 @@ def _scenarios(rounds: int, *, full: bool) -> dict[str, Callable[[Path], dict[st
         "export_mariadb": mariadb(lambda server, folder: export_mariadb(server, folder, 5 * MILLION, rounds)),
         "export_sizes": postgres(lambda server, folder: export_sizes(server, folder, sizes)),
         "export_wide": postgres(lambda server, folder: export_wide(server, folder, 2 * MILLION)),
+        "saturated_postgres": postgres(lambda server, folder: saturated(server, folder, MILLION, 3), durable=True),
+        "saturated_mariadb": mariadb(lambda server, folder: saturated(server, folder, MILLION, 3), durable=True),
+        "sealed_postgres": postgres(lambda server, folder: sealed(server, folder, 5 * MILLION, 3)),
+        "sealed_mariadb": mariadb(lambda server, folder: sealed(server, folder, 5 * MILLION, 3)),
+        "ten_mariadb": mariadb(lambda server, folder: one_day_of_ten(server, folder, 5 * MILLION, 3)),
         "load_postgres": postgres(lambda server, folder: load(server, folder, MILLION, rounds)),
         "load_mariadb": mariadb(lambda server, folder: load(server, folder, MILLION, rounds)),
         "felt_postgres": postgres(shop(pinned=False), durable=True),

@@ -1,17 +1,26 @@
-"""How long one day of 5 million rows takes into 32 shards, beside other tools, and how much memory."""
+"""How long one day of 5 million rows takes into 32 shards, flat out, beside other tools and the server's own floor; and
+how time and memory grow."""
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench.measure import Sample, alternate, ratio, run_job, run_peer
+from bench.measure import Sample, alternate, ratio, run, run_job, run_peer
 from bench.shops import DAY, fill_mariadb, fill_postgres, write_pipeline
+from tests.servers.mariadb import USER as MARIADB_USER
 from tests.servers.mariadb import MariadbServer
+from tests.servers.postgres import USER as POSTGRES_USER
 from tests.servers.postgres import PostgresServer
+from tests.servers.server import HOST, PASSWORD
 
 SHARDS = 32
+PENSTOCK, CONNECTORX, DLT = "penstock", "connectorx + polars", "dlt, connectorx backend"
+DUCKDB_POSTGRES, DUCKDB_MYSQL = "duckdb postgres extension", "duckdb mysql extension"
+COPY, QUICK = "the server alone: COPY, binary, to nowhere", "the server alone: its client with --quick, to nowhere"
+_COLUMNS = "SELECT user_id, purchased_at, amount FROM purchases WHERE purchased_at >= {} AND purchased_at < {}"
 
 
 def plain_url(url: str) -> str:
@@ -19,47 +28,78 @@ def plain_url(url: str) -> str:
     return url.replace("+psycopg", "").replace("mariadb+pymysql", "mysql").replace("mysql+pymysql", "mysql")
 
 
-def penstock_export(config: Path, staging: Path, name: str) -> Sample:
+def penstock_export(config: Path, staging: Path, name: str, **settings: str) -> Sample:
     """Export the day anew; its objects are removed afterwards."""
-    sample = run_job("exporter", config, DAY, name, "--fresh-export")
+    sample = run_job("exporter", config, DAY, name, "--fresh-export", **settings)
     shutil.rmtree(staging)
     staging.mkdir()
     return sample
 
 
+def flat_out(config: Path, staging: Path, name: str) -> Sample:
+    """Export the day anew in one snapshot, without a pause."""
+    return penstock_export(config, staging, name, PENSTOCK_EXPORT__READ="snapshot", PENSTOCK_EXPORT__GENTLE="replica")
+
+
 def export_postgres(server: PostgresServer, folder: Path, rows: int, rounds: int) -> dict[str, Any]:
-    """Penstock against DuckDB's extension and connectorx."""
+    """Penstock against DuckDB's extension, connectorx, dlt, and the server's own floor."""
     database = fill_postgres(server, rows)
     url = server.url(database)
-    staging = folder / "staging-postgres"
-    config = write_pipeline(folder / "postgres.toml", source=url, staging=staging, shards=SHARDS)
-    samples = alternate(
-        rounds,
+    question = _COLUMNS.format("'2026-11-14T00:00:00Z'", "'2026-11-15T00:00:00Z'")
+    psql = ["psql", "-h", HOST, "-p", str(server.port), "-U", POSTGRES_USER, "-d", database, "-q", "-o", "/dev/null"]
+    return _beside(
+        server,
+        database,
+        folder,
         {
-            "penstock": lambda n: penstock_export(config, staging, f"postgres-{n}"),
-            "duckdb postgres extension": lambda n: peer(folder, "duckdb_export.py", plain_url(url), n),
-            "connectorx + polars": lambda n: peer(folder, "connectorx_export.py", plain_url(url), n),
+            DUCKDB_POSTGRES: lambda n: peer(folder, "duckdb_export.py", plain_url(url), n),
+            CONNECTORX: lambda n: peer(folder, "connectorx_export.py", plain_url(url), n),
+            DLT: lambda n: peer(folder, "dlt_export.py", url, n),
+            COPY: lambda _: run(
+                [*psql, "-c", f"COPY ({question}) TO STDOUT (FORMAT binary)"], {"PGPASSWORD": PASSWORD}
+            )[0],
         },
+        rows=rows,
+        rounds=rounds,
     )
-    server.drop_database(database)
-    return {"rows": rows, "samples": samples, "ratio": ratio(samples, "penstock", "duckdb postgres extension")}
 
 
 def export_mariadb(server: MariadbServer, folder: Path, rows: int, rounds: int) -> dict[str, Any]:
-    """Penstock against connectorx."""
+    """Penstock against connectorx, DuckDB's extension, dlt, and the server's own floor."""
     database = fill_mariadb(server, rows)
     url = server.url(database)
-    staging = folder / "staging-mariadb"
-    config = write_pipeline(folder / "mariadb.toml", source=url, staging=staging, shards=SHARDS)
-    samples = alternate(
-        rounds,
+    question = _COLUMNS.format("'2026-11-14'", "'2026-11-15'")
+    client = ["mariadb", "--no-defaults", "-h", HOST, "-P", str(server.port), "-u", MARIADB_USER, "--quick", "--silent"]
+    quick = ["sh", "-c", 'exec "$@" > /dev/null', "sh", *client, "-e", question, database]
+    return _beside(
+        server,
+        database,
+        folder,
         {
-            "penstock": lambda n: penstock_export(config, staging, f"mariadb-{n}"),
-            "connectorx + polars": lambda n: peer(folder, "connectorx_export.py", plain_url(url), n),
+            CONNECTORX: lambda n: peer(folder, "connectorx_export.py", plain_url(url), n),
+            DUCKDB_MYSQL: lambda n: peer(folder, "duckdb_mysql_export.py", plain_url(url), n),
+            DLT: lambda n: peer(folder, "dlt_export.py", url, n),
+            QUICK: lambda _: run(quick, {"MYSQL_PWD": PASSWORD})[0],
         },
+        rows=rows,
+        rounds=rounds,
     )
+
+
+def _beside(
+    server: PostgresServer | MariadbServer,
+    database: str,
+    folder: Path,
+    others: dict[str, Callable[[int], Sample]],
+    *,
+    rows: int,
+    rounds: int,
+) -> dict[str, Any]:
+    staging = folder / f"staging-{server.name}"
+    config = write_pipeline(folder / f"{server.name}.toml", source=server.url(database), staging=staging, shards=SHARDS)
+    samples = alternate(rounds, {PENSTOCK: lambda n: flat_out(config, staging, f"{server.name}-{n}"), **others})
     server.drop_database(database)
-    return {"rows": rows, "samples": samples, "ratio": ratio(samples, "penstock", "connectorx + polars")}
+    return {"rows": rows, "samples": samples, "ratios": {name: ratio(samples, PENSTOCK, name) for name in others}}
 
 
 def export_sizes(server: PostgresServer, folder: Path, sizes: list[int]) -> dict[str, Any]:
@@ -71,21 +111,23 @@ def export_sizes(server: PostgresServer, folder: Path, sizes: list[int]) -> dict
         config = write_pipeline(
             folder / f"sizes-{rows}.toml", source=server.url(database), staging=staging, shards=SHARDS
         )
-        found[rows] = penstock_export(config, staging, f"rows-{rows}")
+        found[rows] = flat_out(config, staging, f"rows-{rows}")
         server.drop_database(database)
     return {"samples": found}
 
 
 def export_wide(server: PostgresServer, folder: Path, rows: int) -> dict[str, Any]:
-    """Memory for rows of 500 bytes in 64 shards."""
+    """Memory for rows of 500 bytes in 64 shards, and for 1,000 shards."""
     database = fill_postgres(server, rows, extra_bytes=460)
     staging = folder / "staging-wide"
     config = write_pipeline(
         folder / "wide.toml", source=server.url(database), staging=staging, shards=64, columns='["amount", "note"]'
     )
-    sample = penstock_export(config, staging, "wide")
+    wide = flat_out(config, staging, "wide")
+    many = write_pipeline(folder / "many.toml", source=server.url(database), staging=staging, shards=1000)
+    shards = flat_out(many, staging, "many")
     server.drop_database(database)
-    return {"rows": rows, "samples": {"penstock": [sample]}}
+    return {"rows": rows, "samples": {"penstock": [wide], "1000 shards": [shards]}}
 
 
 def peer(folder: Path, script: str, url: str, number: int) -> Sample:

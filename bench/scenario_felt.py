@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import statistics
 import subprocess
 import sys
 import time
@@ -89,10 +90,32 @@ def _cores(server: PostgresServer | MariadbServer, *, pinned: bool) -> Iterator[
         os.sched_setaffinity(0, everywhere)
 
 
-def _felt(url: str, work: Callable[[], None], load_cores: set[int]) -> dict[str, Any]:
+def saturated(server: PostgresServer | MariadbServer, folder: Path, rows: int, rounds: int) -> dict[str, Any]:
+    """Transactions a second of a load that never rests, alone and beside our export as it comes, both pinned."""
+    fill = fill_postgres if isinstance(server, PostgresServer) else fill_mariadb
+    database = fill(server, rows, users=USERS)  # type: ignore[operator] # one of two functions of one shape
+    url, staging = server.url(database), folder / f"staging-saturated-{server.name}"
+    config = write_pipeline(folder / f"saturated-{server.name}.toml", source=url, staging=staging, shards=TASKS)
+    beside: dict[str, Callable[[int], Any]] = {
+        NOBODY: lambda _: time.sleep(_ALONE_SECONDS),
+        OURS: lambda n: run_job("exporter", config, DAY, f"saturated-{n}", "--fresh-export"),
+    }
+    found: dict[str, list[float]] = {name: [] for name in beside}
+    with _cores(server, pinned=True) as load_cores:
+        for number in range(rounds):
+            for name, work in beside.items():
+                felt_then = _felt(url, lambda work=work, number=number: work(number), load_cores, tps=0)  # type: ignore[misc]
+                found[name].append(round(len(felt_then["latencies_ms"]) / felt_then["seconds"], 1))
+                print(f"  round {number} {name}: {found[name][-1]} tps in {felt_then['seconds']} s", file=sys.stderr)
+    server.drop_database(database)
+    shutil.rmtree(staging)
+    return {"rows": rows, "tps": found, "ratio": statistics.median(b / a for a, b in zip(*found.values(), strict=True))}
+
+
+def _felt(url: str, work: Callable[[], None], load_cores: set[int], *, tps: int = TPS) -> dict[str, Any]:
     """Run the work beside the load; keep the latencies of what was due while it ran, with the seconds since it began."""
     load = subprocess.Popen(
-        [str(PEERS), str(BENCH / "peers" / "small_load.py"), url, str(_LIMIT_SECONDS), str(TPS)],
+        [str(PEERS), str(BENCH / "peers" / "small_load.py"), url, str(_LIMIT_SECONDS), str(tps)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -68,8 +68,8 @@ def fill_postgres(server: PostgresServer, rows: int, *, users: int = 1_000_000, 
     return name
 
 
-def fill_mariadb(server: MariadbServer, rows: int, *, users: int = 1_000_000) -> str:
-    """Return the name of a new database whose table `purchases` has so many rows, in an index on time."""
+def fill_mariadb(server: MariadbServer, rows: int, *, users: int = 1_000_000, days: int = 1) -> str:
+    """Return the name of a new database whose table `purchases` has so many rows, in an index on time; DAY is the last."""
     name = server.create_database()
     with server.connect(name) as connection, connection.cursor() as cursor:
         cursor.execute(
@@ -78,7 +78,8 @@ def fill_mariadb(server: MariadbServer, rows: int, *, users: int = 1_000_000) ->
         )
         cursor.execute(
             f"INSERT INTO purchases SELECT seq, (seq * 7919 * 104729) % {users}, ((seq * 31) % 100000) / 100,"
-            f" '2026-11-14' + INTERVAL (seq * (86399000000 DIV {rows})) MICROSECOND FROM seq_1_to_{rows}"
+            f" '2026-11-14' - INTERVAL {days - 1} DAY + INTERVAL (seq * ({days} * 86399000000 DIV {rows})) MICROSECOND"
+            f" FROM seq_1_to_{rows}"
         )
         cursor.execute(
             "CREATE TABLE stock (item_id INT NOT NULL PRIMARY KEY, pieces INT NOT NULL)"

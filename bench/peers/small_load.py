@@ -2,7 +2,7 @@
 
 One transaction of six statements: read two purchases, insert one, take it off the stock, read the stock, commit. It
 begins when it is due, whether or not the one before is over, so a stall is felt by all who come meanwhile. Times are
-CLOCK_MONOTONIC's. A line on stdin ends it.
+CLOCK_MONOTONIC's. A line on stdin ends it. TPS 0: no due times, four workers each begin anew as soon as they are done.
 """
 
 import gc
@@ -18,7 +18,7 @@ import pymysql
 from sqlalchemy import make_url
 
 url, seconds, tps = make_url(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
-WORKERS = 16
+WORKERS = 16 if tps else 4
 
 
 def connect() -> Any:
@@ -56,6 +56,24 @@ def serve() -> None:
         latencies.append((at, (time.monotonic() - at) * 1000))
 
 
+def queue_all() -> None:
+    for number in range(int(seconds * tps)):
+        at = began + number / tps
+        if stop.is_set():
+            break
+        time.sleep(max(0.0, at - time.monotonic()))
+        due.put((number, at))
+
+
+def queue_as_done() -> None:
+    for number in range(10**9):
+        if stop.is_set():
+            break
+        while due.qsize() >= WORKERS:
+            time.sleep(0.0002)
+        due.put((number, time.monotonic()))
+
+
 workers = [threading.Thread(target=serve) for _ in range(WORKERS)]
 for worker in workers:
     worker.start()
@@ -65,12 +83,7 @@ gc.disable()  # a pause of our own is no stall of the server's
 began = time.monotonic()
 stop = threading.Event()
 threading.Thread(target=lambda: (sys.stdin.readline(), stop.set()), daemon=True).start()
-for number in range(int(seconds * tps)):
-    at = began + number / tps
-    if stop.is_set():
-        break
-    time.sleep(max(0.0, at - time.monotonic()))
-    due.put((number, at))
+queue_all() if tps else queue_as_done()
 for _ in workers:
     due.put((-1, 0.0))
 for worker in workers:

@@ -1,0 +1,81 @@
+"""What an export costs the server: its processor seconds, sealed slices against one snapshot, and one day of ten."""
+
+from __future__ import annotations
+
+import statistics
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from bench.processes import server_cpu_seconds
+from bench.scenario_export import SHARDS, penstock_export, run
+from bench.shops import fill_mariadb, fill_postgres, write_pipeline
+from tests.servers.mariadb import USER as MARIADB_USER
+from tests.servers.mariadb import MariadbServer
+from tests.servers.postgres import PostgresServer
+from tests.servers.server import HOST, PASSWORD
+
+SEALED, SNAPSHOT = "sealed slices", "one snapshot"
+OURS, BY_TIME = "Penstock, one snapshot", "one statement over the time index"
+
+
+def sealed(server: PostgresServer | MariadbServer, folder: Path, rows: int, rounds: int) -> dict[str, Any]:
+    """Server CPU of a flat-out export in sealed slices and in one snapshot."""
+    fill = fill_postgres if isinstance(server, PostgresServer) else fill_mariadb
+    database = fill(server, rows)  # type: ignore[operator] # one of two functions of one shape
+    staging = folder / f"staging-sealed-{server.name}"
+    config = write_pipeline(
+        folder / f"sealed-{server.name}.toml", source=server.url(database), staging=staging, shards=SHARDS
+    )
+
+    def export(read: str) -> Callable[[int], Any]:
+        return lambda n: penstock_export(
+            config, staging, f"{read}-{n}", PENSTOCK_EXPORT__READ=read, PENSTOCK_EXPORT__GENTLE="replica"
+        )
+
+    found = _server_seconds(server, rounds, {SEALED: export("slices"), SNAPSHOT: export("snapshot")})
+    server.drop_database(database)
+    return {"rows": rows, "server_seconds": found, "ratio": _ratio(found, SEALED, SNAPSHOT)}
+
+
+def one_day_of_ten(server: MariadbServer, folder: Path, rows: int, rounds: int) -> dict[str, Any]:
+    """Server CPU of one day out of ten: ours against one statement that is made to use the time column's index."""
+    database = fill_mariadb(server, rows, days=10)
+    staging = folder / "staging-ten"
+    config = write_pipeline(folder / "ten.toml", source=server.url(database), staging=staging, shards=SHARDS)
+    question = (
+        "SELECT user_id, purchased_at, amount FROM purchases FORCE INDEX (purchased_at)"
+        " WHERE purchased_at >= '2026-11-14' AND purchased_at < '2026-11-15'"
+    )
+    client = ["mariadb", "--no-defaults", "-h", HOST, "-P", str(server.port), "-u", MARIADB_USER, "--quick", "--silent"]
+    quick = ["sh", "-c", 'exec "$@" > /dev/null', "sh", *client, "-e", question, database]
+    found = _server_seconds(
+        server,
+        rounds,
+        {
+            OURS: lambda n: penstock_export(
+                config, staging, f"ten-{n}", PENSTOCK_EXPORT__READ="snapshot", PENSTOCK_EXPORT__GENTLE="replica"
+            ),
+            BY_TIME: lambda _: run(quick, {"MYSQL_PWD": PASSWORD}),
+        },
+    )
+    server.drop_database(database)
+    return {"rows": rows, "server_seconds": found, "ratio": _ratio(found, OURS, BY_TIME)}
+
+
+def _server_seconds(
+    server: PostgresServer | MariadbServer, rounds: int, works: dict[str, Callable[[int], Any]]
+) -> dict[str, list[float]]:
+    found: dict[str, list[float]] = {name: [] for name in works}
+    for number in range(rounds):
+        for name, work in works.items():
+            before = server_cpu_seconds(server)
+            work(number)
+            found[name].append(round(server_cpu_seconds(server) - before, 2))
+            print(f"  round {number} {name}: {found[name][-1]:.2f} s of the server", file=sys.stderr, flush=True)
+    return found
+
+
+def _ratio(found: dict[str, list[float]], ours: str, other: str) -> float:
+    return statistics.median(a / b for a, b in zip(found[ours], found[other], strict=True))
