@@ -21,7 +21,7 @@ from staging.errors import InputError
 
 _BATCH_ROWS = 65_535
 _BATCH_BYTES = 16 * 1024 * 1024
-_SMALL_TEXT_BYTES = 4096
+_SMALL_TEXT_BYTES = 256 * 1024  # EXPLAIN names up to 8,192 partitions in one value
 _LOGIN_SECONDS = 10
 _INI_FILES = (Path("/etc/odbcinst.ini"), Path("/usr/local/etc/odbcinst.ini"), Path("~/.odbcinst.ini").expanduser())
 _OPTIONS = {"ssl_ca": "SSLCA", "ssl_cert": "SSLCERT", "ssl_key": "SSLKEY", "unix_socket": "SOCKET", "charset": None}
@@ -83,7 +83,7 @@ class OdbcRows:
             raise translate_error(exc, "connect", url) from exc
 
     def run(self, sql: str, doing: str) -> Sequence[tuple[Any, ...]]:
-        """Run a small statement, whose texts have at most 4 kB."""
+        """Run a small statement, whose texts have at most 256 kB."""
         try:
             batches = self._batches(sql, _SMALL_TEXT_BYTES)
             return [tuple(row.values()) for batch in batches for row in batch.to_pylist()]

@@ -9,6 +9,7 @@ import polars as pl
 
 from exporter.commit import Written
 from exporter.decode import Decoder
+from exporter.full_scan import check_full_scan
 from exporter.probes import run_probes
 from exporter.question import DayQuestion, PlannedRead, plan_read
 from exporter.reading import Reading
@@ -33,6 +34,7 @@ def read_shards(question: DayQuestion, source: Source, store: Store, cancel: Can
         closing(source.begin_snapshot(question.table(), max_seconds=config.max_snapshot_seconds)) as snapshot,
     ):
         read = plan_read(question, snapshot, source.dialect)
+        check_full_scan(question, read, snapshot, source.dialect)
         run_probes(read, snapshot)
         estimate = snapshot.estimate(read.statement)
         shards, why_shards = plan_shards(config.shards, estimate)
