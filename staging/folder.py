@@ -13,14 +13,25 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import google_crc32c
 
 from staging.errors import InputError
-from staging.folder_files import folder_errors, locked, read_all, read_chunks, remove_file, sweep, walk_to
-from staging.folder_reading import check_bytes, list_objects, open_object
+from staging.folder_files import (
+    folder_errors,
+    locked,
+    open_temporary,
+    read_all,
+    read_chunks,
+    remove_file,
+    sweep,
+    walk_to,
+)
+from staging.folder_generations import generation_of
+from staging.folder_reading import check_bytes, instant_of, list_objects, open_object
 from staging.folder_writer import TEMPORARY, FolderWriter
 from staging.local_file import new_local_file, write_to_local_file
 from staging.object_name import RESERVED_FOLDER, check_list_prefix, check_object_name
@@ -124,6 +135,16 @@ class FolderStore:
         """See `Store.find`."""
         with folder_errors(self._folder, name), open_object(self._folder, check_object_name(name)) as found:
             return found.info if found else None
+
+    def now(self) -> datetime:
+        """See `Store.now`: when the file system says that a new file was made. Generations come from there, too."""
+        with folder_errors(self._folder, "a new file"), walk_to(self._folder, TEMPORARY, create=True) as here:
+            fd, probe = open_temporary(here)
+            try:
+                return instant_of(generation_of(os.fstat(fd)))
+            finally:
+                os.unlink(probe, dir_fd=here)
+                os.close(fd)
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         """See `Store.list`."""

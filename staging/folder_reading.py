@@ -64,8 +64,13 @@ def check_bytes(info: ObjectInfo, size_bytes: int, crc32c: int) -> None:
 
 
 def describe(name: str, generation: int, record: Record) -> ObjectInfo:
-    """Return the port's view of a generation, which counts microseconds since 1970."""
-    return ObjectInfo(name, generation, record.size_bytes, record.crc32c, _EPOCH + timedelta(microseconds=generation))
+    """Return the port's view of a generation."""
+    return ObjectInfo(name, generation, record.size_bytes, record.crc32c, instant_of(generation))
+
+
+def instant_of(generation: int) -> datetime:
+    """Return when that was: a generation counts microseconds since 1970."""
+    return _EPOCH + timedelta(microseconds=generation)
 
 
 def _open(folder: Path, name: str) -> int | None:

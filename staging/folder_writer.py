@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
@@ -12,7 +11,7 @@ import google_crc32c
 
 from staging.errors import InputError, PenstockError
 from staging.folder_files import folder_errors, open_temporary, read_chunks, walk_to, write_all
-from staging.folder_generations import RECORDS, Record, claim, give_back, set_generation
+from staging.folder_generations import RECORDS, Record, claim, generation_of, give_back, set_generation
 from staging.folder_reading import describe, open_object
 from staging.object_name import RESERVED_FOLDER
 from staging.store import ObjectInfo
@@ -118,7 +117,7 @@ class FolderWriter:
             walk_to(self._folder, inner, create=True) as there,
             self._temporaries() as here,
         ):
-            generation = claim(records, self._record, after=after, now_microseconds=time.time_ns() // 1000)
+            generation = claim(records, self._record, after=after, now_microseconds=generation_of(os.fstat(self._fd)))
             try:
                 if not set_generation(self._fd, generation):
                     raise InputError(

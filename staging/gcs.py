@@ -14,6 +14,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 from google.cloud.storage import Client
@@ -129,6 +130,10 @@ class GcsStore:
     def find(self, name: str) -> ObjectInfo | None:
         """See `Store.find`."""
         return self._objects.find(self._check(name))
+
+    def now(self) -> datetime:
+        """See `Store.now`: the `Date` of an answer."""
+        return self._objects.now()
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         """See `Store.list`."""

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import requests
@@ -38,6 +40,8 @@ class GcsObjects:
         self._bucket = client.bucket(bucket)
         self._prefix = f"{prefix}/" if prefix else ""
         self._patience_seconds = patience_seconds
+        self._date: datetime | None = None
+        client._http.hooks["response"].append(self._note_date)  # the SDK keeps headers to itself
         self._uploads = requests.Session()  # a session's address is its credential
         self.prefix = prefix
         self.url = f"gs://{bucket}/{prefix}".rstrip("/")
@@ -60,6 +64,14 @@ class GcsObjects:
 
         with sdk_errors(self.url, f"find {name}"):
             return persist(attempt, self._patience())
+
+    def now(self) -> datetime:
+        """Return what the service's clock says: the `Date` of the answer to a listing of one object."""
+        for _ in self.list("", limit=1):
+            break
+        if self._date is None:
+            raise UnavailableError(f"{self.url} does not say what time it is.", why="Its answers have no Date.")
+        return self._date
 
     def fetch(self, info: ObjectInfo, sink: Sink) -> bool:
         """Fill `sink` with the bytes of this generation, unchecked; False when it is not there any more."""
@@ -153,6 +165,10 @@ class GcsObjects:
 
         with sdk_errors(self.url, f"delete {name}"):
             return persist(attempt, self._patience())
+
+    def _note_date(self, reply: requests.Response, **_: Any) -> None:  # noqa: ANN401 - the shape of a hook
+        with suppress(KeyError, TypeError, ValueError):  # none, or no date: `now` says so
+            self._date = parsedate_to_datetime(reply.headers["Date"]).astimezone(UTC)
 
     def _blob(self, name: str, generation: int | None = None) -> Any:  # noqa: ANN401 - the SDK has no types
         return self._bucket.blob(f"{self._prefix}{name}", generation=generation)

@@ -1,4 +1,4 @@
-"""How a run takes its fence, and how a day gets its current export: the only writers of the head."""
+"""How a run takes its fence, and how a day gets its current export. The lease in the head stays as it is."""
 
 from __future__ import annotations
 
@@ -9,17 +9,23 @@ from typing import Literal
 from staging.errors import GenerationChangedError, HeldError, ObjectExistsError
 from staging.names import DayNames
 from staging.run_documents import Head, RunRecord
-from staging.store import Store
+from staging.store import ObjectInfo, Store
 
 _ATTEMPTS = 50  # a head that changes more often than this in one call is no contention any more
 
 
 def read_head(store: Store, names: DayNames) -> tuple[Head, int] | None:
     """Return the head and its generation, or None where the day has none."""
+    found = find_head(store, names)
+    return (found[0], found[1].generation) if found else None
+
+
+def find_head(store: Store, names: DayNames) -> tuple[Head, ObjectInfo] | None:
+    """Return the head and its object, or None where the day has none."""
     if store.find(names.head()) is None:
         return None
     data, info = store.read(names.head())
-    return Head.parse(data, name=names.head()), info.generation
+    return Head.parse(data, name=names.head()), info
 
 
 def find_run(store: Store, names: DayNames, run_id: str) -> RunRecord | None:
@@ -76,7 +82,7 @@ def set_current_export(store: Store, names: DayNames, record: RunRecord, export_
         except GenerationChangedError:
             continue
         return
-    raise _contended(names)
+    raise contended(names)
 
 
 def _advance_fence(store: Store, names: DayNames, run_id: str, now: datetime) -> Head:
@@ -107,10 +113,11 @@ def _advance_fence(store: Store, names: DayNames, run_id: str, now: datetime) ->
         except (ObjectExistsError, GenerationChangedError):
             continue
         return head
-    raise _contended(names)
+    raise contended(names)
 
 
-def _contended(names: DayNames) -> HeldError:
+def contended(names: DayNames) -> HeldError:
+    """Return the error for a head that never stands still."""
     return HeldError(
         f"The head of {names.pipeline} {names.day} changes faster than it can be taken.",
         why="Many runs of this day start at once.",

@@ -92,6 +92,10 @@ class Store(Protocol):
         """The current generation, or None."""
         ...
 
+    def now(self) -> datetime:
+        """The service's clock, UTC, at most a second late: to be compared with `updated_at`, and with nothing else."""
+        ...
+
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         """Current objects whose name begins with `prefix`, in name order. For `gc` and people, never for a job."""
         ...

@@ -34,6 +34,12 @@ def test_a_created_object_is_read_back_with_its_generation_size_and_sum(store: S
     assert list(store.list("")) == [info]
 
 
+def test_the_stores_clock_is_the_one_that_stamps_objects(store: Store) -> None:
+    for number in range(3):
+        written_at = store.create(f"{NAME}{number}", b"some bytes").updated_at
+        assert written_at - timedelta(seconds=1) <= store.now() <= written_at + timedelta(seconds=30)
+
+
 def test_creating_the_same_bytes_again_returns_the_object_that_is_there(store: Store) -> None:
     info = store.create(NAME, b"same")
     assert store.create(NAME, b"same") == info

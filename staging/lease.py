@@ -1,0 +1,117 @@
+"""The lease of a day: who works on it now, so that a second run is told at once and does not do the same work.
+
+It stands in the head, next to the fence, and proves nothing: whoever was frozen and wakes up may still write, and the
+fence in the target keeps that out. A lease is over when its seconds have gone by since the head was last written, both
+by the storage service's clock. Nobody deletes a head; a day that was given back has no lease in it.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from staging.errors import GenerationChangedError, HeldError, ObjectExistsError
+from staging.names import DayNames
+from staging.run_documents import Head, Lease
+from staging.run_start import contended, find_head
+from staging.store import ObjectInfo, Store
+
+_ATTEMPTS = 50  # a head that changes more often than this in one call is no contention any more
+
+
+class LeaseLostError(HeldError):
+    """Somebody else has the day now, or its head is gone: whoever held the lease stops, and leaves all as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class DayLease:
+    """The lease that one process asks for, and the day it asks for. `now` is for people, who read it in the head."""
+
+    store: Store
+    names: DayNames
+    lease: Lease
+    now: Callable[[], datetime]
+
+    def take(self) -> None:
+        """Write it into the head, which is made where there is none. HeldError while somebody else's goes on."""
+        for _ in range(_ATTEMPTS):
+            found = find_head(self.store, self.names)
+            try:
+                if found is None:
+                    self._create_head()
+                else:
+                    self._check_free(*found)
+                    self._replace(*found, self.lease)
+            except (ObjectExistsError, GenerationChangedError):
+                continue
+            return
+        raise contended(self.names)
+
+    def renew(self) -> None:
+        """Write the head once more, so that the lease goes on. LeaseLostError where it is not ours any more.
+
+        One that has ended but that nobody took over is still ours. Whoever else writes the head keeps the lease in it.
+        """
+        self._write_own(self.lease)
+
+    def release(self) -> None:
+        """Give the day back. LeaseLostError where it is not ours any more."""
+        self._write_own(None)
+
+    def _write_own(self, then: Lease | None) -> None:
+        for _ in range(_ATTEMPTS):
+            found = find_head(self.store, self.names)
+            if found is None or found[0].lease is None or found[0].lease.nonce != self.lease.nonce:
+                raise _lost(self.names, found[0].lease if found else None)
+            try:
+                self._replace(*found, then)
+            except GenerationChangedError:
+                continue  # an exporter that settled on its export
+            return
+        raise contended(self.names)
+
+    def _create_head(self) -> None:
+        head = Head(
+            head_id=secrets.token_hex(16),
+            pipeline=self.names.pipeline,
+            day=self.names.day,
+            fence=0,
+            run_id=None,
+            export_id=None,
+            nonce=secrets.token_hex(8),
+            updated_at=self.now(),
+            lease=self.lease,
+        )
+        self.store.create(self.names.head(), head.to_bytes())
+
+    def _replace(self, head: Head, info: ObjectInfo, lease: Lease | None) -> None:
+        changed = head.model_copy(update={"lease": lease, "nonce": secrets.token_hex(8), "updated_at": self.now()})
+        self.store.replace(self.names.head(), changed.to_bytes(), generation=info.generation)
+
+    def _check_free(self, head: Head, info: ObjectInfo) -> None:
+        other = head.lease
+        if other is None or other.nonce == self.lease.nonce:
+            return
+        ends_at = lease_end(other, info)
+        if self.store.now() <= ends_at:
+            raise HeldError(
+                f"{self.names.pipeline} {self.names.day} is held by {other.holder}.",
+                why=f"Since {other.since:%F %T} UTC, and until {ends_at:%F %T} UTC if it is not heard of before.",
+                fix="Leave it running. If it has died, give the same command again after that time.",
+            )
+
+
+def lease_end(lease: Lease, info: ObjectInfo) -> datetime:
+    """Return when the lease is over that stands in this generation of a head, by the storage service's clock."""
+    return info.updated_at + timedelta(seconds=lease.seconds)
+
+
+def _lost(names: DayNames, other: Lease | None) -> LeaseLostError:
+    by = f"{other.holder} has it since {other.since:%F %T} UTC" if other else "nobody holds it any more"
+    return LeaseLostError(
+        f"{names.pipeline} {names.day} was taken over by another run.",
+        why=f"This one was not heard of for longer than its lease; {by}.",
+        fix="Leave the other one running. Nothing that this one left behind counts against it.",
+    )
