@@ -81,8 +81,9 @@ def _scans(scanned: set[Name], choices: set[Name], relations: Mapping[Name, _Rel
 
 def _plan(fetch: Fetch, statement: Statement) -> tuple[Node, list[Node]]:
     """Return the plan and all its nodes."""
-    ((text,),) = fetch(f"EXPLAIN (FORMAT JSON, VERBOSE) {statement.text()}")
-    plan: Node = json.loads(str(text))[0]["Plan"]
+    ((told,),) = fetch(f"EXPLAIN (FORMAT JSON, VERBOSE) {statement.text()}")
+    parsed: Any = json.loads(told) if isinstance(told, str) else told  # psycopg parses it
+    plan: Node = parsed[0]["Plan"]
     return plan, list(_nodes(plan, ""))
 
 
