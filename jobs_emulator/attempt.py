@@ -16,7 +16,7 @@ from jobs_emulator.attempt_log import AttemptLog
 from jobs_emulator.clock import Clock
 from jobs_emulator.command import Command
 from jobs_emulator.memory import used_memory_bytes
-from jobs_emulator.process import TaskProcess
+from jobs_emulator.process import TaskProcess, start_process
 from jobs_emulator.records import AttemptRecord, End
 from jobs_emulator.unknowns import OUT_OF_MEMORY_MESSAGE
 
@@ -52,23 +52,19 @@ class Attempt:
         self._process: TaskProcess | None = None
         self._stopped_by: End | None = None
         self._kill_timer: asyncio.TimerHandle | None = None
+        self._due_signals: list[signal.Signals] = []
         self.record = AttemptRecord(started_at=clock())
 
     async def run(self) -> AttemptRecord:
         """Starts the process and waits for its end; never raises for what the process does."""
-        if self._stopped_by is not None:
-            self._ended(self._stopped_by)
-            return self.record
         try:
-            _make_folder(self._temporary)
-            env = {**self._command.env, "TMPDIR": self._temporary, **self._variables}
-            self._process = TaskProcess(self._command, env, self._log.write)
-        except (OSError, ValueError) as exc:
-            self._ended(End.NOT_STARTED, f"The container failed to start: {exc}")
-        else:
-            await self._wait(self._process)
-        self._log.close()
-        await _empty_folder(self._temporary)
+            if self._stopped_by is None:
+                await self._run()
+            else:
+                self._ended(self._stopped_by)
+        finally:
+            if self._kill_timer is not None:
+                self._kill_timer.cancel()
         return self.record
 
     def stop(self, reason: End) -> None:
@@ -76,18 +72,18 @@ class Attempt:
         if self._stopped_by is not None:
             return
         self._stopped_by = reason
-        if self._process is None:
-            return
         if reason is End.OUT_OF_MEMORY:
-            self._process.signal_group(signal.SIGKILL)
+            self.kill(signal.SIGKILL)
             return
-        self._process.signal_group(signal.SIGTERM)
+        self.kill(signal.SIGTERM)
         loop = asyncio.get_running_loop()
-        self._kill_timer = loop.call_later(self._limits.grace_seconds, self._process.signal_group, signal.SIGKILL)
+        self._kill_timer = loop.call_later(self._limits.grace_seconds, self.kill, signal.SIGKILL)
 
     def kill(self, number: signal.Signals) -> None:
-        """Chaos: sends a signal that nobody asked for."""
-        if self._process is not None:
+        """Sends a signal to the whole group; a process that is being started gets it first of all."""
+        if self._process is None:
+            self._due_signals.append(number)
+        else:
             self._process.signal_group(number)
 
     def check_memory(self) -> None:
@@ -103,13 +99,25 @@ class Attempt:
             self._log.system("ERROR", self.record.detail)
             self.stop(End.OUT_OF_MEMORY)
 
+    async def _run(self) -> None:
+        try:
+            _make_folder(self._temporary)
+            env = {**self._command.env, "TMPDIR": self._temporary, **self._variables}
+            self._process = await start_process(self._command, env, self._log.write)
+            for number in self._due_signals:
+                self._process.signal_group(number)
+        except (OSError, ValueError) as exc:
+            self._ended(End.NOT_STARTED, f"The container failed to start: {exc}")
+        else:
+            await self._wait(self._process)
+        self._log.close()
+        await _empty_folder(self._temporary)
+
     async def _wait(self, process: TaskProcess) -> None:
         loop = asyncio.get_running_loop()
         timeout = loop.call_later(self._limits.timeout_seconds, self.stop, End.TIMED_OUT)
         status = await process.ended
         timeout.cancel()
-        if self._kill_timer is not None:
-            self._kill_timer.cancel()
         record = self.record
         record.end = self._stopped_by or End.EXITED
         record.exit_code, record.term_signal = status.exit_code, status.term_signal

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from jobs_emulator.errors import ApiError, Code
 from jobs_emulator.executor import Executor
-from jobs_emulator.messages import execution_message, task_message
+from jobs_emulator.messages import execution_message, write_task
 from jobs_emulator.names import ANY, ExecutionName, JobName, not_found, parse_execution, parse_job, parse_task
 from jobs_emulator.operations_service import operation_message
 from jobs_emulator.paging import Position, after, take_page
@@ -19,6 +19,7 @@ from jobs_emulator.protos import (
     OperationMessage,
     RequestMessage,
     ResponseMessage,
+    Task,
     TaskMessage,
     pack,
 )
@@ -92,7 +93,9 @@ class TasksService:
         index = name.parse_task_id(task_id)
         if index is None or index >= execution.task_count:
             raise not_found("TASK", task_id, name)
-        return task_message(execution, index)
+        message = Task()
+        write_task(message, execution, index)
+        return message
 
     async def list_tasks(self, request: RequestMessage) -> ResponseMessage:
         """ListTasks of an execution by index; `executions/-` and `jobs/-` stand for all, newest execution first."""
@@ -103,7 +106,10 @@ class TasksService:
             lambda start: self._tasks_after(parent, start, show_deleted=request.show_deleted),
             lambda entry: [-entry[0].sequence, entry[1]],
         )
-        return ListTasksResponse(tasks=[task_message(*entry) for entry in page], next_page_token=token)
+        response = ListTasksResponse(next_page_token=token)
+        for execution, index in page:
+            write_task(response.tasks.add(), execution, index)
+        return response
 
     def _tasks_after(
         self, parent: ExecutionName, start: Position | None, *, show_deleted: bool

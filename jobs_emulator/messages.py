@@ -31,6 +31,10 @@ from jobs_emulator.unknowns import DELETED_KEPT_SECONDS
 CALLER = "local@penstock-jobs-emulator"
 """Creator and last modifier of everything: nobody has to sign in here."""
 
+_UID_DIGITS = 12
+_UID_KEPT = -_UID_DIGITS
+"""A task's uid is its execution's, but for the last group."""
+
 _COMPLETION = {
     Phase.PENDING: CompletionStatus.EXECUTION_PENDING,
     Phase.RUNNING: CompletionStatus.EXECUTION_RUNNING,
@@ -123,24 +127,33 @@ def execution_message(record: ExecutionRecord) -> ExecutionMessage:
     return message
 
 
-def task_message(execution: ExecutionRecord, index: int) -> TaskMessage:
-    """Task `index` (0-based) of an execution as it is now."""
+def write_task(message: TaskMessage, execution: ExecutionRecord, index: int) -> None:
+    """Fills an empty message with task `index` (0-based) of an execution as it is now."""
     spec, record = execution.spec, execution.tasks.get(index)
+    execution.task_frame = execution.task_frame or _task_frame(execution)
+    message.MergeFromString(execution.task_frame)
+    message.name = execution.name.task(index)
+    message.uid = f"{spec.uid[:_UID_KEPT]}{int(spec.uid[_UID_KEPT:], 16) ^ (index + 1):0{_UID_DIGITS}x}"
+    message.index = index
+    message.reconciling = not execution.is_finished and (record is None or record.state <= TaskState.RUNNING)
+    message.log_uri = _log_uri(execution.name, str(index))
+    _write_progress(message, execution, record)
+    message.conditions.extend(task_conditions(record, execution))
+
+
+def _task_frame(execution: ExecutionRecord) -> bytes:
+    """What all tasks of an execution have in common: made once, for a list may have a thousand of them."""
+    spec = execution.spec
     template = spec.template
     message = Task(
-        name=execution.name.task(index),
-        uid=str(uuid.uuid5(uuid.UUID(spec.uid), str(index))),
         generation=1,
         observed_generation=1,
         job=execution.name.job,
         execution=execution.name.execution,
-        index=index,
         max_retries=template.max_retries,
         service_account=template.service_account,
         execution_environment=template.execution_environment,
         encryption_key=template.encryption_key,
-        reconciling=not execution.is_finished and (record is None or record.state <= TaskState.RUNNING),
-        log_uri=_log_uri(execution.name, str(index)),
         etag=spec.etag,
         containers=template.containers,
         volumes=template.volumes,
@@ -154,9 +167,7 @@ def task_message(execution: ExecutionRecord, index: int) -> TaskMessage:
     message.labels.update(spec.labels)
     message.annotations.update(spec.annotations)
     set_timestamp(message.create_time, execution.created_at)
-    _write_progress(message, execution, record)
-    message.conditions.extend(task_conditions(record, execution))
-    return message
+    return bytes(message.SerializeToString())
 
 
 def make_etag(generation: int, now: float) -> str:

@@ -1,7 +1,7 @@
 """One process of a task: started in its own session, its output read as it comes, ended with everything it started.
 
-No `preexec_fn` (it forbids vfork and costs ten times the start) and no shell. The end is seen through a pidfd, where
-the system has one, so no thread waits per process; elsewhere a thread does.
+No shell. It is started on a thread (see `spawn`), so that the event loop goes on meanwhile. The end is seen through a
+pidfd, where the system has one, so no thread waits per process; elsewhere a thread does.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ import asyncio
 import contextlib
 import os
 import signal
-import subprocess
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from jobs_emulator.command import Command
+from jobs_emulator.spawn import spawn
 
 READ_BYTES = 65_536
 DRAIN_BYTES_MAX = 4 * 2**20
@@ -34,19 +34,32 @@ class ExitStatus:
     cpu_seconds: float
 
 
+async def start_process(command: Command, env: dict[str, str], sink: OutputSink) -> TaskProcess:
+    """Starts a program; OSError or ValueError when it cannot be started."""
+    stdout, stdout_end = os.pipe()
+    stderr, stderr_end = os.pipe()
+    loop = asyncio.get_running_loop()
+    try:
+        pid = await loop.run_in_executor(None, spawn, command, env, stdout_end, stderr_end)
+    except BaseException:
+        os.close(stdout)
+        os.close(stderr)
+        raise
+    finally:
+        os.close(stdout_end)
+        os.close(stderr_end)
+    return TaskProcess(pid, {stdout: "stdout", stderr: "stderr"}, sink)
+
+
 class TaskProcess:
-    """A running process; `ended` is resolved with its ExitStatus once it and its group are gone.
+    """A running process and the pipes it writes to; once it and its group are gone, `ended` has its ExitStatus."""
 
-    Raises OSError from the constructor when the program cannot be started.
-    """
-
-    def __init__(self, command: Command, env: dict[str, str], sink: OutputSink) -> None:
+    def __init__(self, pid: int, pipes: dict[int, str], sink: OutputSink) -> None:
         self._loop = asyncio.get_running_loop()
         self._sink = sink
         self.ended: asyncio.Future[ExitStatus] = self._loop.create_future()
-        self._pipes: dict[int, str] = {}
-        self._popen = self._spawn(command, env)
-        self.pid = self._popen.pid
+        self._pipes = pipes
+        self.pid = pid
         for descriptor, stream in self._pipes.items():
             os.set_blocking(descriptor, False)
             self._loop.add_reader(descriptor, self._read, descriptor, stream)
@@ -57,28 +70,6 @@ class TaskProcess:
         if not self.ended.done():
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.pid, number)
-
-    def _spawn(self, command: Command, env: dict[str, str]) -> subprocess.Popen[bytes]:
-        stdout, stdout_end = os.pipe()
-        stderr, stderr_end = os.pipe()
-        self._pipes = {stdout: "stdout", stderr: "stderr"}
-        try:
-            return subprocess.Popen(
-                command.argv,
-                cwd=command.cwd,
-                env=env,
-                stdin=subprocess.DEVNULL,
-                stdout=stdout_end,
-                stderr=stderr_end,
-                start_new_session=True,
-            )
-        except (OSError, ValueError):
-            for descriptor in self._pipes:
-                os.close(descriptor)
-            raise
-        finally:
-            os.close(stdout_end)
-            os.close(stderr_end)
 
     def _read(self, descriptor: int, stream: str) -> int:
         """Hands on what one pipe holds; returns how much, 0 at its end or when it is empty."""
@@ -126,5 +117,4 @@ class TaskProcess:
             if descriptor in self._pipes:
                 self._close_pipe(descriptor)
         code = os.waitstatus_to_exitcode(status)
-        self._popen.returncode = code  # Popen must not wait for it again
         self.ended.set_result(ExitStatus(max(code, 0), max(-code, 0), usage.ru_utime + usage.ru_stime))

@@ -95,7 +95,8 @@ class Counts:
 class ExecutionRecord:
     """An execution: what it was asked to do (`spec`), and how far it is.
 
-    `spec` is an Execution message with what never changes. `failure_*` belong to the first task that failed for good.
+    `spec` is an Execution message with what never changes, `task_frame` what all its Task messages have in common, made
+    when one is first asked for. `failure_*` belong to the first task that failed for good.
     """
 
     name: ExecutionName
@@ -115,6 +116,7 @@ class ExecutionRecord:
     tasks: dict[int, TaskRecord] = field(default_factory=dict)
     counts: Counts = field(default_factory=Counts)
     finished: asyncio.Event = field(default_factory=asyncio.Event)
+    task_frame: bytes = field(default=b"", repr=False, compare=False)
 
     @property
     def task_count(self) -> int:

@@ -24,7 +24,7 @@ from jobs_emulator.records import AttemptRecord, ExecutionRecord
 
 MEMORY_CHECK_SECONDS = 0.25
 STARTS_PER_TURN = 4
-"""Processes started before the loop looks at the network again: a start blocks for a millisecond."""
+"""Tasks begun before the loop looks at the network again."""
 
 Change = Callable[[ExecutionRecord, int | None], None]
 """Told of every change: the execution, and the index of the task that changed with it."""
@@ -147,6 +147,8 @@ class Scheduler:
 
     async def _run_task(self, run: ExecutionRun, index: int, number: int, attempt: Attempt) -> None:
         """One attempt from start to what it means."""
+        if self._stopping.is_set():
+            return
         ended = await self._run_attempt(run, index, number, attempt)
         if self._chaos.settings.report_late_seconds:
             with contextlib.suppress(TimeoutError):
