@@ -118,6 +118,30 @@ def gc(config: Path, overrides: Sequence[str], older_than_days: int, *, delete: 
     gc_command(config, overrides, older_than_days=older_than_days, delete=delete, as_json=as_json)
 
 
+@cli.command(short_help="Make reading wait until `unpause`.")
+@common
+@click.option("--reason", default="", metavar="TEXT", help="Why: shown to whoever wonders what an export waits for.")
+@json_option
+def pause(config: Path, overrides: Sequence[str], reason: str, *, as_json: bool) -> None:
+    """Make every export of the pipeline wait: one that reads in slices stops within seconds, none begins.
+
+    Who paused, since when and why is shown by whatever waits. A pipeline that is paused already says so.
+    """
+    from chain.command_pause import pause_command
+
+    pause_command(config, overrides, paused=True, reason=reason, as_json=as_json)
+
+
+@cli.command(short_help="Let a paused pipeline read again.")
+@common
+@json_option
+def unpause(config: Path, overrides: Sequence[str], *, as_json: bool) -> None:
+    """Let exports of the pipeline read again; what waits goes on within seconds."""
+    from chain.command_pause import pause_command
+
+    pause_command(config, overrides, paused=False, as_json=as_json)
+
+
 @cli.command("demo-shop", short_help="Fill a database with a shop of 1,000,000 purchases.")
 @click.option("--url", required=True, help="SQLAlchemy URL of an SQLite, PostgreSQL, MySQL or MariaDB database.")
 @click.option(

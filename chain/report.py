@@ -42,7 +42,8 @@ class Report:
     """One run. Money is exact decimal text. `totals` has the control sums as exported and as loaded.
 
     `tasks` is how many the processor had; `rows_loaded` how many rows the target holds for the day; `inserted`,
-    `updated` and `deleted` what this run changed there. `complete` says whether the day was over when it was read.
+    `updated` and `deleted` what this run changed there. `complete` says whether the day was over when it was read,
+    `waited_seconds` how long that read waited, by reason.
     """
 
     run_id: str
@@ -64,6 +65,7 @@ class Report:
     seconds: float
     as_of: datetime
     complete: bool
+    waited_seconds: dict[str, float]
     logs: str
 
     def to_json(self) -> dict[str, Any]:
@@ -103,6 +105,7 @@ def build_report(
         seconds=round(seconds, 3),
         as_of=manifest.as_of,
         complete=manifest.as_of >= manifest.window_end,
+        waited_seconds=dict(manifest.reading.waited_seconds),
         logs=logs,
     )
 

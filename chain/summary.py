@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from chain.figures import format_count, format_money, format_seconds, plural
 from chain.report import Conserved, Report
 
 Style = Callable[..., str]
+_TOLD_SECONDS = 0.1
 
 
 def format_summary(report: Report, *, style: Style) -> str:
@@ -16,6 +17,7 @@ def format_summary(report: Report, *, style: Style) -> str:
         style(f"{report.pipeline} {report.day}: {report.status} in {format_seconds(report.seconds)}", bold=True),
         f"  run     {report.run_id}, {plural(report.tasks, 'task')}",
         f"  export  {report.export_id}, true of {report.as_of:%Y-%m-%d %H:%M:%S} UTC",
+        *_waited(report.waited_seconds),
         "",
         *(f"  {line}" for line in _table(report)),
         "",
@@ -24,6 +26,13 @@ def format_summary(report: Report, *, style: Style) -> str:
     if not report.complete:
         lines.append("  The day was not over when it was read; --fresh-export reads it again.")
     return "\n".join(lines)
+
+
+def _waited(waited_seconds: Mapping[str, float]) -> list[str]:
+    """A line that says for what the read waited, the longest first; none where it was not worth a word."""
+    told = sorted((each for each in waited_seconds.items() if each[1] >= _TOLD_SECONDS), key=lambda each: -each[1])
+    reasons = ", ".join(f"{kind.replace('_', ' ')} {format_seconds(seconds)}" for kind, seconds in told)
+    return [f"  waited  {reasons}"] if told else []
 
 
 def _table(report: Report) -> list[str]:

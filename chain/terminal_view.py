@@ -12,8 +12,10 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from chain.figures import format_bytes, format_count
 from chain.jobs import ExecutionState, JobName
 from chain.progress_view import VERBS, how_it_ended
+from staging.progress import PAUSED
 
 _BAR_CHARACTERS = 16
+_NOTE_CHARACTERS = 30
 
 
 class TerminalView:
@@ -74,5 +76,7 @@ def _figures(state: ExecutionState, seconds: float) -> str:
     size = format_bytes(progress.size_bytes) if progress.size_bytes else ""
     last = f"{state.retried} retried" if state.retried else size
     tasks = f"{state.succeeded}/{state.task_count}" if state.task_count > 1 else ""
+    if progress.note.startswith(PAUSED) and not state.finished:
+        return f"{tasks:>5} {rows:>15} {progress.note[:_NOTE_CHARACTERS]}"
     end = how_it_ended(state) if state.finished and state.succeeded != state.task_count else f"{seconds:.1f} s"
     return f"{tasks:>5} {rows:>15} {rate:>11} {last:>9} {end:>8}"

@@ -10,6 +10,7 @@ import polars as pl
 from exporter.commit import Written
 from exporter.decode import Decoder
 from exporter.full_scan import check_full_scan
+from exporter.pacing.open_pace import open_pace
 from exporter.probes import run_probes
 from exporter.question import DayQuestion, PlannedRead, plan_read
 from exporter.reading import Reading
@@ -29,6 +30,8 @@ from staging.window import load_zone
 def read_shards(question: DayQuestion, source: Source, store: Store, cancel: Cancel, progress: Progress) -> Written:
     """Read the day in one snapshot and commit its shards; on any error nothing is committed."""
     config = question.pipeline.export
+    with open_pace(question.pipeline, source.dialect, store, cancel, progress) as pace:
+        pace.before_snapshot()
     with (
         SnapshotGuard(source, cancel, config.max_snapshot_seconds) as guard,
         closing(source.begin_snapshot(question.table(), max_seconds=config.max_snapshot_seconds)) as snapshot,
@@ -55,7 +58,7 @@ def read_shards(question: DayQuestion, source: Source, store: Store, cancel: Can
             why=f"one snapshot of at most {config.max_snapshot_seconds} s; {shards} shards, {why_shards}",
             reader=source.reader,
             seconds=round(reading.seconds, 3),
-            waited_seconds={},
+            waited_seconds=dict(pace.waited_seconds),
         ),
         as_of=snapshot.as_of,
     )

@@ -21,6 +21,7 @@ from pydantic import (
 from staging.cloud_config import CloudConfig
 from staging.config_checks import check_name, check_staging_url, check_transform, check_zone
 from staging.config_section import Name, Positive, Section
+from staging.pacing_config import PacingConfig
 from staging.redaction import remember_secrets_of
 from staging.secret_url import check_reference, look_up_url
 
@@ -153,6 +154,7 @@ class Pipeline(Section):
     source: SourceConfig
     staging: StagingConfig
     export: ExportConfig = ExportConfig()
+    pacing: PacingConfig = PacingConfig()
     process: ProcessConfig = ProcessConfig()
     load: LoadConfig = LoadConfig()
     target: TargetConfig

@@ -12,14 +12,18 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TextIO
 
 VARIABLE = "PENSTOCK_PROGRESS"
 _MARK = '{"penstock_progress": '
 _SECONDS_BETWEEN_LINES = 0.2
+
+PAUSED = "paused: "
+"""How the note of a read that waits begins; the reason follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +37,14 @@ class ProgressLine:
 
 
 class Progress:
-    """Writes progress lines to `stream`, or nothing where there is none."""
+    """Writes progress lines to `stream`, or nothing where there is none. Safe to use from many threads."""
 
     def __init__(self, stream: TextIO | None = None, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream = stream
         self._clock = clock
         self._next_seconds = 0.0
+        self._last = ProgressLine()
+        self._lock = threading.Lock()
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Progress:
@@ -55,10 +61,23 @@ class Progress:
         last: bool = False,
     ) -> None:
         """Say the totals so far; cheap to call often: lines that come too fast are left out, but not the `last`."""
+        if self._stream is None:
+            return
+        with self._lock:
+            self._last = ProgressLine(rows, size_bytes, expected_rows, note)
+            self._write(self._last, last=last)
+
+    def say(self, note: str) -> None:
+        """Repeat the last totals with a note, such as why there are no new ones."""
+        if self._stream is None:
+            return
+        with self._lock:
+            self._write(replace(self._last, note=note), last=False)
+
+    def _write(self, line: ProgressLine, *, last: bool) -> None:
         if self._stream is None or (not last and self._clock() < self._next_seconds):
             return
         self._next_seconds = self._clock() + _SECONDS_BETWEEN_LINES
-        line = ProgressLine(rows, size_bytes, expected_rows, note)
         self._stream.write(f"{_MARK}{json.dumps(asdict(line))}}}\n")
         self._stream.flush()
 

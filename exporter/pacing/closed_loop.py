@@ -1,0 +1,113 @@
+"""Makes reading wait for as long as the database, its people and the rules want; the only place that sleeps.
+
+Between slices: the rest that the slice before deserves, then until the signals are calm. Before a snapshot: until they
+are calm. No statement of ours is open meanwhile, and a request to stop ends every sleep at once.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+
+from exporter.pacing.calm import Calm
+from exporter.pacing.latency import SliceLatency
+from exporter.pacing.rates import ceiling_until, rest_until
+from exporter.pacing.rules import PacingRules
+from exporter.pacing.signals import PauseReason
+from staging.cancel import Cancel
+from staging.errors import UnavailableError
+from staging.progress import PAUSED, Progress
+
+_TOLD_SECONDS = 1.0  # a shorter rest is how reading goes, and nothing to tell
+_LONGEST_SLEEP_SECONDS = 1.0
+
+
+class ClosedLoop:
+    """See `Pace`. `clock` counts seconds and never goes back; `sleep` is `Cancel.wait` but in tests of time itself."""
+
+    def __init__(
+        self,
+        rules: PacingRules,
+        calm: Calm,
+        cancel: Cancel,
+        progress: Progress,
+        *,
+        clock: Callable[[], float],
+        sleep: Callable[[float], None] | None = None,
+    ) -> None:
+        self._rules = rules
+        self._calm = calm
+        self._cancel = cancel
+        self._progress = progress
+        self._clock = clock
+        self._sleep = sleep or cancel.wait
+        self._latency = SliceLatency()
+        self._waits: dict[str, float] = {}
+        self._waited: defaultdict[str, float] = defaultdict(float)
+        self._paused_since: float | None = None
+        self._has_read = False
+
+    @property
+    def waited_seconds(self) -> Mapping[str, float]:
+        """See `Pace`."""
+        return {kind: round(seconds, 3) for kind, seconds in sorted(self._waited.items())}
+
+    def before_snapshot(self) -> None:
+        """See `Pace`."""
+        self._cancel.check()
+        self._wait_for_calm()
+        self._has_read = True
+
+    def before_slice(self) -> None:
+        """See `Pace`."""
+        self._cancel.check()
+        self._rest()
+        self._wait_for_calm()
+        self._has_read = True
+
+    def after_slice(self, seconds: float, rows: int) -> None:
+        """See `Pace`."""
+        now = self._clock()
+        self._waits = {"nice": rest_until(now, seconds, self._rules.nice)}
+        if self._rules.max_rows_per_second is not None:
+            self._waits["max_rows_per_second"] = ceiling_until(now - seconds, rows, self._rules.max_rows_per_second)
+        if self._rules.watches_latency and (pause := self._latency.note(seconds, rows)):
+            self._waits["slice_latency"] = now + pause
+
+    def _rest(self) -> None:
+        """Sleep until the last of the waits is over, each counted for what it adds to those before."""
+        for kind, until in sorted(self._waits.items(), key=lambda wait: wait[1]):
+            note = f"slices take {self._latency.slow_by:.1f} times as long" if kind == "slice_latency" else "resting"
+            while (left := until - self._clock()) > 0:
+                self._pause(kind, min(left, _LONGEST_SLEEP_SECONDS), f"{PAUSED}{note}" if left > _TOLD_SECONDS else "")
+        self._waits = {}
+
+    def _wait_for_calm(self) -> None:
+        while (reason := self._calm.why_not()) is not None:
+            now = self._clock()
+            self._check_hard_stops(reason, now)
+            until = min(self._calm.next_look_at() - now, _LONGEST_SLEEP_SECONDS)
+            self._pause(reason.kind, max(until, 0.01), f"{PAUSED}{reason.text}")
+        self._paused_since = None
+
+    def _check_hard_stops(self, reason: PauseReason, now: float) -> None:
+        if reason.is_critical and self._has_read:
+            raise UnavailableError("Reading was given up: the source is overloaded.", why=reason.text, fix=reason.fix)
+        if self._paused_since is None:
+            self._paused_since = now
+        if now - self._paused_since >= self._rules.max_pause_seconds:
+            raise UnavailableError(
+                f"Reading was paused for {self._rules.max_pause_seconds} s, the longest that "
+                "`pacing.max_pause_seconds` allows.",
+                why=f"{reason.text[:1].upper()}{reason.text[1:]}",
+                fix=reason.fix,
+            )
+
+    def _pause(self, kind: str, seconds: float, note: str) -> None:
+        if note:
+            self._progress.say(note)
+        began = self._clock()
+        try:
+            self._sleep(seconds)
+        finally:
+            self._waited[kind] += self._clock() - began

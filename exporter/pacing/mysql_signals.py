@@ -1,0 +1,42 @@
+"""What MySQL and MariaDB say of their load: running threads, and how far this replica is behind.
+
+Rights: none for the threads; REPLICA MONITOR (MariaDB) or REPLICATION CLIENT (MySQL) for the lag. A primary can't
+tell how far its replicas are.
+"""
+
+from __future__ import annotations
+
+from exporter.pacing.limits import ActiveSessions, ReplicaLag
+from exporter.pacing.signals import AsksRows
+
+_RUNNING = "SHOW GLOBAL STATUS LIKE 'Threads_running'"
+_REPLICA = "SHOW REPLICA STATUS"  # MariaDB 10.5, MySQL 8.0.22
+_BEHIND = ("Seconds_Behind_Master", "Seconds_Behind_Source")
+
+
+class MysqlSessions(ActiveSessions):
+    """Threads that run a statement, without the one that asks."""
+
+    what = "threads running"
+
+    def __init__(self, connection: AsksRows, limit: int | None, critical: int | None) -> None:
+        super().__init__(limit, critical)
+        self._connection = connection
+
+    def count(self) -> int:
+        """See `ActiveSessions`."""
+        ((_, running),) = (row.values() for row in self._connection.rows(_RUNNING))
+        return max(0, int(str(running)) - 1)
+
+
+class MysqlLag(ReplicaLag):
+    """Of this server's own replication, the farthest of its sources; NULL while it is stopped."""
+
+    def __init__(self, connection: AsksRows, limit_seconds: int) -> None:
+        super().__init__(limit_seconds)
+        self._connection = connection
+
+    def lags(self) -> list[float | None]:
+        """See `ReplicaLag`."""
+        found = [row.get(name) for row in self._connection.rows(_REPLICA) for name in _BEHIND if name in row]
+        return [None if seconds is None else float(str(seconds)) for seconds in found]
