@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from chain.cli_options import common, day_option, json_option, logs_option
+from chain.cli_options import common, day_option, json_option, logs_option, progress_option
 
 
 class _InOrder(click.Group):
@@ -55,6 +55,7 @@ def init(config: Path, overrides: Sequence[str], *, dry_run: bool) -> None:
 @click.option("--fresh-export", is_flag=True, help="Read the source again, even if an export of the day is stored.")
 @json_option
 @logs_option
+@progress_option
 def run(
     config: Path, day: str, overrides: Sequence[str], logs: Path | None, *, fresh_export: bool, as_json: bool
 ) -> None:
@@ -73,6 +74,7 @@ def run(
 @day_option
 @json_option
 @logs_option
+@progress_option
 def reprocess(config: Path, day: str, overrides: Sequence[str], logs: Path | None, *, as_json: bool) -> None:
     """Run today's transform over the stored export of a day and load the result.
 

@@ -9,6 +9,9 @@ from typing import Any, TypeVar
 
 import click
 
+from chain.progress_view import ProgressMode
+
+_PROGRESS = "penstock.progress"
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 config_option = click.option(
@@ -38,6 +41,17 @@ logs_option = click.option(
     help="Where the jobs' logs go. [default: ~/.local/state/penstock]",
 )
 
+progress_option = click.option(
+    "--progress",
+    "progress",
+    type=click.Choice(["auto", "json", "none"]),
+    default="auto",
+    show_default=True,
+    expose_value=False,
+    callback=lambda context, _, value: context.meta.update({_PROGRESS: value}),
+    help="What stderr shows of the work: bars or lines, a JSON object for each change, or nothing.",
+)
+
 
 def common(command: Command) -> Command:
     """Add --config and --set."""
@@ -49,6 +63,12 @@ def log_folder(chosen: Path | None, pipeline: str, day: str) -> Path:
     state = environment().get("XDG_STATE_HOME") or "~/.local/state"
     base = chosen or Path(state).expanduser() / "penstock"
     return base.absolute() / pipeline / day
+
+
+def progress_mode() -> ProgressMode:
+    """Return what --progress says, for a command that has it; else `auto`."""
+    found: ProgressMode = click.get_current_context().meta.get(_PROGRESS, "auto")
+    return found
 
 
 def style_for_stdout() -> Callable[..., str]:

@@ -57,7 +57,9 @@ def check_filled(pipeline: Pipeline, job: JobName) -> None:
 
 
 def _to_json(pipeline: Pipeline, job: JobName) -> str:
-    values: dict[str, Any] = pipeline.model_dump(mode="python", by_alias=True, exclude_none=True, exclude={"cloud"})
+    values: dict[str, Any] = pipeline.model_dump(
+        mode="python", by_alias=True, exclude_none=True, exclude={"cloud", "chain"}
+    )
     for section, url in (("source", pipeline.source.url), ("target", pipeline.target.url)):
         values[section]["url"] = _shown(section, url.reference) if section in URLS[job] else WITHHELD
     text = json.dumps(values, ensure_ascii=False, separators=(",", ":"))

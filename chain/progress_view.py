@@ -1,17 +1,20 @@
-"""What people see while a run works, on stderr: bars on a terminal, a few plain lines anywhere else."""
+"""What is seen while a run works, on stderr: bars on a terminal, a few plain lines anywhere else, JSON if wanted."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol, TextIO
+from datetime import date
+from typing import Literal, Protocol, TextIO
 
 from chain.figures import format_bytes, format_count, format_seconds, plural
 from chain.jobs import ExecutionState, JobName
 
 VERBS: dict[JobName, str] = {"exporter": "export", "processor": "process", "loader": "load"}
 _SECONDS_BETWEEN_LINES = 5.0
+
+ProgressMode = Literal["auto", "json", "none"]
 
 
 class View(Protocol):
@@ -27,8 +30,16 @@ class View(Protocol):
 
 
 @contextmanager
-def open_view(stream: TextIO) -> Iterator[View]:
-    """Give bars where `stream` is a terminal that can show them, else plain lines."""
+def open_view(stream: TextIO, mode: ProgressMode, day: date) -> Iterator[View]:
+    """Give what `mode` asks for; `auto`: bars where `stream` is a terminal that can show them, else plain lines."""
+    if mode == "json":
+        from chain.progress_json import JsonView  # noqa: PLC0415 - only where it is wanted
+
+        yield JsonView(stream, day)
+        return
+    if mode == "none":
+        yield SilentView()
+        return
     from rich.console import Console  # noqa: PLC0415 - `penstock --help` does without
 
     console = Console(file=stream, highlight=False, markup=False, emoji=False)
@@ -41,18 +52,29 @@ def open_view(stream: TextIO) -> Iterator[View]:
         yield view
 
 
-class PlainView:
-    """A line when a job starts, one every few seconds, one when it has ended."""
+class SilentView:
+    """Shows nothing."""
 
-    def __init__(self, stream: TextIO, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def say(self, text: str) -> None:
+        """See `View`."""
+
+    def watch(self, job: JobName, state: ExecutionState) -> None:
+        """See `View`."""
+
+
+class PlainView:
+    """A line when a job starts, one every few seconds, one when it has ended. All begin with `prefix`."""
+
+    def __init__(self, stream: TextIO, *, prefix: str = "", clock: Callable[[], float] = time.monotonic) -> None:
         self._stream = stream
+        self._prefix = prefix
         self._clock = clock
         self._began: dict[str, float] = {}
         self._next_line: dict[str, float] = {}
 
     def say(self, text: str) -> None:
         """See `View`."""
-        self._stream.write(f"{text}\n")
+        self._stream.write(f"{self._prefix}{text}\n")
         self._stream.flush()
 
     def watch(self, job: JobName, state: ExecutionState) -> None:

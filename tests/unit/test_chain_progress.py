@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,7 @@ from rich.console import Console
 from chain.emulated_logs import EmulatedLogs
 from chain.job_log import add_up, read_error
 from chain.jobs import ExecutionState
+from chain.progress_json import JsonView
 from chain.progress_view import PlainView, open_view
 from chain.terminal_view import TerminalView
 from staging.progress import Progress, ProgressLine, parse_progress
@@ -115,7 +119,7 @@ def test_plain_lines_tell_start_middle_and_end_and_not_each_look() -> None:
 
 
 def test_a_stream_that_is_no_terminal_gets_plain_lines() -> None:
-    with open_view(io.StringIO()) as view:
+    with open_view(io.StringIO(), "auto", date(2026, 11, 14)) as view:
         assert isinstance(view, PlainView)
 
 
@@ -135,3 +139,39 @@ def test_bars_fit_eighty_columns_even_with_large_figures() -> None:
     assert any("1,234,567,890 rows" in line for line in lines)
     assert any("9999/10000" in line and "failed" in line for line in lines)
     assert max(len(line.rstrip()) for line in lines) <= 80
+
+
+def test_json_lines_tell_each_change_once_and_rows_alone_once_a_second() -> None:
+    stream = io.StringIO()
+    clock = ticks(0.3)
+    view = JsonView(stream, date(2026, 11, 14), clock=lambda: next(clock))
+    view.say("run r1: reading")
+    going = ExecutionState("p-1", task_count=2, running=2)
+    view.watch("processor", going)
+    view.watch("processor", going)
+    for rows in range(1, 8):
+        view.watch("processor", replace(going, progress=ProgressLine(rows=rows, expected_rows=9)))
+    view.watch("processor", replace(going, progress=ProgressLine(rows=7, expected_rows=9, note="waiting: calm")))
+    view.watch("processor", replace(going, running=1, failed=1))
+    view.watch("processor", replace(going, running=0, failed=2, finished=True))
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert {frozenset(line) for line in lines} == {frozenset(lines[0])}
+    assert {line["day"] for line in lines} == {"2026-11-14"}
+    told = [(line["state"], line["tasks_failed"], line["rows"], line["note"]) for line in lines]
+    assert told == [
+        (None, None, None, "run r1: reading"),
+        ("running", 0, 0, ""),
+        ("running", 0, 3, ""),
+        ("running", 0, 7, ""),
+        ("running", 0, 7, "waiting: calm"),
+        ("running", 1, 0, ""),
+        ("failed", 2, 0, ""),
+    ]
+
+
+def test_progress_that_nobody_wants_is_not_shown() -> None:
+    stream = io.StringIO()
+    with open_view(stream, "none", date(2026, 11, 14)) as view:
+        view.say("anything")
+        view.watch("loader", ExecutionState("l-1", task_count=1, running=1))
+    assert stream.getvalue() == ""
