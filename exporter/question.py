@@ -34,6 +34,8 @@ class PlannedRead:
     plan: ReadPlan
     columns: tuple[SourceColumn, ...]
     statement: Statement
+    table_columns: tuple[str, ...]
+    """All columns of the table, sorted."""
 
 
 def plan_read(question: DayQuestion, table: OpenTable, dialect: str) -> PlannedRead:
@@ -53,4 +55,4 @@ def plan_read(question: DayQuestion, table: OpenTable, dialect: str) -> PlannedR
         where=where,
         literal=table.literal,
     )
-    return PlannedRead(plan, columns, statement)
+    return PlannedRead(plan, columns, statement, tuple(sorted(found)))

@@ -9,6 +9,7 @@ import polars as pl
 
 from exporter.commit import Written
 from exporter.decode import Decoder
+from exporter.drift import check_drift, find_contract
 from exporter.full_scan import check_full_scan
 from exporter.pacing.open_pace import open_pace
 from exporter.probes import run_probes
@@ -30,6 +31,7 @@ from staging.window import load_zone
 def read_shards(question: DayQuestion, source: Source, store: Store, cancel: Cancel, progress: Progress) -> Written:
     """Read the day in one snapshot and commit its shards; on any error nothing is committed."""
     config = question.pipeline.export
+    contract = find_contract(store, question)
     with open_pace(question.pipeline, source.dialect, store, cancel, progress) as pace:
         pace.before_snapshot()
     with (
@@ -37,6 +39,7 @@ def read_shards(question: DayQuestion, source: Source, store: Store, cancel: Can
         closing(source.begin_snapshot(question.table(), max_seconds=config.max_snapshot_seconds)) as snapshot,
     ):
         read = plan_read(question, snapshot, source.dialect)
+        check_drift(contract, question, read, source.dialect)
         check_full_scan(question, read, snapshot, source.dialect)
         run_probes(read, snapshot)
         estimate = snapshot.estimate(read.statement)
@@ -83,4 +86,5 @@ def _describe_source(question: DayQuestion, source: Source, snapshot: Snapshot, 
         where=config.where,
         statement=read.statement.text(),
         evidence=snapshot.evidence | {"column_timezone": config.column_timezone},
+        table_columns=read.table_columns,
     )

@@ -109,6 +109,7 @@ class ExportConfig(Section):
     shards: Annotated[int, Field(ge=1, le=MAX_TASKS)] | Literal["auto"] = AUTO
     max_snapshot_seconds: Positive = 20
     allow_full_scan: bool = False
+    schema_changes: Literal["refuse", "accept_new_columns", "accept_all"] = "accept_new_columns"
     row_group_bytes: Positive = 64 * 1024 * 1024
     """Memory budget of the rows that wait for a row group to fill, all shards together."""
 

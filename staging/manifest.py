@@ -58,6 +58,8 @@ class Source(Part):
     where: str | None
     statement: str
     evidence: dict[str, str]
+    table_columns: tuple[str, ...] = ()
+    """All columns of the table, carried or not, sorted; empty where that was not known or written down."""
 
 
 class Reading(Part):
