@@ -13,6 +13,8 @@ import click
 
 from chain.cli_options import environment, log_folder, progress_mode, style_for_stdout
 from chain.end_in_time import end_in_time
+from chain.hold_lease import hold_lease, new_lease
+from chain.leased_jobs import LeasedJobs
 from chain.open_jobs import open_jobs
 from chain.progress_view import open_view
 from chain.report import Report
@@ -21,6 +23,8 @@ from chain.summary import format_summary
 from staging.cancel import STOPPED, cancel_on_signals
 from staging.config_file import load_pipeline
 from staging.errors import InterruptedRunError
+from staging.lease import DayLease
+from staging.names import DayNames
 from staging.open_store import open_store
 from staging.window import check_not_future, load_zone, parse_day, plan_window
 
@@ -47,13 +51,16 @@ def open_day_run(config: Path, day_text: str, overrides: Sequence[str], logs: Pa
     pipeline = load_pipeline(config, environ=environment(), overrides=overrides)
     day, zone = parse_day(day_text), load_zone(pipeline.source.timezone)
     plan_window(day, zone)
-    check_not_future(day, zone, datetime.now(UTC))
+    check_not_future(day, zone, _now())
     folder = log_folder(logs, pipeline.name, day.isoformat())
+    names = DayNames(pipeline.name, day)
+    lease = new_lease(_now(), pipeline.chain.lease_seconds, environment())
     with (
         cancel_on_signals() as cancel,
         end_in_time(cancel),
         open_store(pipeline.staging.url) as store,
         open_view(sys.stderr, progress_mode(), day) as view,
+        hold_lease(DayLease(store, names, lease, _now), cancel, view.say) as held,
         open_jobs(pipeline, config, cancel, environ=environment(), overrides=overrides, logs=folder) as opened,
     ):
         try:
@@ -63,11 +70,11 @@ def open_day_run(config: Path, day_text: str, overrides: Sequence[str], logs: Pa
                 job_config=opened.config,
                 day=day,
                 store=store,
-                jobs=opened.jobs,
+                jobs=LeasedJobs(opened.jobs, held),
                 cancel=cancel,
                 watch=view.watch,
                 say=view.say,
-                now=lambda: datetime.now(UTC),
+                now=_now,
             )
         except InterruptedRunError as error:
             if error.what != STOPPED:
@@ -77,6 +84,10 @@ def open_day_run(config: Path, day_text: str, overrides: Sequence[str], logs: Pa
                 why="Ctrl-C or SIGTERM.",
                 fix="The same command goes on: an export that was finished is used again.",
             ) from error
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def print_report(report: Report, *, as_json: bool) -> None:

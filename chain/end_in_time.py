@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from staging.cancel import Cancel
 from staging.entry import exit_now
 from staging.errors import ExitCode
+from staging.redaction import redact
 
 _SECONDS = 4.5
 _MESSAGE = """\
@@ -28,8 +29,9 @@ def end_in_time(cancel: Cancel, *, seconds: float = _SECONDS) -> Iterator[None]:
     def watch() -> None:
         cancel.wait_until_set()
         if not over.wait(seconds):
-            print(_MESSAGE, file=sys.stderr)
-            exit_now(ExitCode.UNAVAILABLE)
+            reason = cancel.reason
+            print(redact(f"error: {reason}") if reason else _MESSAGE, file=sys.stderr)
+            exit_now(reason.exit_code if reason else ExitCode.UNAVAILABLE)
 
     threading.Thread(target=watch, name="end-in-time", daemon=True).start()
     try:

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from staging.errors import InterruptedRunError
+from staging.errors import InterruptedRunError, PenstockError
 
 STOPPED = "Stopped on request."
 
@@ -21,19 +21,26 @@ class Cancel:
 
     def __init__(self) -> None:
         self._event = threading.Event()
+        self._reason: PenstockError | None = None
 
-    def set(self) -> None:
-        """Ask the work to stop."""
+    def set(self, reason: PenstockError | None = None) -> None:
+        """Ask the work to stop; `reason` is what it then ends with, InterruptedRunError where there is none."""
+        self._reason = self._reason or reason
         self._event.set()
+
+    @property
+    def reason(self) -> PenstockError | None:
+        """Why the work was asked to stop, None where it was on request, or was not."""
+        return self._reason
 
     def is_set(self) -> bool:
         """Whether the work was asked to stop."""
         return self._event.is_set()
 
     def check(self) -> None:
-        """Raise InterruptedRunError if the work was asked to stop."""
+        """Raise InterruptedRunError, or the reason that was given, if the work was asked to stop."""
         if self._event.is_set():
-            raise InterruptedRunError(
+            raise self._reason or InterruptedRunError(
                 STOPPED,
                 why="Ctrl-C or SIGTERM.",
                 fix="Nothing that counts was left behind; run the same command again.",
@@ -44,7 +51,7 @@ class Cancel:
         self._event.wait()
 
     def wait(self, seconds: float) -> None:
-        """Sleep at most so long, and raise InterruptedRunError as soon as the work is asked to stop."""
+        """Sleep at most so long, and raise as `check` does as soon as the work is asked to stop."""
         self._event.wait(seconds)
         self.check()
 

@@ -135,6 +135,12 @@ class LoadConfig(Section):
     idle_timeout_seconds: Annotated[int, Field(ge=1, le=3600)] = 60
 
 
+class ChainConfig(Section):
+    """How long a day stays held by a chain that is not heard of any more."""
+
+    lease_seconds: Annotated[int, Field(ge=2, le=3600)] = 90
+
+
 class TargetConfig(Section):
     """The table that receives one row per key and day."""
 
@@ -158,6 +164,7 @@ class Pipeline(Section):
     pacing: PacingConfig = PacingConfig()
     process: ProcessConfig = ProcessConfig()
     load: LoadConfig = LoadConfig()
+    chain: ChainConfig = ChainConfig()
     target: TargetConfig
     cloud: CloudConfig = CloudConfig()
 
