@@ -1,4 +1,4 @@
-"""The exporter's job: read one business day once, in one snapshot, into shards that exist together or not at all."""
+"""The exporter's job: read one business day once into shards that exist together or not at all."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from datetime import date, datetime
 
 from exporter.commit import build_manifest, commit_manifest
 from exporter.question import DayQuestion
-from exporter.read_shards import read_shards
 from exporter.reuse import find_run_export, reuse_current_export, settle_run_export
 from exporter.source import Source
+from exporter.start_over import read_database
 from staging.cancel import Cancel
 from staging.config import Pipeline
 from staging.names import DayNames, new_id
@@ -58,8 +58,7 @@ def export_day(pipeline: Pipeline, day: date, run_id: str, around: Surroundings,
 
 
 def _export(question: DayQuestion, run_id: str, around: Surroundings) -> RunExport:
-    with around.open_source(question.pipeline.source.url.reveal()) as source:
-        written = read_shards(question, source, around.store, around.cancel, around.progress)
+    written = read_database(question, around.open_source, around.store, around.cancel, around.progress)
     manifest = build_manifest(written, question, now=around.now())
     around.cancel.check()
     return commit_manifest(around.store, question.names, manifest, run_id)

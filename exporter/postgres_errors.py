@@ -8,6 +8,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
 from exporter.catalogue import scrub
+from exporter.sliced_source import SliceLostError, SliceTooLongError
 from staging.errors import InputError, PenstockError, UnavailableError
 
 _ASKED_WRONGLY = (
@@ -33,6 +34,8 @@ _FIXES = {
     "57014": "Raise `export.max_snapshot_seconds`, index the time column, or read from a replica.",
     "55P03": "Try again when the ALTER, or whatever holds the table's lock, is through.",
 }
+_QUERY_CANCELED = "57014"
+_LOCK_NOT_AVAILABLE = "55P03"
 _TRANSIENT_CLASSES = ("08", "40", "53", "55", "57", "58")
 
 
@@ -52,6 +55,17 @@ def translate_error(error: BaseException, doing: str, url: URL) -> PenstockError
     if state.startswith(_TRANSIENT_CLASSES):
         return UnavailableError(what, why=text, fix=fix or "Try again.")
     return InputError(what, why=text, fix=fix or "Look at the pipeline's source, above all `source.where`.")
+
+
+def translate_slice_error(error: BaseException, url: URL) -> PenstockError:
+    """Return ours for a slice: one that says whether to connect again, to read less, or to wait."""
+    ours = translate_error(error, "read a slice", url)
+    state = _sqlstate(error, ours.why)
+    if not isinstance(ours, UnavailableError) or state == _LOCK_NOT_AVAILABLE or (state or "").startswith("53"):
+        return ours
+    if state == _QUERY_CANCELED and "statement timeout" in ours.why:
+        return SliceTooLongError(ours.what, why=ours.why, fix="Try again when the database is less busy.")
+    return SliceLostError(ours.what, why=ours.why, fix="Try again.")
 
 
 def _sqlstate(error: BaseException, text: str) -> str | None:

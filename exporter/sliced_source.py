@@ -126,8 +126,8 @@ def _position(bound: Bound) -> int | None:
 class SliceRows:
     """What one slice gave: its rows, fetched whole but not yet decoded, in whatever form the adapter likes.
 
-    `size_bytes` is about what they take in memory. `seconds` are those of the server's work where the driver can tell, else of the wall clock from sending the
-    statement to its last byte.
+    `size_bytes` is about what they take in memory. `seconds` are those of the server's work where the driver can tell,
+    else of the wall clock from sending the statement to its last byte.
     """
 
     rows: int

@@ -20,13 +20,15 @@ _POLL_SECONDS = 0.05
 
 
 class SnapshotGuard:
-    """The life of one snapshot, from before it begins until its last row was read (`release`) or the block ends.
+    """The life of one read, from before it begins until its last row was read (`release`) or the block ends.
+
+    `max_seconds` is a snapshot's; a read in slices has None: each of its statements ends soon by itself.
 
     Errors of an interrupted statement leave the block as what they mean: InterruptedRunError, or the cap's InputError.
     """
 
     def __init__(
-        self, source: Source, cancel: Cancel, max_seconds: int, *, clock: Callable[[], float] = time.monotonic
+        self, source: Source, cancel: Cancel, max_seconds: int | None, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._source = source
         self._cancel = cancel
@@ -61,7 +63,9 @@ class SnapshotGuard:
 
     def is_over(self) -> bool:
         """Whether the snapshot lives on past its cap."""
-        return not self._released.is_set() and self._clock() - self._start > self._max_seconds
+        if self._max_seconds is None or self._released.is_set():
+            return False
+        return self._clock() - self._start > self._max_seconds
 
     def _watch(self) -> None:
         while not self._released.wait(_POLL_SECONDS):

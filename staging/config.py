@@ -107,7 +107,10 @@ class ExportConfig(Section):
     """How the day is split and read."""
 
     shards: Annotated[int, Field(ge=1, le=MAX_TASKS)] | Literal["auto"] = AUTO
+    read: Literal["auto", "snapshot", "slices"] = "auto"
     max_snapshot_seconds: Positive = 20
+    grace_seconds: Annotated[int, Field(ge=0, le=86_400)] = 900
+    slice_milliseconds: Annotated[int, Field(ge=1, le=1000)] = 2
     allow_full_scan: bool = False
     schema_changes: Literal["refuse", "accept_new_columns", "accept_all"] = "accept_new_columns"
     row_group_bytes: Positive = 64 * 1024 * 1024

@@ -1,0 +1,73 @@
+"""A closed day in many short statements, and a seal that proves they saw one and the same table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from exporter.attempt import Attempt, HowRead, ShardedRead
+from exporter.choose_read import ReadChoice, choose_read
+from exporter.commit import Written
+from exporter.probes import run_probes
+from exporter.question import PlannedRead
+from exporter.reading import Reading
+from exporter.sliced_source import Axis, Closed, Seal, Slices
+from exporter.slices import SliceCounts, SlicedRead
+from exporter.snapshot_guard import SnapshotGuard
+from exporter.source import Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What was found out before a row was read: the statement, how much it will give, what to cut it along."""
+
+    read: PlannedRead
+    estimate: Estimate
+    choice: ReadChoice
+    closed: Closed | None
+    axis: Axis | None
+
+
+def look_at(attempt: Attempt, slices: Slices) -> Look:
+    """Choose how to read. InputError and UnavailableError as `choose_read` has them."""
+    config, window = attempt.question.pipeline.export, attempt.question.window
+    read = attempt.plan(slices)
+    estimate = slices.estimate(read.statement)
+    axis = slices.plan_axis(read.statement)
+    closed = slices.find_closed(window.end, config.grace_seconds)
+    choice = choose_read(
+        config,
+        dialect=attempt.source.dialect,
+        estimate=estimate,
+        why_no_slices=axis if isinstance(axis, str) else "",
+        closed=closed,
+    )
+    return Look(read, estimate, choice, closed, axis if isinstance(axis, Axis) else None)
+
+
+def read_in_slices(attempt: Attempt, slices: Slices, look: Look, guard: SnapshotGuard) -> Written:
+    """Read the day in slices and commit its shards; StartOverError, and nothing left, when the seal does not agree."""
+    assert look.axis is not None  # noqa: S101 - chosen because there is one
+    run_probes(look.read, slices)
+    target_seconds = attempt.question.pipeline.export.slice_milliseconds / 1000
+    sliced = SlicedRead(slices, look.axis, attempt.pace, attempt.cancel, target_seconds=target_seconds)
+    sharded = ShardedRead(attempt, look.read, look.estimate)
+    slices.begin_seal(look.read.statement, look.axis)
+    with Reading(sliced.frames, attempt.source, guard) as reading:
+        sharded.write(reading.batches())
+    guard.release()
+    seal = sliced.counts.seal
+    assert seal is not None  # noqa: S101 - else it had raised
+    evidence = slices.evidence | _evidence(look.axis, look.closed, sliced.counts, seal)
+    return sharded.commit(HowRead("slices", look.choice.why, seal.as_of, evidence, reading.seconds))
+
+
+def _evidence(axis: Axis, closed: Closed | None, counts: SliceCounts, seal: Seal) -> dict[str, str]:
+    return {
+        **seal.evidence,
+        "sealed": f"{seal.how}; found {seal.found}",
+        "seal_seconds": f"{seal.seconds:.3f}",
+        "slices": f"{counts.slices} along {axis.along} {axis.column}: {axis.proof}",
+        "slice_seconds": f"{counts.seconds:.3f} in all, {counts.longest_seconds:.3f} the longest",
+        "slices_repeated": str(counts.repeated),
+        **({"closed": closed.how} if closed is not None else {}),
+    }
