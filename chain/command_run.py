@@ -15,6 +15,7 @@ from chain.cli_options import environment, log_folder, progress_mode, style_for_
 from chain.end_in_time import end_in_time
 from chain.hold_lease import hold_lease, new_lease
 from chain.leased_jobs import LeasedJobs
+from chain.note_failure import noted_failures
 from chain.open_jobs import open_jobs
 from chain.progress_view import open_view
 from chain.report import Report
@@ -61,6 +62,7 @@ def open_day_run(config: Path, day_text: str, overrides: Sequence[str], logs: Pa
         open_store(pipeline.staging.url) as store,
         open_view(sys.stderr, progress_mode(), day) as view,
         hold_lease(DayLease(store, names, lease, _now), cancel, view.say) as held,
+        noted_failures(store, names, _now, view.say),
         open_jobs(pipeline, config, cancel, environ=environment(), overrides=overrides, logs=folder) as opened,
     ):
         try:

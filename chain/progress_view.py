@@ -52,6 +52,18 @@ def open_view(stream: TextIO, mode: ProgressMode, day: date) -> Iterator[View]:
         yield view
 
 
+class Lines(Protocol):
+    """Takes text: any text file, and more."""
+
+    def write(self, text: str, /) -> object:
+        """Take it."""
+        ...
+
+    def flush(self) -> object:
+        """Hold nothing back."""
+        ...
+
+
 class SilentView:
     """Shows nothing."""
 
@@ -65,7 +77,7 @@ class SilentView:
 class PlainView:
     """A line when a job starts, one every few seconds, one when it has ended. All begin with `prefix`."""
 
-    def __init__(self, stream: TextIO, *, prefix: str = "", clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, stream: Lines, *, prefix: str = "", clock: Callable[[], float] = time.monotonic) -> None:
         self._stream = stream
         self._prefix = prefix
         self._clock = clock

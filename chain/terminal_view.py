@@ -52,11 +52,11 @@ class TerminalView:
             self._tasks[state.execution] = (task, time.monotonic())
         task, began = self._tasks[state.execution]
         seconds = time.monotonic() - began
-        done, total = _share(state)
+        done, total = share_done(state)
         self._bars.update(task, completed=done, total=total, figures=_figures(state, seconds))
 
 
-def _share(state: ExecutionState) -> tuple[float, float | None]:
+def share_done(state: ExecutionState) -> tuple[float, float | None]:
     """Return how much of how much is done; a total of None shows a bar that only says "working"."""
     progress = state.progress
     if state.finished:
