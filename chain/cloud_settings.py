@@ -37,16 +37,16 @@ def plan_settings(pipeline: Pipeline, *, storage_is_local: bool) -> dict[JobName
 
 def plan_secrets(pipeline: Pipeline, job: JobName) -> dict[str, str]:
     """Return the job's variables that come from Secret Manager: all but those of URLs that are not its business."""
-    references = {"source": pipeline.source.url.reference, "target": pipeline.target.url.reference}
-    own = {_variable(references[section]) for section in URLS[job]}
+    references = pipeline.url_references()
+    own = {_variable(reference) for section, reference in references.items() if section in URLS[job]}
     others = {_variable(reference) for reference in references.values()} - own
     return {name: secret for name, secret in pipeline.cloud.secrets.items() if name not in others}
 
 
 def check_filled(pipeline: Pipeline, job: JobName) -> None:
     """Raise InputError where the job's own URL is in a variable that no secret fills."""
-    references = {"source": pipeline.source.url.reference, "target": pipeline.target.url.reference}
-    for section in sorted(URLS[job]):
+    references = pipeline.url_references()
+    for section in sorted(URLS[job] & references.keys()):
         name = _variable(references[section])
         if name is not None and name not in pipeline.cloud.secrets:
             raise InputError(
@@ -60,8 +60,8 @@ def _to_json(pipeline: Pipeline, job: JobName) -> str:
     values: dict[str, Any] = pipeline.model_dump(
         mode="python", by_alias=True, exclude_none=True, exclude={"cloud", "chain"}
     )
-    for section, url in (("source", pipeline.source.url), ("target", pipeline.target.url)):
-        values[section]["url"] = _shown(section, url.reference) if section in URLS[job] else WITHHELD
+    for section, reference in pipeline.url_references().items():
+        values[section]["url"] = _shown(section, reference) if section in URLS[job] else WITHHELD
     text = json.dumps(values, ensure_ascii=False, separators=(",", ":"))
     if len(text.encode()) > _BYTES_MAX:
         raise InputError(

@@ -39,11 +39,11 @@ def create_tables(pipeline: Pipeline, *, apply: bool, folders: Sequence[Path] = 
     The target's columns are those that the transform promises for the source's column types.
     """
     transform = find_transform(pipeline.process.transform, folders)
-    contract = transform.contract(_some_day(pipeline))
+    contract = transform.contract(_some_day(pipeline, folders))
     return init_target(pipeline, contract.schema, contract.key, apply=apply)
 
 
-def _some_day(pipeline: Pipeline) -> Day:
+def _some_day(pipeline: Pipeline, folders: Sequence[Path]) -> Day:
     """Describe the source as it is today; which day it is has no influence on column types."""
     source = pipeline.source
     today: date = datetime.now(UTC).date()
@@ -55,5 +55,5 @@ def _some_day(pipeline: Pipeline) -> Day:
         key=source.key,
         time=source.time,
         columns=source.columns,
-        schema=describe_source(pipeline),
+        schema=describe_source(pipeline, folders),
     )

@@ -32,8 +32,8 @@ def plan_environments(
 
 
 def _withhold(environment: Mapping[str, str], pipeline: Pipeline, job: JobName) -> dict[str, str]:
-    references = {"source": pipeline.source.url.reference, "target": pipeline.target.url.reference}
-    allowed = {references[section] for section in URLS[job]}
+    references = pipeline.url_references()
+    allowed = {reference for section, reference in references.items() if section in URLS[job]}
     kept = dict(environment)
     for section, reference in references.items():
         if section in URLS[job]:

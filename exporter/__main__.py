@@ -34,7 +34,8 @@ def command(config: Path, day: str, run_id: str, *, fresh_export: bool, override
         parsed_day, checked_run = parse_day(day), check_id(run_id, of="run id")
         progress = Progress.from_environment(os.environ)
         with open_store(pipeline.staging.url) as store:
-            around = Surroundings(store, open_source, lambda: datetime.now(UTC), cancel, progress)
+            folders = (config.absolute().parent, Path.cwd())
+            around = Surroundings(store, open_source, lambda: datetime.now(UTC), cancel, progress, folders)
             settled = export_day(pipeline, parsed_day, checked_run, around, fresh_export=fresh_export)
         click.echo(f"run {settled.run_id} uses export {settled.export_id}", err=True)
 

@@ -113,7 +113,7 @@ def _find(name: str, found: Mapping[str, SourceColumn], source: SourceConfig) ->
         return found[name]
     near = difflib.get_close_matches(name, found, n=1)
     raise InputError(
-        f"Table {source.table} has no column {name!r}.",
+        f"{source.place} has no column {name!r}.",
         why=f"Its columns are {', '.join(found)}.",
         fix=f"Did you mean {near[0]!r}? Names are compared exactly." if near else "Names are compared exactly.",
     )

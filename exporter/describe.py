@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import closing
+from pathlib import Path
 
 import polars as pl
 
 from exporter.columns import plan_columns
+from exporter.need_pyarrow import needs_pyarrow
 from exporter.open_source import open_source
 from exporter.source import TableName
 from staging.config import Pipeline
 
 
-def describe_source(pipeline: Pipeline) -> pl.Schema:
-    """Return key, time and columns with their types; raises as an export would before its first row."""
+def describe_source(pipeline: Pipeline, folders: Sequence[Path] = ()) -> pl.Schema:
+    """Return key, time and columns with their types; raises as an export would before its first row.
+
+    `folders` are where a Python source's module is looked for besides what is installed.
+    """
+    if not pipeline.source.is_database:
+        with needs_pyarrow():
+            from exporter.open_arrow import describe_arrow  # noqa: PLC0415 - only here
+        return plan_columns(pipeline.source, describe_arrow(pipeline.source, folders)).schema()
     table = TableName(*pipeline.source.table_parts())
     with (
         open_source(pipeline.source.url.reveal()) as source,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime
+from pathlib import Path
 
-from exporter.commit import build_manifest, commit_manifest
+from exporter.commit import Written, build_manifest, commit_manifest
+from exporter.need_pyarrow import needs_pyarrow
 from exporter.question import DayQuestion
 from exporter.reuse import find_run_export, reuse_current_export, settle_run_export
 from exporter.source import Source
@@ -27,13 +29,17 @@ OpenSource = Callable[[str], AbstractContextManager[Source]]
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What an export needs of the world: where to put it, how to connect, the time, when to stop, whom to tell."""
+    """What an export needs of the world: where to put it, how to connect, the time, when to stop, whom to tell.
+
+    `folders` are where a Python source's module is looked for besides what is installed.
+    """
 
     store: Store
     open_source: OpenSource
     now: Callable[[], datetime]
     cancel: Cancel
     progress: Progress
+    folders: Sequence[Path] = ()
 
 
 def export_day(pipeline: Pipeline, day: date, run_id: str, around: Surroundings, *, fresh_export: bool) -> RunExport:
@@ -58,7 +64,18 @@ def export_day(pipeline: Pipeline, day: date, run_id: str, around: Surroundings,
 
 
 def _export(question: DayQuestion, run_id: str, around: Surroundings) -> RunExport:
-    written = read_database(question, around.open_source, around.store, around.cancel, around.progress)
+    written = _read(question, around)
     manifest = build_manifest(written, question, now=around.now())
     around.cancel.check()
     return commit_manifest(around.store, question.names, manifest, run_id)
+
+
+def _read(question: DayQuestion, around: Surroundings) -> Written:
+    source = question.pipeline.source
+    if source.is_database:
+        return read_database(question, around.open_source, around.store, around.cancel, around.progress)
+    with needs_pyarrow():
+        from exporter.open_arrow import open_arrow  # noqa: PLC0415 - only here
+        from exporter.read_arrow import read_arrow  # noqa: PLC0415 - goes with it
+    with open_arrow(question, around.now, around.folders) as rows:
+        return read_arrow(question, rows, around.store, around.cancel, around.progress)

@@ -15,12 +15,22 @@ from pydantic import (
     PlainSerializer,
     PlainValidator,
     ValidationInfo,
+    field_validator,
     model_validator,
 )
 
 from staging.cloud_config import CloudConfig
-from staging.config_checks import check_name, check_staging_url, check_transform, check_zone
+from staging.config_checks import (
+    check_function,
+    check_name,
+    check_parquet_pattern,
+    check_staging_url,
+    check_transform,
+    check_zone,
+    missing_key,
+)
 from staging.config_section import Name, Positive, Section
+from staging.errors import InputError
 from staging.pacing_config import PacingConfig
 from staging.redaction import remember_secrets_of
 from staging.secret_url import check_reference, look_up_url
@@ -70,10 +80,12 @@ Zone = Annotated[Name, AfterValidator(check_zone)]
 
 
 class SourceConfig(Section):
-    """Where a day's rows are read. See the reference for each key."""
+    """Where a day's rows are read: a table, or `parquet`, or `python`. See the reference for each key."""
 
-    url: Url
-    table: Name
+    parquet: Annotated[Name, AfterValidator(check_parquet_pattern)] | None = None
+    python: Annotated[Name, AfterValidator(check_function)] | None = None
+    url_: Url | None = Field(default=None, alias="url", validate_default=True)
+    table_: Name | None = Field(default=None, alias="table", validate_default=True)
     schema_: str | None = Field(default=None, alias="schema")
     key: Name
     time: Name
@@ -82,6 +94,42 @@ class SourceConfig(Section):
     timezone: Zone
     column_timezone: Zone = "UTC"
     allow_float: bool = False
+
+    @property
+    def url(self) -> SecretUrl:
+        """The database's URL; InputError where rows come from somewhere else."""
+        if self.url_ is None:
+            raise _no_database(f"The source of this pipeline is no database but {self.place}.")
+        return self.url_
+
+    @property
+    def table(self) -> str:
+        """The table's name; InputError where rows come from somewhere else."""
+        if self.table_ is None:
+            raise _no_database(f"The source of this pipeline is no table but {self.place}.")
+        return self.table_
+
+    @property
+    def is_database(self) -> bool:
+        """Whether rows are read from a table by a statement."""
+        return self.parquet is None and self.python is None
+
+    @property
+    def place(self) -> str:
+        """What is read, as a sentence begins with it."""
+        if self.parquet is not None:
+            return f"Parquet {self.parquet}"
+        return f"Python function {self.python}" if self.python is not None else f"Table {self.table}"
+
+    @field_validator("url_", "table_", "where")
+    @classmethod
+    def _belongs_to_a_database(cls, value: object, info: ValidationInfo) -> object:
+        other = next((key for key in ("parquet", "python") if info.data.get(key) is not None), None)
+        if value is not None and other is not None:
+            raise ValueError(f"is for a table; with {other} rows come from elsewhere, so leave it out")
+        if value is None and other is None and info.field_name != "where" and info.data.keys() >= _BOTH:
+            raise missing_key()
+        return value
 
     @model_validator(mode="after")
     def _columns_are_distinct(self) -> Self:
@@ -157,6 +205,13 @@ class TargetConfig(Section):
         return split_table(self.table, self.schema_)
 
 
+_BOTH = {"parquet", "python"}
+
+
+def _no_database(what: str) -> InputError:
+    return InputError(what, fix="This works for tables only.")
+
+
 class Pipeline(Section):
     """One pipeline file."""
 
@@ -170,6 +225,11 @@ class Pipeline(Section):
     chain: ChainConfig = ChainConfig()
     target: TargetConfig
     cloud: CloudConfig = CloudConfig()
+
+    def url_references(self) -> dict[str, str]:
+        """Return what the file says of each database URL there is, by its section."""
+        urls = {"source": self.source.url_, "target": self.target.url}
+        return {section: url.reference for section, url in urls.items() if url is not None}
 
 
 def split_table(table: str, schema: str | None) -> tuple[str | None, str]:

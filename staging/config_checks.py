@@ -6,6 +6,8 @@ import difflib
 import re
 from zoneinfo import available_timezones
 
+from pydantic_core import PydanticCustomError
+
 from staging.errors import InputError
 from staging.names import check_pipeline
 from staging.window import load_zone
@@ -44,3 +46,27 @@ def check_transform(spec: str) -> str:
     if not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", spec):
         raise ValueError('should be "package.module:attribute", for example "processor.revenue:revenue_per_user"')
     return spec
+
+
+def check_function(spec: str) -> str:
+    """Return `package.module:function`; nothing is imported."""
+    if not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", spec):
+        raise ValueError('should be "package.module:function", for example "payments_api:read_payments"')
+    return spec
+
+
+def check_parquet_pattern(url: str) -> str:
+    """Return `gs://bucket/folder/*.parquet` or `file:///folder/*.parquet`; `{day}` stands for the business day."""
+    place, _, file = url.rpartition("/")
+    if not file or not re.match(r"gs://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]/.|file:///.", url):
+        raise ValueError("should be gs://bucket/folder/*.parquet or file:///folder/*.parquet")
+    if any(brace in url.replace("{day}", "") for brace in "{}"):
+        raise ValueError("has braces; only {day} is known")
+    if place.startswith("gs://") and any(sign in place.removeprefix("gs://").partition("/")[0] for sign in "*?"):
+        raise ValueError("has a wildcard in the bucket's name")
+    return url
+
+
+def missing_key() -> PydanticCustomError:
+    """Return the fault of a key that is needed after all, worded as that of any other."""
+    return PydanticCustomError("missing", "Field required")

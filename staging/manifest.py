@@ -46,8 +46,20 @@ class Shard(Part):
     sums: dict[str, Money]
 
 
+class SourceObject(Part):
+    """One object that rows were read from, as it was listed: exactly this generation was read."""
+
+    url: str
+    generation: int
+    size_bytes: Count
+    crc32c: Count
+
+
 class Source(Part):
-    """Where the rows came from. Holds no password. `evidence` is what the server said of the snapshot it read."""
+    """Where the rows came from. Holds no password. `evidence` is what the server said of the snapshot it read.
+
+    `dialect` is `parquet` or `python` where that was no database; `objects` are the Parquet files that were read.
+    """
 
     dialect: str
     server_version: str
@@ -60,6 +72,7 @@ class Source(Part):
     evidence: dict[str, str]
     table_columns: tuple[str, ...] = ()
     """All columns of the table, carried or not, sorted; empty where that was not known or written down."""
+    objects: tuple[SourceObject, ...] = ()
 
 
 class Reading(Part):

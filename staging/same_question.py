@@ -10,10 +10,19 @@ from staging.manifest import Manifest
 def check_same_question(manifest: Manifest, pipeline: Pipeline) -> None:
     """Raise InputError that says which of the source's settings are others than those the export was made with.
 
-    How many shards it has, and where the database lies, don't change what was asked.
+    How many shards it has, and where the database lies, don't change what was asked; another function or other files
+    do.
     """
     source = pipeline.source
     compared = {
+        "parquet": (
+            manifest.source.table if manifest.source.dialect == "parquet" else "not set",
+            source.parquet or "not set",
+        ),
+        "python": (
+            manifest.source.table if manifest.source.dialect == "python" else "not set",
+            source.python or "not set",
+        ),
         "key": (manifest.source.key, source.key),
         "time": (manifest.source.time, source.time),
         "columns": (", ".join(column.name for column in manifest.columns[2:]), ", ".join(source.columns)),

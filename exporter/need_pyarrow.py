@@ -1,0 +1,22 @@
+"""What a source that is no database needs: pyarrow, which an image for a database may not have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from staging.errors import InputError
+
+
+@contextmanager
+def needs_pyarrow() -> Iterator[None]:
+    """Turn its absence into an InputError."""
+    try:
+        yield
+    except ModuleNotFoundError as exc:
+        if exc.name is None or not exc.name.startswith("pyarrow"):
+            raise
+        raise InputError(
+            "Parquet files and Python functions are read by pyarrow, which is not installed.",
+            fix="Install the extra `parquet`, for example penstock[exporter,parquet].",
+        ) from exc

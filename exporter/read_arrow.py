@@ -1,0 +1,90 @@
+"""From rows that come as Arrow, instead of from a statement, to committed shards: decoded, counted and proven alike."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import pyarrow as pa
+
+from exporter.arrow_batches import ArrowBatches
+from exporter.columns import plan_columns
+from exporter.commit import Written
+from exporter.decode import Decoder
+from exporter.question import DayQuestion
+from exporter.shard_count import plan_shards
+from exporter.shard_sink import commit_all
+from exporter.shard_writing import ShardWriting
+from exporter.source import Estimate, SourceColumn
+from exporter.tally import Tally
+from exporter.time_column import plan_bounds
+from staging import manifest
+from staging.cancel import Cancel
+from staging.progress import Progress
+from staging.store import Store
+from staging.window import load_zone
+
+
+@dataclass(frozen=True, slots=True)
+class ArrowRows:
+    """Rows of a day, and rows of other days perhaps, with what the manifest says of where they come from.
+
+    `describe` gives the columns before the first batch; `batches` all have them. `statement` is what is read, without
+    the window. `evidence` is asked when everything was read.
+    """
+
+    dialect: str
+    version: str
+    identity: str
+    place: str
+    statement: str
+    as_of: datetime
+    estimate: Estimate
+    describe: Callable[[], Mapping[str, SourceColumn]]
+    batches: Callable[[tuple[str, ...]], Iterator[pa.RecordBatch]]
+    evidence: Callable[[], dict[str, str]]
+    objects: tuple[manifest.SourceObject, ...] = ()
+
+
+def read_arrow(question: DayQuestion, rows: ArrowRows, store: Store, cancel: Cancel, progress: Progress) -> Written:
+    """Split the day's rows by their key and commit the shards; on any error nothing is committed."""
+    began = time.monotonic()
+    source = question.pipeline.source
+    plan, zone = plan_columns(source, rows.describe()), load_zone(source.column_timezone)
+    low, high = plan_bounds(plan.time_kind, question.window, question.names.day, zone)
+    arriving = ArrowBatches(plan, low, high, cancel)
+    shards, why_shards = plan_shards(question.pipeline.export.shards, rows.estimate)
+    writing = ShardWriting(question, store, progress, Tally(plan, shards), shards, rows.estimate)
+    frames = arriving.frames(rows.batches(tuple(column.name for column in plan.columns)))
+    writing.write(Decoder(plan, question.window, zone).decode(frames))
+    counted = writing.tally.by_shard()
+    files = commit_all(writing.objects, {shard: t.rows for shard, t in counted.items()}, check=cancel.check)
+    outside = {"rows_outside_window": str(arriving.outside_rows), "column_timezone": source.column_timezone}
+    return Written(
+        shards=shards,
+        files=files,
+        counted=counted,
+        plan=plan,
+        source=manifest.Source(
+            dialect=rows.dialect,
+            server_version=rows.version,
+            server_identity=rows.identity,
+            table=rows.place,
+            key=source.key,
+            time=source.time,
+            where=None,
+            statement=f"{rows.statement} WHERE {low} <= {source.time} < {high}",
+            evidence=rows.evidence() | outside,
+            objects=rows.objects,
+        ),
+        reading=manifest.Reading(
+            mode=rows.dialect,
+            why=f"no database is read; {shards} shards, {why_shards}",
+            reader=f"pyarrow {pa.__version__}",
+            seconds=round(time.monotonic() - began, 3),
+            waited_seconds={},
+        ),
+        as_of=rows.as_of,
+    )
