@@ -23,8 +23,10 @@ class DayQuestion:
     export_id: str
 
     def table(self) -> TableName:
-        """Return the table or view it reads."""
-        return TableName(*self.pipeline.source.table_parts())
+        """Return the table or view it reads; where that is none, what is read instead, as a name for people."""
+        source = self.pipeline.source
+        other = source.parquet or source.python
+        return TableName(None, other) if other else TableName(*source.table_parts())
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,12 @@ from exporter.arrow_batches import ArrowBatches
 from exporter.columns import plan_columns
 from exporter.commit import Written
 from exporter.decode import Decoder
-from exporter.question import DayQuestion
+from exporter.drift import check_drift, find_contract
+from exporter.question import DayQuestion, PlannedRead
 from exporter.shard_count import plan_shards
 from exporter.shard_sink import commit_all
 from exporter.shard_writing import ShardWriting
-from exporter.source import Estimate, SourceColumn
+from exporter.source import Estimate, SourceColumn, Statement
 from exporter.tally import Tally
 from exporter.time_column import plan_bounds
 from staging import manifest
@@ -51,9 +52,10 @@ class ArrowRows:
 def read_arrow(question: DayQuestion, rows: ArrowRows, store: Store, cancel: Cancel, progress: Progress) -> Written:
     """Split the day's rows by their key and commit the shards; on any error nothing is committed."""
     began = time.monotonic()
-    source = question.pipeline.source
-    plan, zone = plan_columns(source, rows.describe()), load_zone(source.column_timezone)
-    low, high = plan_bounds(plan.time_kind, question.window, question.names.day, zone)
+    source, zone = question.pipeline.source, load_zone(question.pipeline.source.column_timezone)
+    read = _plan_read(question, rows)
+    plan, low, high = read.plan, read.statement.low, read.statement.high
+    check_drift(find_contract(store, question), question, read, rows.dialect)
     arriving = ArrowBatches(plan, low, high, cancel)
     shards, why_shards = plan_shards(question.pipeline.export.shards, rows.estimate)
     writing = ShardWriting(question, store, progress, Tally(plan, shards), shards, rows.estimate)
@@ -78,6 +80,7 @@ def read_arrow(question: DayQuestion, rows: ArrowRows, store: Store, cancel: Can
             statement=f"{rows.statement} WHERE {low} <= {source.time} < {high}",
             evidence=rows.evidence() | outside,
             objects=rows.objects,
+            table_columns=read.table_columns,
         ),
         reading=manifest.Reading(
             mode=rows.dialect,
@@ -88,3 +91,12 @@ def read_arrow(question: DayQuestion, rows: ArrowRows, store: Store, cancel: Can
         ),
         as_of=rows.as_of,
     )
+
+
+def _plan_read(question: DayQuestion, rows: ArrowRows) -> PlannedRead:
+    """Return the columns and the window as for a table; there is no SQL in it."""
+    found, source = rows.describe(), question.pipeline.source
+    plan = plan_columns(source, found)
+    low, high = plan_bounds(plan.time_kind, question.window, question.names.day, load_zone(source.column_timezone))
+    statement = Statement(plan.select, rows.place, source.time, low, high, where=None, literal=str)
+    return PlannedRead(plan, tuple(found[column.name] for column in plan.columns), statement, tuple(sorted(found)))

@@ -292,3 +292,20 @@ def test_a_source_is_one_of_the_three(tmp_path: Path) -> None:
     settings = pipeline("file:///lake/*.parquet", tmp_path)
     with pytest.raises(PenstockError, match="no database but Parquet file:///lake"):
         _ = settings.source.url
+
+
+def test_a_carried_column_of_another_type_than_yesterdays_is_refused(lake: Path, tmp_path: Path) -> None:
+    pq.write_table(purchases(0, 72), lake / "0.parquet")
+    run_export(pipeline(pattern_of(lake), tmp_path))
+    pq.write_table(purchases(0, 72, amount=pa.array(range(72))), lake / "0.parquet")
+    with pytest.raises(InputError, match=r"file://.* has other columns than when 2026-11-14 was read") as caught:
+        run_export(pipeline(pattern_of(lake), tmp_path), day=date(2026, 11, 15), run_id="run-0002")
+    assert "amount was decimal128(12, 2) (Decimal(12, 2)) and is int64 (Int64)" in str(caught.value)
+
+
+def test_an_export_of_other_files_is_not_used_again(lake: Path, tmp_path: Path) -> None:
+    pq.write_table(purchases(0, 72), lake / "0.parquet")
+    run_export(pipeline(pattern_of(lake), tmp_path))
+    with pytest.raises(InputError, match="made with other settings") as caught:
+        run_export(pipeline(pattern_of(lake, "0.parquet"), tmp_path), run_id="run-0002")
+    assert "source.parquet was" in str(caught.value)

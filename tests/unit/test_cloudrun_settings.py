@@ -53,9 +53,9 @@ def test_a_job_reads_from_its_variable_what_the_chain_read_from_file_environment
         for section in ("name", "staging", "export", "process", "load"):
             assert getattr(loaded, section) == getattr(pipeline, section)
         for section in ("source", "target"):
-            assert getattr(loaded, section).model_copy(update={"url": None}) == getattr(pipeline, section).model_copy(
-                update={"url": None}
-            )
+            urls = {"url", "url_"}
+            found, given = getattr(loaded, section), getattr(pipeline, section)
+            assert found.model_dump(exclude=urls) == given.model_dump(exclude=urls)
         assert loaded.cloud.project is None
 
 
