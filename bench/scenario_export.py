@@ -38,7 +38,7 @@ def penstock_export(config: Path, staging: Path, name: str, **settings: str) -> 
 
 def flat_out(config: Path, staging: Path, name: str) -> Sample:
     """Export the day anew in one snapshot, without a pause."""
-    return penstock_export(config, staging, name, PENSTOCK_EXPORT__READ="snapshot", PENSTOCK_EXPORT__GENTLE="replica")
+    return penstock_export(config, staging, name, PENSTOCK_EXPORT__READ="snapshot", PENSTOCK_PACING__GENTLE="replica")
 
 
 def export_postgres(server: PostgresServer, folder: Path, rows: int, rounds: int) -> dict[str, Any]:

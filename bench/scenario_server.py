@@ -31,7 +31,7 @@ def sealed(server: PostgresServer | MariadbServer, folder: Path, rows: int, roun
 
     def export(read: str) -> Callable[[int], Any]:
         return lambda n: penstock_export(
-            config, staging, f"{read}-{n}", PENSTOCK_EXPORT__READ=read, PENSTOCK_EXPORT__GENTLE="replica"
+            config, staging, f"{read}-{n}", PENSTOCK_EXPORT__READ=read, PENSTOCK_PACING__GENTLE="replica"
         )
 
     found = _server_seconds(server, rounds, {SEALED: export("slices"), SNAPSHOT: export("snapshot")})
@@ -55,7 +55,7 @@ def one_day_of_ten(server: MariadbServer, folder: Path, rows: int, rounds: int) 
         rounds,
         {
             OURS: lambda n: penstock_export(
-                config, staging, f"ten-{n}", PENSTOCK_EXPORT__READ="snapshot", PENSTOCK_EXPORT__GENTLE="replica"
+                config, staging, f"ten-{n}", PENSTOCK_EXPORT__READ="snapshot", PENSTOCK_PACING__GENTLE="replica"
             ),
             BY_TIME: lambda _: run(quick, {"MYSQL_PWD": PASSWORD}),
         },
