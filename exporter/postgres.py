@@ -59,11 +59,7 @@ class PostgresSource:
     def __init__(self, url: URL) -> None:
         self.url = url
         self.is_abandoned = False
-        self.catalogue = Catalogue(
-            url.set(drivername="postgresql+psycopg"),
-            lambda error, doing: translate_error(error, doing, url),
-            connect_args={"connect_timeout": _CONNECT_SECONDS, "application_name": "penstock-exporter"},
-        )
+        self.catalogue = self._connect_catalogue()
         try:
             self.connection = PostgresConnection(url)
         except PenstockError:
@@ -112,10 +108,18 @@ class PostgresSource:
             raise refuse_slices(table, why)
         return PostgresSlices(self, table)
 
-    def reconnect(self) -> None:
-        """Replace the connection that reads; the catalogue's stays."""
+    def reconnect(self) -> bool:
+        """Replace the connection that reads, and the catalogue's where it is lost; return whether that has lived on."""
         self.connection.close()
         self.connection = PostgresConnection(self.url)
+        try:
+            self.catalogue.rows("SELECT 1")
+        except PenstockError:
+            with suppress(SQLAlchemyError):
+                self.catalogue.close()
+            self.catalogue = self._connect_catalogue()
+            return False
+        return True
 
     def interrupt(self) -> None:
         """Ask the server to cancel what it runs for us."""
@@ -132,6 +136,13 @@ class PostgresSource:
         self.connection.close()
         with suppress(SQLAlchemyError):
             self.catalogue.close()
+
+    def _connect_catalogue(self) -> Catalogue:
+        return Catalogue(
+            self.url.set(drivername="postgresql+psycopg"),
+            lambda error, doing: translate_error(error, doing, self.url),
+            connect_args={"connect_timeout": _CONNECT_SECONDS, "application_name": "penstock-exporter"},
+        )
 
     def _identity(self, place: str) -> str:
         """Return the cluster's own number and the database; where that may not be seen, where it is reached."""

@@ -54,11 +54,9 @@ class PostgresConnection:
     def run(self, sql: str, doing: str) -> Sequence[tuple[Any, ...]]:
         """Run a small statement."""
         try:
-            self._plain.execute(sql)
-            columns = self._plain.fetch_arrow_table().columns
+            return rows_of(self.fetch_whole(sql))
         except DRIVER_ERRORS as exc:
             raise translate_error(exc, doing, self.url) from exc
-        return list(zip(*(column.to_pylist() for column in columns), strict=True))
 
     def stream(self, sql: str) -> Iterator[pl.DataFrame]:
         """Run a statement and give its batches as they come."""
@@ -86,6 +84,11 @@ class PostgresConnection:
         for closing in (self._cursor.close, self._plain.close, self._connection.close):
             with suppress(_DriverError):
                 closing()
+
+
+def rows_of(whole: SliceRows) -> list[tuple[Any, ...]]:
+    """Return the rows of one `fetch_whole`."""
+    return list(zip(*(column.to_pylist() for column in whole.data.columns), strict=True))
 
 
 def gather(slices: Sequence[SliceRows]) -> pl.DataFrame:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from exporter.postgres_axis import plan_axis
 from exporter.postgres_closed import find_closed
-from exporter.postgres_connection import DRIVER_ERRORS, gather
+from exporter.postgres_connection import DRIVER_ERRORS, gather, rows_of
 from exporter.postgres_definition import Definition, changed, check_definition, find_definition
 from exporter.postgres_errors import translate_slice_error
 from exporter.postgres_seal import OLDEST_RUNNING_SQL, judge_seal, seal_sql
@@ -24,11 +23,12 @@ from exporter.sliced_source import (
     Closed,
     Gathered,
     Seal,
+    SliceLostError,
     SliceRows,
     StartOverError,
 )
 from exporter.source import Statement, TableName
-from staging.errors import InputError, PenstockError
+from staging.errors import InputError, UnavailableError
 
 if TYPE_CHECKING:
     from exporter.postgres import PostgresSource
@@ -91,13 +91,7 @@ class PostgresSlices(PostgresTable):
     def read_slice(self, low: int, high: int) -> SliceRows:
         """Read one slice, whole. Its seconds are the server's and the rows' way, without an empty round trip."""
         assert self._statement is not None and self._axis is not None  # noqa: S101, PT018 - begin_seal came before
-        try:
-            rows = self._source.connection.fetch_whole(self._axis.text(self._statement, low, high))
-        except DRIVER_ERRORS as exc:
-            error = translate_slice_error(exc, self._source.url)
-            if isinstance(error, InputError):
-                self._check_definition()
-            raise error from exc
+        rows = self._fetch(self._axis.text(self._statement, low, high))
         seconds = max(rows.seconds - self._round_trip_seconds, 0.0)
         return SliceRows(rows.rows, rows.size_bytes, seconds, rows.data)
 
@@ -107,14 +101,11 @@ class PostgresSlices(PostgresTable):
 
     def reconnect(self) -> None:
         """Connect again. A catalogue connection that lived on proves that the server did not crash in between."""
-        self._source.reconnect()
+        has_witness = self._source.reconnect()
+        self._catalogue = self._source.catalogue
         self._guard(SLICE_TIMEOUT_SECONDS)
         server = self._ask_server()
-        with suppress(PenstockError):
-            self._catalogue.rows("SELECT 1")
-            if server[:4] == self._server[:4]:
-                return
-        if server != self._server or server[4] is None:
+        if server[:4] != self._server[:4] or not (has_witness or self._server[4] == server[4] is not None):
             raise StartOverError(
                 "The connection was lost, and the server is another one now or was restarted.",
                 why="What was read before can't be told to belong to what it holds now.",
@@ -127,7 +118,7 @@ class PostgresSlices(PostgresTable):
         assert self._statement is not None  # noqa: S101 - begin_seal came before
         self._guard(SEAL_TIMEOUT_SECONDS)
         began = time.monotonic()
-        (row,) = self._run(seal_sql(self._statement, self._oldest_running), "seal what was read")
+        (row,) = rows_of(self._fetch(seal_sql(self._statement, self._oldest_running)))
         seconds = time.monotonic() - began
         seal = judge_seal(
             row,
@@ -142,16 +133,27 @@ class PostgresSlices(PostgresTable):
     def close(self) -> None:
         """Do nothing: between statements nothing is open."""
 
+    def _fetch(self, sql: str) -> SliceRows:
+        try:
+            return self._source.connection.fetch_whole(sql)
+        except DRIVER_ERRORS as exc:
+            error = translate_slice_error(exc, self._source.url)
+            if isinstance(error, InputError):
+                self._check_definition()
+            raise error from exc
+
     def _check_definition(self) -> str:
         try:
             now = find_definition(self._catalogue, self.table_sql)
         except InputError as exc:
             raise changed(self.table, f"it can't be looked at any more: {exc.why}") from exc
+        except UnavailableError as exc:
+            raise SliceLostError(exc.what, why=exc.why, fix=exc.fix) from exc
         return check_definition(self._definition, now, self.table)
 
     def _guard(self, seconds: int) -> None:
         for setting, value in (_GUARDS | {"statement_timeout": f"{seconds}s"}).items():
-            self._run(f"SET {setting} = '{value}'", "set up the session")
+            self._fetch(f"SET {setting} = '{value}'")
 
     def _ask_server(self) -> tuple[object, ...]:
         (server,) = self._run(_SERVER, "say who it is")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 import polars as pl
 
@@ -16,7 +17,10 @@ from staging.errors import UnavailableError
 _GATHER_ROWS = 65_536
 _GATHER_BYTES = 8 * 1024 * 1024
 _TRIES = 5
+_SEAL_TRIES = 3
 _FIRST_WAIT_SECONDS = 0.5
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -41,6 +45,7 @@ class SlicedRead:
         self._pace = pace
         self._cancel = cancel
         self._length = SliceLength(axis, target_seconds)
+        self._is_lost = False
         self.counts = SliceCounts()
 
     def frames(self) -> Iterator[pl.DataFrame]:
@@ -69,37 +74,34 @@ class SlicedRead:
 
     def _read(self, low: int) -> tuple[int, SliceRows]:
         """Read the slice that begins at `low`, again and shorter where that may help; return where it ends."""
-        for attempt in range(_TRIES):
+
+        def read() -> tuple[int, SliceRows]:
             end = self._length.end_of(low)
             try:
                 return end, self._slices.read_slice(low, end)
+            except UnavailableError:
+                self._length.halve(end - low)
+                raise
+
+        return self._repeat(read, _TRIES)
+
+    def _repeat(self, work: Callable[[], T], tries: int) -> T:
+        """Do it, and again where that may help: after a wait, on a new connection where the old one is lost."""
+        for attempt in range(tries):
+            try:
+                if attempt and self._is_lost:
+                    self._slices.reconnect()
+                    self._is_lost = False
+                return work()
             except UnavailableError as exc:
                 self._cancel.check()
-                if attempt == _TRIES - 1 or isinstance(exc, StartOverError):
+                if attempt == tries - 1 or isinstance(exc, StartOverError):
                     raise
-                self._prepare_again(exc, low, end, attempt)
+                self.counts.repeated += 1
+                self._is_lost = self._is_lost or isinstance(exc, SliceLostError)
+                if not isinstance(exc, SliceTooLongError):
+                    self._cancel.wait(_FIRST_WAIT_SECONDS * 2**attempt)
         raise AssertionError("the last attempt raises")
-
-    def _prepare_again(self, error: UnavailableError, low: int, end: int, attempt: int) -> None:
-        self.counts.repeated += 1
-        self._length.halve(end - low)
-        if not isinstance(error, SliceTooLongError):
-            self._cancel.wait(_FIRST_WAIT_SECONDS * 2**attempt)
-        if isinstance(error, SliceLostError):
-            self._reconnect(attempt)
-
-    def _reconnect(self, attempt: int) -> None:
-        for left in reversed(range(_TRIES - attempt)):
-            try:
-                self._slices.reconnect()
-            except StartOverError:
-                raise
-            except UnavailableError:
-                if not left:
-                    raise
-                self._cancel.wait(_FIRST_WAIT_SECONDS * 2 ** (_TRIES - left))
-            else:
-                return
 
     def _gather(self, waiting: list[SliceRows]) -> pl.DataFrame:
         gathered = self._slices.gather(waiting)
@@ -108,7 +110,7 @@ class SlicedRead:
 
     def _seal(self) -> None:
         self._cancel.check()
-        seal = self._slices.seal(self.counts.rows, self.counts.checksum)
+        seal = self._repeat(lambda: self._slices.seal(self.counts.rows, self.counts.checksum), _SEAL_TRIES)
         if not seal.agrees:
             raise StartOverError(
                 f"The table changed while it was read in slices: at least {max(seal.rows_differ, 1)} rows differ.",
