@@ -12,6 +12,7 @@ from chain.cloudrun_place import short_name
 from chain.jobs import KILLED_BY_SIGNAL, NOT_STARTED, TIMED_OUT, ExecutionState, TaskFailure
 
 _CANCELLED, _DEADLINE_EXCEEDED = 1, 4  # google.rpc.Code
+_TELLS_NOTHING = "The container exited with an error."
 
 
 def to_state(execution: run_v2.Execution, failures: Iterable[TaskFailure], logs: AttemptLogs) -> ExecutionState:
@@ -35,12 +36,13 @@ def to_state(execution: run_v2.Execution, failures: Iterable[TaskFailure], logs:
 def find_failures(tasks: Iterable[run_v2.Task], logs: AttemptLogs) -> list[TaskFailure]:
     """Return how the last attempt of each task ended that did not end well.
 
-    Of the first task of each exit code also what its log says: thousands may have failed for the same reason.
+    Of the first task of each exit code also what its log says: thousands may have failed for the same reason. Not of
+    attempts that were ended from outside: what they wrote last says nothing of it.
     """
     failures, told = [], set()
     for task in filter(_ended_badly, tasks):
         failure = _failure(task, logs)
-        if failure.exit_code not in told:
+        if failure.exit_code not in told and not _was_ended(failure.exit_code):
             told.add(failure.exit_code)
             said = logs.error(short_name(task.execution), failure.task, failure.attempt)
             failure = replace(failure, message=said or failure.message)
@@ -53,6 +55,10 @@ def _ended_badly(task: run_v2.Task) -> bool:
     return result.status.code != _CANCELLED and bool(result.status.code or result.exit_code or result.term_signal)
 
 
+def _was_ended(exit_code: int) -> bool:
+    return exit_code == TIMED_OUT or exit_code > KILLED_BY_SIGNAL
+
+
 def _failure(task: run_v2.Task, logs: AttemptLogs) -> TaskFailure:
     execution, attempt = short_name(task.execution), task.retried
     if not task.completion_time and attempt:
@@ -63,9 +69,15 @@ def _failure(task: run_v2.Task, logs: AttemptLogs) -> TaskFailure:
         task=task.index,
         attempt=attempt,
         exit_code=exit_code,
-        message=result.status.message if exit_code == NOT_STARTED else "",
+        message=_said_of_it(result, exit_code),
         log=logs.place(execution, task.index, attempt) or task.log_uri,
     )
+
+
+def _said_of_it(result: run_v2.TaskAttemptResult, exit_code: int) -> str:
+    """Return the service's own words where they say more than the exit code: of a start, or of memory."""
+    killed_or_never_ran = exit_code == NOT_STARTED or exit_code > KILLED_BY_SIGNAL
+    return result.status.message if killed_or_never_ran and result.status.message != _TELLS_NOTHING else ""
 
 
 def _exit_code(result: run_v2.TaskAttemptResult) -> int:

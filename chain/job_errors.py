@@ -78,7 +78,8 @@ def _reason(failure: TaskFailure, label: str) -> str:
     match = re.search(rf"^  {label}: (.*?)(?=^  (?:why|fix): |\Z)", failure.message, re.DOTALL | re.MULTILINE)
     if match:
         return match[1].strip()
-    return _how_it_ended(failure.exit_code) if label == "why" and failure.exit_code not in _CLASSES else ""
+    is_said_elsewhere = not failure.message or failure.exit_code in _CLASSES
+    return _how_it_ended(failure.exit_code) if label == "why" and not is_said_elsewhere else ""
 
 
 def _fix(failure: TaskFailure) -> str:
