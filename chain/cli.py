@@ -49,6 +49,19 @@ def init(config: Path, overrides: Sequence[str], *, dry_run: bool) -> None:
     init_command(config, overrides, dry_run=dry_run)
 
 
+@cli.command(short_help="Say what `run` would do with a day; nothing is read.")
+@common
+@day_option
+@json_option
+def plan(config: Path, day: str, overrides: Sequence[str], *, as_json: bool) -> None:
+    """Say what `run` would do with a day: its window, which columns go how, how it is read and why, the statement and
+    how the database would run it, how much it is, and what would be refused. Nothing is written and no row is read.
+    """  # noqa: D205 - click's help text
+    from chain.command_plan import plan_command
+
+    plan_command(config, day, overrides, as_json=as_json)
+
+
 @cli.command(short_help="Bring a day to done: export, process, load.")
 @common
 @day_option
