@@ -74,12 +74,28 @@ def run(
 ) -> None:
     """Bring a day to done: export, process, load.
 
-    A stored export of the day is used again unless --fresh-export is given. A day that is already done says so and
-    writes nothing.
+    A run that was cut short is gone on with. A stored export of the day is used again unless --fresh-export is given.
+    A day that is already done says so and writes nothing.
     """
     from chain.command_run import run_command
 
     run_command(config, day, overrides, logs, fresh_export=fresh_export, as_json=as_json)
+
+
+@cli.command(short_help="Go on with a day that was left half done.")
+@common
+@day_option
+@json_option
+@logs_option
+@progress_option
+def resume(config: Path, day: str, overrides: Sequence[str], logs: Path | None, *, as_json: bool) -> None:
+    """Go on with the last run of a day, on any machine: what has a receipt stays, what runs is waited for.
+
+    What the run was asked to do stands in the bucket. A day that is done says so; one without a run ends with 10.
+    """
+    from chain.command_resume import resume_command
+
+    resume_command(config, day, overrides, logs, as_json=as_json)
 
 
 @cli.command(short_help="Process a stored export again; the source rests.")

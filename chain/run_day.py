@@ -1,4 +1,4 @@
-"""The chain's sentence: take the fence, export, process, load, report."""
+"""The chain's sentence: take the fence, export, process, load, report; and what of it is left to do."""
 
 from __future__ import annotations
 
@@ -7,21 +7,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import Literal
 
+from chain.day_state import read_day_state
 from chain.job_errors import raise_failure
 from chain.jobs import ExecutionState, JobName, JobsApi, Overrides
-from chain.receipts import read_receipts
+from chain.next_step import AskLedger, BeginRun, GoOn, Wish, plan_step
+from chain.receipts import check_same_transform, find_receipts, read_receipts
 from chain.report import Report, Status, build_report, check_agreement
 from chain.stored_export import StoredExport, find_stored_export
 from chain.wait_execution import wait_execution
 from staging.cancel import Cancel
 from staging.config import AUTO, Pipeline
-from staging.errors import InputError, UnavailableError
+from staging.errors import InputError, PenstockError, UnavailableError
+from staging.lease import LeaseLostError
 from staging.manifest import Manifest
 from staging.names import DayNames, new_id
-from staging.run_documents import Loaded
-from staging.run_start import begin_run
+from staging.run_documents import Loaded, RunRecord
+from staging.run_start import begin_run, note_run_failed
 from staging.same_question import check_same_question
 from staging.store import Store
 from staging.used_export import read_manifest, read_run_export
@@ -54,65 +56,107 @@ class DayRun:
 def run_day(run: DayRun, *, fresh_export: bool) -> Report:
     """Bring the day to done; a day that is done already stays as it is, which only the target's ledger decides.
 
-    Raises what the job that failed said, with its exit code.
+    A run that was cut short is gone on with. Raises what the job that failed said, with its exit code.
     """
-    began = time.monotonic()
-    stored = None if fresh_export else find_stored_export(run.store, run.names)
-    if stored is not None:
-        check_same_question(stored.manifest, run.pipeline)
-    if stored is not None and stored.loaded_run_id is not None:
-        return _load_again(run, stored, stored.loaded_run_id, began)
-    run_id = _begin(run, "run", fresh_export=fresh_export)
-    if stored is None:
-        run.say(f"run {run_id}: reading {run.day} from the source")
-        _run_job(run, "exporter", run_id, _single(), *(["--fresh-export"] if fresh_export else []))
-    else:
-        _use(run, stored, run_id)
-    return _process_and_load(run, run_id, began)
+    return _bring(run, "fresh export" if fresh_export else "run")
 
 
 def reprocess_day(run: DayRun) -> Report:
     """Run today's transform over the stored export and load the result; nothing connects to the source."""
+    return _bring(run, "reprocess")
+
+
+def resume_day(run: DayRun) -> Report:
+    """Go on with the day's last run, whatever it was asked to do and whatever ended it; what it has done stays."""
+    return _bring(run, "resume")
+
+
+def _bring(run: DayRun, wish: Wish) -> Report:
     began = time.monotonic()
-    stored = find_stored_export(run.store, run.names)
-    if stored is None:
-        raise InputError(
-            f"There is no export of {run.day} to reprocess.",
-            why=f"{run.store.url} holds none for the pipeline {run.pipeline.name}.",
-            fix=f"Read the day first: penstock run --config {run.config} --day {run.day}",
-        )
-    check_same_question(stored.manifest, run.pipeline)
-    run_id = _begin(run, "reprocess", fresh_export=False)
-    _use(run, stored, run_id)
-    return _process_and_load(run, run_id, began)
-
-
-def _begin(run: DayRun, kind: Literal["run", "reprocess"], *, fresh_export: bool) -> str:
+    state = read_day_state(run.store, run.names)
+    step = plan_step(wish, state, run.names)
+    if not isinstance(step, BeginRun) and state.has_export:
+        check_same_question(_read_manifest(run, step.run.run_id), run.pipeline)
+    if isinstance(step, AskLedger):
+        return _load_again(run, step.run.run_id, began)
+    if isinstance(step, GoOn):
+        run.say(f"run {step.run.run_id}: going on with what was begun at {step.run.created_at:%F %T} UTC")
+        return _work_off(run, step.run, began)
+    stored = None if step.fresh_export else _find_usable(run)
+    if stored is None and step.kind == "reprocess":
+        raise _no_export(run)
     now = run.now()
-    return begin_run(run.store, run.names, new_id(now), kind=kind, fresh_export=fresh_export, now=now).run_id
+    record = begin_run(run.store, run.names, new_id(now), kind=step.kind, fresh_export=step.fresh_export, now=now)
+    return _work_off(run, record, began)
 
 
-def _use(run: DayRun, stored: StoredExport, run_id: str) -> None:
-    """Say in the bucket that the run uses the stored export: what the exporter does after it has read."""
-    run.say(f"run {run_id}: using the export of {stored.manifest.as_of:%F %T} UTC")
-    run.store.create(run.names.run_export(run_id), stored.for_run(run_id).to_bytes())
+def _work_off(run: DayRun, record: RunRecord, began: float) -> Report:
+    """Do what the run has not done yet. An error that the same attempt would meet again is noted in the head."""
+    try:
+        manifest = _export(run, record)
+        _process(run, record.run_id, manifest)
+        logs = _run_job(run, "loader", record.run_id, _single()).logs
+        return _report(run, record.run_id, manifest, status="done", began=began, logs=logs)
+    except (UnavailableError, LeaseLostError):
+        raise
+    except PenstockError:
+        note_run_failed(run.store, run.names, record.run_id, now=run.now())
+        raise
 
 
-def _process_and_load(run: DayRun, run_id: str, began: float) -> Report:
-    manifest = read_manifest(run.store, run.names, read_run_export(run.store, run.names, run_id))
-    tasks = plan_tasks(run.pipeline, manifest)
-    _run_job(run, "processor", run_id, tasks)
-    read_receipts(run.store, run.names, run_id, len(manifest.shards))
-    logs = _run_job(run, "loader", run_id, _single()).logs
-    return _report(run, run_id, manifest, status="done", began=began, logs=logs)
+def _export(run: DayRun, record: RunRecord) -> Manifest:
+    """Return the manifest of the export that the run uses; where it has none yet, give it one."""
+    if run.store.find(run.names.run_export(record.run_id)) is None:
+        stored = None if record.fresh_export else _find_usable(run)
+        if stored is not None:
+            run.say(f"run {record.run_id}: using the export of {stored.manifest.as_of:%F %T} UTC")
+            run.store.create(run.names.run_export(record.run_id), stored.for_run(record.run_id).to_bytes())
+        elif record.kind == "reprocess":
+            raise _no_export(run)
+        else:
+            run.say(f"run {record.run_id}: reading {run.day} from the source")
+            _run_job(run, "exporter", record.run_id, _single(), *(["--fresh-export"] if record.fresh_export else []))
+    return _read_manifest(run, record.run_id)
 
 
-def _load_again(run: DayRun, stored: StoredExport, run_id: str, began: float) -> Report:
+def _read_manifest(run: DayRun, run_id: str) -> Manifest:
+    return read_manifest(run.store, run.names, read_run_export(run.store, run.names, run_id))
+
+
+def _process(run: DayRun, run_id: str, manifest: Manifest) -> None:
+    """Process the shards that have no receipt; IntegrityError when one has none afterwards."""
+    shards = len(manifest.shards)
+    done = [receipt for receipt in find_receipts(run.store, run.names, run_id, shards) if receipt is not None]
+    check_same_transform(done, run.pipeline)
+    if done:
+        run.say(f"run {run_id}: {len(done)} of {shards} shards are processed already")
+    if len(done) < shards:
+        _run_job(run, "processor", run_id, plan_tasks(run.pipeline, manifest))
+        read_receipts(run.store, run.names, run_id, shards)
+
+
+def _find_usable(run: DayRun) -> StoredExport | None:
+    stored = find_stored_export(run.store, run.names)
+    if stored is not None:
+        check_same_question(stored.manifest, run.pipeline)
+    return stored
+
+
+def _no_export(run: DayRun) -> InputError:
+    return InputError(
+        f"There is no export of {run.day} to reprocess.",
+        why=f"{run.store.url} holds none for the pipeline {run.pipeline.name}.",
+        fix=f"Read the day first: penstock run --config {run.config} --day {run.day}",
+    )
+
+
+def _load_again(run: DayRun, run_id: str, began: float) -> Report:
     """The bucket says that the run has loaded the day; the loader asks the ledger, and writes nothing if it agrees."""
     run.say(f"run {run_id} has loaded {run.day}; asking the target's ledger")
+    manifest = _read_manifest(run, run_id)
     state = _run_job(run, "loader", run_id, _single())
     already: Status = "done" if state.progress.note == "loaded" else "already done"
-    return _report(run, run_id, stored.manifest, status=already, began=began, logs=state.logs)
+    return _report(run, run_id, manifest, status=already, began=began, logs=state.logs)
 
 
 def _report(run: DayRun, run_id: str, manifest: Manifest, *, status: Status, began: float, logs: str) -> Report:

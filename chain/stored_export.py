@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
+from chain.day_state import read_loaded
 from staging.errors import IntegrityError
 from staging.manifest import Manifest
 from staging.manifest_check import check_manifest
 from staging.names import DayNames
-from staging.run_documents import Loaded, RunExport
+from staging.run_documents import RunExport
 from staging.run_start import read_head
 from staging.store import Store
 
@@ -50,14 +51,8 @@ def find_stored_export(store: Store, names: DayNames) -> StoredExport | None:
     data, info = store.read(name)
     manifest = Manifest.parse(data, name=name)
     check_manifest(manifest, names, export_id, name=name)
-    loaded = _read_loaded(store, names, head.run_id)
+    loaded = read_loaded(store, names, head.run_id) if head.run_id else None
     done = loaded is not None and loaded.export_id == export_id
     return StoredExport(
         manifest, info.generation, hashlib.sha256(data).hexdigest(), loaded_run_id=head.run_id if done else None
     )
-
-
-def _read_loaded(store: Store, names: DayNames, run_id: str | None) -> Loaded | None:
-    if run_id is None or store.find(names.loaded(run_id)) is None:
-        return None
-    return Loaded.parse(store.read(names.loaded(run_id))[0], name=names.loaded(run_id))

@@ -29,7 +29,8 @@ class Head(Document):
 
     `head_id` is drawn once when the head is made. `fence` rises by one with each run. `export_id` is the current
     export of the day, None before the first. `nonce` is new with every write, so that a lost reply can be told
-    from somebody else's write. `lease` is None when nobody works on the day.
+    from somebody else's write. `lease` is None when nobody works on the day. `run_failed` says that the run `run_id`
+    met an error that the same attempt would meet again: the next one begins anew.
     """
 
     head_id: str
@@ -41,6 +42,7 @@ class Head(Document):
     nonce: str
     updated_at: Instant
     lease: Lease | None = None
+    run_failed: bool = False
 
 
 class RunRecord(Document):

@@ -85,6 +85,22 @@ def set_current_export(store: Store, names: DayNames, record: RunRecord, export_
     raise contended(names)
 
 
+def note_run_failed(store: Store, names: DayNames, run_id: str, *, now: datetime) -> None:
+    """Say in the head that the run can't go on as it is, unless a newer run has taken the day over."""
+    for _ in range(_ATTEMPTS):
+        found = read_head(store, names)
+        if found is None or found[0].run_id != run_id or found[0].run_failed:
+            return
+        head, generation = found
+        changed = head.model_copy(update={"run_failed": True, "nonce": secrets.token_hex(8), "updated_at": now})
+        try:
+            store.replace(names.head(), changed.to_bytes(), generation=generation)
+        except GenerationChangedError:
+            continue
+        return
+    raise contended(names)
+
+
 def _advance_fence(store: Store, names: DayNames, run_id: str, now: datetime) -> Head:
     for _ in range(_ATTEMPTS):
         found = read_head(store, names)
@@ -106,9 +122,8 @@ def _advance_fence(store: Store, names: DayNames, run_id: str, now: datetime) ->
                 return found[0]  # another attempt of this run took the fence and has not come to `run.json` yet
             else:
                 old, generation = found
-                head = old.model_copy(
-                    update={"fence": old.fence + 1, "run_id": run_id, "nonce": nonce, "updated_at": now}
-                )
+                changes = {"fence": old.fence + 1, "run_id": run_id, "run_failed": False}
+                head = old.model_copy(update={**changes, "nonce": nonce, "updated_at": now})
                 store.replace(names.head(), head.to_bytes(), generation=generation)
         except (ObjectExistsError, GenerationChangedError):
             continue

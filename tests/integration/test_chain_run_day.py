@@ -85,11 +85,11 @@ class DemoDay:
         return [(int(task), int(attempt), int(pid)) for task, attempt, pid in map(str.split, lines)]
 
     def objects(self) -> dict[str, str]:
-        """Name and digest of every object; of the head, what stays when the day was held for a while."""
+        """Name and digest of all objects but notes of failures; of the head, what stays when the day was held."""
         found = {
             str(path.relative_to(self.staging)): path.read_bytes()
             for path in sorted(self.staging.rglob("*.*"))
-            if path.is_file() and ".penstock" not in path.parts
+            if path.is_file() and ".penstock" not in path.parts and not path.name.startswith("failure-")
         }
         for name in [name for name in found if name.startswith("heads/")]:
             head = json.loads(found[name]) | {"nonce": "", "updated_at": ""}
