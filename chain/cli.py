@@ -114,19 +114,6 @@ def reprocess(config: Path, day: str, overrides: Sequence[str], logs: Path | Non
     reprocess_command(config, day, overrides, logs, as_json=as_json)
 
 
-@cli.command(short_help="Read a loaded day back and prove that all agrees.")
-@common
-@day_option
-@json_option
-def verify(config: Path, day: str, overrides: Sequence[str], *, as_json: bool) -> None:
-    """Read back manifest, shards, parts, ledger and target of a day and prove that they agree; exit 40 if not."""
-    from chain.command_verify import verify_command
-
-    verify_command(config, day, overrides, as_json=as_json)
-
-
-@cli.command(short_help="Delete old exports and runs that no day needs.")
-@common
 @cli.command(short_help="Bring many days to done, some at once.")
 @common
 @click.option("--from", "first", required=True, metavar="YYYY-MM-DD", help="The first day, inclusive.")
@@ -169,6 +156,45 @@ def backfill(
     backfill_command(BackfillRequest(config, first, last, overrides, logs, at_once, reprocess), as_json=as_json)
 
 
+@cli.command(short_help="Read a loaded day back and prove that all agrees.")
+@common
+@day_option
+@json_option
+def verify(config: Path, day: str, overrides: Sequence[str], *, as_json: bool) -> None:
+    """Read back manifest, shards, parts, ledger and target of a day and prove that they agree; exit 40 if not."""
+    from chain.command_verify import verify_command
+
+    verify_command(config, day, overrides, as_json=as_json)
+
+
+@cli.command(short_help="Say how far days are, and who works on them.")
+@common
+@click.option("--day", metavar="YYYY-MM-DD", help="Only this day, with all that is known of it.")
+@click.option("--from", "first", metavar="YYYY-MM-DD", help="The first day of a range, inclusive.")
+@click.option("--to", "last", metavar="YYYY-MM-DD", help="The last day, inclusive. [default: today]")
+@click.option("--watch", is_flag=True, help="Look again until all days are at rest, or Ctrl-C.")
+@json_option
+def status(
+    config: Path,
+    overrides: Sequence[str],
+    *,
+    day: str | None,
+    first: str | None,
+    last: str | None,
+    watch: bool,
+    as_json: bool,
+) -> None:
+    """Say of each day how far it is, who works on it, and why it failed. By default of the last seven days.
+
+    The bucket tells it, and the jobs' API where that can be asked. No database is touched, nothing is written.
+    """
+    from chain.command_status import StatusRequest, status_command
+
+    status_command(StatusRequest(config, overrides, day, first, last, as_json, watch))
+
+
+@cli.command(short_help="Delete old exports and runs that no day needs.")
+@common
 @click.option(
     "--older-than",
     "older_than_days",

@@ -18,6 +18,13 @@ def plan_days(first: str, last: str, zone: ZoneInfo, now: datetime, *, say: Call
 
     Days that the zone's clocks jumped over are left out, and `say` hears of it.
     """
+    days = plan_range(first, last)
+    check_not_future(days[-1], zone, now)
+    return [day for day in days if _exists(day, zone, say)]
+
+
+def plan_range(first: str, last: str) -> list[date]:
+    """Return all days of the range, those to come included; InputError as above."""
     start, end = parse_day(first), parse_day(last)
     if start > end:
         raise InputError(
@@ -31,11 +38,6 @@ def plan_days(first: str, last: str, zone: ZoneInfo, now: datetime, *, say: Call
             why="A longer one is a slip in a year, as a rule.",
             fix="Correct --from or --to, or do it in pieces.",
         )
-    check_not_future(end, zone, now)
-    return [day for day in _each(start, count) if _exists(day, zone, say)]
-
-
-def _each(start: date, count: int) -> list[date]:
     return [start + timedelta(days=number) for number in range(count)]
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chain.cloud_settings import CONFIG_ARGUMENT, check_filled, plan_secrets, plan_settings
+from chain.cloudrun_place import Place, parse_emulator
 from chain.job_environment import URLS, plan_environments
 from chain.jobs import JobName, JobsApi
 from staging.cancel import Cancel
@@ -45,11 +46,11 @@ def open_jobs(
 
     `logs` is where attempts that run here write.
     """
-    if environ.get(EMULATOR_VARIABLE):
-        with _on_emulator(pipeline, cancel, environ) as jobs:
-            yield OpenedJobs(jobs, CONFIG_ARGUMENT)
-    elif pipeline.cloud.project is not None:
-        with _on_cloud_run(pipeline, cancel) as jobs:
+    place = find_place(pipeline, environ)
+    if place is not None:
+        with (
+            _on_emulator(pipeline, place, cancel, environ) if place.emulator else _on_cloud_run(pipeline, place, cancel)
+        ) as jobs:
             yield OpenedJobs(jobs, CONFIG_ARGUMENT)
     else:
         from chain.emulated_jobs import open_emulated_jobs  # noqa: PLC0415 - see above
@@ -59,25 +60,28 @@ def open_jobs(
             yield OpenedJobs(jobs, str(config.absolute()))
 
 
+def find_place(pipeline: Pipeline, environ: Mapping[str, str]) -> Place | None:
+    """Return where the jobs run that others can look at, too; None where they run inside the chain's own process."""
+    cloud = pipeline.cloud
+    if environ.get(EMULATOR_VARIABLE):
+        return Place(cloud.project or _LOCAL, cloud.region or _LOCAL, parse_emulator(environ[EMULATOR_VARIABLE]))
+    return Place(str(cloud.project), str(cloud.region)) if cloud.project is not None else None
+
+
 @contextmanager
-def _on_cloud_run(pipeline: Pipeline, cancel: Cancel) -> Iterator[JobsApi]:
+def _on_cloud_run(pipeline: Pipeline, place: Place, cancel: Cancel) -> Iterator[JobsApi]:
     variables = plan_settings(pipeline, storage_is_local=False)
     for job in _deployed_by_chain(pipeline.cloud):
         check_filled(pipeline, job)
     from chain.cloudrun import JobSettings, open_cloud_run_jobs  # noqa: PLC0415 - see above
-    from chain.cloudrun_place import Place  # noqa: PLC0415 - goes with it
 
-    place = Place(str(pipeline.cloud.project), str(pipeline.cloud.region))
     settings = JobSettings(secrets=_secrets(pipeline), environment_of=lambda job, _: variables[job])
     with open_cloud_run_jobs(pipeline, place, cancel, settings) as jobs:
         yield jobs
 
 
 @contextmanager
-def _on_emulator(pipeline: Pipeline, cancel: Cancel, environ: Mapping[str, str]) -> Iterator[JobsApi]:
-    from chain.cloudrun_place import Place, parse_emulator  # noqa: PLC0415 - goes with the adapter
-
-    address = parse_emulator(environ[EMULATOR_VARIABLE])
+def _on_emulator(pipeline: Pipeline, place: Place, cancel: Cancel, environ: Mapping[str, str]) -> Iterator[JobsApi]:
     variables = plan_settings(pipeline, storage_is_local=True)
     extra = {PROGRESS_VARIABLE: "1"}
     if storage := environ.get(_STORAGE_VARIABLE):
@@ -86,11 +90,10 @@ def _on_emulator(pipeline: Pipeline, cancel: Cancel, environ: Mapping[str, str])
     from chain.cloudrun import JobSettings, open_cloud_run_jobs  # noqa: PLC0415 - see above
     from chain.emulator_logs import EmulatorLogs  # noqa: PLC0415 - only here
 
-    place = Place(pipeline.cloud.project or _LOCAL, pipeline.cloud.region or _LOCAL, address)
     settings = JobSettings(
         secrets=_secrets(pipeline),
         environment_of=lambda job, _: {**variables[job], **extra},
-        logs=EmulatorLogs(address),
+        logs=EmulatorLogs(str(place.emulator)),
     )
     with open_cloud_run_jobs(pipeline, place, cancel, settings) as jobs:
         yield jobs
