@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from exporter.parquet_source import describe_parquet, open_parquet
+from exporter.python_source import describe_python, open_python
 from exporter.question import DayQuestion
 from exporter.read_arrow import ArrowRows
 from exporter.source import SourceColumn
 from staging.config import SourceConfig
+from staging.window import load_zone, plan_window
 
 
-@contextmanager
-def open_arrow(question: DayQuestion, now: Callable[[], datetime], folders: Sequence[Path]) -> Iterator[ArrowRows]:
+def open_arrow(
+    question: DayQuestion, now: Callable[[], datetime], folders: Sequence[Path]
+) -> AbstractContextManager[ArrowRows]:
     """Give the rows of a day."""
-    del folders
-    with open_parquet(str(question.pipeline.source.parquet), question.names.day, now) as rows:
-        yield rows
+    source, day = question.pipeline.source, question.names.day
+    if source.python is not None:
+        return open_python(source.python, day, question.window, now, folders)
+    return open_parquet(str(source.parquet), day, now)
 
 
 def describe_arrow(source: SourceConfig, folders: Sequence[Path]) -> Mapping[str, SourceColumn]:
-    """Return the columns that the source has, of whichever day."""
-    del folders
+    """Return the columns that the source has. A Python function is asked for yesterday, and for one batch."""
+    if source.python is not None:
+        zone = load_zone(source.timezone)
+        yesterday = (datetime.now(UTC) - timedelta(days=1)).astimezone(zone).date()
+        return describe_python(source.python, yesterday, plan_window(yesterday, zone), folders)
     return describe_parquet(str(source.parquet))

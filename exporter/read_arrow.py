@@ -27,11 +27,14 @@ from staging.progress import Progress
 from staging.store import Store
 from staging.window import load_zone
 
+_SHARDS_OF_UNKNOWN = 8
+
 
 @dataclass(frozen=True, slots=True)
 class ArrowRows:
     """Rows of a day, and rows of other days perhaps, with what the manifest says of where they come from.
 
+    `estimate` is None where nobody knows before how many rows there are.
     `describe` gives the columns before the first batch; `batches` all have them. `statement` is what is read, without
     the window. `evidence` is asked when everything was read.
     """
@@ -42,7 +45,7 @@ class ArrowRows:
     place: str
     statement: str
     as_of: datetime
-    estimate: Estimate
+    estimate: Estimate | None
     describe: Callable[[], Mapping[str, SourceColumn]]
     batches: Callable[[tuple[str, ...]], Iterator[pa.RecordBatch]]
     evidence: Callable[[], dict[str, str]]
@@ -57,8 +60,9 @@ def read_arrow(question: DayQuestion, rows: ArrowRows, store: Store, cancel: Can
     plan, low, high = read.plan, read.statement.low, read.statement.high
     check_drift(find_contract(store, question), question, read, rows.dialect)
     arriving = ArrowBatches(plan, low, high, cancel)
-    shards, why_shards = plan_shards(question.pipeline.export.shards, rows.estimate)
-    writing = ShardWriting(question, store, progress, Tally(plan, shards), shards, rows.estimate)
+    shards, why_shards = _plan_shards(question, rows.estimate)
+    estimate = rows.estimate or Estimate(0, "not known before")
+    writing = ShardWriting(question, store, progress, Tally(plan, shards), shards, estimate)
     frames = arriving.frames(rows.batches(tuple(column.name for column in plan.columns)))
     writing.write(Decoder(plan, question.window, zone).decode(frames))
     counted = writing.tally.by_shard()
@@ -100,3 +104,10 @@ def _plan_read(question: DayQuestion, rows: ArrowRows) -> PlannedRead:
     low, high = plan_bounds(plan.time_kind, question.window, question.names.day, load_zone(source.column_timezone))
     statement = Statement(plan.select, rows.place, source.time, low, high, where=None, literal=str)
     return PlannedRead(plan, tuple(found[column.name] for column in plan.columns), statement, tuple(sorted(found)))
+
+
+def _plan_shards(question: DayQuestion, estimate: Estimate | None) -> tuple[int, str]:
+    configured = question.pipeline.export.shards
+    if estimate is None and configured == "auto":
+        return _SHARDS_OF_UNKNOWN, "auto: how many rows there are is not known before"
+    return plan_shards(configured, estimate or Estimate(0, "not known before"))
