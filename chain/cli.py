@@ -49,6 +49,18 @@ def init(config: Path, overrides: Sequence[str], *, dry_run: bool) -> None:
     init_command(config, overrides, dry_run=dry_run)
 
 
+@cli.command(short_help="Look at all that a run needs, with a fix for each fault.")
+@common
+@json_option
+def doctor(config: Path, overrides: Sequence[str], *, as_json: bool) -> None:
+    """Look at all that a run needs: connections, rights, columns, index, clocks, time zones, transform, target tables,
+    bucket, jobs. One line each, with its fix; it does not stop at the first fault. Exit code 10 or 20 if there is one.
+    """  # noqa: D205 - click's help text
+    from chain.command_doctor import doctor_command
+
+    doctor_command(config, overrides, as_json=as_json)
+
+
 @cli.command(short_help="Say what `run` would do with a day; nothing is read.")
 @common
 @day_option
@@ -127,6 +139,7 @@ def reprocess(config: Path, day: str, overrides: Sequence[str], logs: Path | Non
     help="How many days are worked on at the same time; each may read the source.",
 )
 @click.option("--reprocess", is_flag=True, help="As `penstock reprocess` for each day: the source rests.")
+@click.option("--anew", is_flag=True, help="With --reprocess: don't go on with an interrupted one, do all days again.")
 @click.option("--keep-going", is_flag=True, help="Begin further days though one has failed.")
 @json_option
 @progress_option
@@ -140,6 +153,7 @@ def backfill(
     logs: Path | None,
     days_at_once: int,
     reprocess: bool,
+    anew: bool,
     keep_going: bool,
     as_json: bool,
 ) -> None:
@@ -153,7 +167,7 @@ def backfill(
     from chain.command_backfill import BackfillRequest, backfill_command
 
     at_once = DaysAtOnce(days_at_once, keep_going)
-    backfill_command(BackfillRequest(config, first, last, overrides, logs, at_once, reprocess), as_json=as_json)
+    backfill_command(BackfillRequest(config, first, last, overrides, logs, at_once, reprocess, anew), as_json=as_json)
 
 
 @cli.command(short_help="Read a loaded day back and prove that all agrees.")

@@ -25,13 +25,16 @@ from chain.one_start import OneStartAtATime
 from chain.open_days import SharedByDays
 from chain.open_jobs import open_jobs
 from chain.report import Report
+from chain.reprocessed_days import ReprocessedDays, begin_range, digest_logic
 from chain.run_day import reprocess_day, run_day
 from staging.cancel import Cancel, cancel_on_signals
 from staging.config import Pipeline
 from staging.config_file import load_pipeline
 from staging.errors import ExitCode, PenstockError
+from staging.names import BackfillNames
 from staging.open_store import open_store
-from staging.window import load_zone
+from staging.store import Store
+from staging.window import load_zone, parse_day
 
 
 class UnfinishedDaysError(PenstockError):
@@ -53,6 +56,7 @@ class BackfillRequest:
     logs: Path | None
     at_once: DaysAtOnce
     reprocess: bool
+    anew: bool
 
 
 def backfill_command(request: BackfillRequest, *, as_json: bool) -> None:
@@ -100,16 +104,34 @@ def _work(request: BackfillRequest, pipeline: Pipeline, days: Sequence[date], ca
             cancels=CancelGroup(cancel),
             environ=environ,
         )
-        run_one = _run_one(shared, view, reprocess=request.reprocess)
-        return run_days(days, run_one, request.at_once, cancel, ended=view.ended)
+        anew = _begin_range(request, pipeline, store) if request.reprocess else None
+        outcomes = run_days(days, _run_one(shared, view, anew), request.at_once, cancel, ended=view.ended)
+        if anew is not None and all(outcome.report is not None for outcome in outcomes):
+            anew.end()
+        return outcomes
 
 
-def _run_one(shared: SharedByDays, view: DaysView, *, reprocess: bool) -> Callable[[date], Report]:
+def _run_one(shared: SharedByDays, view: DaysView, anew: ReprocessedDays | None) -> Callable[[date], Report]:
+    """Return how a day is brought to done: where `anew` has it already, or nothing is anew, the ledger is asked."""
+
     def run_one(day: date) -> Report:
         with view.open_day(day) as shown, shared.open_day(day, shown) as run:
-            return reprocess_day(run) if reprocess else run_day(run, fresh_export=False)
+            if anew is None or anew.has(day):
+                return run_day(run, fresh_export=False)
+            return reprocess_day(run)
 
     return run_one
+
+
+def _begin_range(request: BackfillRequest, pipeline: Pipeline, store: Store) -> ReprocessedDays:
+    return begin_range(
+        store,
+        BackfillNames(pipeline.name, parse_day(request.first), parse_day(request.last)),
+        digest_logic(pipeline, (request.config.absolute().parent, Path.cwd())),
+        datetime.now(UTC),
+        anew=request.anew,
+        say=lambda text: click.echo(text, err=True),
+    )
 
 
 def _check_all_done(pipeline: str, outcomes: Sequence[DayOutcome], cancel: Cancel) -> None:

@@ -13,6 +13,8 @@ Layout, relative to the staging prefix::
     {pipeline}/day={day}/run={run_id}/receipt-{shard:05d}.json
     {pipeline}/day={day}/run={run_id}/loaded.json
     {pipeline}/day={day}/run={run_id}/failure-{failure_id}.json
+    {pipeline}/backfill={first}_{last}/begun-{id}.json      that a range of days is being reprocessed
+    {pipeline}/backfill={first}_{last}/ended-{id}.json      that all of them were
 
 Shards are numbered from 0. Parts carry their shard's number.
 """
@@ -136,6 +138,31 @@ class DayNames:
 
     def _run(self, run_id: str) -> str:
         return f"{self.day_prefix()}run={check_id(run_id, of='run id')}/"
+
+
+@dataclass(frozen=True, slots=True)
+class BackfillNames:
+    """Names of what the chain notes of reprocessing a range of days, both ends inclusive. `parse_name` knows none."""
+
+    pipeline: str
+    first: date
+    last: date
+
+    def prefix(self) -> str:
+        """Return the prefix of all of them, `/` at its end."""
+        return f"{pipeline_prefix(self.pipeline)}backfill={self.first.isoformat()}_{self.last.isoformat()}/"
+
+    def begun(self, backfill_id: str) -> str:
+        """Name of the document that says what was begun; ids sort by time."""
+        return f"{self.prefix()}begun-{check_id(backfill_id, of='backfill id')}.json"
+
+    def is_begun(self, name: str) -> bool:
+        """Whether `begun` has built the name."""
+        return name.startswith(f"{self.prefix()}begun-")
+
+    def ended(self, backfill_id: str) -> str:
+        """Name of the document that says that all days were done."""
+        return f"{self.prefix()}ended-{check_id(backfill_id, of='backfill id')}.json"
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,3 +125,17 @@ class RunFailure(Document):
     fix: str
     log: str
     failed_at: Instant
+
+
+class Backfill(Document):
+    """`begun-{id}.json` and `ended-{id}.json`: a range of days that is, or was, processed anew.
+
+    `logic_sha256` stands for what processes: whoever changes it means to begin anew.
+    """
+
+    backfill_id: str
+    pipeline: str
+    first: date
+    last: date
+    logic_sha256: Sha256
+    begun_at: Instant

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from staging.documents import Document
 from staging.errors import IntegrityError
 from staging.manifest import Column, Manifest, Reading, Shard, ShardFile, Source
-from staging.run_documents import Conservation, Head, Lease, Loaded, Receipt, RunExport, RunFailure, RunRecord
+from staging.run_documents import Backfill, Conservation, Head, Lease, Loaded, Receipt, RunExport, RunFailure, RunRecord
 
 NOW = datetime(2026, 11, 14, 2, 15, 0, 123456, tzinfo=UTC)
 SHA = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
@@ -88,6 +88,14 @@ DOCUMENTS: list[Document] = [
         conserved=(Conservation(output="revenue", source="amount", shard="1.00", part="1.00", quarantine="0"),),
         transform="processor.revenue:revenue_per_user",
         engine="polars 2.1.0",
+    ),
+    Backfill(
+        backfill_id="b01",
+        pipeline="shop",
+        first=date(2026, 11, 1),
+        last=date(2026, 11, 14),
+        logic_sha256="0" * 64,
+        begun_at=datetime(2026, 11, 15, 2, 15, tzinfo=UTC),
     ),
     RunFailure(
         run_id="r01",

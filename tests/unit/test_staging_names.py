@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from staging.errors import InputError
-from staging.names import MAX_SHARDS, DayNames, ParsedName, check_id, check_pipeline, new_id, parse_name
+from staging.names import MAX_SHARDS, BackfillNames, DayNames, ParsedName, check_id, check_pipeline, new_id, parse_name
 from staging.object_name import check_object_name, is_object_name
 
 PIPELINES = st.from_regex(r"[a-z][a-z0-9_-]{0,62}", fullmatch=True)
@@ -155,3 +155,12 @@ def test_the_prefix_counts_for_the_length_of_a_name() -> None:
     assert check_object_name("x" * 1000, prefix="p" * 23)
     with pytest.raises(InputError):
         check_object_name("x" * 1000, prefix="p" * 24)
+
+
+@given(PIPELINES, DAYS, DAYS, IDS)
+def test_what_is_noted_of_a_range_lies_beside_the_days(pipeline: str, first: date, last: date, some_id: str) -> None:
+    names = BackfillNames(pipeline, first, last)
+    for name in (names.begun(some_id), names.ended(some_id)):
+        assert is_object_name(name)
+        assert name.startswith(names.prefix())
+        assert parse_name(name) is None
