@@ -115,3 +115,8 @@ def invalid(message: str, *violations: FieldViolation) -> ApiError:
 def invalid_fields(violations: list[FieldViolation]) -> ApiError:
     """INVALID_ARGUMENT whose message is all violations, one after the other."""
     return invalid("; ".join(f"{v.field}: {v.description}" for v in violations), *violations)
+
+
+def not_this_machine(host: str) -> ApiError:
+    """PERMISSION_DENIED for a request that means to call another host, which is no way to reach the emulator."""
+    return ApiError(Code.PERMISSION_DENIED, f"Host '{host}' is not this machine: the emulator serves loopback only.")

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
+import socket
 from pathlib import Path
 
 from jobs_emulator.http1 import IDLE_SECONDS_MAX, REQUEST_SECONDS_MAX, Answer, serve_http1
+from jobs_emulator.http2_authority import PREFACE, AuthorityReader
+from jobs_emulator.origin import foreign_host
 
-PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 SPLICE_BYTES = 65_536
 CONNECTIONS_MAX = 4000
 CLOSE_SECONDS_MAX = 5.0
@@ -21,10 +24,16 @@ LOOPBACK = "127.0.0.1"
 
 
 class Front:
-    """The listening socket and its connections."""
+    """The listening socket and its connections.
 
-    def __init__(self, grpc_socket: Path, answer: Answer) -> None:
+    `strangers` gets, by the name gRPC's server knows a connection by, whom its client meant to call, where that is not
+    this machine.
+    """
+
+    def __init__(self, grpc_socket: Path, answer: Answer, strangers: dict[str, str]) -> None:
         self._grpc_socket = grpc_socket
+        self._strangers = strangers
+        self._numbers = itertools.count()
         self._answer = answer
         self._connections: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
@@ -64,11 +73,12 @@ class Front:
             await _close(writer)
 
     async def _splice(self, first: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        inner_reader, inner_writer = await asyncio.open_unix_connection(str(self._grpc_socket))
+        path = self._grpc_socket.with_name(f"c{next(self._numbers)}")
+        peer = f"unix:{path}"
+        inner_reader, inner_writer = await _connect(self._grpc_socket, path)
         try:
-            inner_writer.write(first)
             pumps = {
-                asyncio.ensure_future(_pump(reader, inner_writer)),
+                asyncio.ensure_future(self._pump_requests(peer, first, reader, inner_writer)),
                 asyncio.ensure_future(_pump(inner_reader, writer)),
             }
             try:
@@ -79,6 +89,39 @@ class Front:
                 await asyncio.gather(*pumps, return_exceptions=True)
         finally:
             await _close(inner_writer)
+            self._strangers.pop(peer, None)
+
+    async def _pump_requests(
+        self, peer: str, first: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        """Hands on what the client sends; before its first request has left, it is known whom that means."""
+        opening, data = AuthorityReader(), first
+        while data:
+            opening.feed(data)
+            if opening.authority and foreign_host(opening.authority):
+                self._strangers[peer] = opening.authority
+            writer.write(data)
+            await writer.drain()
+            if opening.authority is not None:
+                await _pump(reader, writer)
+                return
+            data = await reader.read(SPLICE_BYTES)
+
+
+async def _connect(server: Path, own: Path) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection to gRPC's server from a socket with a name, by which the server tells connections apart."""
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        connection.setblocking(False)
+        connection.bind(str(own))
+        try:
+            await asyncio.get_running_loop().sock_connect(connection, str(server))
+        finally:
+            own.unlink(missing_ok=True)
+        return await asyncio.open_unix_connection(sock=connection)
+    except BaseException:
+        connection.close()
+        raise
 
 
 async def _read_opening(reader: asyncio.StreamReader) -> bytes:

@@ -18,7 +18,7 @@ from jobs_emulator.admin import AdminPages
 from jobs_emulator.chaos import Chaos, ChaosSettings
 from jobs_emulator.clock import Clock
 from jobs_emulator.dispatch import Dispatcher
-from jobs_emulator.errors import ApiError, Code
+from jobs_emulator.errors import ApiError, Code, not_this_machine
 from jobs_emulator.executions_service import ExecutionsService, TasksService
 from jobs_emulator.executor import Executor
 from jobs_emulator.front import Front
@@ -125,7 +125,8 @@ class EmulatorServer:
             OperationsService(state),
         )
         socket = private / "grpc.sock"
-        grpc_server = await start_grpc_server(methods, dispatcher, socket)
+        strangers: dict[str, str] = {}
+        grpc_server = await start_grpc_server(methods, dispatcher, socket, strangers)
         self._opened.push_async_callback(grpc_server.stop, 0.0)
         rest = RestApi(methods, dispatcher)
         admin = AdminPages(state, settings.images, self.chaos, scheduler.logs_folder, settings.clock)
@@ -137,7 +138,7 @@ class EmulatorServer:
             path = urlsplit(request.target).path
             return await (rest.answer(request) if path.startswith("/v2/") else admin.answer(request))
 
-        front = Front(socket, answer)
+        front = Front(socket, answer, strangers)
         self.port = await front.start(settings.port)
         self._opened.push_async_callback(front.stop)
 
@@ -146,9 +147,7 @@ def _refusal(request: HttpRequest) -> ApiError | None:
     """Why a browser's request is not carried out; None when it is."""
     host, origin = request.headers.get("host", ""), request.headers.get("origin")
     if foreign_host(host):
-        return ApiError(
-            Code.PERMISSION_DENIED, f"Host '{host}' is not this machine: the emulator serves loopback only."
-        )
+        return not_this_machine(host)
     if origin is not None and foreign_origin(origin, host):
         return ApiError(Code.PERMISSION_DENIED, f"Origin '{origin}' may not call the emulator.")
     return None

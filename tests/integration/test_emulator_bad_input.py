@@ -279,6 +279,29 @@ def test_a_page_of_another_site_and_a_name_that_points_here_are_refused(region: 
     assert caught.value.code() is grpc.StatusCode.PERMISSION_DENIED
 
 
+@pytest.mark.parametrize("authority", ["evil.example", "127.0.0.1.evil.example:8123", "e" * 70_000])
+def test_a_name_that_points_here_is_refused_over_grpc_too(region: Cloud, authority: str) -> None:
+    options = [("grpc.default_authority", authority), ("grpc.max_metadata_size", 1 << 20)]
+    with grpc.insecure_channel(region.address, options=options) as channel:
+        raw = channel.unary_unary("/google.cloud.run.v2.Jobs/ListJobs")
+        for _ in range(2):  # the second on the same connection
+            with pytest.raises(grpc.RpcError) as caught:
+                raw(b"", timeout=30)
+            if len(authority) < 1000:
+                assert caught.value.code() is grpc.StatusCode.PERMISSION_DENIED
+                assert f"Host '{authority}' is not this machine" in caught.value.details()
+    assert region.jobs.list_jobs(parent=PARENT) is not None
+
+
+@pytest.mark.parametrize("authority", ["localhost", "localhost:1", "[::1]:8123", "127.0.0.1"])
+def test_any_name_of_this_machine_is_taken_over_grpc(region: Cloud, authority: str) -> None:
+    with grpc.insecure_channel(region.address, options=[("grpc.default_authority", authority)]) as channel:
+        raw = channel.unary_unary("/google.cloud.run.v2.Jobs/ListJobs")
+        with pytest.raises(grpc.RpcError) as caught:
+            raw(b"", timeout=30)
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT  # it was carried out: an empty parent is none
+
+
 def test_it_listens_on_the_loopback_address_alone(region: Cloud) -> None:
     port = int(region.address.partition(":")[2])
     rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
