@@ -36,7 +36,7 @@ def translate_error(error: BaseException, doing: str, url: URL) -> PenstockError
     """Return ours: UnavailableError for what may pass, InputError for what the same attempt would meet again."""
     original = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
     text = scrub(str(original), url)
-    number = _number(original, text)
+    number = error_number(original)
     what = f"The {url.get_backend_name()} server could not {doing}."
     if "certificate" in text.lower():
         return InputError(what, why=text, fix="Look at the certificates named in source.url.")
@@ -47,8 +47,10 @@ def translate_error(error: BaseException, doing: str, url: URL) -> PenstockError
     )
 
 
-def _number(error: BaseException, text: str) -> int | None:
+def error_number(error: BaseException) -> int | None:
+    """Return the server's or the driver's number of a driver's error, None where it has none."""
     if error.args and isinstance(error.args[0], int):
         return int(error.args[0])
+    text = str(error)
     match = _NATIVE.search(text) or _PYMYSQL.search(text)
     return int(match[1]) or None if match else None

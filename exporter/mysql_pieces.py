@@ -15,7 +15,7 @@ Half-open stretches that meet make up the whole exactly. Each is as long as the 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import polars as pl
@@ -60,20 +60,21 @@ def find_key_range(
     ends = ", ".join(f"CAST({end}({primary_key}) AS DECIMAL(20, 0))" for end in ("MIN", "MAX"))
     least_and_greatest = f"SELECT {ends} FROM {statement.table}"  # noqa: S608 - quoted
     window_rows = explain(f"SELECT {primary_key} FROM {statement.table} WHERE {statement.window()}")  # noqa: S608 - quoted
-    table = _key_range(primary_key, fetch(least_and_greatest)[0], statement, explain)
+    # Of the whole range InnoDB expects half the table's rows, whatever there are; of no range, all.
+    all_rows = explain(f"SELECT {primary_key} FROM {statement.table}")  # noqa: S608 - quoted
+    table = _key_range(primary_key, fetch(least_and_greatest)[0], all_rows)
     if not time_is_indexed or table.rows <= _STREWN * window_rows:
         return table
-    window = _key_range(primary_key, fetch(f"{least_and_greatest} WHERE {statement.window()}")[0], statement, explain)
+    window = _key_range(primary_key, fetch(f"{least_and_greatest} WHERE {statement.window()}")[0])
+    inside = f"{primary_key} >= {window.low} AND {primary_key} < {window.high}"
+    window = replace(window, rows=explain(f"SELECT 1 FROM {statement.table} FORCE INDEX (PRIMARY) WHERE {inside}"))  # noqa: S608 - quoted
     return window if window.rows <= _STREWN * window_rows else None
 
 
-def _key_range(primary_key: str, ends: tuple[object, ...], statement: Statement, explain: Explain) -> KeyRange:
+def _key_range(primary_key: str, ends: tuple[object, ...], rows: int = 0) -> KeyRange:
     if ends[0] is None:
         return KeyRange(primary_key, 0, 0, 0)
-    low, high = int(str(ends[0])), int(str(ends[1])) + 1
-    inside = f"{primary_key} >= {low} AND {primary_key} < {high}"
-    rows = explain(f"SELECT 1 FROM {statement.table} FORCE INDEX (PRIMARY) WHERE {inside}")  # noqa: S608 - quoted
-    return KeyRange(primary_key, low, high, rows)
+    return KeyRange(primary_key, int(str(ends[0])), int(str(ends[1])) + 1, rows)
 
 
 def read_along_key(statement: Statement, keys: KeyRange, stream: Stream) -> Iterator[pl.DataFrame]:

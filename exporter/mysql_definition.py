@@ -1,0 +1,101 @@
+"""What a table is to MySQL's or MariaDB's catalogue, so that one that was altered, emptied or swapped is noticed.
+
+InnoDB's number of a table says it best: TRUNCATE and a swap of names give another one. It takes the PROCESS right;
+without it the time of creation has to do, which has whole seconds and which TRUNCATE leaves alone on MariaDB. What is
+overlooked then still can't become a wrong export: the seal compares the rows themselves.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from exporter.source import TableName
+from staging.errors import InputError, IntegrityError
+
+Run = Callable[[str, str], Sequence[tuple[Any, ...]]]
+
+_DOING = "look up the table's definition"
+_COUNTER = re.compile(r" AUTO_INCREMENT=(\d+)")
+_PLAIN_NAME = re.compile(r"[a-z0-9_]+", re.IGNORECASE)
+"""InnoDB spells other names in a code of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """The text of the definition, what tells the table from another of that text, and where its counter stands."""
+
+    text: str
+    identity: tuple[object, ...]
+    counter: int
+
+
+def find_definition(run: Run, table: TableName, table_sql: str, *, dialect: str) -> Definition:
+    """Look the table up as it is now; InputError where it is gone."""
+    ((_, text),) = [row[:2] for row in run(f"SHOW CREATE TABLE {table_sql}", _DOING)]
+    counter = _COUNTER.search(text)
+    return Definition(
+        text=_COUNTER.sub("", text),
+        identity=_innodb_numbers(run, table, dialect) or _created(run, table),
+        counter=int(counter[1]) if counter else 0,
+    )
+
+
+def _innodb_numbers(run: Run, table: TableName, dialect: str) -> tuple[object, ...]:
+    """Return InnoDB's numbers of the table or its partitions, none where the user may not see them."""
+    ((schema,),) = run(f"SELECT {_schema(table)}", _DOING)
+    if not (_PLAIN_NAME.fullmatch(schema) and _PLAIN_NAME.fullmatch(table.table)):
+        return ()
+    view = "INNODB_SYS_TABLES" if dialect == "mariadb" else "INNODB_TABLES"
+    name = f"{schema}/{table.table}"
+    parts = name.replace("_", r"\_") + "#p#%"
+    try:
+        return tuple(
+            run(
+                f"SELECT table_id FROM information_schema.{view} "  # noqa: S608 - plain names
+                f"WHERE name = '{name}' OR name LIKE '{parts}' ORDER BY table_id",
+                _DOING,
+            )
+        )
+    except InputError:  # the right is missing
+        return ()
+
+
+def _created(run: Run, table: TableName) -> tuple[object, ...]:
+    return tuple(
+        run(
+            "SELECT create_time FROM information_schema.tables "  # noqa: S608 - quoted
+            f"WHERE table_schema = {_schema(table)} AND table_name = {text_literal(table.table)}",
+            _DOING,
+        )
+    )
+
+
+def _schema(table: TableName) -> str:
+    return text_literal(table.schema) if table.schema else "DATABASE()"
+
+
+def text_literal(text: str) -> str:
+    """Return a text literal whose meaning does not depend on sql_mode."""
+    return f"CONVERT(X'{text.encode().hex()}' USING utf8mb4)" if text else "''"
+
+
+def check_definition(before: Definition, after: Definition, table: TableName) -> None:
+    """Raise IntegrityError where the table is another one now."""
+    if before.text != after.text:
+        raise changed(table, "its definition is another one now")
+    if before.identity != after.identity:
+        raise changed(table, "it was emptied, rewritten or swapped (TRUNCATE, ALTER, RENAME)")
+    if before.counter > after.counter:
+        raise changed(table, "its AUTO_INCREMENT counter was set back, as TRUNCATE does")
+
+
+def changed(table: TableName, what: str) -> IntegrityError:
+    """Return what to say of a table that is not the one that was begun with."""
+    return IntegrityError(
+        f"The table {table} was changed while it was read in slices.",
+        why=f"{what[:1].upper()}{what[1:]}; slices before and after can't be told to belong together.",
+        fix="Look at who altered it, then run again. Nothing was exported.",
+    )

@@ -1,0 +1,148 @@
+r"""Rows of MySQL and MariaDB as text: what a slice fetches, what is parsed of it, and what the seal is computed of.
+
+The server writes a row as a line of CSV: text in quotes (a quote within is doubled), bytes in quotes in hex, everything
+else as it is, NULL as nothing at all. So no two different rows have the same text, and the same text is the same row.
+A slice is one value, all its lines in one GROUP_CONCAT: no driver takes rows apart, polars parses them all at once.
+Each line ends with a mark, by which an answer that was cut at a length limit, which is only a warning, is noticed.
+
+The checksum of a row is floor(sqrt(CRC32(text)) * 2^40), of many rows the exact sum of theirs. A sum of CRC32 alone is
+blind where two rows swap values: CRC32(a) XOR CRC32(b) stays the same then, and often the sum with it. The root bends
+it: a + b = c + d and sqrt(a) + sqrt(b) = sqrt(c) + sqrt(d) together are true only of the same two numbers. So would
+the square, but the server computes the CRC32 twice for it. IEEE 754 rounds the root correctly everywhere, and the
+multiplication by a power of two and the floor are exact; so the server and we get the same integers, below 2^56.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import polars as pl
+from sqlalchemy import types as sql
+
+from exporter.catalogue import ReflectedColumn
+from exporter.driver_rows import wire_types
+from exporter.mysql_types import plan_carried
+from exporter.source import Carried, Statement, Wire
+
+_MARK = b",."
+_BETWEEN = _MARK + b"\n"
+_UTF8 = ("utf8mb4", "utf8mb3", "utf8", "ascii")
+_ROOT_SCALE = 2**40
+
+
+def carry_as_text(column: ReflectedColumn, collation: str | None) -> tuple[Carried | None, str]:
+    """Return how the column is carried where the server writes rows as text, or None and why not.
+
+    The server turns a value into text by itself where it stands in CONCAT; a CAST to CHAR would cost it as much again
+    as all the rest. Only a FLOAT would lose digits that way.
+    """
+    carried, refusal = plan_carried(column, by_odbc=False)
+    if carried is None:
+        return None, refusal
+    if isinstance(column.type, sql.Numeric | sql.Float | sql.Double | sql.DateTime | sql.Date | sql.Time):
+        as_double = carried.dtype == pl.Float32()
+        return replace(carried, select=f"({column.quoted} + 0e0)" if as_double else column.quoted), ""
+    if carried.select == column.quoted and carried.dtype == pl.String() and not _is_utf8(collation):
+        return replace(carried, select=f"CONVERT({column.quoted} USING utf8mb4)"), ""
+    return carried, ""
+
+
+def _is_utf8(collation: str | None) -> bool:
+    return collation is not None and collation.split("_")[0] in _UTF8
+
+
+def plan_row_text(statement: Statement, nullable: Mapping[str, bool]) -> str:
+    """Return the SQL of a row's text, without its mark. `nullable` is of each selected expression."""
+    return f"CONCAT({_row(statement, nullable)})"
+
+
+def plan_slice_select(statement: Statement, nullable: Mapping[str, bool]) -> str:
+    """Return what a slice selects: how many rows, and their lines."""
+    # A line break inside quotes, not as an escape: sql_mode may have NO_BACKSLASH_ESCAPES.
+    return f"COUNT(*), GROUP_CONCAT(CONCAT({_row(statement, nullable)}, '{_MARK.decode()}') SEPARATOR '\n')"
+
+
+def plan_checksum(row_text: str) -> str:
+    """Return the SQL of one row's checksum."""
+    return f"CAST(FLOOR(SQRT(CRC32({row_text})) * {_ROOT_SCALE}) AS UNSIGNED)"
+
+
+def _row(statement: Statement, nullable: Mapping[str, bool]) -> str:
+    parts = []
+    for carried in statement.select:
+        value = carried.select
+        if carried.dtype == pl.String() and carried.wire is Wire.NATIVE:
+            parts.append(_quoted(f"REPLACE({value}, '\"', '\"\"')", may_be_null=nullable.get(value, True)))
+        elif carried.dtype == pl.Binary():
+            parts.append(_quoted(f"HEX({value})", may_be_null=nullable.get(value, True)))
+        else:
+            parts.append(f"IFNULL({value}, '')" if nullable.get(value, True) else value)
+    return ", ',', ".join(parts)
+
+
+def _quoted(value: str, *, may_be_null: bool) -> str:
+    quoted = f"'\"', {value}, '\"'"
+    return f"IFNULL(CONCAT({quoted}), '')" if may_be_null else quoted
+
+
+def is_whole(lines: bytes, rows: int) -> bool:
+    """Whether the lines end with a mark and are as many as the server counted."""
+    if not lines.endswith(_MARK):
+        return not rows and not lines
+    return lines.count(_BETWEEN) == rows - 1 or len(split_rows(lines, rows)) == rows
+
+
+def split_rows(lines: bytes, rows: int) -> list[bytes]:
+    """Return the rows' texts, without marks. `lines` ends with a mark."""
+    texts = lines[: -len(_MARK)].split(_BETWEEN)
+    if len(texts) == rows:
+        return texts
+    # Some text holds what looks like the end of a line: a line ends where as many quotes were closed as opened.
+    merged: list[bytes] = []
+    open_text = b""
+    for piece in texts:
+        text = open_text + piece
+        open_text = text + _BETWEEN if text.count(b'"') % 2 else b""
+        if not open_text:
+            merged.append(text)
+    return merged
+
+
+def checksum_of(lines: bytes, rows: int) -> int:
+    """Return the sum of the rows' checksums."""
+    crcs = pl.Series(list(map(zlib.crc32, split_rows(lines, rows))), dtype=pl.UInt32)
+    return int((crcs.cast(pl.Float64).sqrt() * float(_ROOT_SCALE)).floor().cast(pl.Int128).sum() or 0)
+
+
+def parse_rows(lines: Sequence[bytes], statement: Statement) -> pl.DataFrame:
+    """Return the rows as a frame of c0, c1 … in the types in which they travel."""
+    names = [f"c{i}" for i, _ in enumerate(statement.select)]
+    types = wire_types(statement)
+    frame = pl.read_csv(
+        b"\n".join(lines),
+        has_header=False,
+        columns=list(range(len(names))),
+        schema={**{n: _csv_type(t) for n, t in zip(names, types, strict=True)}, "mark": pl.String},
+        raise_if_empty=False,
+    )
+    return frame.with_columns(_from_csv(name, type_) for name, type_ in zip(names, types, strict=True))
+
+
+def _csv_type(travels_as: pl.DataType) -> pl.DataType:
+    if travels_as.is_unsigned_integer():
+        return pl.UInt64()
+    if travels_as.is_integer():
+        return pl.Int64()
+    return pl.Float64() if travels_as.is_float() else pl.String()
+
+
+def _from_csv(name: str, travels_as: pl.DataType) -> pl.Expr:
+    value = pl.col(name)
+    if travels_as == pl.Binary():
+        return value.str.decode("hex")
+    if isinstance(travels_as, pl.Datetime):
+        wall = value.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us")
+        return wall.dt.replace_time_zone("UTC") if travels_as.time_zone else wall
+    return value.str.to_date("%Y-%m-%d") if travels_as == pl.Date() else value
