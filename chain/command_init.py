@@ -25,7 +25,9 @@ def init_command(config: Path, overrides: Sequence[str], *, dry_run: bool) -> No
     statements = create_tables(pipeline, apply=not dry_run, folders=(config.absolute().parent, Path.cwd()))
     for statement in statements:
         click.echo(f"{statement};")
-    if not statements:
+    if pipeline.target.parquet is not None:
+        click.echo(f"Nothing to create: the target is Parquet files in {pipeline.target.parquet}.", err=True)
+    elif not statements:
         click.echo("Nothing to create: target and ledger tables are there.", err=True)
     elif dry_run:
         click.echo("Nothing was created: --dry-run only shows the SQL.", err=True)

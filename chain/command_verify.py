@@ -12,7 +12,8 @@ from pathlib import Path
 import click
 
 from chain.cli_options import environment, style_for_stdout
-from loader.verify import Verification, verify_day
+from loader.verify import verify_day
+from loader.verify_run import Verification
 from staging.cancel import cancel_on_signals
 from staging.config_file import load_pipeline
 from staging.errors import IntegrityError

@@ -11,6 +11,7 @@ from loader.sql_text import DAY
 from loader.table import kind_of
 from staging.config import Pipeline
 from staging.errors import InputError
+from staging.open_store import open_store
 
 
 def init_target(pipeline: Pipeline, schema: pl.Schema, key: str, *, apply: bool) -> list[str]:
@@ -18,8 +19,12 @@ def init_target(pipeline: Pipeline, schema: pl.Schema, key: str, *, apply: bool)
 
     `schema` is the transform's output and `key` its key column; the target gets these columns and `day`, with
     the primary key (day, key). Raises InputError where the database refuses, UnavailableError where it is away.
+    A target of Parquet files needs nothing but its bucket or folder.
     """
     _check_schema(schema, key)
+    if pipeline.target.parquet is not None:
+        with open_store(pipeline.target.parquet):
+            return []
     with open_database(pipeline, missing="create" if apply else "pretend") as database:
         statements = _missing(database, pipeline, schema, key)
         if apply:

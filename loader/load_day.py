@@ -12,6 +12,7 @@ from loader.load_once import Load, load_once
 from loader.note_loaded import note_loaded
 from loader.open_database import open_database
 from loader.outcome import Outcome
+from loader.parquet_target import load_files
 from loader.refusals import Permission
 from loader.replace_day import CommitUnknownError
 from loader.run_inputs import read_run_inputs
@@ -44,18 +45,21 @@ def load_day(
     inputs = read_run_inputs(store, DayNames(pipeline.name, day), run_id)
     check_declared_sums(inputs)
     load = Load(pipeline, inputs, store, Permission(allow_older, adopt_head), now, cancel, say, progress or Progress())
-    attempts = Attempts(cancel, say)
+    outcome = _load_table(load) if pipeline.target.parquet is None else load_files(pipeline.target.parquet, load)
+    note_loaded(store, inputs.names, outcome.loaded, say)
+    note = "already loaded" if outcome.already else "loaded"
+    load.progress.emit(rows=outcome.loaded.rows, expected_rows=inputs.rows, note=note, last=True)
+    return outcome
+
+
+def _load_table(load: Load) -> Outcome:
+    attempts = Attempts(load.cancel, load.say)
     while True:
         try:
-            with open_database(pipeline) as database:
-                outcome = load_once(database, load, attempts)
+            with open_database(load.pipeline) as database:
+                return load_once(database, load, attempts)
         except CommitUnknownError as lost:
             load.unresolved = lost
             attempts.wait_after(lost)
         except (ConnectionLostError, ContendedError, ReadOnlyError) as error:
             attempts.wait_after(error)
-        else:
-            note_loaded(store, inputs.names, outcome.loaded, say)
-            note = "already loaded" if outcome.already else "loaded"
-            load.progress.emit(rows=outcome.loaded.rows, expected_rows=inputs.rows, note=note, last=True)
-            return outcome

@@ -65,25 +65,30 @@ def load_once(database: Database, load: Load, attempts: Attempts) -> Outcome:
             except (ContendedError, ReadOnlyError) as contended:
                 attempts.wait_after(contended)
             else:
-                return _outcome(day_load.ours, change)
+                return outcome_of(day_load.ours, change)
 
 
 def _answer_done(database: Database, target: Target, found: LedgerRow, load: Load) -> Outcome:
     """The ledger names this very run: prove that the parts are still those that were loaded, and write nothing."""
     if load.unresolved is not None and load.unresolved.ours.digest == found.digest:
-        return _outcome(found, load.unresolved.change)
+        return outcome_of(found, load.unresolved.change)
     content = read_content(load.store, load.inputs, load.cancel)
     check_may_load(found, _ledger_row(target, load, content), load.permission)
     if edits := describe_edits(found, count_day(database, target, found.day, content)):
         load.say(f"warning: {found.day} was changed since this run loaded it ({edits}); a new run sets it right.")
-    return _outcome(found, None)
+    return outcome_of(found, None)
 
 
 def _ledger_row(target: Target, load: Load, content: Content) -> LedgerRow:
+    return ledger_row(load, content, target.table.schema, target.table.name)
+
+
+def ledger_row(load: Load, content: Content, target_schema: str, target_table: str) -> LedgerRow:
+    """Return what the ledger is to say when this content is loaded."""
     record, manifest = load.inputs.record, load.inputs.manifest
     return LedgerRow(
-        target_schema=target.table.schema,
-        target_table=target.table.name,
+        target_schema=target_schema,
+        target_table=target_table,
         day=record.day,
         pipeline=record.pipeline,
         head_id=record.head_id,
@@ -100,7 +105,8 @@ def _ledger_row(target: Target, load: Load, content: Content) -> LedgerRow:
     )
 
 
-def _outcome(row: LedgerRow, change: Change | None) -> Outcome:
+def outcome_of(row: LedgerRow, change: Change | None) -> Outcome:
+    """Return what the load did; `change` is None where the run had loaded the day before."""
     counted = change or Change(0, 0, 0)
     loaded = Loaded(
         run_id=row.run_id,

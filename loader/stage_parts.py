@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -20,6 +20,7 @@ from loader.sql_text import Staged
 from loader.target_day import count_rows
 from staging.cancel import Cancel
 from staging.control_sums import format_minor_units, scale_of
+from staging.manifest import ShardFile
 from staging.progress import Progress
 from staging.store import Store
 
@@ -35,7 +36,11 @@ class _Batch:
 class PartReader:
     """Reads a run's parts in batches and proves on the way that they are what the receipts say."""
 
-    def __init__(self, store: Store, inputs: RunInputs, cancel: Cancel) -> None:
+    def __init__(
+        self, store: Store, inputs: RunInputs, cancel: Cancel, files: Sequence[ShardFile] | None = None
+    ) -> None:
+        """`files` are read instead of the run's own parts: copies, one a receipt."""
+        self._files = [receipt.part for receipt in inputs.receipts] if files is None else files
         self._store = store
         self._inputs = inputs
         self._cancel = cancel
@@ -46,8 +51,8 @@ class PartReader:
     def batches(self) -> Iterator[_Batch]:
         """Give all rows, at most 65,536 at a time; IntegrityError at the first part that does not agree."""
         inputs = self._inputs
-        files = [receipt.part for receipt in inputs.receipts]
-        for receipt, (file, path) in zip(inputs.receipts, fetch_objects(self._store, files, self._cancel), strict=True):
+        fetched = fetch_objects(self._store, self._files, self._cancel)
+        for receipt, (file, path) in zip(inputs.receipts, fetched, strict=True):
             part = read_part(file, path, inputs.schema)
             sums = {name: add_up(part.get_column(name)) for name in self._sums}
             raise_if_any(
@@ -68,9 +73,9 @@ class PartReader:
         return Content(self._rows, totals, self._digest.hexdigest())
 
 
-def read_content(store: Store, inputs: RunInputs, cancel: Cancel) -> Content:
-    """Prove the parts without a database."""
-    reader = PartReader(store, inputs, cancel)
+def read_content(store: Store, inputs: RunInputs, cancel: Cancel, files: Sequence[ShardFile] | None = None) -> Content:
+    """Prove the parts, or copies of them, without a database."""
+    reader = PartReader(store, inputs, cancel, files)
     for _ in reader.batches():
         pass
     return reader.content()

@@ -193,12 +193,37 @@ class ChainConfig(Section):
 
 
 class TargetConfig(Section):
-    """The table that receives one row per key and day."""
+    """What receives one row per key and day: a table, or `parquet` files below a URL."""
 
-    url: Url
-    table: Name
+    parquet: Annotated[Name, AfterValidator(check_staging_url)] | None = None
+    url_: Url | None = Field(default=None, alias="url", validate_default=True)
+    table_: Name | None = Field(default=None, alias="table", validate_default=True)
     schema_: str | None = Field(default=None, alias="schema")
     ledger: Name = "penstock_ledger"
+
+    @property
+    def url(self) -> SecretUrl:
+        """The database's URL; InputError where the target is no database."""
+        if self.url_ is None:
+            raise _no_database(f"The target of this pipeline is no database but Parquet files in {self.parquet}.")
+        return self.url_
+
+    @property
+    def table(self) -> str:
+        """The table's name; InputError where the target is no table."""
+        if self.table_ is None:
+            raise _no_database(f"The target of this pipeline is no table but Parquet files in {self.parquet}.")
+        return self.table_
+
+    @field_validator("url_", "table_")
+    @classmethod
+    def _belongs_to_a_database(cls, value: object, info: ValidationInfo) -> object:
+        is_files = info.data.get("parquet") is not None
+        if value is not None and is_files:
+            raise ValueError("is for a table; with parquet rows go to files, so leave it out")
+        if value is None and not is_files and "parquet" in info.data:
+            raise missing_key()
+        return value
 
     def table_parts(self) -> tuple[str | None, str]:
         """Return (schema or None, table), as for the source."""
@@ -226,9 +251,16 @@ class Pipeline(Section):
     target: TargetConfig
     cloud: CloudConfig = CloudConfig()
 
+    @model_validator(mode="after")
+    def _target_is_apart_from_staging(self) -> Self:
+        target, staging = (self.target.parquet or "").rstrip("/") + "/", self.staging.url.rstrip("/") + "/"
+        if self.target.parquet is not None and (target.startswith(staging) or staging.startswith(target)):
+            raise ValueError("target.parquet and staging.url lie in each other; what is cleaned up in one is not ours")
+        return self
+
     def url_references(self) -> dict[str, str]:
         """Return what the file says of each database URL there is, by its section."""
-        urls = {"source": self.source.url_, "target": self.target.url}
+        urls = {"source": self.source.url_, "target": self.target.url_}
         return {section: url.reference for section, url in urls.items() if url is not None}
 
 

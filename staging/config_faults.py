@@ -38,6 +38,8 @@ def key_of(error: ErrorDetails, keys: dict[KeyPath, FieldInfo]) -> KeyPath:
     path = tuple(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
         return path
+    if path and (alias := (*path[:-1], path[-1].removesuffix("_"))) in keys:
+        path = alias  # a default that was validated is called by its field's name
     while path and path not in keys:
         path = path[:-1]
     return path

@@ -24,7 +24,8 @@ from sqlalchemy.engine import make_url
 from loader.init import init_target
 from loader.load_day import load_day
 from loader.outcome import Outcome
-from loader.verify import Verification, verify_day
+from loader.verify import verify_day
+from loader.verify_run import Verification
 from staging.cancel import Cancel
 from staging.config import Pipeline
 from staging.dtypes import parse_dtype

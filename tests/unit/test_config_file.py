@@ -269,3 +269,27 @@ def test_every_key_has_a_variable_and_a_flag(pipeline_file: Path) -> None:
 def test_a_date_in_the_file_is_no_text(pipeline_file: Path) -> None:
     message = faults_of(pipeline_file, COMPLETE.replace('"user_id"', "2026-01-01"))
     assert "line 5, source.key: should be a text in quotes" in message
+
+
+def test_a_section_needs_a_table_or_what_stands_for_it(pipeline_file: Path) -> None:
+    no_table = COMPLETE.replace('url = "postgresql+psycopg://user:p%40ss@host/db"\ntable = "purchases"\n', "")
+    message = faults_of(pipeline_file, no_table)
+    assert "source.url: is missing" in message
+    assert "source.table: is missing" in message
+    for key, value in (("parquet", "gs://lake/{day}/*.parquet"), ("python", "module:function")):
+        pipeline_file.write_text(no_table.replace("[source]", f'[source]\n{key} = "{value}"'))
+        assert not load_pipeline(pipeline_file, environ={}).source.is_database
+    assert "source.url: is for a table; with parquet rows come from elsewhere" in faults_of(
+        pipeline_file, COMPLETE.replace("[source]", '[source]\nparquet = "file:///a/*.parquet"')
+    )
+    assert "target.table: is for a table; with parquet rows go to files" in faults_of(
+        pipeline_file, COMPLETE.replace('[target]\nurl = "sqlite:///target.db"', '[target]\nparquet = "file:///target"')
+    )
+
+
+@pytest.mark.parametrize(
+    "pattern", ["lake/*.parquet", "gs://bucket", "gs://buc*et/x", "file://x", "gs://bucket/{hour}"]
+)
+def test_a_pattern_of_files_that_is_none_is_refused(pipeline_file: Path, pattern: str) -> None:
+    text = COMPLETE.replace('url = "postgresql+psycopg://user:p%40ss@host/db"\ntable = "purchases"\n', "")
+    assert "source.parquet: " in faults_of(pipeline_file, text.replace("[source]", f'[source]\nparquet = "{pattern}"'))

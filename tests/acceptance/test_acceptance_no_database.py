@@ -1,0 +1,131 @@
+"""From Parquet files to Parquet files: a day without any database, on a bucket and in folders, by the command line."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from google.cloud import storage
+
+from tests.acceptance.commands import Ended, penstock
+from tests.acceptance.objects import read_object
+
+START = datetime(2026, 10, 24, 22, tzinfo=UTC)  # of the 25th in Berlin, which has 25 hours
+Rows = list[tuple[int, datetime, Decimal]]
+
+
+def purchases(first: int, rows: int) -> Rows:
+    return [
+        (i * 31 % 997, START + timedelta(seconds=47 * i - 20_000), Decimal(i * 7919 % 100_000 - 9_999) / 100)
+        for i in range(first, first + rows)
+    ]
+
+
+def revenue(rows: Rows) -> dict[int, tuple[Decimal, int]]:
+    inside = [row for row in rows if START <= row[1] < START + timedelta(hours=25)]
+    total, count = Counter[int](), Counter[int]()
+    for user, _, amount in inside:
+        total[user] += int(amount * 100)
+        count[user] += 1
+    return {user: (Decimal(total[user]) / 100, count[user]) for user in count}
+
+
+class Lake:
+    """Where the source's files lie: a folder, or a bucket."""
+
+    def __init__(self, url: str, scratch: Path) -> None:
+        self.url, self.scratch = url, scratch
+
+    def write(self, name: str, rows: Rows) -> None:
+        columns = {
+            "user_id": pa.array([row[0] for row in rows], pa.int64()),
+            "purchased_at": pa.array([row[1] for row in rows], pa.timestamp("us", "UTC")),
+            "amount": pa.array([row[2] for row in rows], pa.decimal128(12, 2)),
+        }
+        path = self.scratch / name
+        pq.write_table(pa.table(columns), path)
+        if self.url.startswith("file://"):
+            folder = Path(self.url.removeprefix("file://"))
+            folder.mkdir(exist_ok=True)
+            path.rename(folder / name)
+        else:
+            bucket, _, prefix = self.url.removeprefix("gs://").partition("/")
+            client = storage.Client.create_anonymous_client()
+            client.bucket(bucket).blob(f"{prefix}/{name}").upload_from_filename(path)
+            client.close()
+
+
+@pytest.mark.parametrize("place", ["folder", "bucket"])
+def test_a_day_goes_from_files_to_files(place: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    base = tmp_path.as_uri() if place == "folder" else request.getfixturevalue("gcs_bucket")
+    lake = Lake(f"{base}/lake", tmp_path)
+    first = purchases(0, 1500)
+    lake.write("a.parquet", first[:700])
+    lake.write("b.parquet", first[700:])
+    config = tmp_path / "pipeline.toml"
+    config.write_text(
+        f"""
+name = "lake_revenue"
+[source]
+parquet = "{base}/lake/*.parquet"
+key = "user_id"
+time = "purchased_at"
+columns = ["amount"]
+timezone = "Europe/Berlin"
+[staging]
+url = "{base}/staging"
+[export]
+shards = 3
+[target]
+parquet = "{base}/revenue"
+""",
+    )
+
+    def run(*command: str) -> Ended:
+        return penstock(command[0], "--config", config, *command[1:], logs=tmp_path / "logs")
+
+    def day() -> dict[int, tuple[Decimal, int]]:
+        said: dict[str, Any] = json.loads(read_object(f"{base}/revenue", "day=2026-10-25/manifest.json"))
+        paths = []
+        for number, part in enumerate(said["parts"]):
+            paths.append(tmp_path / f"read-{number}.parquet")
+            paths[-1].write_bytes(read_object(f"{base}/revenue", part["name"]))
+        found = duckdb.connect().execute(
+            "SELECT user_id, revenue, purchases FROM read_parquet(?, hive_partitioning = false)",
+            [list(map(str, paths))],
+        )
+        rows = found.fetchall()
+        assert len(rows) == said["rows"]
+        return {user: (money, count) for user, money, count in rows}
+
+    on = ("--day", "2026-10-25")
+    created = run("init")
+    assert (created.code, created.out) == (0, "")
+    assert "Nothing to create: the target is Parquet files" in created.err
+    report = run("run", *on, "--json").json()
+    assert day() == revenue(first)
+    assert report["rows_loaded"] == len(revenue(first))
+    (conserved,) = report["conserved"]
+    assert {Decimal(conserved[step]) for step in ("exported", "shards", "parts", "target")} == {
+        sum(money for money, _ in revenue(first).values())
+    }
+    assert run("run", *on, "--json").json()["status"] == "already done"
+    assert run("verify", *on).code == 0
+
+    again = run("reprocess", *on, "--json").json()
+    assert (again["inserted"], again["updated"], again["deleted"]) == (0, 0, 0)
+
+    late = purchases(1500, 90)
+    lake.write("c.parquet", late)
+    fresh = run("run", *on, "--fresh-export", "--json").json()
+    assert fresh["status"] == "done"
+    assert day() == revenue(first + late)
+    assert run("verify", *on).code == 0
