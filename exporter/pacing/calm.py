@@ -49,9 +49,9 @@ class Calm:
             watched.last = watched.signal.look()
             watched.was_read = True
         except (InputError, UnavailableError) as error:
+            why = f"{error.what} {error.why}".strip()
             if isinstance(error, InputError) and not watched.was_read:
-                raise
-            text = " ".join([f"{watched.signal.name} can't be read:", error.what, error.why]).strip()
-            watched.last = PauseReason("unreadable_signal", text, error.fix)
+                raise InputError(f"Pacing can't read {watched.signal.name}.", why=why, fix=error.fix) from error
+            watched.last = PauseReason("unreadable_signal", f"{watched.signal.name} can't be read: {why}", error.fix)
             interval_seconds = max(interval_seconds, _UNREADABLE_INTERVAL_SECONDS)
         watched.due_at = self._clock() + interval_seconds

@@ -99,7 +99,7 @@ class ClosedLoop:
             raise UnavailableError(
                 f"Reading was paused for {self._rules.max_pause_seconds} s, the longest that "
                 "`pacing.max_pause_seconds` allows.",
-                why=f"{reason.text[:1].upper()}{reason.text[1:]}",
+                why=reason.text,
                 fix=reason.fix,
             )
 

@@ -7,7 +7,7 @@ tell how far its replicas are.
 from __future__ import annotations
 
 from exporter.pacing.limits import ActiveSessions, ReplicaLag
-from exporter.pacing.signals import AsksRows
+from exporter.pacing.signals import Asks
 
 _RUNNING = "SHOW GLOBAL STATUS LIKE 'Threads_running'"
 _REPLICA = "SHOW REPLICA STATUS"  # MariaDB 10.5, MySQL 8.0.22
@@ -19,24 +19,24 @@ class MysqlSessions(ActiveSessions):
 
     what = "threads running"
 
-    def __init__(self, connection: AsksRows, limit: int | None, critical: int | None) -> None:
+    def __init__(self, connection: Asks, limit: int | None, critical: int | None) -> None:
         super().__init__(limit, critical)
         self._connection = connection
 
     def count(self) -> int:
         """See `ActiveSessions`."""
-        ((_, running),) = (row.values() for row in self._connection.rows(_RUNNING))
+        ((_, running),) = self._connection.ask(_RUNNING).rows
         return max(0, int(str(running)) - 1)
 
 
 class MysqlLag(ReplicaLag):
     """Of this server's own replication, the farthest of its sources; NULL while it is stopped."""
 
-    def __init__(self, connection: AsksRows, limit_seconds: int) -> None:
+    def __init__(self, connection: Asks, limit_seconds: int) -> None:
         super().__init__(limit_seconds)
         self._connection = connection
 
     def lags(self) -> list[float | None]:
         """See `ReplicaLag`."""
-        found = [row.get(name) for row in self._connection.rows(_REPLICA) for name in _BEHIND if name in row]
+        found = [row.get(name) for row in self._connection.ask(_REPLICA).by_name() for name in _BEHIND if name in row]
         return [None if seconds is None else float(str(seconds)) for seconds in found]

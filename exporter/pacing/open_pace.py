@@ -14,7 +14,7 @@ from exporter.pacing.mysql_signals import MysqlLag, MysqlSessions
 from exporter.pacing.postgres_signals import PostgresLag, PostgresSessions
 from exporter.pacing.rules import PacingRules, plan_rules
 from exporter.pacing.signal_connection import SignalConnection
-from exporter.pacing.signals import AsksRows, ProbeSignal, Signal, SwitchSignal
+from exporter.pacing.signals import Asks, ProbeSignal, Signal, SwitchSignal
 from staging.cancel import Cancel
 from staging.config import Pipeline
 from staging.progress import Progress
@@ -33,7 +33,7 @@ def open_pace(pipeline: Pipeline, dialect: str, store: Store, cancel: Cancel, pr
         connection.close()
 
 
-def _signals(rules: PacingRules, dialect: str, connection: AsksRows) -> Iterator[Signal]:
+def _signals(rules: PacingRules, dialect: str, connection: Asks) -> Iterator[Signal]:
     sessions, lag = (PostgresSessions, PostgresLag) if dialect == "postgresql" else (MysqlSessions, MysqlLag)
     if rules.max_active_sessions is not None or rules.critical_active_sessions is not None:
         yield sessions(connection, rules.max_active_sessions, rules.critical_active_sessions)

@@ -7,7 +7,7 @@ hides what others' sessions do, and those in a transaction are counted by their 
 from __future__ import annotations
 
 from exporter.pacing.limits import ActiveSessions, ReplicaLag
-from exporter.pacing.signals import AsksRows
+from exporter.pacing.signals import Asks
 from staging.errors import UnavailableError
 
 _SEES_ALL = "SELECT pg_has_role(current_user, 'pg_read_all_stats', 'USAGE') AS sees_all"
@@ -43,7 +43,7 @@ FROM pg_stat_replication WHERE NOT pg_is_in_recovery() AND state IS DISTINCT FRO
 class PostgresSessions(ActiveSessions):
     """Sessions that run a statement; where they are hidden at the first look, those in a transaction."""
 
-    def __init__(self, connection: AsksRows, limit: int | None, critical: int | None) -> None:
+    def __init__(self, connection: Asks, limit: int | None, critical: int | None) -> None:
         super().__init__(limit, critical)
         self._connection = connection
         self._sees_all: bool | None = None
@@ -51,29 +51,29 @@ class PostgresSessions(ActiveSessions):
     def count(self) -> int:
         """See `ActiveSessions`."""
         if self._sees_all is None:
-            ((sees_all,),) = (row.values() for row in self._connection.rows(_SEES_ALL))
+            ((sees_all,),) = self._connection.ask(_SEES_ALL).rows
             self._sees_all = bool(sees_all)
             self.what = "active sessions" if self._sees_all else "sessions in a transaction"
-        (row,) = self._connection.rows(_ACTIVE if self._sees_all else _IN_TRANSACTION)
-        if row["hidden"]:
+        ((sessions, hidden),) = self._connection.ask(_ACTIVE if self._sees_all else _IN_TRANSACTION).rows
+        if hidden:
             raise UnavailableError(
                 "PostgreSQL hides what other sessions do.",
                 why="The right to see it was there when the export began, and is gone.",
                 fix="GRANT pg_monitor TO the user of source.url.",
             )
-        return int(str(row["sessions"]))
+        return int(str(sessions))
 
 
 class PostgresLag(ReplicaLag):
     """Of this server, if it is a standby, else of the farthest of those that stream from it."""
 
-    def __init__(self, connection: AsksRows, limit_seconds: int) -> None:
+    def __init__(self, connection: Asks, limit_seconds: int) -> None:
         super().__init__(limit_seconds)
         self._connection = connection
 
     def lags(self) -> list[float | None]:
         """See `ReplicaLag`."""
-        rows = self._connection.rows(_LAG)
+        rows = self._connection.ask(_LAG).by_name()
         if any(row["state"] == "hidden" for row in rows):
             raise UnavailableError(
                 "PostgreSQL hides how far its standbys are.",

@@ -6,7 +6,7 @@ transaction stays open on it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -16,11 +16,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from exporter.mysql_errors import translate_error as translate_mysql_error
+from exporter.pacing.signals import Answer
 from exporter.postgres_errors import translate_error as translate_postgres_error
-from staging.errors import InputError, PenstockError
+from staging.errors import InputError, PenstockError, UnavailableError
 
+_NOTHING = Answer((), ())
 _CONNECT_SECONDS = 5
 _ANSWER_SECONDS = 2
+_FIX = "Look at `pacing.probe`, and at the rights of the user of source.url; docs/gentle.md says which."
 _SILENCE_SECONDS = 5  # the server's own limit did not answer either: the network is gone
 
 
@@ -36,12 +39,12 @@ class SignalConnection:
         )
         self._connection: Connection | None = None
 
-    def rows(self, sql: str) -> Sequence[Mapping[str, object]]:
-        """Run one statement and return all its rows, columns by name."""
+    def ask(self, sql: str) -> Answer:
+        """Run one statement and return all its rows."""
         try:
             connection = self._connection or self._open()
             result = connection.exec_driver_sql(sql, execution_options={"no_parameters": True})
-            return [dict(row) for row in result.mappings()] if result.returns_rows else []
+            return Answer(tuple(result.keys()), [tuple(row) for row in result]) if result.returns_rows else _NOTHING
         except (SQLAlchemyError, OSError) as exc:
             self.close()
             raise self._translate(exc) from exc
@@ -62,14 +65,18 @@ class SignalConnection:
         return connection
 
     def _translate(self, error: BaseException) -> PenstockError:
-        doing = "be asked how it is"
+        doing = "say how it is"
         match self._dialect:
             case "postgresql":
-                return translate_postgres_error(error, doing, self._url)
+                found = translate_postgres_error(error, doing, self._url)
             case "mysql" | "mariadb":
-                return translate_mysql_error(error, doing, self._url)
-        text = " ".join(str(error).split())
-        return InputError(f"{self._dialect} could not {doing}.", why=text, fix="Look at `pacing.probe`.")
+                found = translate_mysql_error(error, doing, self._url)
+            case other:
+                found = InputError(f"{other} could not {doing}.", why=" ".join(str(error).split()))
+        # What would help a read does not help here.
+        passes = isinstance(found, UnavailableError)
+        found.fix = f"Reading goes on when it answers, within {_ANSWER_SECONDS} s." if passes else _FIX
+        return found
 
 
 def _settings(url: URL, dialect: str) -> tuple[URL, dict[str, Any], Sequence[str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
@@ -40,11 +40,23 @@ class Signal(Protocol):
         ...
 
 
-class AsksRows(Protocol):
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """All rows of a small statement. Two columns may have one name."""
+
+    columns: tuple[str, ...]
+    rows: Sequence[tuple[object, ...]]
+
+    def by_name(self) -> list[dict[str, object]]:
+        """Return the rows of a statement whose columns have different names."""
+        return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+
+
+class Asks(Protocol):
     """Runs a small statement for a signal."""
 
-    def rows(self, sql: str) -> Sequence[Mapping[str, object]]:
-        """Return its rows, columns by name."""
+    def ask(self, sql: str) -> Answer:
+        """Return all its rows."""
         ...
 
 
@@ -54,20 +66,20 @@ class ProbeSignal:
     name = "pacing.probe"
     interval_seconds = 1.0
 
-    def __init__(self, connection: AsksRows, sql: str) -> None:
+    def __init__(self, connection: Asks, sql: str) -> None:
         self._connection = connection
         self._sql = sql
 
     def look(self) -> PauseReason | None:
         """See `Signal`."""
-        rows = self._connection.rows(self._sql)
-        if len(rows) != 1 or len(rows[0]) != 1:
+        answer = self._connection.ask(self._sql)
+        if len(answer.rows) != 1 or len(answer.columns) != 1:
             raise InputError(
                 "`pacing.probe` did not return one value.",
-                why=f"It returned {len(rows)} rows" + (f" of {len(rows[0])} columns." if rows else "."),
+                why=f"It returned {len(answer.rows)} rows of {len(answer.columns)} columns.",
                 fix="Write a SELECT of one number or boolean: reading waits while it is above 0, or true.",
             )
-        (value,) = rows[0].values()
+        ((value,),) = answer.rows
         if isinstance(value, int | float | Decimal) and value == value:  # noqa: PLR0124 - NaN is no answer
             if value <= 0:
                 return None
