@@ -1,0 +1,44 @@
+"""Looks at everything that a run of the pipeline needs: source, transform, target, staging store, jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from chain.doctor_bucket import examine_staging, examine_store
+from chain.doctor_jobs import examine_jobs, examine_transform
+from exporter.describe import describe_source
+from exporter.doctor_source import SourceLook, examine_source, last_day
+from loader.doctor_target import examine_target
+from staging.config import Pipeline
+from staging.errors import PenstockError
+from staging.finding import Finding, fault, well
+
+
+def examine(
+    pipeline: Pipeline, folders: Sequence[Path], environ: Mapping[str, str], now: Callable[[], datetime]
+) -> Iterator[Finding]:
+    """Give the findings as they come. What depends on something that is at fault is told not to be known."""
+    day = last_day(now(), pipeline)
+    look = SourceLook()
+    if pipeline.source.is_database:
+        yield from examine_source(pipeline, day, look, now)
+    else:
+        yield _examine_other(pipeline, look, folders)
+    finding, output = examine_transform(pipeline, day, look.schema, folders)
+    yield finding
+    if pipeline.target.parquet is None:
+        yield from examine_target(pipeline, output)
+    else:
+        yield from examine_store("target", pipeline.target.parquet, now)
+    yield from examine_staging(pipeline, now)
+    yield from examine_jobs(pipeline, environ)
+
+
+def _examine_other(pipeline: Pipeline, look: SourceLook, folders: Sequence[Path]) -> Finding:
+    try:
+        look.schema = describe_source(pipeline, folders)
+    except PenstockError as error:
+        return fault("source", error)
+    return well("source", f"{pipeline.source.place}: all {len(look.schema)} columns are carried exactly")

@@ -1,0 +1,56 @@
+"""Looks at all that loading a day needs, without loading one; it does not stop at the first fault."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import polars as pl
+
+from loader.database import Database
+from loader.ledger import ledger_name
+from loader.open_database import open_database
+from loader.preflight import check_target, find_tables
+from staging.config import Pipeline
+from staging.errors import InputError, PenstockError
+from staging.finding import Finding, fault, warn, well
+
+_INIT = "penstock init creates it."
+
+
+def examine_target(pipeline: Pipeline, schema: pl.Schema | None) -> Iterator[Finding]:
+    """Give the findings as they come. `schema` is the transform's output, key first; None where it is not known."""
+    try:
+        with open_database(pipeline) as database:
+            yield well("target", f"{database.name} answers")
+            yield from _examine_tables(pipeline, database, schema)
+    except PenstockError as error:
+        yield fault("target", error)
+
+
+def _examine_tables(pipeline: Pipeline, database: Database, schema: pl.Schema | None) -> Iterator[Finding]:
+    missing = list(_missing(pipeline, database))
+    for name, table in missing:
+        yield fault(name, InputError(f"There is no table {table}.", fix=_INIT))
+    if missing:
+        return
+    try:
+        table, ledger = find_tables(database, pipeline)
+        yield well("target tables", f"{table.name} and {ledger.name} are there")
+        if schema is None:
+            fix = "Mend what is said of source and transform, and look again."
+            yield warn("target fit", "Not looked at: what the transform returns is not known.", fix)
+            return
+        check_target(database, pipeline, schema)
+        yield well("target fit", "the transform's columns fit, the key is unique, and all writes are allowed")
+    except PenstockError as error:
+        yield fault("target fit", error)
+
+
+def _missing(pipeline: Pipeline, database: Database) -> Iterator[tuple[str, str]]:
+    schema, name = pipeline.target.table_parts()
+    found = database.find_table(schema, name)
+    if found is None:
+        yield "target table", f"{schema}.{name}" if schema else name
+    ledger_schema, ledger = ledger_name(pipeline, found.schema if found else schema)
+    if database.find_table(ledger_schema, ledger) is None:
+        yield "target ledger", ledger
