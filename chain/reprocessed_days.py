@@ -69,7 +69,7 @@ def _find_unfinished(store: Store, names: BackfillNames, logic_sha256: str) -> R
     notes = [(Backfill.parse(store.read(name)[0], name=name), infos[name]) for name in infos if names.is_begun(name)]
     if not notes:
         return None
-    note, info = max(notes, key=lambda each: each[0].backfill_id)
+    note, info = max(notes, key=lambda each: (each[1].updated_at, each[0].begun_at))
     if note.logic_sha256 != logic_sha256 or names.ended(note.backfill_id) in infos:
         return None
     return ReprocessedDays(store, names, note, info)
