@@ -4,18 +4,21 @@ What a shop feels of an export follows the length of its slices (measured: p99 f
 with the share of time spent reading). So a slice that took too long makes the next one shorter at once, by as much; one
 that was too short lets it grow slowly. Through hours without a row slices grow until they would be four times as long
 as planned if rows were spread evenly, and no further: the next busy hour is not to be read in one go.
+
+A slice of few rows is not made shorter than few rows would be if they were spread evenly, however long it took: what
+took long was the statement, or the machine, and shorter slices would only be more of them.
 """
 
 from __future__ import annotations
 
-from exporter.sliced_source import Axis
+from exporter.sliced_source import Axis, SliceRows
 
 _FIRST_ROWS = 200
-_FEWEST_ROWS = 100
-"""Below this a statement costs the server more than its rows: shorter slices would not be shorter work."""
+_FEW_ROWS = 500
+_FEW_BYTES = 1024 * 1024
 _MOST_ROWS = 20_000
+_MOST_FEW_SLICES = 5_000
 _LEAST_FACTOR, _MOST_FACTOR = 0.2, 1.5
-_FAR_TOO_LONG = 10.0
 _EVEN_SLICES = 4.0
 
 
@@ -26,6 +29,7 @@ class SliceLength:
         self._axis = axis
         self._target_seconds = target_seconds
         self._steps_per_row = (axis.high - axis.low) / max(axis.expected_rows, 1)
+        self._few_steps = max(self._steps_per_row * _FEW_ROWS, (axis.high - axis.low) / _MOST_FEW_SLICES)
         self._rows = float(_FIRST_ROWS)  # that a slice of the target's length has, as far as is known
         self._steps = max(1.0, self._steps_per_row * _FIRST_ROWS)
 
@@ -33,15 +37,16 @@ class SliceLength:
         """Return where a slice that begins at `low` should end, exclusive."""
         return min(low + max(int(self._steps), 1), self._axis.high)
 
-    def took(self, steps: int, seconds: float, rows: int) -> None:
-        """Learn from a slice: the steps of the axis it covered, the seconds it took, the rows it gave."""
-        factor = min(max(self._target_seconds / max(seconds, 1e-9), _LEAST_FACTOR), _MOST_FACTOR)
-        if rows <= _FEWEST_ROWS and seconds < _FAR_TOO_LONG * self._target_seconds:
-            factor = max(factor, 1.0)
-        if rows:
-            factor = min(factor, max(_MOST_ROWS / rows, _LEAST_FACTOR))
-            self._rows = max(_FIRST_ROWS, min(rows * factor, _MOST_ROWS))
-        self._steps = min(max(steps * factor, 1.0), self._steps_per_row * self._rows * _EVEN_SLICES)
+    def took(self, steps: int, found: SliceRows) -> None:
+        """Learn from a slice that covered so many steps of the axis."""
+        factor = min(max(self._target_seconds / max(found.seconds, 1e-9), _LEAST_FACTOR), _MOST_FACTOR)
+        if found.rows:
+            factor = min(factor, max(_MOST_ROWS / found.rows, _LEAST_FACTOR))
+            self._rows = max(_FIRST_ROWS, min(found.rows * factor, _MOST_ROWS))
+        wanted = min(steps * factor, max(self._steps_per_row * self._rows * _EVEN_SLICES, self._few_steps))
+        if found.rows <= _FEW_ROWS and found.size_bytes <= _FEW_BYTES:
+            wanted = max(wanted, min(steps * _MOST_FACTOR, self._few_steps))
+        self._steps = max(wanted, 1.0)
 
     def halve(self, steps: int) -> None:
         """Make the next slice half as long as this one, which the server did not finish."""

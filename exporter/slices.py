@@ -66,7 +66,7 @@ class SlicedRead:
             self._pace.before_slice()
             end, rows = self._read(position)
             self._pace.after_slice(rows.seconds, rows.rows)
-            self._length.took(end - position, rows.seconds, rows.rows)
+            self._length.took(end - position, rows)
             self._count(rows)
             position = end
             if rows.rows:

@@ -78,12 +78,13 @@ def run_export(
     opener: OpenSource = open_source,
     wrap_store: Wrap = lambda store: store,
     cancel: Cancel | None = None,
+    now: datetime = NOW,
 ) -> Export:
     """Export the day and return what it left."""
     folder = Path(settings.staging.url.removeprefix("file://"))
     folder.mkdir(parents=True, exist_ok=True)
     with open_store(settings.staging.url) as store:
-        around = Surroundings(wrap_store(store), opener, lambda: NOW, cancel or Cancel(), Progress())
+        around = Surroundings(wrap_store(store), opener, lambda: now, cancel or Cancel(), Progress())
         settled = export_day(settings, day, run_id, around, fresh_export=fresh_export)
     found = folder / f"{settings.name}/day={day}/export={settled.export_id}/manifest.json"
     return Export(folder, json.loads(found.read_bytes()))

@@ -1,4 +1,5 @@
-"""A TCP proxy before a database server that cuts the line around one message, such as COMMIT.
+"""TCP proxies before a database server that cut the line, once: around one message, such as COMMIT, or after so many
+bytes of answers.
 
 `before`: the message never reaches the server. `after`: it does, and its answer never comes back. Later connections
 pass untouched.
@@ -12,10 +13,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import Literal, TypeVar
 
 HOST = "127.0.0.1"
 Cut = Literal["before", "after"]
+P = TypeVar("P", bound="TcpCut")
 
 
 class TcpCut:
@@ -84,10 +86,49 @@ class TcpCut:
             each.close()
 
 
+class ByteCut(TcpCut):
+    """Forwards to `port`; cuts the connection over which the answers' byte of this number (from 1, of all) would go."""
+
+    def __init__(self, port: int, at_byte: int) -> None:
+        super().__init__(port, b"", "before")
+        self.bytes_left = at_byte
+        self._lock = threading.Lock()
+
+    def _forward_requests(self, client: socket.socket, server: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := client.recv(65536):
+                server.sendall(data)
+        self._end(client, server)
+
+    def _forward_answers(self, client: socket.socket, server: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := server.recv(65536):
+                with self._lock:
+                    left, self.bytes_left = self.bytes_left, self.bytes_left - len(data)
+                if 0 < left <= len(data):
+                    self.cuts += 1
+                    client.sendall(data[: left - 1])
+                    break
+                client.sendall(data)
+        self._end(client, server)
+
+
+@contextmanager
+def cut_line_at_byte(port: int, at_byte: int) -> Iterator[ByteCut]:
+    """A proxy that serves while the body runs."""
+    with _serve(ByteCut(port, at_byte)) as proxy:
+        yield proxy
+
+
 @contextmanager
 def cut_line(port: int, trigger: bytes, cut: Cut, *, hit: int = 1) -> Iterator[TcpCut]:
     """A proxy that serves while the body runs."""
-    proxy = TcpCut(port, trigger, cut, hit=hit)
+    with _serve(TcpCut(port, trigger, cut, hit=hit)) as proxy:
+        yield proxy
+
+
+@contextmanager
+def _serve(proxy: P) -> Iterator[P]:
     thread = threading.Thread(target=proxy.serve, daemon=True)
     thread.start()
     try:

@@ -1,0 +1,328 @@
+"""What breaks while a day is read in slices of a real PostgreSQL: a right export or the error that names it."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+
+from exporter.open_source import open_source
+from exporter.source import Source
+from staging.errors import InputError, UnavailableError
+from tests.exporter_days import committed, pipeline, run_export
+from tests.integration.tcp_cut import cut_line_at_byte
+from tests.servers.postgres import PostgresServer
+
+ROWS = 3000
+AMOUNT = "4498500.00"
+
+
+def _create(url: str) -> None:
+    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute(
+            "CREATE TABLE purchases (id bigint PRIMARY KEY, user_id bigint NOT NULL, "
+            "purchased_at timestamptz NOT NULL, amount numeric(12,2) NOT NULL)"
+        )
+        connection.execute(
+            "INSERT INTO purchases SELECT g, g % 50, timestamptz '2026-11-13 23:00+00' + g * interval '28 seconds', g "
+            f"FROM generate_series(0, {ROWS - 1}) g"
+        )
+        connection.execute("CREATE INDEX ON purchases (purchased_at)")
+        connection.execute("ANALYZE purchases")
+
+
+@pytest.fixture(autouse=True)
+def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("exporter.slices._FIRST_WAIT_SECONDS", 0.1)
+
+
+@pytest.fixture
+def shop(postgres_database: str) -> str:
+    _create(postgres_database)
+    return postgres_database
+
+
+def _settings(url: str, folder: Path) -> Any:
+    made = pipeline(url, folder, export={"read": "slices", "shards": 3})
+    return made.model_copy(update={"pacing": made.pacing.model_copy(update={"gentle": "replica"})})
+
+
+@contextmanager
+def _other(url: str) -> Iterator[psycopg.Connection[Any]]:
+    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+        yield connection
+
+
+class _Before:
+    """Opens the source, and calls `work` before the slices of these numbers, counted over all reads."""
+
+    def __init__(self, work: Callable[[], object], *numbers: int) -> None:
+        self.work, self.numbers, self.slices, self.reads = work, numbers, 0, 0
+
+    @contextmanager
+    def __call__(self, url: str) -> Iterator[Source]:
+        with open_source(url) as source:
+            begin = source.begin_slices
+            source.begin_slices = lambda table: self._watch(begin(table))  # type: ignore[method-assign]
+            yield source
+
+    def _watch(self, slices: Any) -> Any:
+        self.reads += 1
+        read_slice = slices.read_slice
+
+        def read(low: int, high: int) -> Any:
+            if self.slices in self.numbers:
+                self.work()
+            self.slices += 1
+            return read_slice(low, high)
+
+        slices.read_slice = read
+        return slices
+
+
+def _end_ours(url: str, how: str = "pg_terminate_backend") -> None:
+    with _other(url) as other:
+        other.execute(
+            f"SELECT {how}(pid) FROM pg_stat_activity WHERE datname = current_database() "
+            "AND application_name = 'penstock-exporter' AND query NOT LIKE '%pg_class%' AND pid <> pg_backend_pid()"
+        )
+
+
+def _check_right(manifest: dict[str, Any]) -> None:
+    assert (manifest["rows"], manifest["sums"]) == (ROWS, {"amount": AMOUNT})
+
+
+def test_a_connection_that_is_ended_is_made_again_and_the_slice_read_again(shop: str, tmp_path: Path) -> None:
+    before = _Before(lambda: _end_ours(shop), 2)
+    manifest = run_export(_settings(shop, tmp_path), opener=before).manifest
+    _check_right(manifest)
+    assert manifest["source"]["evidence"]["slices_repeated"] == "1"
+    assert before.reads == 1
+
+
+def test_a_connection_that_is_ended_again_and_again_is_given_up(shop: str, tmp_path: Path) -> None:
+    with pytest.raises(UnavailableError):
+        run_export(_settings(shop, tmp_path), opener=_Before(lambda: _end_ours(shop), *range(2, 20)))
+    assert committed(tmp_path) == []
+
+
+def _cut_somewhere(shop: str, folder: Path, seed: int, total_bytes: int) -> bool:
+    """Export over a line that is cut; return whether it came through."""
+    url = sa.make_url(shop)
+    assert url.port is not None
+    with cut_line_at_byte(url.port, random.Random(seed).randrange(1, total_bytes)) as line:
+        through = url.set(port=line.port).render_as_string(hide_password=False)
+        try:
+            _check_right(run_export(_settings(through, folder)).manifest)
+        except (UnavailableError, InputError):
+            assert committed(folder) == []
+            return False
+        assert line.cuts == 1
+    return True
+
+
+def _answered_bytes(shop: str, folder: Path) -> int:
+    """How many bytes the server sends for a whole export."""
+    url, most = sa.make_url(shop), 10**9
+    assert url.port is not None
+    with cut_line_at_byte(url.port, most) as line:
+        run_export(_settings(url.set(port=line.port).render_as_string(hide_password=False), folder))
+        return most - line.bytes_left
+
+
+def test_a_line_cut_at_any_byte_gives_a_right_export_or_none(shop: str, tmp_path: Path) -> None:
+    total = _answered_bytes(shop, tmp_path / "whole")
+    came_through = [_cut_somewhere(shop, tmp_path / str(seed), seed, total) for seed in range(20)]
+    assert any(came_through)
+
+
+def test_a_server_that_was_restarted_makes_the_read_start_over(own_postgres: PostgresServer, tmp_path: Path) -> None:
+    url = own_postgres.url(own_postgres.create_database())
+    _create(url)
+
+    def restart() -> None:
+        own_postgres.stop()
+        own_postgres.start()
+
+    before = _Before(restart, 3)
+    _check_right(run_export(_settings(url, tmp_path), opener=before).manifest)
+    assert before.reads == 2
+
+
+def test_a_server_that_crashed_makes_the_read_start_over(own_postgres: PostgresServer, tmp_path: Path) -> None:
+    """One backend that dies takes all with it; the postmaster and its start time stay as they were."""
+    url = own_postgres.url(own_postgres.create_database())
+    _create(url)
+
+    def crash() -> None:
+        with psycopg.connect(url.replace("+psycopg", "")) as victim:
+            os.kill(victim.info.backend_pid, signal.SIGKILL)
+            while own_postgres.is_ready():
+                time.sleep(0.02)
+        while not own_postgres.is_ready():
+            time.sleep(0.05)
+
+    before = _Before(crash, 3)
+    _check_right(run_export(_settings(url, tmp_path), opener=before).manifest)
+    assert before.reads == 2
+
+
+def test_a_slice_does_not_wait_long_behind_an_alter(shop: str, tmp_path: Path) -> None:
+    """It gives up its place in the queue after a second, and comes again."""
+    longest = 0.0
+    done = threading.Event()
+
+    def alter() -> None:
+        held = threading.Event()
+
+        def hold() -> None:
+            with _other(shop) as other, other.transaction():
+                other.execute("LOCK TABLE purchases IN ACCESS EXCLUSIVE MODE")
+                held.set()
+                time.sleep(2.5)
+
+        def watch() -> None:
+            nonlocal longest
+            with _other(shop) as other:
+                while not done.wait(0.05):
+                    ((seconds,),) = other.execute(
+                        "SELECT coalesce(max(extract(epoch FROM clock_timestamp() - waitstart)), 0)::float "
+                        "FROM pg_locks WHERE NOT granted AND relation = 'purchases'::regclass"
+                    ).fetchall()
+                    longest = max(longest, seconds)
+
+        for work in (hold, watch):
+            threading.Thread(target=work, daemon=True).start()
+        held.wait(10)
+
+    before = _Before(alter, 2)
+    manifest = run_export(_settings(shop, tmp_path), opener=before).manifest
+    done.set()
+    _check_right(manifest)
+    assert int(manifest["source"]["evidence"]["slices_repeated"]) >= 1
+    assert 0.0 < longest < 2.0
+    assert before.reads == 1
+
+
+def test_a_lock_that_is_never_given_back_is_an_error_that_says_so(shop: str, tmp_path: Path) -> None:
+    with _other(shop) as other:
+
+        def lock() -> None:
+            other.execute("BEGIN")
+            other.execute("LOCK TABLE purchases IN ACCESS EXCLUSIVE MODE")
+
+        with pytest.raises(UnavailableError) as caught:
+            run_export(_settings(shop, tmp_path), opener=_Before(lock, 2))
+    assert "lock" in caught.value.why
+    assert committed(tmp_path) == []
+
+
+def test_a_right_that_is_taken_away_is_named(shop: str, tmp_path: Path) -> None:
+    with _other(shop) as other:
+        ((database,),) = other.execute("SELECT current_database()").fetchall()
+        user = f"reader_{database}"
+        other.execute(f"CREATE USER {user} PASSWORD 'x'")
+        other.execute(f"GRANT SELECT ON purchases TO {user}")
+        try:
+            url = sa.make_url(shop).set(username=user, password="x").render_as_string(hide_password=False)
+            before = _Before(lambda: other.execute(f"REVOKE SELECT ON purchases FROM {user}"), 2)
+            with pytest.raises(InputError) as caught:
+                run_export(_settings(url, tmp_path), opener=before)
+        finally:
+            other.execute(f"DROP OWNED BY {user}")
+            other.execute(f"DROP USER {user}")
+    assert "GRANT SELECT" in caught.value.fix
+    assert committed(tmp_path) == []
+
+
+def _start(url: str, folder: Path, run_id: str) -> subprocess.Popen[str]:
+    config = folder / "pipeline.toml"
+    config.write_text(
+        'name = "daily_revenue"\n[source]\nurl = "env:SHOP_URL"\ntable = "purchases"\nkey = "user_id"\n'
+        'time = "purchased_at"\ncolumns = ["amount"]\ntimezone = "Europe/Berlin"\n'
+        f'[staging]\nurl = "file://{folder / "stage"}"\n'
+        '[export]\nread = "slices"\nshards = 3\n[pacing]\nnice = 30\n'
+        '[target]\nurl = "sqlite:///target.db"\ntable = "revenue"\n',
+        encoding="utf-8",
+    )
+    return subprocess.Popen(
+        [sys.executable, "-m", "exporter", "--config", str(config), "--day", "2026-11-14", "--run-id", run_id],
+        env={**os.environ, "SHOP_URL": url, "PENSTOCK_PROGRESS": "1"},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _kill_and_run_again(shop: str, folder: Path, seed: int) -> None:
+    (folder / "stage").mkdir(parents=True)
+    process = _start(shop, folder, f"run-{seed}")
+    assert process.stderr is not None
+    rng = random.Random(seed)
+    with _other(shop) as other:
+        while process.poll() is None:
+            ((ours,),) = other.execute(
+                "SELECT count(*) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND application_name = 'penstock-exporter'"
+            ).fetchall()
+            if ours:
+                break
+            time.sleep(0.01)
+        time.sleep(rng.uniform(0, 0.6))
+        process.kill()
+        process.communicate()
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline:
+            ((ours,),) = other.execute(
+                "SELECT count(*) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND application_name = 'penstock-exporter'"
+            ).fetchall()
+            if not ours:
+                break
+            time.sleep(0.05)
+        assert ours == 0, "a query of ours runs on"
+    # No manifest without its shards, whatever it had come to.
+    export = run_export(_settings(shop, folder / "stage"), run_id=f"run-{seed}")
+    _check_right(export.manifest)
+    assert sum(file.stat().st_size > 0 for file in export.files()) == 3
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_after_a_kill_at_any_moment_the_same_run_goes_on(shop: str, tmp_path: Path, seed: int) -> None:
+    _kill_and_run_again(shop, tmp_path / "here", seed)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("seed", range(100, 200))
+def test_after_a_kill_at_any_of_a_hundred_moments_the_same_run_goes_on(shop: str, tmp_path: Path, seed: int) -> None:
+    _kill_and_run_again(shop, tmp_path / "here", seed)
+
+
+def test_a_kill_by_people_of_every_statement_ends_in_a_right_export_or_the_error(shop: str, tmp_path: Path) -> None:
+    done = threading.Event()
+
+    def cancel_all() -> None:
+        while not done.wait(0.003):
+            _end_ours(shop, "pg_cancel_backend")
+
+    killer = threading.Thread(target=cancel_all, daemon=True)
+    killer.start()
+    try:
+        _check_right(run_export(_settings(shop, tmp_path)).manifest)
+    except UnavailableError as error:
+        assert "cancel" in error.why  # noqa: PT017 - either outcome is right
+        assert committed(tmp_path) == []
+    finally:
+        done.set()
+        killer.join()
