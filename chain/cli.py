@@ -181,6 +181,35 @@ def verify(config: Path, day: str, overrides: Sequence[str], *, as_json: bool) -
     verify_command(config, day, overrides, as_json=as_json)
 
 
+@cli.command(short_help="Say which keys differ between two exports of a day.")
+@common
+@day_option
+@click.option(
+    "--exports",
+    nargs=2,
+    metavar="BEFORE AFTER",
+    help="The two exports to compare. [default: the current one and the one before it]",
+)
+@click.option(
+    "--limit",
+    default=20,
+    show_default=True,
+    type=click.IntRange(0, 1_000_000),
+    help="How many keys are listed, those that differ most first; all are counted.",
+)
+@json_option
+def diff(
+    config: Path, day: str, overrides: Sequence[str], *, exports: tuple[str, str] | None, limit: int, as_json: bool
+) -> None:
+    """Say which keys differ between two exports of a day, and by how many rows and how much of each sum.
+
+    Late rows show so after `penstock run --fresh-export`. Works on the bucket alone. Ends with 0 either way.
+    """
+    from chain.command_diff import diff_command
+
+    diff_command(config, day, overrides, exports=exports or (), limit=limit, as_json=as_json)
+
+
 @cli.command(short_help="Say how far days are, and who works on them.")
 @common
 @click.option("--day", metavar="YYYY-MM-DD", help="Only this day, with all that is known of it.")

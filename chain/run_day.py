@@ -9,6 +9,8 @@ from datetime import date, datetime
 from pathlib import Path
 
 from chain.day_state import read_day_state
+from chain.diff_view import describe_change
+from chain.find_exports import find_current_manifest
 from chain.job_errors import raise_failure
 from chain.jobs import ExecutionState, JobName, JobsApi, Overrides
 from chain.next_step import AskLedger, BeginRun, GoOn, Wish, plan_step
@@ -114,8 +116,12 @@ def _export(run: DayRun, record: RunRecord) -> Manifest:
         elif record.kind == "reprocess":
             raise _no_export(run)
         else:
+            before = find_current_manifest(run.store, run.names)
             run.say(f"run {record.run_id}: reading {run.day} from the source")
             _run_job(run, "exporter", record.run_id, _single(), *(["--fresh-export"] if record.fresh_export else []))
+            if before is not None:
+                change = describe_change(before, _read_manifest(run, record.run_id))
+                run.say(f"run {record.run_id}: since the export before: {change}")
     return _read_manifest(run, record.run_id)
 
 

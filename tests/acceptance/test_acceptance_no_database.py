@@ -125,7 +125,14 @@ parquet = "{base}/revenue"
 
     late = purchases(1500, 90)
     lake.write("c.parquet", late)
-    fresh = run("run", *on, "--fresh-export", "--json").json()
-    assert fresh["status"] == "done"
+    fresh = run("run", *on, "--fresh-export", "--json")
+    assert fresh.json()["status"] == "done"
+    inside = [sum(START <= row[1] < START + timedelta(hours=25) for row in each) for each in (first, late)]
+    assert f"since the export before: rows {inside[0]:,} > {sum(inside):,} (+{inside[1]})" in fresh.err
+    difference = run("diff", *on, "--json").json()
+    before, after = revenue(first), revenue(first + late)
+    assert difference["keys"]["new"] + difference["keys"]["changed"] == sum(
+        before.get(user) != after[user] for user in after
+    )
     assert day() == revenue(first + late)
     assert run("verify", *on).code == 0
