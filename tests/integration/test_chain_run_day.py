@@ -2,129 +2,35 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import signal
 import sqlite3
 import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from chain.demo_pipeline import write_demo_pipeline
-from chain.demo_rows import Shop
-from chain.demo_shop import fill_shop
 from chain.receipts import read_receipts
 from staging.errors import ExitCode, IntegrityError
-from staging.names import DayNames, parse_name
+from staging.names import DayNames
 from staging.open_store import open_store
-
-DAY = "2026-10-25"
-TRANSFORM = """\
-import os, sys, time
-from datetime import date
-from pathlib import Path
-from processor.revenue import apply, contract
-from processor.transform import Transform
-
-def once(rows, day):
-    task, attempt = os.environ["CLOUD_RUN_TASK_INDEX"], os.environ["CLOUD_RUN_TASK_ATTEMPT"]
-    with open(HERE / "attempts", "a") as attempts: attempts.write(f"{task} {attempt} {os.getpid()}\\n")
-    if MODE == "die once" and task == "1" and attempt == "0": os.kill(os.getpid(), 9)
-    if MODE == "fail": raise RuntimeError("the moon is wrong")
-    if MODE == "hang": time.sleep(1000)
-    return apply(rows, day)
-
-HERE = Path(__file__).parent
-MODE = (HERE / "mode").read_text()
-chosen = Transform(contract=contract, apply=once)
-"""
-
-
-class DemoDay:
-    """A small shop, its pipeline file, and the command run on it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.config = folder / "daily_revenue.toml"
-        self.database = folder / "shop.db"
-        self.staging = folder / "staging"
-
-    def command(self, *arguments: str) -> list[str]:
-        day = [] if arguments[0] == "init" else ["--day", DAY, "--logs", str(self.folder / "logs")]
-        day = day[:2] if arguments[0] == "verify" else day
-        return [sys.executable, "-m", "chain", arguments[0], "--config", str(self.config), *day, *arguments[1:]]
-
-    def penstock(self, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            self.command(*arguments), capture_output=True, text=True, env=dict(os.environ) | environ, check=False
-        )
-
-    def report(self, *arguments: str) -> dict[str, Any]:
-        ended = self.penstock(*arguments, "--json")
-        assert ended.returncode == 0, ended.stderr
-        found: dict[str, Any] = json.loads(ended.stdout)
-        return found
-
-    def use_transform(self, mode: str) -> None:
-        (self.folder / "mode").write_text(mode)
-        (self.folder / "own_transform.py").write_text(TRANSFORM)
-        (self.folder / "attempts").write_text("")
-        if "own_transform" not in self.config.read_text():
-            self.config.write_text(self.config.read_text() + '[process]\ntransform = "own_transform:chosen"\n')
-
-    def attempts(self) -> list[tuple[int, int, int]]:
-        lines = (self.folder / "attempts").read_text().splitlines()
-        return [(int(task), int(attempt), int(pid)) for task, attempt, pid in map(str.split, lines)]
-
-    def objects(self) -> dict[str, str]:
-        """Name and digest of all objects but notes of failures; of the head, what stays when the day was held."""
-        found = {
-            str(path.relative_to(self.staging)): path.read_bytes()
-            for path in sorted(self.staging.rglob("*.*"))
-            if path.is_file() and ".penstock" not in path.parts and not path.name.startswith("failure-")
-        }
-        for name in [name for name in found if name.startswith("heads/")]:
-            head = json.loads(found[name]) | {"nonce": "", "updated_at": ""}
-            found[name] = json.dumps(head).encode()
-        return {name: hashlib.sha256(data).hexdigest() for name, data in found.items()}
-
-    def kinds(self) -> list[str]:
-        return sorted(parsed.kind for name in self.objects() if (parsed := parse_name(name)))
-
-    def sql(self, statement: str) -> list[tuple[Any, ...]]:
-        with closing(sqlite3.connect(self.database)) as connection, connection:
-            return connection.execute(statement).fetchall()
-
-    def revenue(self) -> list[tuple[Any, ...]]:
-        return self.sql("SELECT rowid, * FROM revenue ORDER BY day, user_id")
+from tests.integration.chain_days import DAY, DemoDay, is_alive, make_day, make_shop, wait_until
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("made")
-    (folder / "staging").mkdir()
-    fill_shop(f"sqlite:///{folder}/shop.db", Shop(1, 40, 1500), replace=False, say=lambda _: None)
+    make_shop(folder)
     return folder
 
 
 @pytest.fixture
 def day(made: Path, tmp_path: Path) -> DemoDay:
     """A day of its own, ready to run."""
-    found = DemoDay(tmp_path)
-    found.database.write_bytes((made / "shop.db").read_bytes())
-    found.staging.mkdir()
-    write_demo_pipeline(found.config, url=f"sqlite:///{found.database}", staging=found.staging.as_uri(), shards=2)
-    ended = found.penstock("init")
-    assert ended.returncode == 0, ended.stderr
-    return found
+    return make_day(made, tmp_path)
 
 
 def test_a_day_is_brought_to_done_and_a_second_run_writes_nothing_anywhere(day: DemoDay) -> None:
@@ -325,18 +231,3 @@ def test_verify_agrees_and_finds_what_was_changed_behind_its_back(day: DemoDay) 
     assert [check["name"] for check in found["checks"] if not check["ok"]] == ["target"]
     assert found["ok"] is False
     assert "does not agree" in differs.stderr
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
-def wait_until(is_so: Callable[[], bool]) -> None:
-    for _ in range(1200):
-        if is_so():
-            return
-        time.sleep(0.05)
-    raise AssertionError("it never came true")
