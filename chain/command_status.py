@@ -24,6 +24,7 @@ from staging.cancel import Cancel, cancel_on_signals
 from staging.config_file import load_pipeline
 from staging.errors import UsageError
 from staging.open_store import open_store
+from staging.pause_switch import read_pause_switch
 from staging.window import load_zone, parse_day
 
 _READERS = 8
@@ -53,6 +54,8 @@ def status_command(request: StatusRequest) -> None:
         open_lookout(pipeline, environment(), cancel, lambda text: click.echo(text, err=True)) as lookout,
         ThreadPoolExecutor(_READERS) as readers,
     ):
+        if (switch := read_pause_switch(store, pipeline.name)) is not None and switch.paused:
+            click.echo(f"{pipeline.name} is {switch.describe()}", err=True)
         reader = StatusReader(pipeline, store, lookout, lambda: datetime.now(UTC))
 
         def look() -> list[DayStatus]:

@@ -15,7 +15,7 @@ from chain.progress_view import VERBS, how_it_ended
 from staging.progress import PAUSED
 
 _BAR_CHARACTERS = 16
-_NOTE_CHARACTERS = 30
+_FIGURES_CHARACTERS = 52
 
 
 class TerminalView:
@@ -77,6 +77,6 @@ def _figures(state: ExecutionState, seconds: float) -> str:
     last = f"{state.retried} retried" if state.retried else size
     tasks = f"{state.succeeded}/{state.task_count}" if state.task_count > 1 else ""
     if progress.note.startswith(PAUSED) and not state.finished:
-        return f"{tasks:>5} {rows:>15} {progress.note[:_NOTE_CHARACTERS]}"
+        return progress.note[:_FIGURES_CHARACTERS]
     end = how_it_ended(state) if state.finished and state.succeeded != state.task_count else f"{seconds:.1f} s"
     return f"{tasks:>5} {rows:>15} {rate:>11} {last:>9} {end:>8}"

@@ -26,6 +26,7 @@ def read_shards(question: DayQuestion, source: Source, store: Store, cancel: Can
     StartOverError when it was read in slices and the table changed meanwhile.
     """
     with open_pace(question.pipeline, source.dialect, store, cancel, progress) as pace:
+        pace.before_snapshot()  # whatever is to come: a database that is not calm is not asked about its tables either
         return _read(Attempt(question, source, store, cancel, progress, pace, find_contract(store, question)))
 
 

@@ -33,8 +33,11 @@ class PauseSwitch(Document):
 
     def describe(self) -> str:
         """`paused by ada@laptop since 2026-11-24 18:00:00 UTC: stock taking`."""
-        state = "paused" if self.paused else "let go on"
-        return f"{state} by {self.by} since {self.since:%F %T} UTC" + (f": {self.reason}" if self.reason else "")
+        return f"{'paused' if self.paused else 'let go on'} {self.who_and_when()}"
+
+    def who_and_when(self) -> str:
+        """`by ada@laptop since 2026-11-24 18:00:00 UTC: stock taking`."""
+        return f"by {self.by} since {self.since:%F %T} UTC" + (f": {self.reason}" if self.reason else "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,17 +56,16 @@ class ClosedLoop:
         """See `Pace`."""
         self._cancel.check()
         self._wait_for_calm()
-        self._has_read = True
 
     def before_slice(self) -> None:
         """See `Pace`."""
         self._cancel.check()
         self._rest()
         self._wait_for_calm()
-        self._has_read = True
 
     def after_slice(self, seconds: float, rows: int) -> None:
         """See `Pace`."""
+        self._has_read = True
         now = self._clock()
         self._waits = {"nice": rest_until(now, seconds, self._rules.nice)}
         if self._rules.max_rows_per_second is not None:
@@ -99,7 +98,7 @@ class ClosedLoop:
             raise UnavailableError(
                 f"Reading was paused for {self._rules.max_pause_seconds} s, the longest that "
                 "`pacing.max_pause_seconds` allows.",
-                why=reason.text,
+                why=f"{PAUSED}{reason.text}",
                 fix=reason.fix,
             )
 

@@ -14,7 +14,7 @@ from staging.store import Store
 
 @dataclass(frozen=True, slots=True)
 class PauseReason:
-    """Why reading waits. `kind` is what seconds are counted under, `text` what people read: `42 … > 30`.
+    """Why reading waits. `kind` is what seconds are counted under, `text` what people read behind `paused: `.
 
     `fix` is what to do if it lasts. `is_critical`: reading that has begun is given up instead.
     """
@@ -109,4 +109,4 @@ class SwitchSignal:
         switch: PauseSwitch | None = read_pause_switch(self._store, self._pipeline)
         if switch is None or not switch.paused:
             return None
-        return PauseReason("pause_switch", switch.describe(), "`penstock unpause` lets it go on.")
+        return PauseReason("pause_switch", switch.who_and_when(), "`penstock unpause` lets it go on.")

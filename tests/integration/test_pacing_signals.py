@@ -153,6 +153,7 @@ def test_idle_sessions_are_no_load(server: Server, tmp_path: Path) -> None:
 def test_critical_load_ends_a_read_that_has_begun(server: Server, tmp_path: Path) -> None:
     with paced(server, tmp_path, max_active_sessions=1, critical_active_sessions=3) as pace:
         pace.before_slice()
+        pace.after_slice(0.002, 100)
         time.sleep(1.1)
         with busy(server, 3), pytest.raises(UnavailableError, match="overloaded") as caught:
             pace.before_slice()

@@ -107,6 +107,7 @@ def test_a_signal_that_was_asked_for_wrongly_is_told_at_once() -> None:
 def test_critical_load_ends_a_read_that_has_begun() -> None:
     pace, ticking = loop(Said([None, CRITICAL]))
     pace.before_slice()
+    pace.after_slice(0.002, 100)
     ticking.now += 1
     with pytest.raises(UnavailableError, match="overloaded") as caught:
         pace.before_slice()
@@ -123,6 +124,7 @@ def test_critical_load_before_the_first_row_is_waited_for() -> None:
 def test_critical_load_is_seen_beside_another_reason() -> None:
     pace, ticking = loop(Said([None, BUSY]), Said([None, CRITICAL]))
     pace.before_slice()
+    pace.after_slice(0.002, 100)
     ticking.now += 1
     with pytest.raises(UnavailableError, match="overloaded"):
         pace.before_slice()
