@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -56,7 +57,7 @@ class MysqlSlices(MysqlTable):
         self._planned: PlannedAxis | None = None
         self._statement: Statement | None = None
         self._row_text = self._slice_select = ""
-        self._definition = Definition("", (), 0)
+        self._definition = Definition((), frozenset(), None, 0)
         self._server: tuple[object, ...] = ()
         self._server_up_seconds = 0.0
         self._noted_at = 0.0
@@ -145,8 +146,9 @@ class MysqlSlices(MysqlTable):
         with self._same_table(), self._snapshot() as as_of:
             sealed = seal_window(self._session.run, question, self._read_seconds, self._rest)
         seconds = time.monotonic() - began
-        self._check_definition()
-        return self._judge(sealed, rows_read, checksum, as_of, seconds)
+        touched = self._check_definition()
+        found = self._judge(sealed, rows_read, checksum, as_of, seconds)
+        return replace(found, agrees=False, found=f"{found.found}; {touched}") if touched else found
 
     def interrupt(self) -> None:
         """Take no more rests; callable from any thread."""
@@ -198,12 +200,12 @@ class MysqlSlices(MysqlTable):
             self._check_definition()
             raise
 
-    def _check_definition(self) -> None:
+    def _check_definition(self) -> str:
         try:
             now = self._find_definition()
         except InputError as exc:
             raise changed(self.table, f"it can't be looked at any more: {exc.why}") from exc
-        check_definition(self._definition, now, self.table)
+        return check_definition(self._definition, now, self.table)
 
     def _find_definition(self) -> Definition:
         return find_definition(self._session.run, self.table, self.table_sql, dialect=self._dialect)
