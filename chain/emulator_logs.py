@@ -4,14 +4,30 @@ from __future__ import annotations
 
 import http.client
 import json
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
-from chain.job_log import find_error
-from staging.progress import ProgressLine
+from chain.job_log import add_up, find_error
+from staging.progress import ProgressLine, parse_progress
 
 _SECONDS = 5.0
+_PROGRESS = '{"penstock_progress"'  # how a line that tells progress begins
 _TAIL_BYTES = 64 * 1024
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What is known of an execution's progress: of each task its newest attempt, and what that said last."""
+
+    time: float = 0.0  # of the last look, by the emulator's clock, in Unix seconds
+    tasks: dict[int, tuple[int, ProgressLine]] = field(default_factory=dict)
+
+    def take(self, task: int, attempt: int, line: str) -> None:
+        progress = parse_progress(line)
+        if progress is not None and attempt >= self.tasks.get(task, (0, progress))[0]:
+            self.tasks[task] = (attempt, progress)
 
 
 class EmulatorLogs:
@@ -19,10 +35,18 @@ class EmulatorLogs:
 
     def __init__(self, address: str) -> None:
         self._address = address
+        self._seen: dict[str, _Seen] = {}
 
-    def progress(self, execution: str) -> ProgressLine:  # noqa: ARG002 - asking for every log at every look costs more
-        """See `AttemptLogs`."""
-        return ProgressLine()
+    def progress(self, execution: str) -> ProgressLine:
+        """See `AttemptLogs`. Asked for is only what came since the last look."""
+        seen = self._seen.setdefault(execution, _Seen())
+        answer = self._get("last-lines", execution=execution, starts=_PROGRESS, since=repr(seen.time))
+        with suppress(ValueError, KeyError, TypeError):
+            told = json.loads(answer)
+            for each in told["lines"]:
+                seen.take(each["task"], each["attempt"], each["line"])
+            seen.time = float(told["time"])
+        return add_up([line for _, line in seen.tasks.values()])
 
     def error(self, execution: str, task: int, attempt: int) -> str:
         """See `AttemptLogs`."""

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import math
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from jobs_emulator import status_page
+from jobs_emulator.attempt_log import log_path
 from jobs_emulator.chaos import Chaos, ChaosError, ChaosSettings, describe_chaos, parse_chaos
 from jobs_emulator.clock import Clock
 from jobs_emulator.errors import ApiError, Code, invalid
 from jobs_emulator.http1 import HttpRequest
 from jobs_emulator.http_answers import HttpResponse, json_response
 from jobs_emulator.images import ImageTable
-from jobs_emulator.log_reading import list_log_files, read_log_piece
+from jobs_emulator.log_reading import list_log_files, newest_attempts, read_last_line, read_log_piece
+from jobs_emulator.names import ExecutionName
 from jobs_emulator.page_frame import STYLE_PATH, style_answer
 from jobs_emulator.records import ExecutionRecord
 from jobs_emulator.state import State
@@ -43,6 +47,7 @@ class AdminPages:
             ("DELETE", "/_emulator/chaos"): self._reset_chaos,
             ("GET", "/_emulator/logs"): self._list_logs,
             ("GET", "/_emulator/log"): self._read_log,
+            ("GET", "/_emulator/last-lines"): self._read_last_lines,
         }
 
     async def answer(self, request: HttpRequest) -> HttpResponse:
@@ -87,6 +92,23 @@ class AdminPages:
         piece = read_log_piece(self._logs_folder, record, task, attempt, offset)
         return HttpResponse(200, "text/plain; charset=UTF-8", piece)
 
+    async def _read_last_lines(self, _request: HttpRequest, parameters: dict[str, str]) -> HttpResponse:
+        record, now = self._find_execution(parameters.get("execution", "")), self._clock()
+        attempts = newest_attempts(record, _parse_time(parameters, "since"))
+        starts = parameters.get("starts", "").encode()
+        lines = await asyncio.to_thread(self._find_last_lines, record.name, attempts, starts)
+        return json_response({"execution": str(record.name), "time": now, "lines": lines})
+
+    def _find_last_lines(
+        self, name: ExecutionName, attempts: list[tuple[int, int]], starts: bytes
+    ) -> list[dict[str, Any]]:
+        found = (
+            {"task": task, "attempt": attempt, "line": read_last_line(path, starts)}
+            for task, attempt in attempts
+            for path in [log_path(self._logs_folder, name, task, attempt)]
+        )
+        return [each for each in found if each["line"]]
+
     async def _show_overview(self, _request: HttpRequest, _parameters: dict[str, str]) -> HttpResponse:
         return status_page.overview(self._state, self._chaos, self._clock())
 
@@ -129,3 +151,14 @@ def _parse_index(parameters: dict[str, str], name: str) -> int:
     if not (text.isascii() and text.isdecimal()):
         raise invalid(f"{name} must be a number from 0, is '{text}'")
     return int(text)
+
+
+def _parse_time(parameters: dict[str, str], name: str) -> float:
+    text = parameters.get(name, "0")
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not math.isfinite(seconds):
+        raise invalid(f"{name} must be a time in Unix seconds, is '{text}'")
+    return seconds

@@ -44,7 +44,11 @@ def apply_overrides(template: TaskTemplateMessage, overrides: OverridesMessage) 
 def resolve_command(template: TaskTemplateMessage, table: ImageTable, inherited: Mapping[str, str]) -> Command:
     """The command of the execution's one container; FAILED_PRECONDITION when it cannot run here, saying why."""
     if len(template.containers) > 1:
-        raise ApiError(Code.UNIMPLEMENTED, "The emulator runs jobs with one container; this one has sidecars.")
+        raise ApiError(
+            Code.UNIMPLEMENTED,
+            f"template.template.containers: the emulator runs one container a task, this job has "
+            f"{len(template.containers)} (sidecars are kept and shown, and not run).",
+        )
     container = template.containers[0]
     image = table.find(container.image)
     if image is None:

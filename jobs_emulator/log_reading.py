@@ -10,6 +10,8 @@ from jobs_emulator.attempt_log import log_path
 from jobs_emulator.records import ExecutionRecord
 
 PIECE_BYTES_MAX = 2**20
+TAIL_BYTES = 64 * 1024
+"""A last line is looked for in so much of a log's end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +42,23 @@ def read_log_piece(folder: Path, record: ExecutionRecord, task: int, attempt: in
             return file.read(PIECE_BYTES_MAX)
     except FileNotFoundError:
         return b""
+
+
+def newest_attempts(record: ExecutionRecord, since: float) -> list[tuple[int, int]]:
+    """Task and attempt of each task's newest attempt, of those that run or have ended since a time (Unix seconds)."""
+    return [
+        (index, len(task.attempts) - 1)
+        for index, task in record.tasks.items()
+        if task.attempts and not 0.0 < task.attempts[-1].ended_at < since
+    ]
+
+
+def read_last_line(path: Path, starts: bytes) -> str:
+    """The last whole line at the end of a log that begins with `starts`; nothing where there is none."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - TAIL_BYTES))
+            lines = file.read().split(b"\n")[:-1]
+    except FileNotFoundError:
+        return ""
+    return next((line.decode("utf-8", "replace") for line in reversed(lines) if line.startswith(starts)), "")

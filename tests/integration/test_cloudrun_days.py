@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,6 +42,22 @@ def test_a_day_is_done_though_every_call_fails_once_each_reply_is_lost_and_a_tas
         secret = told["SHOP_URL"].value_source.secret_key_ref.secret if "SHOP_URL" in told else ""
         assert secret == ("shop-url" if told["PENSTOCK_STEP"].value == "exporter" else "")
     assert day.executions()["processor"][0].retried_count == 1
+
+
+def test_rows_are_seen_while_the_jobs_work_and_a_day_that_is_done_says_so(day: CloudDay) -> None:
+    day.go()
+    code, stdout, stderr = day.run()
+    assert code == 0, stderr
+    rows = json.loads(stdout)["rows_exported"]
+    assert f"export: done, {rows:,} rows, " in stderr
+    assert re.search(rf"process: done, 2 of 2 tasks, {rows:,} rows, [\d,]+ rows/s", stderr)
+    code, stdout, stderr = day.run()
+    assert (code, json.loads(stdout)["status"]) == (0, "already done"), stderr
+    day.sql("DELETE FROM revenue")
+    day.sql("DELETE FROM penstock_ledger")
+    code, stdout, stderr = day.run()
+    assert (code, json.loads(stdout)["status"]) == (0, "done"), stderr
+    assert day.revenue() == day.expected_revenue()
 
 
 def test_an_emulator_that_is_killed_and_started_again_goes_on_with_the_day(day: CloudDay) -> None:

@@ -110,6 +110,8 @@ def test_sidecars_are_not_there() -> None:
     with pytest.raises(ApiError) as caught:
         resolve_command(task, IMAGES, {})
     assert caught.value.code is Code.UNIMPLEMENTED
+    assert caught.value.message.startswith("template.template.containers: ")
+    assert "this job has 2" in caught.value.message
 
 
 def test_cloud_runs_own_variables_count_from_0() -> None:
