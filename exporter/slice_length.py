@@ -31,7 +31,8 @@ class SliceLength:
         self._steps_per_row = (axis.high - axis.low) / max(axis.expected_rows, 1)
         self._few_steps = max(self._steps_per_row * _FEW_ROWS, (axis.high - axis.low) / _MOST_FEW_SLICES)
         self._rows = float(_FIRST_ROWS)  # that a slice of the target's length has, as far as is known
-        self._steps = max(1.0, self._steps_per_row * _FIRST_ROWS)
+        # An estimate may be wrong by any factor: the first slices find out in little steps.
+        self._steps = max(1.0, min(self._steps_per_row * _FIRST_ROWS, (axis.high - axis.low) / _MOST_FEW_SLICES))
 
     def end_of(self, low: int) -> int:
         """Return where a slice that begins at `low` should end, exclusive."""
