@@ -117,7 +117,10 @@ class _Keys:
 def _along_key(keys: _Keys, along_time: Axis | None, rows: int) -> PlannedAxis | None:
     """Return the range of keys, None where the index of the time column is cheaper."""
     whole = keys.ends()
-    if along_time is None or keys.all_rows() <= _STREWN * rows:
+    all_rows = keys.all_rows()
+    # A few keys far from all others, and a slice would be either all rows or none of them.
+    is_dense = whole[1] - whole[0] <= _STREWN * all_rows
+    if along_time is None or (is_dense and all_rows <= _STREWN * rows):
         proof = "from the least to the greatest key of the table; the seal looks below and above"
         return PlannedAxis(keys.axis(whole, proof, rows), along_time, "key")
     window, rows = keys.ends_in_window(along_time)
