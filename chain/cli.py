@@ -236,7 +236,7 @@ def status(
     status_command(StatusRequest(config, overrides, day, first, last, as_json, watch))
 
 
-@cli.command(short_help="Delete old exports and runs that no day needs.")
+@cli.command(short_help="List or delete old exports and runs no day needs.")
 @common
 @click.option(
     "--older-than",

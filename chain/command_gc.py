@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +25,10 @@ def gc_command(  # noqa: D103 - see `chain.cli`
     config: Path, overrides: Sequence[str], *, older_than_days: int, delete: bool, as_json: bool
 ) -> None:
     pipeline = load_pipeline(config, environ=environment(), overrides=overrides)
-    now = datetime.now(UTC)
-    show = _Lines(now, quiet=as_json)
     found: list[DayGarbage] = []
     with cancel_on_signals() as cancel, open_store(pipeline.staging.url) as store:
+        now = store.now()
+        show = _Lines(now, quiet=as_json)
         for garbage in clean_up(store, pipeline.name, cancel, timedelta(days=older_than_days), now, delete=delete):
             show(garbage)
             found.append(garbage)

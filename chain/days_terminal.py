@@ -17,6 +17,7 @@ from chain.figures import format_count, plural
 from chain.jobs import ExecutionState, JobName
 from chain.progress_view import VERBS, View
 from chain.terminal_view import share_done
+from staging.progress import PAUSED
 
 _BAR_CHARACTERS = 16
 _FIGURES_CHARACTERS = 50
@@ -84,6 +85,8 @@ class _DayBar:
 
 
 def _figures(job: JobName, state: ExecutionState) -> str:
+    if state.progress.note.startswith(PAUSED) and not state.finished:
+        return state.progress.note[:_FIGURES_CHARACTERS]
     tasks = f"{state.succeeded}/{state.task_count}" if state.task_count > 1 else ""
     rows = plural(state.progress.rows, "row") if state.progress.rows else ""
     more = f"{format_count(state.retried)} retried" if state.retried else state.progress.note

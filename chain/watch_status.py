@@ -18,12 +18,18 @@ Show = Callable[[Sequence[DayStatus]], None]
 
 
 def watch_days(look: Look, show: Show, cancel: Cancel, *, seconds: float = _SECONDS) -> None:
-    """Look and show until every day is at rest, or until somebody has seen enough (Ctrl-C), which is no error."""
+    """Look and show until every day is at rest, or until somebody has seen enough (Ctrl-C), which is no error.
+
+    At rest is what is so in two looks running: a back-fill has a moment between two of its days.
+    """
+    rested = False
     while True:
         days = look()
         show(days)
-        if all(day.at_rest for day in days):
+        rests = all(day.at_rest for day in days)
+        if rests and rested:
             return
+        rested = rests
         try:
             cancel.wait(seconds)
         except InterruptedRunError:

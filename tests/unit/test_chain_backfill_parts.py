@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import io
+import re
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from rich.console import Console
 
 from chain.backfill import DaysAtOnce, run_days
 from chain.backfill_table import format_outcomes, format_tally
 from chain.day_outcome import DayOutcome, find_worst, gone_wrong
 from chain.day_range import MAX_DAYS, plan_days, plan_range
+from chain.days_terminal import TerminalDaysView
+from chain.jobs import ExecutionState
 from chain.report import Report
 from chain.reprocessed_days import ReprocessedDays, begin_range
 from staging.cancel import Cancel
@@ -29,6 +35,7 @@ from staging.errors import (
 )
 from staging.folder import FolderStore, open_folder_store
 from staging.names import BackfillNames
+from staging.progress import PAUSED, ProgressLine
 
 FIRST = date(2026, 11, 1)
 DAYS = [FIRST + timedelta(days=number) for number in range(6)]
@@ -204,6 +211,26 @@ def test_the_table_fits_80_columns_and_errors_are_cut() -> None:
     assert max(map(len, lines)) <= 80
     tally = format_tally("shop", outcomes, 62.0)
     assert tally == "shop: 1 day done, 1 already done, 1 failed, 1 held, 1 stopped, 1 not begun, in 1 min 2 s"
+
+
+def test_bars_of_many_days_fit_80_columns_and_a_days_bar_goes_when_it_has_ended() -> None:
+    screen = io.StringIO()
+    console = Console(file=screen, width=80, force_terminal=True, highlight=False, markup=False, emoji=False)
+    with TerminalDaysView(console, len(DAYS)) as view:
+        with view.open_day(DAYS[0]) as shown:
+            shown.say("run 20261124T080835Z-00f122968f58: reading 2026-10-25 from the source, and more than fits")
+            many = ProgressLine(1_234_567_890, 98_765_432_100, note="a note that is longer than there is room for")
+            shown.watch("processor", ExecutionState("p", 10_000, running=1, succeeded=9_999, progress=many))
+            paused = replace(many, note=f"{PAUSED}: {'because of something long ' * 5}")
+            shown.watch("exporter", ExecutionState("e", 1, running=1, progress=paused))
+        view.ended(gone_wrong(DAYS[0], IntegrityError("Sums differ.", why="1 and 2"), 1.0))
+        view.ended(DayOutcome(DAYS[1], "done", 1.0, report=a_report(DAYS[1])))
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen.getvalue()).replace("\r", "\n")
+    lines = [line.rstrip() for line in text.splitlines()]
+    assert "2026-11-01  failed: Sums differ." in lines
+    assert lines[-1].startswith("6 days")
+    assert lines[-1].endswith("1 done, 1 not")
+    assert max(map(len, lines)) <= 80
 
 
 # --- what a reprocessing goes on with -------------------------------------------------------------------------------

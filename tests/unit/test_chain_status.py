@@ -117,7 +117,8 @@ def test_a_change_is_one_line_and_a_renewed_lease_is_none() -> None:
 
 
 def test_watching_ends_when_all_days_are_at_rest_or_somebody_has_seen_enough() -> None:
-    looks = [[DAYS[0], DAYS[2]], [DAYS[0], DAYS[2]], [DAYS[0], DAYS[1]]]
+    rests, works = [DAYS[0], DAYS[1]], [DAYS[0], DAYS[2]]
+    looks = [works, works, rests, works, rests, rests]
     shown: list[object] = []
     watch_days(lambda: looks[len(shown)], shown.append, Cancel(), seconds=0.001)
     assert shown == looks
