@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from exporter.pacing.signals import PauseReason, Signal
-from staging.errors import InputError, UnavailableError
+from staging.errors import InputError, IntegrityError, UnavailableError
 
 _UNREADABLE_INTERVAL_SECONDS = 5.0
 """A server that does not answer is not asked every second: each time may cost it a new connection."""
@@ -48,7 +48,7 @@ class Calm:
         try:
             watched.last = watched.signal.look()
             watched.was_read = True
-        except (InputError, UnavailableError) as error:
+        except (InputError, UnavailableError, IntegrityError) as error:
             why = f"{error.what} {error.why}".strip()
             if isinstance(error, InputError) and not watched.was_read:
                 raise InputError(f"Pacing can't read {watched.signal.name}.", why=why, fix=error.fix) from error

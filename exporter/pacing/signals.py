@@ -36,7 +36,10 @@ class Signal(Protocol):
         ...
 
     def look(self) -> PauseReason | None:
-        """Return why to wait, or None. InputError or UnavailableError where it can't be read: that paces, too."""
+        """Return why to wait, or None. InputError or UnavailableError where it can't be read: that paces, too.
+
+        IntegrityError, where what it says is damaged, is the same.
+        """
         ...
 
 

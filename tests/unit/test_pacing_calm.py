@@ -14,7 +14,7 @@ from exporter.pacing.closed_loop import ClosedLoop
 from exporter.pacing.rules import plan_rules
 from exporter.pacing.signals import Answer, PauseReason, ProbeSignal
 from staging.cancel import Cancel
-from staging.errors import ExitCode, InputError, InterruptedRunError, UnavailableError
+from staging.errors import ExitCode, InputError, IntegrityError, InterruptedRunError, UnavailableError
 from staging.pacing_config import PacingConfig
 from staging.progress import Progress, ProgressLine, parse_progress
 
@@ -95,6 +95,12 @@ def test_a_right_that_is_revoked_on_the_way_makes_reading_wait_and_then_give_up(
     assert "active sessions can't be read: permission denied" in caught.value.why
     assert caught.value.exit_code == ExitCode.UNAVAILABLE
     assert pace.waited_seconds == {"unreadable_signal": 60.0}
+
+
+def test_what_a_signal_says_damaged_is_one_that_can_not_be_read() -> None:
+    pace, _ = loop(Said([IntegrityError("heads/x/pause.json can't be read."), None]))
+    pace.before_slice()
+    assert pace.waited_seconds == {"unreadable_signal": 5.0}
 
 
 def test_a_signal_that_was_asked_for_wrongly_is_told_at_once() -> None:
