@@ -87,12 +87,20 @@ class TcpCut:
 
 
 class ByteCut(TcpCut):
-    """Forwards to `port`; cuts the connection over which the answers' byte of this number (from 1, of all) would go."""
+    """Forwards to `port`; cuts the connection over which the answers' byte of this number (from 1, of all) would go.
+
+    Counts from `arm` on.
+    """
 
     def __init__(self, port: int, at_byte: int) -> None:
         super().__init__(port, b"", "before")
         self.bytes_left = at_byte
+        self._is_armed = False
         self._lock = threading.Lock()
+
+    def arm(self) -> None:
+        """Begin to count."""
+        self._is_armed = True
 
     def _forward_requests(self, client: socket.socket, server: socket.socket) -> None:
         with contextlib.suppress(OSError):
@@ -104,8 +112,8 @@ class ByteCut(TcpCut):
         with contextlib.suppress(OSError):
             while data := server.recv(65536):
                 with self._lock:
-                    left, self.bytes_left = self.bytes_left, self.bytes_left - len(data)
-                if 0 < left <= len(data):
+                    left, self.bytes_left = self.bytes_left, self.bytes_left - self._is_armed * len(data)
+                if self._is_armed and 0 < left <= len(data):
                     self.cuts += 1
                     client.sendall(data[: left - 1])
                     break
