@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from loader.content import Content
 from loader.difference import Change
@@ -24,7 +25,7 @@ from loader.load_once import Load, ledger_row, outcome_of
 from loader.outcome import Outcome
 from loader.parts import fetch_objects
 from loader.refusals import Standing, check_may_load
-from loader.stage_parts import read_content
+from loader.stage_parts import PartReader, read_content
 from staging.dtypes import format_dtype
 from staging.errors import GenerationChangedError, HeldError, IntegrityError, ObjectExistsError
 from staging.manifest import ShardFile
@@ -55,9 +56,9 @@ def load_files(url: str, load: Load) -> Outcome:
             before = to_row(found, url)
             if check_may_load(before, ours, load.permission) is Standing.DONE_ALREADY and before is not None:
                 return outcome_of(before, None)
-            parts, change = _standing_parts(target, found, load, content), Change(0, 0, 0)
+            parts, change = _standing_parts(target, found, content), Change(0, 0, 0)
             if parts is None:
-                parts = copied = copied or _copy_parts(target, load)
+                parts = copied = copied or (_write_merged if load.inputs.merge else _copy_parts)(target, load)
                 change = Change(inserted=content.rows, updated=0, deleted=before.loaded_rows if before else 0)
             load.cancel.check()
             if _replace(target, found, _describe(ours, load, parts)):
@@ -106,14 +107,12 @@ def to_row(found: tuple[TargetManifest, int] | None, url: str) -> LedgerRow | No
 
 
 def _standing_parts(
-    target: Store, found: tuple[TargetManifest, int] | None, load: Load, content: Content
+    target: Store, found: tuple[TargetManifest, int] | None, content: Content
 ) -> tuple[ShardFile, ...] | None:
     """Return the parts that hold these very rows already, so that an equal day writes none; None where none do."""
     if found is None or found[0].digest != content.digest:
         return None
     parts = found[0].parts
-    if [part.rows for part in parts] != [receipt.rows_out for receipt in load.inputs.receipts]:
-        return None
     with ThreadPoolExecutor(_LOOKS_AT_ONCE) as pool:
         there = list(pool.map(target.find, [part.name for part in parts]))
     whole = all(
@@ -130,6 +129,18 @@ def _copy_parts(target: Store, load: Load) -> tuple[ShardFile, ...]:
         copied.append(_copy(target, name, path, file.rows, load))
         load.progress.emit(rows=sum(part.rows for part in copied), expected_rows=inputs.rows)
     return tuple(copied)
+
+
+def _write_merged(target: Store, load: Load) -> tuple[ShardFile, ...]:
+    """Partial rows are merged first: there are as many files as the merge has pieces."""
+    inputs, written = load.inputs, list[ShardFile]()
+    with TemporaryDirectory(prefix="penstock-loader-") as folder:
+        for number, rows in enumerate(PartReader(load.store, inputs, load.cancel).frames()):
+            path = Path(folder) / "part.parquet"
+            rows.write_parquet(path, compression="zstd", compression_level=1)
+            name = target_part_name(inputs.names.day, inputs.record.run_id, number)
+            written.append(_copy(target, name, path, rows.height, load))
+    return tuple(written)
 
 
 def _copy(target: Store, name: str, path: Path, rows: int, load: Load) -> ShardFile:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Literal
 
 import polars as pl
 
@@ -37,8 +38,13 @@ class RunInputs:
         return next(iter(self.schema))
 
     @property
+    def merge(self) -> dict[str, Literal["sum", "min", "max"]]:
+        """How each column of a partial output is merged; empty where it is not partial."""
+        return self.receipts[0].merge
+
+    @property
     def rows(self) -> int:
-        """Rows of all parts, as the receipts count them."""
+        """Rows of all parts, as the receipts count them; a partial output's become fewer when they are merged."""
         return sum(receipt.rows_out for receipt in self.receipts)
 
 
@@ -116,11 +122,13 @@ def _faults(receipt: Receipt, first: Receipt, shard: int, names: DayNames, of: t
         yield f"{place} tells of another transform, key, columns or conserved sums than the first one"
     if receipt.key not in receipt.output_columns:
         yield f"{place} has the key {receipt.key}, which is no column of it"
+    if receipt.merge and receipt.merge.keys() != receipt.output_columns.keys() - {receipt.key}:
+        yield f"{place} does not say of every column how it is merged"
 
 
 def _promises(receipt: Receipt) -> tuple[object, ...]:
     conserved = [(sum_.output, sum_.source) for sum_ in receipt.conserved]
-    return receipt.transform, receipt.key, list(receipt.output_columns.items()), conserved
+    return receipt.transform, receipt.key, list(receipt.output_columns.items()), conserved, receipt.merge
 
 
 def _foreign(name: str) -> IntegrityError:

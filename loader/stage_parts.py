@@ -12,6 +12,7 @@ from loader.content import Content, content_faults
 from loader.database import Database
 from loader.digest import ContentDigest
 from loader.fit import check_fits
+from loader.merge import merge_parts
 from loader.parts import fetch_objects, read_part
 from loader.preflight import Target
 from loader.row_text import format_rows
@@ -39,32 +40,65 @@ class PartReader:
     def __init__(
         self, store: Store, inputs: RunInputs, cancel: Cancel, files: Sequence[ShardFile] | None = None
     ) -> None:
-        """`files` are read instead of the run's own parts: copies, one a receipt."""
-        self._files = [receipt.part for receipt in inputs.receipts] if files is None else files
+        """`files` are what a target made of the parts, read as they are instead of them."""
+        self._files = files
         self._store = store
         self._inputs = inputs
         self._cancel = cancel
         self._digest = ContentDigest(inputs.names.day, inputs.schema)
         self._rows = 0
         self._sums = dict.fromkeys(sum_columns(inputs.schema, inputs.key), 0)
+        self._sums_of_parts = dict(self._sums)
 
     def batches(self) -> Iterator[_Batch]:
         """Give all rows, at most 65,536 at a time; IntegrityError at the first part that does not agree."""
-        inputs = self._inputs
-        fetched = fetch_objects(self._store, self._files, self._cancel)
-        for receipt, (file, path) in zip(inputs.receipts, fetched, strict=True):
-            part = read_part(file, path, inputs.schema)
-            sums = {name: add_up(part.get_column(name)) for name in self._sums}
-            raise_if_any(
-                list(part_faults(receipt, part.height, sums, inputs.schema)), "A part is not what its receipt says."
-            )
-            self._rows += part.height
-            self._sums = {name: units + sums[name] for name, units in self._sums.items()}
-            for rows in part.iter_slices(_BATCH_ROWS):
+        for frame in self.frames():
+            for rows in frame.iter_slices(_BATCH_ROWS):
                 self._cancel.check()
                 text = format_rows(rows)
                 self._digest.add(text)
                 yield _Batch(rows, text)
+
+    def frames(self) -> Iterator[pl.DataFrame]:
+        """Give all rows as the target is to have them: part by part, or merged where they are partial."""
+        if self._files is not None:
+            frames = self._read(self._files)
+        elif self._inputs.merge:
+            frames = merge_parts(self._parts(), self._inputs, self._cancel)
+        else:
+            frames = self._parts()
+        for frame in frames:
+            self._rows += frame.height
+            self._sums = {name: units + add_up(frame.get_column(name)) for name, units in self._sums.items()}
+            yield frame
+        if self._inputs.merge and self._files is None:
+            self._check_merged_sums()
+
+    def _parts(self) -> Iterator[pl.DataFrame]:
+        inputs = self._inputs
+        files = [receipt.part for receipt in inputs.receipts]
+        for receipt, part in zip(inputs.receipts, self._read(files), strict=True):
+            sums = {name: add_up(part.get_column(name)) for name in self._sums}
+            raise_if_any(
+                list(part_faults(receipt, part.height, sums, inputs.schema)), "A part is not what its receipt says."
+            )
+            self._sums_of_parts = {name: units + sums[name] for name, units in self._sums_of_parts.items()}
+            yield part
+
+    def _read(self, files: Sequence[ShardFile]) -> Iterator[pl.DataFrame]:
+        for file, path in fetch_objects(self._store, files, self._cancel):
+            yield read_part(file, path, self._inputs.schema)
+
+    def _check_merged_sums(self) -> None:
+        merged = [name for name, how in self._inputs.merge.items() if how == "sum"]
+        raise_if_any(
+            [
+                f"{name} adds up to {self._sums[name]} units after merging, to {self._sums_of_parts[name]} before"
+                for name in merged
+                if self._sums[name] != self._sums_of_parts[name]
+            ],
+            "Merging changed a sum.",
+        )
 
     def content(self) -> Content:
         """Return what was read, after the last batch."""

@@ -45,7 +45,7 @@ def check_output(result: Result, work: Assignment, shard: Shard) -> Output:
 
 
 def _check_key(rows: pl.DataFrame, work: Assignment, shard: Shard) -> pl.DataFrame:
-    """Return the rows sorted by their key, which is there, unique, and belongs to this shard."""
+    """Return the rows sorted by their key: there, unique and, unless they are partial, of this shard."""
     key, name, shards = work.contract.key, work.transform_name, len(work.manifest.shards)
     if missing := rows.get_column(key).null_count():
         raise _broken_key(name, f"{missing} of {rows.height} rows have no {key}", shard)
@@ -53,6 +53,8 @@ def _check_key(rows: pl.DataFrame, work: Assignment, shard: Shard) -> pl.DataFra
     keys = rows.get_column(key)
     if (twice := keys.filter(keys == keys.shift())).len():
         raise _broken_key(name, f"{key} is not unique: {_examples(twice.unique(maintain_order=True))}", shard)
+    if work.contract.merge:
+        return rows
     strays = rows.lazy().filter(shard_of(key, keys.dtype, shards) != shard.shard).select(key).collect().to_series()
     if strays.len():
         raise _broken_key(name, f"{key} of {strays.len()} rows belongs to another shard: {_examples(strays)}", shard)
@@ -63,7 +65,7 @@ def _broken_key(name: str, what: str, shard: Shard) -> InputError:
     return InputError(
         f"The transform {name} breaks its contract: {what}.",
         why=f"In shard {shard.shard}. A part has one row a key, of keys of its own shard; else keys would count twice.",
-        fix="Group by the shard's key, and let what has none go to quarantine.",
+        fix="Group by the shard's key, and let what has none go to quarantine; or declare how rows of one key merge.",
     )
 
 

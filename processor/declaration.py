@@ -22,7 +22,7 @@ def read_contract(transform: Transform, day: Day, *, name: str) -> Contract:
             f"The contract of the transform {name} is of type {type(contract).__name__}.",
             fix="Return a processor.transform.Contract.",
         )
-    if faults := [*_shape(contract, day), *_sums(contract, day)]:
+    if faults := [*_shape(contract, day), *_sums(contract, day), *_merges(contract)]:
         raise InputError(
             f"The contract of the transform {name} can't hold: {'; '.join(faults)}.",
             why=f"The shards have {format_schema(day.schema)}, their key is {day.key}.",
@@ -51,7 +51,7 @@ def _shape(contract: Contract, day: Day) -> Iterator[str]:
             yield f"{column} has type {dtype}, which a part can't carry"
     if contract.key not in contract.schema:
         yield f"its key {contract.key!r} is not in its schema"
-    elif contract.schema[contract.key] != day.schema[day.key]:
+    elif not contract.merge and contract.schema[contract.key] != day.schema[day.key]:
         yield f"its key {contract.key} has type {contract.schema[contract.key]}, the shards' key {day.schema[day.key]}"
 
 
@@ -65,3 +65,31 @@ def _sums(contract: Contract, day: Day) -> Iterator[str]:
                     f"it conserves {column} of type {_text(schema[column])}, which has no exact sum"
                     f" (integers have, and decimals of {MAX_CONSERVED_DIGITS} digits at most)"
                 )
+
+
+def _merges(contract: Contract) -> Iterator[str]:
+    if not contract.merge:
+        return
+    for column, dtype in contract.schema.items():
+        if column != contract.key:
+            yield from _merge(column, dtype, contract.merge.get(column))
+    if contract.key in contract.merge:
+        yield f"it merges its key {contract.key}"
+    if contract.key in contract.schema and contract.schema[contract.key].is_float():
+        yield f"its key {contract.key} is a floating-point number, which can't be compared exactly"
+    for column in contract.merge.keys() - contract.schema.keys():
+        yield f"it merges {column!r}, which is not in its schema"
+    for output in contract.conserves:
+        if contract.merge.get(output, "sum") != "sum":
+            yield f"it conserves {output}, and merges it by {contract.merge[output]} instead of sum"
+
+
+def _merge(column: str, dtype: pl.DataType, how: str | None) -> Iterator[str]:
+    if how is None:
+        yield f"it is partial, and does not say how {column} is merged"
+    elif how not in ("sum", "min", "max"):
+        yield f"it merges {column} by {how!r}, which is neither sum, min nor max"
+    elif how == "sum" and not is_conservable(dtype):
+        yield f"it sums {column} of type {_text(dtype)}, which has no exact sum"
+    elif how != "sum" and not (dtype.is_decimal() or dtype.is_integer() or dtype.is_temporal()):
+        yield f"it takes the {how} of {column} of type {_text(dtype)}; integers, decimals, dates and times have one"

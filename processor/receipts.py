@@ -70,6 +70,7 @@ def write_receipt(
         conserved=output.conserved,
         transform=work.transform_name,
         engine=ENGINE,
+        merge=dict(work.contract.merge),
     )
     name, data = work.names.receipt(work.run_id, shard.shard), receipt.to_bytes()
     try:

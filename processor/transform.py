@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Literal
 
 import polars as pl
 
@@ -33,6 +34,9 @@ class Day:
     schema: pl.Schema
 
 
+Merge = Literal["sum", "min", "max"]
+
+
 @dataclass(frozen=True, slots=True)
 class Contract:
     """What a transform promises, checked on every shard.
@@ -40,11 +44,15 @@ class Contract:
     `schema` is the output's, in order. `key` is the output column that holds the shard's key: unique and not NULL.
     `conserves` maps an output column to the input column whose sum it must keep, to the last unit; empty means that
     the run is reported as not conserved.
+
+    `merge` declares the output *partial*: rows of one key come from several shards, and the loader makes one of them,
+    column by column as it says. The key may be any column then. What is conserved is merged by `sum`.
     """
 
     schema: pl.Schema
     key: str
     conserves: Mapping[str, str] = field(default_factory=dict)
+    merge: Mapping[str, Merge] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,7 +78,10 @@ class Conservation(Part):
 
 
 class Receipt(Document):
-    """`receipt-NNNNN.json`: makes a part count. Create-only and free of anything that two attempts would differ in."""
+    """`receipt-NNNNN.json`: makes a part count. Create-only and free of anything that two attempts would differ in.
+
+    `merge` says how a partial output's columns become one row a key; empty where the part's keys are its own.
+    """
 
     run_id: str
     export_id: str
@@ -94,10 +97,11 @@ class Receipt(Document):
     conserved: tuple[Conservation, ...]
     transform: str
     engine: str
+    merge: dict[str, Literal["sum", "min", "max"]] = Field(default_factory=dict)
 
 
 class Loaded(Document):
-    """`loaded.json`: a convenience note of what the loader committed; only the ledger decides."""
+    """`loaded.json`, `reloaded-NNNNN.json`: a note of what the loader committed; only the ledger decides."""
 
     run_id: str
     export_id: str
