@@ -34,6 +34,8 @@ def read_database(
         except StartOverError as exc:
             cancel.check()
             if not left:
-                raise
+                raise StartOverError(
+                    exc.what, why=f"{exc.why} It was read {MOST_READS} times, each time in vain.", fix=exc.fix
+                ) from exc
             print(f"{exc.what} {exc.why} Reading it again.", file=sys.stderr, flush=True)
     raise AssertionError("the last read raises")
