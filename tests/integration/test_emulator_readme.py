@@ -52,6 +52,20 @@ def test_the_python_and_rest_of_the_readme_run_as_they_stand(address: str, tmp_p
     assert sorted(run(logs, tmp_path).splitlines()) == ["task 0 of 3", "task 1 of 3", "task 2 of 3"]
 
 
+def test_the_other_python_clients_of_the_readme_list_the_jobs(address: str, tmp_path: Path) -> None:
+    made = run([sys.executable, "-c", blocks("python")[0].replace("127.0.0.1:8123", address)], tmp_path)
+    assert made == "3 tasks succeeded\n"
+    use = """
+import asyncio
+PARENT = "projects/acme/locations/europe-west1"
+async def list_jobs():
+    return [job.name async for job in await open_async_client().list_jobs(parent=PARENT)]
+print([job.name for job in rest.list_jobs(parent=PARENT)] == asyncio.run(list_jobs()) == [f"{PARENT}/jobs/report"])
+"""
+    program = blocks("python")[1].replace("127.0.0.1:8123", address) + use
+    assert run([sys.executable, "-c", program], tmp_path) == "True\n"
+
+
 def test_the_chaos_of_the_readme_is_taken(address: str, tmp_path: Path) -> None:
     chaos = next(block for block in blocks("console") if "PATCH" in block)
     told = run(["bash", "-ec", chaos.replace("127.0.0.1:8123", address).replace("curl ", "curl -sSf ")], tmp_path)
@@ -59,7 +73,7 @@ def test_the_chaos_of_the_readme_is_taken(address: str, tmp_path: Path) -> None:
 
 
 def test_the_pytest_example_of_the_readme_passes(tmp_path: Path) -> None:
-    (tmp_path / "test_report.py").write_text(blocks("python")[1])
+    (tmp_path / "test_report.py").write_text(blocks("python")[2])
     run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)], tmp_path)
 
 
