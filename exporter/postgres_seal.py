@@ -55,5 +55,5 @@ def judge_seal(row: tuple[object, ...], *, rows_read: int, touched: str, oldest_
         expected=f"{rows_read} rows, 0 of them new",
         rows_differ=max(abs(rows - rows_read), new_rows),
         seconds=seconds,
-        evidence={"seal": f"{found}, since transaction {oldest_running}", "lsn": position},
+        evidence={"oldest_transaction_before": oldest_running, "lsn": position},
     )

@@ -41,13 +41,13 @@ def _cost(rows: int) -> float:
 
 
 def test_slices_come_to_take_what_they_should() -> None:
-    slices = _read(_even(5_000_000), _cost, expected_rows=5_000_000)
+    slices = _read(_even(1_000_000), _cost, expected_rows=1_000_000)
     assert all(TARGET / 2 < seconds < 2 * TARGET for _, _, seconds in slices[20:-1])
 
 
 @pytest.mark.parametrize("factor", [0.001, 0.1, 10, 1000])
 def test_a_wrong_estimate_is_found_out(factor: float) -> None:
-    slices = _read(_even(5_000_000), _cost, expected_rows=int(5_000_000 * factor))
+    slices = _read(_even(1_000_000), _cost, expected_rows=int(1_000_000 * factor))
     late = slices[len(slices) // 2 : -1]
     assert all(seconds < 2 * TARGET for _, _, seconds in late)
 
@@ -56,9 +56,9 @@ def test_after_hours_without_a_row_the_first_busy_slice_is_not_much_too_long() -
     """Ten hours empty, then all of the day's rows in one."""
 
     def density(at: float) -> float:
-        return 24 * 5_000_000 / DAY if 10 / 24 <= at < 11 / 24 else 0.0
+        return 24 * 1_000_000 / DAY if 10 / 24 <= at < 11 / 24 else 0.0
 
-    slices = _read(density, _cost, expected_rows=5_000_000)
+    slices = _read(density, _cost, expected_rows=1_000_000)
     assert max(seconds for _, _, seconds in slices) < 20 * TARGET
     assert sum(seconds > 10 * TARGET for _, _, seconds in slices) <= 3
 
