@@ -53,7 +53,9 @@ def _facts(planned: PlannedDay) -> Iterator[tuple[str, str]]:
     if export.rows is not None and export.seconds is not None:
         size = format_bytes(export.size_bytes or 0)
         seconds = format_seconds(export.seconds) if export.seconds >= 1 else "less than a second"
-        yield "rows", f"{format_count(export.rows)} {export.rows_are}; {size} before compression; {seconds} to read"
+        rests = ", rests included" if export.read == "slices" else ""
+        amount = f"{format_count(export.rows)} {export.rows_are}; {size} before compression"
+        yield "rows", f"{amount}; {seconds} to read{rests}"
     if export.shards is not None:
         yield "split", f"{plural(export.shards, 'shard')}, {plural(planned.tasks or 1, 'task')}"
 

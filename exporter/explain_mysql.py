@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from exporter.explained import Explained, Fetch, WholeScan, sql_text
+from exporter.explained import Explained, Fetch, WholeScan, expect_rows, sql_text
 from exporter.source import Statement, TableName
 
 _WHOLE = ("ALL", "index")
@@ -91,4 +91,4 @@ def _tell(step: _Step) -> str:
     index = f" using {step.index}" if step.index else ""
     partitions = f", partitions {', '.join(step.partitions[:3])}" if step.partitions else ""
     more = f" and {len(step.partitions) - 3} more" if len(step.partitions) > 3 else ""  # noqa: PLR2004 - as many are shown
-    return f"{step.method} on {step.table}{index}{partitions}{more}, {step.rows:,} rows expected"
+    return f"{step.method} on {step.table}{index}{partitions}{more}, {expect_rows(step.rows)}"

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from exporter.explained import Explained, Fetch, WholeScan, sql_text
+from exporter.explained import Explained, Fetch, WholeScan, expect_rows, sql_text
 from exporter.source import Statement
 
 _PAGE_BYTES = 8192
@@ -159,4 +159,4 @@ def _listed(names: set[Name]) -> str:
 def _tell(node: Node) -> str:
     relation = f" on {node['Relation Name']}" if "Relation Name" in node else ""
     index = f" using {node['Index Name']}" if "Index Name" in node else ""
-    return f"{node['Node Type']}{index}{relation}, {node['Plan Rows']:,} rows expected"
+    return f"{node['Node Type']}{index}{relation}, {expect_rows(node['Plan Rows'])}"

@@ -45,3 +45,8 @@ class Explained:
 def sql_text(text: str) -> str:
     """Return text as a literal of standard SQL; backslashes are doubled by who needs it."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def expect_rows(rows: int) -> str:
+    """Return `1,234 rows expected`."""
+    return f"{rows:,} {'row' if rows == 1 else 'rows'} expected"

@@ -14,6 +14,7 @@ from exporter.choose_read import choose_read, estimate_seconds
 from exporter.drift import check_drift
 from exporter.explain import explain
 from exporter.full_scan import find_full_scan, refuse_full_scan
+from exporter.pacing.rules import PacingRules, plan_rules
 from exporter.planned_columns import PlannedColumn, describe_planned, estimate_row_bytes
 from exporter.question import DayQuestion, plan_read
 from exporter.shard_count import plan_shards
@@ -29,7 +30,8 @@ OpenSource = Callable[[str], AbstractContextManager[Source]]
 class ExportPlan:
     """One export, planned. What could not be found out, because something is refused, is None or empty.
 
-    `read` is `snapshot` or `slices`. `rows` and `size_bytes` (before compression) and `seconds` are estimates.
+    `read` is `snapshot` or `slices`. `rows` and `size_bytes` (before compression) and `seconds` (with the rests
+    between slices, and without what calm is waited for) are estimates.
     """
 
     database: str
@@ -105,6 +107,7 @@ def _plan_reading(
 ) -> None:
     """Fill in how the rows are read and into how many shards they go."""
     config, estimate = question.pipeline.export, Estimate(plan.rows or 0, str(plan.rows_are))
+    rules = plan_rules(question.pipeline.pacing, source.dialect)
     plan.shards, plan.why_shards = plan_shards(config.shards, estimate)
     plan.seconds = estimate_seconds(estimate, source.dialect)
     choice = choose_read(config, dialect=source.dialect, estimate=estimate, why_no_slices=why_no_slices, closed=None)
@@ -120,7 +123,14 @@ def _plan_reading(
             why_no_slices=axis if isinstance(axis, str) else "",
             closed=closed,
         )
+        plan.seconds = _with_rests(plan.seconds, estimate.rows, rules)
     plan.read, plan.why_read = choice.mode, choice.why
+
+
+def _with_rests(seconds: float, rows: int, rules: PacingRules) -> float:
+    """Return how long slices take when nothing but the configured rests and the ceiling of rows holds them up."""
+    ceiling = rows / rules.max_rows_per_second if rules.max_rows_per_second else 0.0
+    return max(seconds * (1 + rules.nice), ceiling)
 
 
 def plan_other(question: DayQuestion, folders: Sequence[Path]) -> ExportPlan:

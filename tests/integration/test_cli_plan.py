@@ -167,3 +167,35 @@ def test_a_database_that_is_away_is_unavailable(config: Path) -> None:
     done = penstock("plan", "--config", config, "--day", DAY, url=url)
     assert done.returncode == 20
     assert "secret-word" not in done.stdout + done.stderr
+
+
+def test_slices_are_planned_with_their_rests(postgres_database: str, config: Path) -> None:
+    database = _shop(Database(postgres_database))
+    plan = _plan(config, database, "--set", "export.read=slices", "--set", "pacing.max_rows_per_second=10")
+    assert plan["read"] == "slices"
+    assert plan["seconds"] == pytest.approx(plan["rows"] / 10)
+
+
+def test_a_day_that_is_not_over_is_no_day_for_slices_and_may_be_one_later(postgres_database: str, config: Path) -> None:
+    database = _shop(Database(postgres_database))
+    today = f"{datetime.now(UTC):%Y-%m-%d}"
+    done = penstock(
+        *("plan", "--config", config, "--day", today, "--set", "export.read=slices", "--set", "source.timezone=UTC"),
+        url=database.url,
+    )
+    assert done.returncode == 20
+    assert "not over yet" in done.stdout.splitlines()[0]
+    assert "REFUSED" in done.stdout
+
+
+def test_drift_against_the_last_export_is_told(sqlite_database: str, config: Path) -> None:
+    database = _shop(Database(sqlite_database))
+    sa.create_engine(f"sqlite:///{config.parent}/target.db").connect().close()
+    assert penstock("init", "--config", config, url=database.url).returncode == 0
+    ran = penstock("run", "--config", config, "--day", "2026-10-24", "--logs", config.parent / "l", url=database.url)
+    assert ran.returncode == 0, ran.stderr
+    database.execute("ALTER TABLE purchases RENAME COLUMN amount TO old")
+    database.execute("ALTER TABLE purchases ADD COLUMN amount decimal(12,3) NOT NULL DEFAULT 0")
+    plan = _plan(config, database, code=10)
+    assert "amount was decimal(10,2) (Decimal(10, 2)) and is decimal(12,3)" in plan["refused"][0]["why"]
+    assert "schema_changes=accept_all" in plan["refused"][0]["fix"]
