@@ -52,3 +52,12 @@ def read_loaded(store: Store, names: DayNames, run_id: str) -> Loaded | None:
     """Return the loader's note of a run, or None where it left none."""
     name = names.loaded(run_id)
     return Loaded.parse(store.read(name)[0], name=name) if store.find(name) is not None else None
+
+
+def read_loads(store: Store, names: DayNames, run_id: str) -> list[Loaded]:
+    """Return the loader's notes of a run, oldest first: more than one where the target had lost what was loaded."""
+    first = read_loaded(store, names, run_id)
+    found = [first] if first else []
+    while found and store.find(name := names.reloaded(run_id, len(found) - 1)) is not None:
+        found.append(Loaded.parse(store.read(name)[0], name=name))
+    return found

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 
-from chain.day_state import read_day_state
+from chain.day_state import read_day_state, read_loads
 from chain.diff_view import describe_change
 from chain.find_exports import find_current_manifest
 from chain.job_errors import raise_failure
@@ -98,7 +98,8 @@ def _work_off(run: DayRun, record: RunRecord, began: float) -> Report:
         manifest = _export(run, record)
         _process(run, record.run_id, manifest)
         logs = _run_job(run, "loader", record.run_id, _single()).logs
-        return _report(run, record.run_id, manifest, status="done", began=began, logs=logs)
+        loads = read_loads(run.store, run.names, record.run_id)
+        return _report(run, manifest, loads, status="done", began=began, logs=logs)
     except (UnavailableError, LeaseLostError):
         raise
     except PenstockError:
@@ -157,26 +158,32 @@ def _no_export(run: DayRun) -> InputError:
 
 
 def _load_again(run: DayRun, run_id: str, began: float) -> Report:
-    """The bucket says that the run has loaded the day; the loader asks the ledger, and writes nothing if it agrees."""
+    """The bucket says that the run has loaded the day; the loader asks the ledger, and writes nothing if it agrees.
+
+    If it does not, the loader loads the day again and leaves another note, by which it is told here.
+    """
     run.say(f"run {run_id} has loaded {run.day}; asking the target's ledger")
     manifest = _read_manifest(run, run_id)
-    state = _run_job(run, "loader", run_id, _single())
-    already: Status = "done" if state.progress.note == "loaded" else "already done"
-    return _report(run, run_id, manifest, status=already, began=began, logs=state.logs)
+    before = read_loads(run.store, run.names, run_id)
+    logs = _run_job(run, "loader", run_id, _single()).logs
+    after = read_loads(run.store, run.names, run_id)
+    status: Status = "done" if len(after) > len(before) else "already done"
+    return _report(run, manifest, after, status=status, began=began, logs=logs)
 
 
-def _report(run: DayRun, run_id: str, manifest: Manifest, *, status: Status, began: float, logs: str) -> Report:
-    name = run.names.loaded(run_id)
-    if run.store.find(name) is None:
+def _report(
+    run: DayRun, manifest: Manifest, loads: Sequence[Loaded], *, status: Status, began: float, logs: str
+) -> Report:
+    if not loads:
         raise UnavailableError(
             f"{run.day} is loaded, but the loader could not leave its note in the bucket.",
-            why=f"{name} is not there; the log in {logs} says why.",
+            why=f"The log in {logs} says why.",
             fix="Nothing is lost. The same command, or `penstock verify`, shows the figures.",
         )
     report = build_report(
         manifest=manifest,
-        receipts=read_receipts(run.store, run.names, run_id, len(manifest.shards)),
-        loaded=Loaded.parse(run.store.read(name)[0], name=name),
+        receipts=read_receipts(run.store, run.names, loads[-1].run_id, len(manifest.shards)),
+        loaded=loads[-1],
         status=status,
         tasks=plan_tasks(run.pipeline, manifest).task_count,
         seconds=time.monotonic() - began,

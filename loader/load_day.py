@@ -46,7 +46,7 @@ def load_day(
     check_declared_sums(inputs)
     load = Load(pipeline, inputs, store, Permission(allow_older, adopt_head), now, cancel, say, progress or Progress())
     outcome = _load_table(load) if pipeline.target.parquet is None else load_files(pipeline.target.parquet, load)
-    note_loaded(store, inputs.names, outcome.loaded, say)
+    note_loaded(store, inputs.names, outcome, say)
     note = "already loaded" if outcome.already else "loaded"
     load.progress.emit(rows=outcome.loaded.rows, expected_rows=inputs.rows, note=note, last=True)
     return outcome

@@ -128,7 +128,8 @@ def _faults(receipt: Receipt, first: Receipt, shard: int, names: DayNames, of: t
 
 def _promises(receipt: Receipt) -> tuple[object, ...]:
     conserved = [(sum_.output, sum_.source) for sum_ in receipt.conserved]
-    return receipt.transform, receipt.key, list(receipt.output_columns.items()), conserved, receipt.merge
+    columns = list(receipt.output_columns.items())
+    return receipt.transform, receipt.code, receipt.key, columns, conserved, receipt.merge
 
 
 def _foreign(name: str) -> IntegrityError:

@@ -10,6 +10,7 @@ from processor.declaration import read_contract
 from processor.describe_day import describe_day
 from processor.find_transform import find_transform
 from processor.transform import Contract, Day, Transform
+from staging.author_module import find_source_digest
 from staging.config import Pipeline
 from staging.manifest import Manifest
 from staging.names import DayNames
@@ -20,7 +21,10 @@ from staging.used_export import read_manifest, read_run_export
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """The run, the export it uses, the transform and its promise. `transform_name` is what the pipeline calls it."""
+    """The run, the export it uses, the transform and its promise.
+
+    `transform_name` is what the pipeline calls it, `code` which bytes of its module that was, None where unknown.
+    """
 
     names: DayNames
     run_id: str
@@ -29,6 +33,7 @@ class Assignment:
     transform_name: str
     transform: Transform
     contract: Contract
+    code: str | None = None
 
 
 def read_assignment(
@@ -41,4 +46,4 @@ def read_assignment(
     name = pipeline.process.transform
     transform = find_transform(name, folders)
     contract = read_contract(transform, day, name=name)
-    return Assignment(names, run_id, manifest, day, name, transform, contract)
+    return Assignment(names, run_id, manifest, day, name, transform, contract, find_source_digest(name))

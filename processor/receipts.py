@@ -35,6 +35,12 @@ def find_receipt(store: Store, work: Assignment, shard: Shard) -> Receipt | None
             why="The pipeline was changed in the middle of the run, and a run has one transform.",
             fix="Start a new run: penstock reprocess.",
         )
+    if None not in (receipt.code, work.code) and receipt.code != work.code:
+        raise InputError(
+            f"Shard {shard.shard} of the run {run_id} was processed by another version of {transform}.",
+            why=f"Its module had the SHA-256 {receipt.code} then and has {work.code} now, and a run has one transform.",
+            fix="Start a new run: penstock reprocess.",
+        )
     faults = [
         *([f"it is of the run {receipt.run_id}"] if receipt.run_id != run_id else []),
         *([f"it is of the export {receipt.export_id}"] if receipt.export_id != work.manifest.export_id else []),
@@ -71,6 +77,7 @@ def write_receipt(
         transform=work.transform_name,
         engine=ENGINE,
         merge=dict(work.contract.merge),
+        code=work.code,
     )
     name, data = work.names.receipt(work.run_id, shard.shard), receipt.to_bytes()
     try:

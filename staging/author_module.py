@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import importlib
 import sys
 from collections.abc import Sequence
@@ -31,6 +32,12 @@ def find_attribute(name: str, folders: Sequence[Path], *, what: str, key: str) -
             fix=f"Did you mean {module_name}:{near[0]}?" if near else f"Correct `{key}`.",
         )
     return found
+
+
+def find_source_digest(name: str) -> str | None:
+    """Return the SHA-256 of the imported module's file, None where it has none: which code `name` stood for."""
+    file = getattr(sys.modules.get(name.partition(":")[0]), "__file__", None)
+    return hashlib.sha256(Path(file).read_bytes()).hexdigest() if file and Path(file).is_file() else None
 
 
 def _import(name: str, module_name: str, folders: Sequence[Path], *, what: str, key: str) -> ModuleType:

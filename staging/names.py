@@ -12,6 +12,7 @@ Layout, relative to the staging prefix::
     {pipeline}/day={day}/run={run_id}/quarantine-{shard:05d}.parquet
     {pipeline}/day={day}/run={run_id}/receipt-{shard:05d}.json
     {pipeline}/day={day}/run={run_id}/loaded.json
+    {pipeline}/day={day}/run={run_id}/reloaded-{number:05d}.json
     {pipeline}/day={day}/run={run_id}/failure-{failure_id}.json
     {pipeline}/backfill={first}_{last}/begun-{id}.json      that a range of days is being reprocessed
     {pipeline}/backfill={first}_{last}/ended-{id}.json      that all of them were
@@ -129,6 +130,11 @@ class DayNames:
         """Name of the loader's convenience note; only the ledger decides."""
         return f"{self._run(run_id)}loaded.json"
 
+    def reloaded(self, run_id: str, number: int) -> str:
+        """Name of the loader's note of a further load, numbered from 0: the target had lost what the run had loaded."""
+        _check_shard(number)
+        return f"{self._run(run_id)}reloaded-{number:05d}.json"
+
     def failure(self, run_id: str, failure_id: str) -> str:
         """Name of the chain's note of why it gave the run up; ids sort by time."""
         return f"{self._run(run_id)}failure-{check_id(failure_id, of='failure id')}.json"
@@ -169,7 +175,8 @@ class BackfillNames:
 class ParsedName:
     """What an object name says.
 
-    `kind` is `head`, `shard`, `manifest`, `run`, `export`, `part`, `quarantine`, `receipt`, `loaded` or `failure`.
+    `kind` is `head`, `shard`, `manifest`, `run`, `export`, `part`, `quarantine`, `receipt`, `loaded`, `reloaded` or
+    `failure`.
     """
 
     kind: str
@@ -180,6 +187,7 @@ class ParsedName:
     shard: int | None = None
     file: int | None = None
     failure_id: str | None = None
+    number: int | None = None
 
 
 _HEAD = re.compile(r"heads/(?P<pipeline>[^/]+)/day=(?P<day>\d{4}-\d\d-\d\d)\.json")
@@ -187,6 +195,7 @@ _DATA = re.compile(
     r"(?P<pipeline>[^/]+)/day=(?P<day>\d{4}-\d\d-\d\d)/(?:"
     r"export=(?P<export_id>[^/]+)/(?:shard=(?P<export_shard>\d{5})/(?P<file>0|[1-9]\d*)\.parquet|(?P<manifest>manifest)\.json)"
     r"|run=(?P<run_id>[^/]+)/(?:(?P<document>run|export|loaded)\.json"
+    r"|(?P<reloaded>reloaded)-(?P<number>\d{5})\.json"
     r"|(?P<failure>failure)-(?P<failure_id>[^/]+)\.json"
     r"|(?P<piece>part|quarantine|receipt)-(?P<shard>\d{5})\.(?P<suffix>parquet|json)))"
 )
@@ -199,7 +208,7 @@ def parse_name(name: str) -> ParsedName | None:
     if not (match := _DATA.fullmatch(name)):
         return None
     shard = match["export_shard"] or match["shard"]
-    kind = match["document"] or match["piece"] or match["manifest"] or match["failure"] or "shard"
+    kind = match["document"] or match["piece"] or match["manifest"] or match["reloaded"] or match["failure"] or "shard"
     return _parsed(
         name,
         ParsedName(
@@ -211,6 +220,7 @@ def parse_name(name: str) -> ParsedName | None:
             int(shard) if shard else None,
             int(match["file"]) if match["file"] else None,
             match["failure_id"],
+            int(match["number"]) if match["number"] else None,
         ),
     )
 
@@ -233,6 +243,7 @@ def _build(names: DayNames, parsed: ParsedName) -> str:
         "run": lambda: names.run(run_id),
         "export": lambda: names.run_export(run_id),
         "loaded": lambda: names.loaded(run_id),
+        "reloaded": lambda: names.reloaded(run_id, parsed.number or 0),
         "failure": lambda: names.failure(run_id, parsed.failure_id or ""),
         "part": lambda: names.part(run_id, shard),
         "quarantine": lambda: names.quarantine(run_id, shard),

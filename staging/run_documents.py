@@ -80,7 +80,8 @@ class Conservation(Part):
 class Receipt(Document):
     """`receipt-NNNNN.json`: makes a part count. Create-only and free of anything that two attempts would differ in.
 
-    `merge` says how a partial output's columns become one row a key; empty where the part's keys are its own.
+    `merge` says how a partial output's columns become one row a key; empty where the part's keys are its own. `code` is
+    the SHA-256 of the transform's module, None where it has no file.
     """
 
     run_id: str
@@ -98,6 +99,7 @@ class Receipt(Document):
     transform: str
     engine: str
     merge: dict[str, Literal["sum", "min", "max"]] = Field(default_factory=dict)
+    code: Sha256 | None = None
 
 
 class Loaded(Document):

@@ -55,11 +55,13 @@ def test_only_the_ledger_decides_what_is_loaded(day: DemoDay) -> None:
     before = day.database.read_bytes()
     first = day.report("run")
     rows = day.revenue()
-    day.database.write_bytes(before)  # the target is restored from a backup; the bucket still says "loaded"
-    assert day.revenue() == []
-    again = day.report("run")
-    assert (again["status"], again["run_id"]) == ("done", first["run_id"])
-    assert day.revenue() == rows
+    for command in ("run", "resume"):
+        day.database.write_bytes(before)  # the target is restored from a backup; the bucket still says "loaded"
+        assert day.revenue() == []
+        again = day.report(command)
+        assert (again["status"], again["run_id"], again["inserted"]) == ("done", first["run_id"], len(rows))
+        assert day.revenue() == rows
+        assert day.report(command)["status"] == "already done"
 
 
 def test_reprocess_needs_no_source_and_says_what_it_was(day: DemoDay) -> None:

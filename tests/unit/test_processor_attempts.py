@@ -102,6 +102,17 @@ def test_a_run_has_one_transform(runs: Runs) -> None:
         runs.process(Task(0, 1, 1))
 
 
+def test_a_run_has_one_version_of_its_transform(runs: Runs) -> None:
+    runs.module(answer("grouped(rows)"))
+    runs.process()
+    remove(runs, "receipt-00001.json", "part-00001.parquet")
+    runs.module(answer("grouped(rows)") + "# better\n")
+    with pytest.raises(InputError, match="was processed by another version of mine:transform") as caught:
+        runs.process(Task(0, 1, 1))
+    assert "penstock reprocess" in caught.value.fix
+    assert "receipt-00001.json" not in runs.written()
+
+
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
