@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 
 from exporter.pacing.calm import Calm
 from exporter.pacing.latency import SliceLatency
-from exporter.pacing.rates import ceiling_until, rest_until
+from exporter.pacing.rates import ceiling_until, nice_beside, rest_until
 from exporter.pacing.rules import PacingRules
 from exporter.pacing.signals import PauseReason
 from staging.cancel import Cancel
@@ -33,6 +33,7 @@ class ClosedLoop:
         progress: Progress,
         *,
         clock: Callable[[], float],
+        active_sessions: Callable[[], float] = lambda: 0.0,
         sleep: Callable[[float], None] | None = None,
     ) -> None:
         self._rules = rules
@@ -40,6 +41,7 @@ class ClosedLoop:
         self._cancel = cancel
         self._progress = progress
         self._clock = clock
+        self._active_sessions = active_sessions
         self._sleep = sleep or cancel.wait
         self._latency = SliceLatency()
         self._waits: dict[str, float] = {}
@@ -67,7 +69,8 @@ class ClosedLoop:
         """See `Pace`."""
         self._has_read = True
         now = self._clock()
-        self._waits = {"nice": rest_until(now, seconds, self._rules.nice)}
+        nice = nice_beside(self._rules.nice, self._active_sessions())
+        self._waits = {"nice": rest_until(now, seconds, nice)}
         if self._rules.max_rows_per_second is not None:
             self._waits["max_rows_per_second"] = ceiling_until(now - seconds, rows, self._rules.max_rows_per_second)
         if self._rules.watches_latency and (pause := self._latency.note(seconds, rows)):

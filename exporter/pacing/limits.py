@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import deque
 
 from exporter.pacing.signals import PauseReason
 from staging.errors import InputError, UnavailableError
+
+_RECENT_LOOKS = 8
 
 
 class ActiveSessions(ABC):
@@ -17,6 +20,7 @@ class ActiveSessions(ABC):
     def __init__(self, limit: int | None, critical: int | None) -> None:
         self._limit = limit
         self._critical = critical
+        self._recent: deque[int] = deque(maxlen=_RECENT_LOOKS)
 
     @property
     def name(self) -> str:
@@ -27,9 +31,14 @@ class ActiveSessions(ABC):
     def count(self) -> int:
         """Return how many there are."""
 
+    def mean(self) -> float:
+        """Return how many there were of late, 0 before the first look."""
+        return sum(self._recent) / len(self._recent) if self._recent else 0.0
+
     def look(self) -> PauseReason | None:
         """See `Signal`."""
         count = self.count()
+        self._recent.append(count)
         if self._critical is not None and count >= self._critical:
             fix = "Try again at a calmer hour; `pacing.critical_active_sessions` is the limit."
             return PauseReason("active_sessions", f"{count} {self.what} >= {self._critical}", fix, is_critical=True)

@@ -10,12 +10,13 @@ from exporter.pacing.limits import ActiveSessions, ReplicaLag
 from exporter.pacing.signals import Asks
 
 _RUNNING = "SHOW GLOBAL STATUS LIKE 'Threads_running'"
+_REPLICAS = "SHOW GLOBAL STATUS LIKE 'Slaves_connected'"  # MySQL has none: there they stay counted
 _REPLICA = "SHOW REPLICA STATUS"  # MariaDB 10.5, MySQL 8.0.22
 _BEHIND = ("Seconds_Behind_Master", "Seconds_Behind_Source")
 
 
 class MysqlSessions(ActiveSessions):
-    """Threads that run a statement, without the one that asks."""
+    """Threads that run a statement, without the one that asks and those that send the log to replicas all the time."""
 
     what = "threads running"
 
@@ -26,7 +27,8 @@ class MysqlSessions(ActiveSessions):
     def count(self) -> int:
         """See `ActiveSessions`."""
         ((_, running),) = self._connection.ask(_RUNNING).rows
-        return max(0, int(str(running)) - 1)
+        replicas = sum(int(str(count)) for _, count in self._connection.ask(_REPLICAS).rows)
+        return max(0, int(str(running)) - 1 - replicas)
 
 
 class MysqlLag(ReplicaLag):

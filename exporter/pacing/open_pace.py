@@ -10,6 +10,7 @@ from exporter.catalogue import parse_url
 from exporter.pace import Pace
 from exporter.pacing.calm import Calm
 from exporter.pacing.closed_loop import ClosedLoop
+from exporter.pacing.limits import ActiveSessions
 from exporter.pacing.mysql_signals import MysqlLag, MysqlSessions
 from exporter.pacing.postgres_signals import PostgresLag, PostgresSessions
 from exporter.pacing.rules import PacingRules, plan_rules
@@ -26,18 +27,33 @@ def open_pace(pipeline: Pipeline, dialect: str, store: Store, cancel: Cancel, pr
     """Give the pace for a source of this dialect. It connects when it first looks, not before."""
     rules = plan_rules(pipeline.pacing, dialect)
     connection = SignalConnection(parse_url(pipeline.source.url.reveal()), dialect)
+    sessions = _sessions(rules, dialect, connection)
     signals: list[Signal] = [SwitchSignal(store, pipeline.name), *_signals(rules, dialect, connection)]
+    if sessions is not None:
+        signals.insert(1, sessions)
     try:
-        yield ClosedLoop(rules, Calm(signals, time.monotonic), cancel, progress, clock=time.monotonic)
+        yield ClosedLoop(
+            rules,
+            Calm(signals, time.monotonic),
+            cancel,
+            progress,
+            clock=time.monotonic,
+            active_sessions=sessions.mean if sessions is not None else lambda: 0.0,
+        )
     finally:
         connection.close()
 
 
+def _sessions(rules: PacingRules, dialect: str, connection: Asks) -> ActiveSessions | None:
+    if rules.max_active_sessions is None and rules.critical_active_sessions is None:
+        return None
+    made = PostgresSessions if dialect == "postgresql" else MysqlSessions
+    return made(connection, rules.max_active_sessions, rules.critical_active_sessions)
+
+
 def _signals(rules: PacingRules, dialect: str, connection: Asks) -> Iterator[Signal]:
-    sessions, lag = (PostgresSessions, PostgresLag) if dialect == "postgresql" else (MysqlSessions, MysqlLag)
-    if rules.max_active_sessions is not None or rules.critical_active_sessions is not None:
-        yield sessions(connection, rules.max_active_sessions, rules.critical_active_sessions)
     if rules.max_replica_lag_seconds is not None:
+        lag = PostgresLag if dialect == "postgresql" else MysqlLag
         yield lag(connection, rules.max_replica_lag_seconds)
     if rules.probe is not None:
         yield ProbeSignal(connection, rules.probe)

@@ -1,9 +1,20 @@
-"""How long a slice is rested from: two rules of arithmetic, on any clock of seconds."""
+"""How long a slice is rested from: rules of arithmetic, on any clock of seconds."""
 
 from __future__ import annotations
 
+_MOST_CROWDED = 4.0
 
-def rest_until(ended_at: float, seconds: float, nice: int) -> float:
+
+def nice_beside(nice: float, active_sessions: float) -> float:
+    """Return how nice to be beside so many sessions that run a statement: as many times as there are, at most four.
+
+    A server that works for several others all the time has nothing to spare, and each second of ours is taken from
+    them; one that is idle most of the time has.
+    """
+    return nice * min(max(active_sessions, 1.0), _MOST_CROWDED)
+
+
+def rest_until(ended_at: float, seconds: float, nice: float) -> float:
     """Return when the next slice may begin so that reading takes 1 / (1 + nice) of the time.
 
     A slice that took `seconds` until `ended_at` is rested from for `nice` times as long, however long it took: a

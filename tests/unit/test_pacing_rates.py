@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -43,9 +44,16 @@ def rules(**changed: object) -> PacingRules:
     return plan_rules(config, "postgresql")
 
 
-def loop(timeline: Timeline, of: PacingRules) -> ClosedLoop:
-    calm = Calm([], timeline.clock)
-    return ClosedLoop(of, calm, Cancel(), Progress(), clock=timeline.clock, sleep=timeline.sleep)
+def loop(timeline: Timeline, of: PacingRules, active_sessions: float = 0.0) -> ClosedLoop:
+    return ClosedLoop(
+        of,
+        Calm([], timeline.clock),
+        Cancel(),
+        Progress(),
+        clock=timeline.clock,
+        active_sessions=lambda: active_sessions,
+        sleep=timeline.sleep,
+    )
 
 
 SLICES = st.lists(st.tuples(st.floats(0.0001, 3.0), st.integers(0, 5000), st.floats(0, 0.5)), min_size=1, max_size=40)
@@ -97,6 +105,17 @@ def test_every_second_of_rest_is_counted_under_the_rule_that_asked_for_it() -> N
         timeline.read(pace, 0.1, 50, 0.0)
     # 50 rows may begin every 0.5 s: 0.1 of reading, 0.3 of rest for it, and 0.1 that only the ceiling asks for.
     assert pace.waited_seconds == {"max_rows_per_second": 0.9, "nice": 2.7}
+
+
+@pytest.mark.parametrize(("active", "share"), [(0.0, 4), (1.0, 4), (2.5, 8.5), (4.0, 13), (20.0, 13)])
+def test_the_more_sessions_are_active_the_smaller_our_share(active: float, share: float) -> None:
+    timeline = Timeline()
+    pace = loop(timeline, rules(nice=3), active)
+    for _ in range(100):
+        timeline.read(pace, 0.01, 10, 0.0)
+    pace.before_slice()
+    reading = sum(ended - began for began, ended, _ in timeline.slices)
+    assert reading == pytest.approx((timeline.now - timeline.slices[0][0]) / share)
 
 
 def test_time_that_passes_anyway_counts_as_rest() -> None:
