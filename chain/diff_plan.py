@@ -11,6 +11,7 @@ from staging.control_sums import is_conservable, scale_of
 from staging.dtypes import schema_of
 from staging.errors import InputError
 from staging.manifest import Manifest
+from staging.sharding import BY_FILE
 
 _HASH_SEED = 0x50E
 
@@ -61,7 +62,7 @@ def plan_comparison(before: Manifest, after: Manifest) -> Comparison:
         sums=tuple(name for name in both if is_conservable(new[name])),
         values=both,
         left_out=tuple(sorted((old.keys() | new.keys()) - {key, *both})),
-        is_aligned=_split(before) == _split(after),
+        is_aligned=_split(before) == _split(after) and after.shard_function != BY_FILE,
     )
 
 

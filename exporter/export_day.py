@@ -77,5 +77,7 @@ def _read(question: DayQuestion, around: Surroundings) -> Written:
     with needs_pyarrow():
         from exporter.open_arrow import open_arrow  # noqa: PLC0415 - only here
         from exporter.read_arrow import read_arrow  # noqa: PLC0415 - goes with it
+        from exporter.register_files import register_files  # noqa: PLC0415 - goes with it
+    read = register_files if question.pipeline.export.shard == "file" else read_arrow
     with open_arrow(question, around.now, around.folders) as rows:
-        return read_arrow(question, rows, around.store, around.cancel, around.progress)
+        return read(question, rows, around.store, around.cancel, around.progress)

@@ -21,8 +21,9 @@ import pyarrow.parquet as pq
 
 from exporter.arrow_types import describe_field
 from exporter.parquet_pattern import parse_pattern
-from exporter.read_arrow import ArrowRows
+from exporter.read_arrow import ArrivedFile, ArrowRows
 from exporter.source import Estimate, SourceColumn
+from staging.elsewhere import url_of
 from staging.errors import InputError, ObjectMissingError, UnavailableError
 from staging.manifest import SourceObject
 from staging.open_store import open_store
@@ -55,6 +56,7 @@ def open_parquet(pattern: str, day: date, now: Callable[[], datetime]) -> Iterat
             estimate=files.estimate(),
             describe=files.describe,
             batches=files.batches,
+            files=files.each,
             evidence=lambda: {"objects": str(len(found)), "registered": _digest(found)},
             objects=tuple(_register(store, info) for info in found),
         )
@@ -83,7 +85,7 @@ def list_objects(store: Store, pattern: str, day: date) -> list[ObjectInfo]:
 
 def _register(store: Store, info: ObjectInfo) -> SourceObject:
     return SourceObject(
-        url=f"{store.url}/{info.name}", generation=info.generation, size_bytes=info.size_bytes, crc32c=info.crc32c
+        url=url_of(store, info.name), generation=info.generation, size_bytes=info.size_bytes, crc32c=info.crc32c
     )
 
 
@@ -119,16 +121,24 @@ class _Files:
         return Estimate(round(self._rows * whole / max(1, self._found[0].size_bytes)), "going by the first file")
 
     def batches(self, names: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
-        """Give the rows of all files in the order of their names; each file goes when it was read."""
+        """Give the rows of all files in the order of their names."""
+        for arrived in self.each(names):
+            yield from arrived.batches
+
+    def each(self, names: tuple[str, ...]) -> Iterator[ArrivedFile]:
+        """Give each file in the order of their names; it goes when the next is asked for."""
         for info in self._found:
             path = self._first if info is self._found[0] else self._fetch(info, self._folder / "next.parquet")
             with _opened(path, info.name) as opened:
                 self._check_same(_describe(opened), names, info.name)
-                try:
-                    yield from opened.iter_batches(batch_size=_BATCH_ROWS, columns=list(names))
-                except (pa.ArrowException, OSError) as exc:
-                    raise _unreadable(info.name, exc) from exc
+                yield ArrivedFile(_register(self._store, info), path, self._read(opened, names, info.name))
             path.unlink()
+
+    def _read(self, opened: pq.ParquetFile, names: tuple[str, ...], name: str) -> Iterator[pa.RecordBatch]:
+        try:
+            yield from opened.iter_batches(batch_size=_BATCH_ROWS, columns=list(names))
+        except (pa.ArrowException, OSError) as exc:
+            raise _unreadable(name, exc) from exc
 
     def _fetch(self, info: ObjectInfo, path: Path) -> Path:
         try:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 import pyarrow as pa
 
@@ -31,6 +32,19 @@ _SHARDS_OF_UNKNOWN = 8
 
 
 @dataclass(frozen=True, slots=True)
+class ArrivedFile:
+    """One file of the source on this machine, while it is the current one."""
+
+    object: manifest.SourceObject
+    path: Path
+    batches: Iterator[pa.RecordBatch]
+
+
+def _no_files(names: tuple[str, ...]) -> Iterator[ArrivedFile]:
+    raise TypeError(f"{names} come from no files")
+
+
+@dataclass(frozen=True, slots=True)
 class ArrowRows:
     """Rows of a day, and rows of other days perhaps, with what the manifest says of where they come from.
 
@@ -50,13 +64,14 @@ class ArrowRows:
     batches: Callable[[tuple[str, ...]], Iterator[pa.RecordBatch]]
     evidence: Callable[[], dict[str, str]]
     objects: tuple[manifest.SourceObject, ...] = ()
+    files: Callable[[tuple[str, ...]], Iterator[ArrivedFile]] = _no_files
 
 
 def read_arrow(question: DayQuestion, rows: ArrowRows, store: Store, cancel: Cancel, progress: Progress) -> Written:
     """Split the day's rows by their key and commit the shards; on any error nothing is committed."""
     began = time.monotonic()
-    source, zone = question.pipeline.source, load_zone(question.pipeline.source.column_timezone)
-    read = _plan_read(question, rows)
+    zone = load_zone(question.pipeline.source.column_timezone)
+    read = plan_arrow_read(question, rows)
     plan, low, high = read.plan, read.statement.low, read.statement.high
     check_drift(find_contract(store, question), question, read, rows.dialect)
     arriving = ArrowBatches(plan, low, high, cancel)
@@ -67,25 +82,12 @@ def read_arrow(question: DayQuestion, rows: ArrowRows, store: Store, cancel: Can
     writing.write(Decoder(plan, question.window, zone).decode(frames))
     counted = writing.tally.by_shard()
     files = commit_all(writing.objects, {shard: t.rows for shard, t in counted.items()}, check=cancel.check)
-    outside = {"rows_outside_window": str(arriving.outside_rows), "column_timezone": source.column_timezone}
     return Written(
         shards=shards,
         files=files,
         counted=counted,
         plan=plan,
-        source=manifest.Source(
-            dialect=rows.dialect,
-            server_version=rows.version,
-            server_identity=rows.identity,
-            table=rows.place,
-            key=source.key,
-            time=source.time,
-            where=None,
-            statement=f"{rows.statement} WHERE {low} <= {source.time} < {high}",
-            evidence=rows.evidence() | outside,
-            objects=rows.objects,
-            table_columns=read.table_columns,
-        ),
+        source=describe_rows(question, rows, read, outside_rows=arriving.outside_rows),
         reading=manifest.Reading(
             mode=rows.dialect,
             why=f"no database is read; {shards} shards, {why_shards}",
@@ -97,7 +99,7 @@ def read_arrow(question: DayQuestion, rows: ArrowRows, store: Store, cancel: Can
     )
 
 
-def _plan_read(question: DayQuestion, rows: ArrowRows) -> PlannedRead:
+def plan_arrow_read(question: DayQuestion, rows: ArrowRows) -> PlannedRead:
     """Return the columns and the window as for a table; there is no SQL in it."""
     found, source = rows.describe(), question.pipeline.source
     plan = plan_columns(source, found)
@@ -111,3 +113,22 @@ def _plan_shards(question: DayQuestion, estimate: Estimate | None) -> tuple[int,
     if estimate is None and configured == "auto":
         return _SHARDS_OF_UNKNOWN, "auto: how many rows there are is not known before"
     return plan_shards(configured, estimate or Estimate(0, "not known before"))
+
+
+def describe_rows(question: DayQuestion, rows: ArrowRows, read: PlannedRead, *, outside_rows: int) -> manifest.Source:
+    """Return what the manifest says of the source, when everything was read."""
+    source = question.pipeline.source
+    outside = {"rows_outside_window": str(outside_rows), "column_timezone": source.column_timezone}
+    return manifest.Source(
+        dialect=rows.dialect,
+        server_version=rows.version,
+        server_identity=rows.identity,
+        table=rows.place,
+        key=source.key,
+        time=source.time,
+        where=None,
+        statement=f"{rows.statement} WHERE {read.statement.low} <= {source.time} < {read.statement.high}",
+        evidence=rows.evidence() | outside,
+        objects=rows.objects,
+        table_columns=read.table_columns,
+    )

@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 import polars as pl
 
 from staging.cancel import Cancel
+from staging.elsewhere import download_file
 from staging.errors import IntegrityError
 from staging.manifest import ShardFile
 from staging.store import Store
@@ -62,7 +63,7 @@ def read_part(file: ShardFile, path: Path, schema: pl.Schema) -> pl.DataFrame:
 
 
 def _fetch(store: Store, file: ShardFile, path: Path) -> None:
-    info = store.download(file.name, path, generation=file.generation)
+    info = download_file(store, file.name, path, generation=file.generation)
     with path.open("rb") as opened:
         sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
     found = (path.stat().st_size, info.size_bytes, info.crc32c, sha256)

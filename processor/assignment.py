@@ -12,9 +12,11 @@ from processor.find_transform import find_transform
 from processor.transform import Contract, Day, Transform
 from staging.author_module import find_source_digest
 from staging.config import Pipeline
+from staging.errors import InputError
 from staging.manifest import Manifest
 from staging.names import DayNames
 from staging.same_question import check_same_question
+from staging.sharding import BY_FILE
 from staging.store import Store
 from staging.used_export import read_manifest, read_run_export
 
@@ -46,4 +48,16 @@ def read_assignment(
     name = pipeline.process.transform
     transform = find_transform(name, folders)
     contract = read_contract(transform, day, name=name)
+    _check_fits(manifest, contract, name)
     return Assignment(names, run_id, manifest, day, name, transform, contract, find_source_digest(name))
+
+
+def _check_fits(manifest: Manifest, contract: Contract, name: str) -> None:
+    """Shards that are files may hold one key in several: only an output that is merged afterwards is right then."""
+    if manifest.shard_function == BY_FILE and not contract.merge:
+        raise InputError(
+            f"The transform {name} needs whole keys, and the shards of {manifest.day} are files.",
+            why="Rows of one key may lie in several files, so the key would come out twice.",
+            fix="Declare in its contract how they merge (`merge`), or read the day again with "
+            'export.shard = "key" and --fresh-export.',
+        )

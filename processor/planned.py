@@ -39,8 +39,11 @@ def quarantine_schema(day: Day) -> pl.Schema:
 
 
 def scan(paths: Sequence[Path], schema: pl.Schema) -> pl.LazyFrame:
-    """Return a lazy frame of files that need not be there yet. They must have exactly this schema when it runs."""
-    return pl.scan_parquet([*paths], schema=schema, glob=False, hive_partitioning=False)
+    """Return a lazy frame of files that need not be there yet. They must have these columns when it runs.
+
+    What else a foreign file has is not read; `processor.shard_files` sees that our own have nothing else.
+    """
+    return pl.scan_parquet([*paths], schema=schema, glob=False, hive_partitioning=False, extra_columns="ignore")
 
 
 def plan_output(work: Assignment, rows: pl.LazyFrame, paths: Sequence[Path]) -> Planned:

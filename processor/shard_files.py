@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from processor.declaration import format_schema
+from staging.elsewhere import download_file, is_elsewhere
 from staging.errors import IntegrityError
 from staging.manifest import Shard, ShardFile
 from staging.store import Store
@@ -29,7 +30,7 @@ def fetch_shard(store: Store, shard: Shard, schema: pl.Schema, paths: Sequence[P
     for file, path in zip(shard.files, paths, strict=False):
         arriving = path.with_suffix(".arriving")
         try:
-            info = store.download(file.name, arriving, generation=file.generation)
+            info = download_file(store, file.name, arriving, generation=file.generation)
             _check_bytes(file, arriving, info.size_bytes, info.crc32c)
             _check_footer(file, arriving, schema)
             arriving.rename(path)
@@ -60,6 +61,8 @@ def _check_footer(file: ShardFile, path: Path, schema: pl.Schema) -> None:
         found, rows = footer.collect_schema(), footer.select(pl.len()).collect().item()
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as exc:
         raise _unlike(file, f"It is no Parquet file: {exc}") from exc
+    if is_elsewhere(file.name):  # a foreign file has columns of its own, and any order
+        found = pl.Schema({name: found[name] for name in schema if name in found})
     if list(found.items()) != list(schema.items()):
         raise _unlike(file, f"It has {format_schema(found)}; the manifest says {format_schema(schema)}.")
     if rows != file.rows or rows > MAX_SHARD_ROWS:

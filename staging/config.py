@@ -155,6 +155,8 @@ class ExportConfig(Section):
     """How the day is split and read."""
 
     shards: Annotated[int, Field(ge=1, le=MAX_TASKS)] | Literal["auto"] = AUTO
+    shard: Literal["key", "file"] = "key"
+    """`file`: Parquet files of the source are shards where they lie, for partial outputs."""
     read: Literal["auto", "snapshot", "slices"] = "auto"
     max_snapshot_seconds: Positive = 20
     grace_seconds: Annotated[int, Field(ge=0, le=86_400)] = 900
@@ -250,6 +252,12 @@ class Pipeline(Section):
     chain: ChainConfig = ChainConfig()
     target: TargetConfig
     cloud: CloudConfig = CloudConfig()
+
+    @model_validator(mode="after")
+    def _only_files_are_shards_where_they_lie(self) -> Self:
+        if self.export.shard == "file" and self.source.parquet is None:
+            raise ValueError('export.shard = "file" is for source.parquet; a table and a function have no files')
+        return self
 
     @model_validator(mode="after")
     def _target_is_apart_from_staging(self) -> Self:

@@ -9,7 +9,7 @@ from staging.dtypes import fingerprint, schema_of
 from staging.errors import IntegrityError
 from staging.manifest import Manifest, Shard
 from staging.names import DayNames, parse_name
-from staging.sharding import choose_function
+from staging.sharding import BY_FILE, choose_function
 
 _SHOWN_FAULTS = 5
 
@@ -19,7 +19,7 @@ def check_manifest(manifest: Manifest, names: DayNames, export_id: str, *, name:
     schema = schema_of(manifest.columns)
     faults = [*_place(manifest, names, export_id), *_columns(manifest), *_shards(manifest)]
     if not faults:
-        if manifest.shard_function != choose_function(schema[manifest.source.key]):
+        if manifest.shard_function not in (BY_FILE, choose_function(schema[manifest.source.key])):
             faults.append(f"{manifest.shard_function} is not the shard function of {manifest.source.key}")
         faults += _sums(manifest, {column: scale_of(dtype) for column, dtype in schema.items()})
     if faults:
@@ -67,7 +67,14 @@ def _shards(manifest: Manifest) -> Iterator[str]:
 def _files(shard: Shard, manifest: Manifest) -> Iterator[str]:
     if len({file.name for file in shard.files}) != len(shard.files):
         yield f"shard {shard.shard} names a file twice"
-    for file in shard.files:
+    if manifest.shard_function == BY_FILE:
+        registered = {
+            (found.url, found.generation, found.size_bytes, found.crc32c) for found in manifest.source.objects
+        }
+        for file in shard.files:
+            if (file.name, file.generation, file.size_bytes, file.crc32c) not in registered:
+                yield f"{file.name} is not among the source's objects"
+    for file in shard.files if manifest.shard_function != BY_FILE else ():
         place = parse_name(file.name)
         here = (place.kind, place.pipeline, place.day, place.export_id, place.shard) if place else None
         if here != ("shard", manifest.pipeline, manifest.day, manifest.export_id, shard.shard):

@@ -14,6 +14,8 @@ from staging.errors import InputError
 
 FIBONACCI = "fibonacci-u64"
 XXH64 = "xxh64"
+BY_FILE = "file"
+"""No function of the key: a shard is one foreign file, and a key may lie in several."""
 _MAX_INT64_DIGITS = 18
 _MULTIPLIER = 0x9E3779B97F4A7C15
 _KNOWN_INTEGERS = {0: 0, 1: 0x9E3779B9, 2: 0x3C6EF372, -1: 0x61C88646}
