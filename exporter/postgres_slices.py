@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 _LOOK_SECONDS = 20
 _GUARDS = {
     "default_transaction_read_only": "on",
+    "default_transaction_isolation": "read committed",
     "lock_timeout": f"{LOCK_TIMEOUT_SECONDS}s",
     "timezone": "UTC",
     "datestyle": "ISO",

@@ -32,15 +32,14 @@ def look_at(attempt: Attempt, slices: Slices) -> Look:
     config, window = attempt.question.pipeline.export, attempt.question.window
     read = attempt.plan(slices)
     estimate = slices.estimate(read.statement)
+    dialect = attempt.source.dialect
+    choice = choose_read(config, dialect=dialect, estimate=estimate, why_no_slices="", closed=None)
+    if choice.mode == "snapshot":  # whatever slices there may be
+        return Look(read, estimate, choice, None, None)
     axis = slices.plan_axis(read.statement)
     closed = slices.find_closed(window.end, config.grace_seconds)
-    choice = choose_read(
-        config,
-        dialect=attempt.source.dialect,
-        estimate=estimate,
-        why_no_slices=axis if isinstance(axis, str) else "",
-        closed=closed,
-    )
+    why_no_slices = axis if isinstance(axis, str) else ""
+    choice = choose_read(config, dialect=dialect, estimate=estimate, why_no_slices=why_no_slices, closed=closed)
     return Look(read, estimate, choice, closed, axis if isinstance(axis, Axis) else None)
 
 
