@@ -36,14 +36,13 @@ def carry_as_text(column: ReflectedColumn, collation: str | None) -> tuple[Carri
     """Return how the column is carried where the server writes rows as text, or None and why not.
 
     The server turns a value into text by itself where it stands in CONCAT; a CAST to CHAR would cost it as much again
-    as all the rest. Only a FLOAT would lose digits that way.
+    as all the rest.
     """
     carried, refusal = plan_carried(column, by_odbc=False)
     if carried is None:
         return None, refusal
-    if isinstance(column.type, sql.Numeric | sql.Float | sql.Double | sql.DateTime | sql.Date | sql.Time):
-        as_double = carried.dtype == pl.Float32()
-        return replace(carried, select=f"({column.quoted} + 0e0)" if as_double else column.quoted), ""
+    if isinstance(carried.dtype, pl.Decimal) or isinstance(column.type, sql.DateTime | sql.Date | sql.Time):
+        return replace(carried, select=column.quoted), ""
     if carried.select == column.quoted and carried.dtype == pl.String() and not _is_utf8(collation):
         return replace(carried, select=f"CONVERT({column.quoted} USING utf8mb4)"), ""
     return carried, ""

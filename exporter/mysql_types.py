@@ -30,7 +30,8 @@ def plan_carried(column: ReflectedColumn, *, by_odbc: bool) -> tuple[Carried | N
         return _integer(type_, q, by_odbc=by_odbc), ""
     if isinstance(type_, (sql.Float, sql.Double)):
         single = isinstance(type_, mysql.FLOAT) and (type_.precision or 0) <= 24  # noqa: PLR2004 - FLOAT(25) is a DOUBLE
-        return Carried(pl.Float32() if single else pl.Float64(), Wire.NATIVE, q), ""
+        # The server writes a FLOAT with six digits, one as a DOUBLE with all of them.
+        return Carried(*((pl.Float32(), Wire.NATIVE, f"({q} + 0e0)") if single else (pl.Float64(), Wire.NATIVE, q))), ""
     if isinstance(type_, sql.Numeric):
         dtype, why = plan_decimal(type_.precision, type_.scale)
         wire, text = (Wire.NATIVE, q) if by_odbc else (Wire.TYPED_DECIMAL_TEXT, f"CAST({q} AS CHAR(80))")
