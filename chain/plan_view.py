@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from chain.summary import Style
 _LABEL = 11
 _LEAST_CHARACTERS = 40
 _REASON = " " * len("  REFUSED  ")
+_CLAUSE = re.compile(r" (FROM|WHERE|AND) ")
 _PARTS = {"key": "decides the shard", "time": "decides the day"}
 
 
@@ -28,7 +30,7 @@ def format_plan(planned: PlannedDay, now: datetime, *, style: Style, columns: in
         lines += [" " * (_LABEL + 2) + line for line in wrapped[1:]]
     lines += ["", *_columns(planned)]
     if planned.export.statement:
-        lines += ["", *_statement(planned.export.statement, columns)]
+        lines += ["", *_statement(planned.export.statement)]
     lines += ["", *_verdict(planned, style, columns)]
     return "\n".join(lines)
 
@@ -81,15 +83,17 @@ def _columns(planned: PlannedDay) -> list[str]:
     ]
 
 
-def _statement(statement: str, columns: int) -> list[str]:
-    return textwrap.wrap(
-        statement,
-        max(_LEAST_CHARACTERS, columns),
-        initial_indent="  ",
-        subsequent_indent="    ",
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+def _statement(statement: str) -> list[str]:
+    """Return the statement in lines that may be copied: broken before words of SQL, never inside quotes."""
+    first, *more = _CLAUSE.split(statement)
+    lines = [first]
+    for word, clause in zip(more[::2], more[1::2], strict=True):
+        is_quoted = any(sum(line.count(quote) for line in lines) % 2 for quote in "'\"`")
+        if is_quoted:
+            lines[-1] += f" {word} {clause}"
+        else:
+            lines.append(f"{word} {clause}")
+    return [f"  {line}" for line in lines]
 
 
 def _verdict(planned: PlannedDay, style: Style, columns: int) -> Iterator[str]:

@@ -90,6 +90,10 @@ POSTGRES = {
 MARIADB = {
     "amount `paid`": Kind("decimal(10,2) NOT NULL", _same(*_SMALL), pa.decimal128(10, 2)),
     "wide": Kind("decimal(28,2) NOT NULL", _same(*_WIDE), pa.decimal128(28, 2)),
+    "widest": Kind(
+        "decimal(38,10)", _same(Decimal("1234567890123456789012345678.0123456789"), None), pa.decimal128(38, 10)
+    ),
+    "boolean": Kind("boolean NOT NULL", ((True, 1), (False, 0)), pa.int8()),
     "tiny": Kind("tinyint NOT NULL", _same(-128, 127), pa.int8()),
     "utiny": Kind("tinyint unsigned NOT NULL", _same(0, 255), pa.uint8()),
     "medium": Kind("mediumint NOT NULL", _same(-(2**23)), pa.int32()),
