@@ -25,6 +25,8 @@ POLL = Retry(predicate=lambda _: True, initial=0.1, maximum=0.1, timeout=600)
 TABLE = """
 [images.noop]
 entrypoint = ["/bin/true"]
+[images.burn]
+entrypoint = ["/bin/sh", "-c", "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done"]
 [images.clock]
 entrypoint = ["/bin/date", "+%s.%N"]
 """
@@ -46,7 +48,7 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Crowd:
-    """One execution of 10,000 tasks: how long, how much memory, and what lists took meanwhile."""
+    """One execution of many tasks: how long, how much memory, and what lists took meanwhile."""
 
     seconds: float
     idle_rss_mib: float
@@ -92,8 +94,8 @@ def emulator_rate(tasks: int, *options: str) -> float:
         return tasks / (execution.completion_time - execution.start_time).total_seconds()
 
 
-def crowd(tasks: int, *options: str) -> Crowd:
-    """10,000 tasks in one execution, while a client lists without a pause."""
+def crowd(tasks: int, *options: str, image: str = "noop") -> Crowd:
+    """Many tasks in one execution, while a client lists without a pause."""
     with (
         emulator(*options) as (address, pid),
         jobs_emulator.jobs_client(address) as jobs,
@@ -101,8 +103,8 @@ def crowd(tasks: int, *options: str) -> Crowd:
         jobs_emulator.tasks_client(address) as tasks_client,
     ):
         idle_rss_mib = _status_mib(pid, "VmRSS")
-        _create(jobs, "noop", tasks)
-        operation = jobs.run_job(name=f"{PARENT}/jobs/noop")
+        _create(jobs, image, tasks)
+        operation = jobs.run_job(name=f"{PARENT}/jobs/{image}")
         name = operation.metadata.name
         list_tasks: list[float] = []
         list_executions: list[float] = []
@@ -114,7 +116,7 @@ def crowd(tasks: int, *options: str) -> Crowd:
                 list_tasks.append(time.perf_counter() - begin)
                 token = page.next_page_token
                 begin = time.perf_counter()
-                next(executions.list_executions({"parent": f"{PARENT}/jobs/noop"}).pages)
+                next(executions.list_executions({"parent": f"{PARENT}/jobs/{image}"}).pages)
                 list_executions.append(time.perf_counter() - begin)
         execution = executions.get_execution(name=name)
         assert execution.succeeded_count == tasks
