@@ -33,11 +33,14 @@ class PauseSwitch(Document):
 
     def describe(self) -> str:
         """`paused by ada@laptop since 2026-11-24 18:00:00 UTC: stock taking`."""
-        return f"{'paused' if self.paused else 'let go on'} {self.who_and_when()}"
+        return f"{'paused' if self.paused else 'let go on'} {self._who()}" + (f": {self.reason}" if self.reason else "")
 
-    def who_and_when(self) -> str:
-        """`by ada@laptop since 2026-11-24 18:00:00 UTC: stock taking`."""
-        return f"by {self.by} since {self.since:%F %T} UTC" + (f": {self.reason}" if self.reason else "")
+    def why(self) -> str:
+        """`stock taking, by ada@laptop since 2026-11-24 18:00:00 UTC`: where the end of a line may be cut off."""
+        return f"{self.reason}, {self._who()}" if self.reason else self._who()
+
+    def _who(self) -> str:
+        return f"by {self.by} since {self.since:%F %T} UTC"
 
 
 @dataclass(frozen=True, slots=True)

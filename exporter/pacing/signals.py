@@ -112,4 +112,4 @@ class SwitchSignal:
         switch: PauseSwitch | None = read_pause_switch(self._store, self._pipeline)
         if switch is None or not switch.paused:
             return None
-        return PauseReason("pause_switch", switch.who_and_when(), "`penstock unpause` lets it go on.")
+        return PauseReason("pause_switch", switch.why(), "`penstock unpause` lets it go on.")

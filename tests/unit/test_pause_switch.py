@@ -48,7 +48,7 @@ def test_who_paused_first_stays_who_paused(store: FolderStore) -> None:
     assert second == Turned(first.switch, changed=False)
     told = SwitchSignal(store, "shop").look()
     assert told is not None
-    assert (told.kind, told.text) == ("pause_switch", "by ada@laptop since 2026-11-24 18:00:00 UTC: stock taking")
+    assert (told.kind, told.text) == ("pause_switch", "stock taking, by ada@laptop since 2026-11-24 18:00:00 UTC")
 
 
 def test_it_can_be_turned_back_and_forth_and_is_replaced_not_deleted(store: FolderStore) -> None:
