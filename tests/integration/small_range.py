@@ -20,7 +20,9 @@ from chain.demo_pipeline import write_demo_pipeline
 from chain.demo_rows import Shop
 from chain.demo_shop import fill_shop
 
-LEASE_SECONDS = 10
+SHORT_LEASE = ("--set", "chain.lease_seconds=10")
+"""For a chain that is going to be killed; others have the default, as a busy machine may forget them for a while."""
+
 # Each attempt leaves a line, waits for a file where the test wants it to, and fails on days that `faults` names.
 TRANSFORM = """\
 import os, time
@@ -56,7 +58,6 @@ class SmallRange:
         self.staging.mkdir()
         write_demo_pipeline(self.config, url=f"sqlite:///{self.database}", staging=self.staging.as_uri(), shards=1)
         more = '[process]\ntransform = "own_transform:chosen"\nmax_retries = 0\n'
-        more += f"[chain]\nlease_seconds = {LEASE_SECONDS}\n"
         self.config.write_text(self.config.read_text() + more)
         (self.folder / "own_transform.py").write_text(TRANSFORM)
         (self.folder / "faults").write_text("")

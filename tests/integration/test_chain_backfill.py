@@ -12,7 +12,7 @@ import pytest
 
 from staging.names import ParsedName, parse_name
 from tests.integration.cloudrun_harness import wait_until
-from tests.integration.small_range import SmallRange, fill_small_shop
+from tests.integration.small_range import SHORT_LEASE, SmallRange, fill_small_shop
 
 DAYS = ["2026-10-24", "2026-10-25", "2026-10-26", "2026-10-27"]
 
@@ -108,7 +108,7 @@ def test_stopped_by_a_signal_it_says_what_is_left_and_goes_on_where_it_was(shop:
 
 def test_killed_it_goes_on_when_the_dead_ones_lease_is_over(shop: SmallRange) -> None:
     with shop.waiting(DAYS[1]), shop.waiting(DAYS[2]):
-        running = shop.begin("backfill", "--from", DAYS[0], "--to", DAYS[3], "--days-at-once", "2")
+        running = shop.begin("backfill", "--from", DAYS[0], "--to", DAYS[3], "--days-at-once", "2", *SHORT_LEASE)
         wait_until(lambda: {DAYS[1], DAYS[2]} <= shop.attempts().keys())
         running.kill()
         running.communicate()

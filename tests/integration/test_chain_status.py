@@ -17,7 +17,7 @@ import pytest
 from tests.integration.cloud_day import DAY as CLOUD_DAY
 from tests.integration.cloud_day import CloudDay, cloud_day
 from tests.integration.cloudrun_harness import wait_until
-from tests.integration.small_range import SmallRange, fill_small_shop
+from tests.integration.small_range import SHORT_LEASE, SmallRange, fill_small_shop
 
 DAY, NEXT = "2026-10-25", "2026-10-26"
 
@@ -98,7 +98,7 @@ def test_a_day_that_failed_says_why_and_where_its_log_is_until_it_is_loaded(shop
 
 def test_a_chain_that_was_killed_holds_the_day_no_longer_than_its_lease(shop: SmallRange) -> None:
     with shop.waiting(DAY):
-        running = shop.begin("run", "--day", DAY)
+        running = shop.begin("run", "--day", DAY, *SHORT_LEASE)
         wait_until(lambda: DAY in shop.attempts())
         running.kill()
         running.communicate()
