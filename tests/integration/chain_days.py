@@ -133,9 +133,9 @@ class DemoDay:
         """The living processes of this day's jobs."""
         return [pid for pid, command in _processes() if str(self.folder) in command and "chain.attached" in command]
 
-    def writes(self) -> int:
-        """How many times anything was written to the bucket."""
-        return sum(1 for path in (self.staging / ".penstock" / "generations").rglob("*.json") if path.is_file())
+    def count_objects(self) -> int:
+        """How many objects the bucket has."""
+        return sum(1 for path in self.staging.rglob("*.*") if _is_object(path) and path.is_file())
 
     def run_ids(self) -> list[str]:
         """All runs that were begun, oldest first."""
