@@ -35,8 +35,12 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class Tasks:
-    """Tasks of the job that is under way, or that was the last. All but `total` and `done` need the API: else None."""
+    """Tasks of a job: of the one that is under way or was the last where the API tells, else of the processor.
 
+    All but `total` and `done` need the API: else None.
+    """
+
+    job: JobName
     total: int
     done: int
     failed: int | None = None
@@ -74,6 +78,7 @@ class DayStatus:
             "kind": self.kind,
             "export_id": self.export_id,
             "execution": self.execution,
+            "job": tasks.job if tasks else None,
             "tasks": tasks.total if tasks else None,
             "tasks_done": tasks.done if tasks else None,
             "tasks_failed": tasks.failed if tasks else None,
@@ -115,7 +120,7 @@ class StoredRun:
         if self.shards is None:
             return None
         left = {shard % self.task_count for shard in range(self.shards) if shard not in self.receipts}
-        return Tasks(total=self.task_count, done=self.task_count - len(left))
+        return Tasks("processor", total=self.task_count, done=self.task_count - len(left))
 
 
 def plan_stage(run: StoredRun, *, active: bool, error: LastError | None) -> Stage:
@@ -128,9 +133,9 @@ def plan_stage(run: StoredRun, *, active: bool, error: LastError | None) -> Stag
     return "exported" if run.shards is not None and not run.receipts and error is None else "failed"
 
 
-def tasks_of(state: ExecutionState) -> Tasks:
-    """Return what the API says of the tasks."""
-    return Tasks(state.task_count, state.succeeded, state.failed, state.running, state.retried)
+def tasks_of(job: JobName, state: ExecutionState) -> Tasks:
+    """Return what the API says of a job's tasks."""
+    return Tasks(job, state.task_count, state.succeeded, state.failed, state.running, state.retried)
 
 
 def without_a_word(day: date) -> LastError:

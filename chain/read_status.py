@@ -72,7 +72,7 @@ class StatusReader:
             kind=record.kind if record else None,
             export_id=head.export_id,
             execution=execution.execution if execution else None,
-            tasks=tasks_of(execution) if execution else run.tasks(),
+            tasks=tasks_of(JOB_OF[run.stage], execution) if execution else run.tasks(),
             holder=holder,
             error=error,
         )

@@ -5,8 +5,9 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable, Sequence
 
-from chain.day_status import DayStatus, LastError, Tasks
+from chain.day_status import JOB_OF, DayStatus, LastError, Stage, Tasks
 from chain.figures import format_count, plural
+from chain.progress_view import VERBS
 
 Style = Callable[..., str]
 _STAGE_CHARACTERS = 10
@@ -42,7 +43,7 @@ def _facts(status: DayStatus, *, whole: bool) -> list[str]:
     if status.loaded_at is not None and status.rows is not None:
         facts.append(f"{plural(status.rows, 'row')}, {status.loaded_at:%Y-%m-%d %H:%M:%S} UTC")
     if status.tasks is not None and status.stage != "exported":
-        facts.append(_format_tasks(status.tasks))
+        facts.append(_format_tasks(status.stage, status.tasks))
     if status.holder is not None:
         facts.append(f"held by {status.holder.holder}, since {status.holder.since:%Y-%m-%d %H:%M:%S} UTC")
     if status.error is not None and (whole or status.at_rest):
@@ -54,14 +55,16 @@ def _facts(status: DayStatus, *, whole: bool) -> list[str]:
     return facts
 
 
-def _format_tasks(tasks: Tasks) -> str:
+def _format_tasks(stage: Stage, tasks: Tasks) -> str:
+    """`3 of 8 tasks done, 2 running`; with its verb before it where the stage does not say which job is meant."""
     known = [
         f"{format_count(tasks.done)} of {plural(tasks.total, 'task')} done",
         f"{format_count(tasks.running)} running" if tasks.running else "",
         f"{format_count(tasks.failed)} failed" if tasks.failed else "",
         f"{format_count(tasks.retried)} retried" if tasks.retried else "",
     ]
-    return ", ".join(each for each in known if each)
+    told = ", ".join(each for each in known if each)
+    return told if JOB_OF.get(stage) == tasks.job else f"{VERBS[tasks.job]}: {told}"
 
 
 def _format_error(error: LastError, *, whole: bool) -> list[str]:

@@ -86,7 +86,7 @@ def test_a_day_that_failed_says_why_and_where_its_log_is_until_it_is_loaded(shop
     assert "Row 7 is odd." in status["error"]["why"]
     assert "Row 7 is odd." in Path(status["error"]["log"]).read_text()
     text = shop.penstock("status", "--from", DAY, "--to", DAY).stdout
-    assert text.startswith(f"{DAY}  failed      0 of 1 task done\n")
+    assert text.startswith(f"{DAY}  failed      process: 0 of 1 task done\n")
     assert f"log: {status['error']['log']}" in text or status["error"]["log"] in text
     assert shop.sql("SELECT count(*) FROM revenue") == [(0,)]
 

@@ -47,10 +47,10 @@ def test_the_stage_follows_from_what_lies_there_and_whether_somebody_works_on_it
 
 def test_a_task_is_done_when_all_shards_of_its_index_have_receipts() -> None:
     assert a_run(None).tasks() is None
-    assert a_run(4).tasks() == Tasks(4, 0)
-    assert a_run(8, 0, 4, 1, tasks=4).tasks() == Tasks(4, 1)
-    assert a_run(8, *range(8), tasks=4).tasks() == Tasks(4, 4)
-    assert a_run(2, 0, 1, tasks=4).tasks() == Tasks(4, 4)  # surplus tasks have nothing to do
+    assert a_run(4).tasks() == Tasks("processor", 4, 0)
+    assert a_run(8, 0, 4, 1, tasks=4).tasks() == Tasks("processor", 4, 1)
+    assert a_run(8, *range(8), tasks=4).tasks() == Tasks("processor", 4, 4)
+    assert a_run(2, 0, 1, tasks=4).tasks() == Tasks("processor", 4, 4)  # surplus tasks have nothing to do
 
 
 DAYS = [
@@ -70,11 +70,11 @@ DAYS = [
         at_rest=False,
         runs=2,
         run_id="r02",
-        tasks=Tasks(8, 3, 0, 2, 1),
+        tasks=Tasks("processor", 8, 3, 0, 2, 1),
         holder=Holder("ada@build-7, process 4711", AT, AT + timedelta(seconds=90)),
         error=ERROR,
     ),
-    DayStatus(DAY, "failed", runs=2, run_id="r02", tasks=Tasks(8, 7), error=ERROR),
+    DayStatus(DAY, "failed", runs=2, run_id="r02", tasks=Tasks("processor", 8, 7), error=ERROR),
 ]
 
 
@@ -86,7 +86,7 @@ def test_a_day_has_a_line_and_what_else_is_known_below_it() -> None:
         "2026-11-14  processing  3 of 8 tasks done, 2 running, 1 retried",
         "                        held by ada@build-7, process 4711, since 2026-11-15",
         "                        02:15:00 UTC",
-        "2026-11-14  failed      7 of 8 tasks done",
+        "2026-11-14  failed      process: 7 of 8 tasks done",
         "                        processor, task 3 of 8: It was killed by signal 9.",
         "                        log: /logs/task3-attempt0.log",
     ]
@@ -105,7 +105,7 @@ def test_a_change_is_one_line_and_a_renewed_lease_is_none() -> None:
     holder = DAYS[2].holder
     assert holder is not None
     renewed = replace(DAYS[2], holder=replace(holder, until=AT + timedelta(seconds=110)))
-    more = replace(renewed, tasks=Tasks(8, 4, 0, 2, 1))
+    more = replace(renewed, tasks=Tasks("processor", 8, 4, 0, 2, 1))
     for status in (DAYS[2], renewed, more, more):
         show([status])
     assert len(written) == 2
