@@ -23,7 +23,7 @@ from staging.sharding import choose_function
 
 @dataclass(frozen=True, slots=True)
 class ColumnPlan:
-    """One column of the shards. `conserved`: an exact control sum of it is counted, so NULL is refused."""
+    """One column of the shards. `conserved`: an exact control sum of it is counted; NULL is refused unless allowed."""
 
     name: str
     source_type: str
@@ -90,7 +90,7 @@ def plan_columns(source: SourceConfig, found: Mapping[str, SourceColumn]) -> Rea
         columns=(
             _plan(key, select[0], conserved=False, may_be_null=False),
             _plan(time, select[1], conserved=False, may_be_null=False),
-            *(_plan_value(column, how) for column, how in zip(carried, select[2:], strict=True)),
+            *(_plan_value(column, how, source) for column, how in zip(carried, select[2:], strict=True)),
         ),
         select=select,
         time_kind=_time_kind(time),
@@ -164,9 +164,10 @@ def _shard_function(key: SourceColumn) -> str:
     return choose_function(_carried(key).dtype)
 
 
-def _plan_value(column: SourceColumn, carried: Carried) -> ColumnPlan:
+def _plan_value(column: SourceColumn, carried: Carried, source: SourceConfig) -> ColumnPlan:
     conserved = is_conservable(carried.dtype)
-    return _plan(column, carried, conserved=conserved, may_be_null=column.nullable and not conserved)
+    may_be_null = column.nullable and (not conserved or column.name in source.allow_null)
+    return _plan(column, carried, conserved=conserved, may_be_null=may_be_null)
 
 
 def _plan(column: SourceColumn, carried: Carried, *, conserved: bool, may_be_null: bool) -> ColumnPlan:

@@ -16,6 +16,8 @@ from staging.window import Window
 
 _YEAR_1 = pl.date(1, 1, 1)
 _YEAR_9999 = pl.date(9999, 12, 31)
+_FIX = "Correct the row, or leave such rows out with `source.where`. Nothing was exported."
+_NULL_FIX = f"If NULL is meant, name the column in `source.allow_null`. {_FIX}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ class Decoder:
                 raise self._fault(raw, row, column, f"holds {self._show(column, before, row)}")
             if before.null_count() and not column.may_be_null:
                 row = before.is_null().arg_max()
-                raise self._fault(raw, row, column, column.null_meaning)
+                raise self._fault(raw, row, column, column.null_meaning, fix=_NULL_FIX if column.conserved else _FIX)
 
     def _show(self, column: ColumnPlan, values: pl.Series, row: int | None) -> str:
         if values.dtype.is_temporal() and column != self.plan.time:
@@ -58,13 +60,15 @@ class Decoder:
             return "a time that is infinite or outside the years 1 to 9999"
         return f"{_show(values[row])}, which is no {column.meaning}"
 
-    def _fault(self, raw: pl.DataFrame, row: int | None, column: ColumnPlan, what: str) -> InputError:
+    def _fault(
+        self, raw: pl.DataFrame, row: int | None, column: ColumnPlan, what: str, *, fix: str = _FIX
+    ) -> InputError:
         index = 1 if column == self.plan.key else 0
         named_by = self.plan.columns[index].name
         return InputError(
             f"Column {column.name} ({column.source_type}) {what}, where {named_by} is {_show(raw[:, index][row])}.",
             why="It can't be carried exactly, and rows are never dropped or changed silently.",
-            fix="Correct the row, or leave such rows out with `source.where`. Nothing was exported.",
+            fix=fix,
         )
 
     def _keep_window(self, frame: pl.DataFrame) -> pl.DataFrame:

@@ -8,7 +8,7 @@ nobody. Columns that the pipeline does not name are nobody's business, unless `e
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -46,7 +46,8 @@ def check_drift(contract: Manifest | None, question: DayQuestion, read: PlannedR
     if contract is None:
         return
     is_strict = question.pipeline.export.schema_changes == "refuse"
-    changes = [*_carried(contract, read, dialect), *(_others(contract, read) if is_strict else ())]
+    allowed = question.pipeline.source.allow_null
+    changes = [*_carried(contract, read, dialect, allowed), *(_others(contract, read) if is_strict else ())]
     if changes:
         # The least that accepts them: a column that nobody carries needs no more than the default.
         least = "accept_all" if any(change.is_carried for change in changes) else "accept_new_columns"
@@ -64,11 +65,12 @@ class _Change:
     is_carried: bool
 
 
-def _carried(contract: Manifest, read: PlannedRead, dialect: str) -> Iterator[_Change]:
+def _carried(contract: Manifest, read: PlannedRead, dialect: str, allowed_null: Collection[str]) -> Iterator[_Change]:
     before = {column.name: column for column in contract.columns}
     for column in (plan.describe() for plan in read.plan.columns):
-        # A column that the pipeline names since yesterday is the operator's own change.
-        if (old := before.get(column.name)) is not None and (text := _difference(old, column)):
+        # A column that the pipeline names since yesterday, or whose NULLs it allows, is the operator's own change.
+        old = before.get(column.name)
+        if old is not None and (text := _difference(old, column, may_loosen=column.name in allowed_null)):
             yield _Change(text, is_carried=True)
     time = read.plan.time.describe()
     old_time = before.get(time.name)
@@ -77,11 +79,12 @@ def _carried(contract: Manifest, read: PlannedRead, dialect: str) -> Iterator[_C
         yield _Change(f"{time.name} was {was} and is {now}, which may mean other instants", is_carried=True)
 
 
-def _difference(old: Column, new: Column) -> str:
+def _difference(old: Column, new: Column, *, may_loosen: bool) -> str:
     if old.dtype != new.dtype:
         was, now = (f"{column.source_type} ({column.dtype})" for column in (old, new))
         return f"{new.name} was {was} and is {now}"
-    return f"{new.name} was never NULL and may be now" if new.nullable and not old.nullable else ""
+    is_looser = new.nullable and not old.nullable and not may_loosen
+    return f"{new.name} was never NULL and may be now" if is_looser else ""
 
 
 def _kind(time: Column) -> str:

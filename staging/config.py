@@ -94,6 +94,7 @@ class SourceConfig(Section):
     timezone: Zone
     column_timezone: Zone = "UTC"
     allow_float: bool = False
+    allow_null: Annotated[tuple[Name, ...], Field(strict=False)] = ()
 
     @property
     def url(self) -> SecretUrl:
@@ -138,6 +139,8 @@ class SourceConfig(Section):
             raise ValueError(
                 f"{', '.join(twice)} is named more than once; key, time and each of columns are different columns"
             )
+        if others := sorted(set(self.allow_null) - set(self.columns)):
+            raise ValueError(f"allow_null names {', '.join(others)}, which is not among columns")
         return self
 
     def table_parts(self) -> tuple[str | None, str]:
