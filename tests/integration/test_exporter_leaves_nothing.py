@@ -349,6 +349,7 @@ timezone = "Europe/Berlin"
 url = "file://{folder}/stage"
 [export]
 shards = 4
+allow_full_scan = true
 row_group_bytes = {row_group_bytes}
 [target]
 url = "sqlite:///target.db"
