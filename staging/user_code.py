@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sysconfig
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ _MAX_LINES = 8
 _MAX_CHARACTERS = 1500
 _ROOT = Path(__file__).parent.parent
 _OURS = (str(Path(pl.__file__).parent), *(str(_ROOT / folder) for folder in ("staging", "exporter", "processor")))
+_LIBRARIES = tuple(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib"))
 _BUILT_IN = str(_ROOT / "processor" / "revenue.py")
 _MAX_CAUSES = 20
 _RETRY_STATUS = frozenset({408, 425, 429})
@@ -76,10 +78,14 @@ def _reason(exc: BaseException) -> str:
 
 
 def _authors_lines(exc: BaseException) -> list[str]:
-    """Return the frames that are neither polars' nor ours: file, line, function, source line. Values never show."""
+    """Return the frames that are neither polars' nor ours: file, line, function, source line. Values never show.
+
+    Those of libraries stand only where there is no other.
+    """
     frames = [
         frame
         for frame in traceback.extract_tb(exc.__traceback__)
         if not frame.filename.startswith((*_OURS, "<frozen")) or frame.filename == _BUILT_IN
     ]
+    frames = [frame for frame in frames if not frame.filename.startswith(_LIBRARIES)] or frames
     return [f"{f.filename}:{f.lineno} in {f.name}: {f.line or ''}".rstrip(": ") for f in frames[-_MAX_LINES:]]

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -25,6 +28,7 @@ from staging.config import Pipeline
 from staging.errors import HeldError, InputError, IntegrityError, InterruptedRunError, PenstockError
 from staging.open_store import open_store
 from tests.hand_made_export import flip_bits
+from tests.integration.parquet_lake import pipeline_of
 from tests.loader_runs import DAY, LoaderRun, revenue
 
 NOW = datetime(2026, 11, 15, 3, 0, tzinfo=UTC)
@@ -265,3 +269,41 @@ def test_target_and_staging_lie_apart(make: Make, tmp_path: Path) -> None:
             FilesTarget(tmp_path / "x").pipeline(run).model_dump(by_alias=True, exclude_none=True)
             | {"target": {"parquet": "file:///x", "url": "sqlite:///x", "table": "revenue"}}
         )
+
+
+KILLS = 12
+
+
+@pytest.mark.nightly
+def test_a_loader_that_is_killed_at_any_moment_leaves_the_old_day_or_the_new_one(
+    target: FilesTarget, make: Make, tmp_path: Path
+) -> None:
+    """Real processes, real SIGKILL at moments spread over the whole load; then the same run is loaded to its end."""
+    target.load(old := make(1, rows=revenue(range(3000))).write())
+    days = {json.dumps(expected(old), default=str)}
+
+    def start(run: LoaderRun) -> subprocess.Popen[bytes]:
+        config = tmp_path / "pipeline.toml"
+        text = pipeline_of(tmp_path).replace(f'url = "sqlite:///{tmp_path}/target.sqlite"\ntable = "revenue"\n', "")
+        config.write_text(text.replace("[target]", f'[target]\nparquet = "{target.folder.as_uri()}"'))
+        arguments = ("--config", str(config), "--day", str(DAY), "--run-id", run.run_id)
+        return subprocess.Popen(
+            [sys.executable, "-m", "loader", *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+
+    began = time.monotonic()
+    assert start(make(2, rows=revenue(range(10, 3010))).write()).wait() == 0
+    seconds = time.monotonic() - began
+    for number in range(3, 3 + KILLS):
+        days.add(json.dumps(target.rows(), default=str))
+        run = make(number, rows=revenue(range(number * 10, number * 10 + 3000))).write()
+        days.add(json.dumps(expected(run), default=str))
+        loader = start(run)
+        time.sleep(seconds * (0.4 + 0.7 * (number - 3) / KILLS))
+        loader.kill()
+        loader.wait()
+        assert json.dumps(target.rows(), default=str) in days
+        if number % 3 == 0:
+            assert target.load(run).loaded.run_id == run.run_id
+            assert target.rows() == expected(run)
+        days.clear()

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import signal
+import subprocess
+import sys
 import textwrap
+import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -16,8 +20,9 @@ import pytest
 from exporter.describe import describe_source
 from staging.cancel import Cancel
 from staging.config import Pipeline
-from staging.errors import InputError, InterruptedRunError, UnavailableError
-from tests.exporter_days import Export, committed, run_export
+from staging.errors import ExitCode, InputError, InterruptedRunError, UnavailableError
+from tests.exporter_days import DAY, Export, committed, run_export
+from tests.integration.parquet_lake import pipeline_of
 
 START = datetime(2026, 11, 13, 23, tzinfo=UTC)  # of the 14th in Berlin
 NUMBERS = itertools.count()
@@ -176,6 +181,14 @@ def test_an_answer_that_stays_wrong_is_not_tried_again(source: Source) -> None:
         run_export(source(f"def read(day, start, end):\n    yield frame(start, 0, 9)\n    {fault}\n"))
 
 
+def test_of_a_fault_in_a_library_the_functions_own_line_is_shown(source: Source) -> None:
+    settings = source("def read(day, start, end):\n    yield __import__('json').loads('{')\n")
+    with pytest.raises(InputError, match="raised") as caught:
+        run_export(settings)
+    assert ".py:13 in read: yield __import__('json').loads('{')" in caught.value.why
+    assert "decoder.py" not in caught.value.why
+
+
 @pytest.mark.parametrize("ending", ["cancel", "fault"])
 def test_the_generator_is_closed_however_the_export_ends(source: Source, ending: str, tmp_path: Path) -> None:
     cancel = Cancel()
@@ -227,3 +240,42 @@ def test_nulls_and_floats_are_refused_as_in_a_table(source: Source) -> None:
 def test_columns_are_described_by_one_batch_of_yesterday(source: Source) -> None:
     settings = source("def read(day, start, end):\n    yield frame(start, 0, 1)\n    raise AssertionError\n")
     assert list(describe_source(settings)) == ["user_id", "purchased_at", "amount"]
+
+
+@pytest.mark.parametrize("sleeping", [False, True])
+def test_a_signal_ends_a_function_that_would_go_on_for_ever(sleeping: bool, tmp_path: Path) -> None:
+    """A real exporter, a real SIGTERM: between two batches the generator is closed; asleep it is left behind."""
+    begun, closed = tmp_path / "begun", tmp_path / "closed"
+    (tmp_path / "endless_source.py").write_text(
+        HEAD
+        + f"""
+import pathlib, time
+def read(day, start, end):
+    try:
+        while True:
+            yield frame(start, 0, 100)
+            pathlib.Path({str(begun)!r}).touch()
+            time.sleep({600 if sleeping else 0.01})
+    finally:
+        pathlib.Path({str(closed)!r}).touch()
+"""
+    )
+    config = tmp_path / "pipeline.toml"
+    text = pipeline_of(tmp_path).replace(
+        f'parquet = "file://{tmp_path}/lake/*.parquet"', 'python = "endless_source:read"'
+    )
+    config.write_text(text)
+    (tmp_path / "staging").mkdir()
+    arguments = ("--config", config, "--day", str(DAY), "--run-id", "run-0001")
+    with subprocess.Popen(
+        [sys.executable, "-m", "exporter", *arguments], stderr=subprocess.PIPE, text=True
+    ) as exporter:
+        while not begun.exists():
+            assert exporter.poll() is None, exporter.communicate()
+            time.sleep(0.05)
+        exporter.send_signal(signal.SIGTERM)
+        _, told = exporter.communicate(timeout=60)
+    assert exporter.returncode == ExitCode.UNAVAILABLE, told
+    assert "Stopped on request" in told
+    assert closed.exists() is not sleeping
+    assert committed(tmp_path / "staging") == []
