@@ -37,5 +37,5 @@ def plan_command(config: Path, day_text: str, overrides: Sequence[str], *, as_js
         kind = UnavailableError if all(isinstance(e, UnavailableError) for e in planned.refused) else InputError
         raise kind(
             f"{pipeline.name} {day} would be refused, for {plural(len(planned.refused), 'reason')}.",
-            fix="They stand above, each with what to do about it.",
+            fix="Each stands above with what to do about it.",
         )

@@ -52,7 +52,7 @@ def check_drift(contract: Manifest | None, question: DayQuestion, read: PlannedR
         # The least that accepts them: a column that nobody carries needs no more than the default.
         least = "accept_all" if any(change.is_carried for change in changes) else "accept_new_columns"
         raise InputError(
-            f"{question.table()} has other columns than when {contract.day} was read.",
+            f"{question.pipeline.source.place} has other columns than when {contract.day} was read.",
             why="; ".join(change.text for change in changes) + ".",
             fix="If that is meant, accept it once; the days after are compared with this one: "
             f"--set export.schema_changes={least}",

@@ -14,6 +14,7 @@ from exporter.choose_read import choose_read, estimate_seconds
 from exporter.drift import check_drift
 from exporter.explain import explain
 from exporter.full_scan import find_full_scan, refuse_full_scan
+from exporter.need_pyarrow import needs_pyarrow
 from exporter.pacing.rules import PacingRules, plan_rules
 from exporter.planned_columns import PlannedColumn, describe_planned, estimate_row_bytes
 from exporter.question import DayQuestion, plan_read
@@ -135,7 +136,8 @@ def _with_rests(seconds: float, rows: int, rules: PacingRules) -> float:
 
 def plan_other(question: DayQuestion, folders: Sequence[Path]) -> ExportPlan:
     """Return the plan of a source that is no database: only its columns are known before its rows are read."""
-    from exporter.open_arrow import describe_arrow  # noqa: PLC0415 - only here
+    with needs_pyarrow():
+        from exporter.open_arrow import describe_arrow  # noqa: PLC0415 - only here
 
     source = question.pipeline.source
     shards = question.pipeline.export.shards

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from staging.config import Pipeline
@@ -180,3 +183,29 @@ def test_a_manifest_of_before_tables_were_described_whole_says_nothing_of_other_
     with pytest.raises(InputError) as caught:
         _export(database, tmp_path, NEXT, "refuse")
     assert caught.value.why == "note was never NULL and may be now."
+
+
+def test_files_of_another_type_than_yesterdays_are_refused_alike(tmp_path: Path) -> None:
+    for day, amount in ((DAY, pa.decimal128(10, 2)), (NEXT, pa.decimal128(12, 3))):
+        at = pa.array([datetime(day.year, day.month, day.day, 12, tzinfo=UTC)], pa.timestamp("us", "UTC"))
+        columns = {"user_id": pa.array([1]), "purchased_at": at, "amount": pa.array([Decimal("1.5")], amount)}
+        pq.write_table(pa.table(columns), tmp_path / f"{day}.parquet")
+    settings = Pipeline.model_validate(
+        {
+            "name": "daily_revenue",
+            "source": {
+                "parquet": f"file://{tmp_path}/{{day}}.parquet",
+                "key": "user_id",
+                "time": "purchased_at",
+                "columns": ["amount"],
+                "timezone": "UTC",
+            },
+            "staging": {"url": f"file://{tmp_path}/stage"},
+            "target": {"url": "sqlite:///target.db", "table": "revenue"},
+        }
+    )
+    run_export(settings)
+    with pytest.raises(InputError) as caught:
+        run_export(settings, day=NEXT, run_id="run-0002")
+    assert caught.value.what.startswith(f"Parquet file://{tmp_path}/")
+    assert "(Decimal(10, 2)) and is " in caught.value.why
