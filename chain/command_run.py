@@ -84,7 +84,7 @@ def open_day_run(config: Path, day_text: str, overrides: Sequence[str], logs: Pa
             raise InterruptedRunError(
                 f"{STOPPED} In the target {pipeline.name} {day} is as it was, or done.",
                 why="Ctrl-C or SIGTERM.",
-                fix="The same command goes on; after `--fresh-export` give `penstock resume`, which does not read again.",
+                fix="The same command goes on. After `--fresh-export`, `penstock resume` does, without reading again.",
             ) from error
 
 

@@ -99,7 +99,7 @@ class DayLease:
             raise HeldError(
                 f"{self.names.pipeline} {self.names.day} is held by {other.holder}.",
                 why=f"Since {other.since:%F %T} UTC, and until {ends_at:%F %T} UTC if it is not heard of before.",
-                fix="Leave it running; `penstock status` shows how far it is. If it has died, try again after that time.",
+                fix="Leave it running; `penstock status` shows how far it is. If it died, try again after that time.",
             )
 
 
