@@ -20,6 +20,7 @@ from chain.jobs import ExecutionState
 from chain.look_at_jobs import Lookout
 from chain.run_day import plan_tasks
 from staging.config import Pipeline
+from staging.errors import IntegrityError
 from staging.lease import lease_end
 from staging.names import DayNames, parse_name
 from staging.run_documents import Head, Loaded, RunFailure
@@ -38,7 +39,13 @@ class StatusReader:
     now: Callable[[], datetime]
 
     def read(self, day: date) -> DayStatus:
-        """Return how far the day is. IntegrityError where a document of it is damaged."""
+        """Return how far the day is; one with a damaged document is failed, and others are told of nevertheless."""
+        try:
+            return self._read(day)
+        except IntegrityError as error:
+            return DayStatus(day, "failed", error=LastError(error.what, error.why, error.fix))
+
+    def _read(self, day: date) -> DayStatus:
         names = DayNames(self.pipeline.name, day)
         found = find_head(self.store, names)
         if found is None:

@@ -69,9 +69,7 @@ def list_days(store: Store, pipeline: str) -> Iterator[StoredDay]:
     Objects with names that Penstock would not give are left out.
     """
     named = ((parse_name(info.name), info) for info in store.list(pipeline_prefix(pipeline)))
-    ours = (
-        (parsed, info) for parsed, info in named if parsed and parsed.kind != "head" and parsed.pipeline == pipeline
-    )
+    ours = ((parsed, info) for parsed, info in named if parsed and parsed.kind != "head")
     for day, entries in groupby(ours, key=lambda entry: entry[0].day):
         yield StoredDay(DayNames(pipeline, day), tuple(_bundle(list(entries))))
 

@@ -95,6 +95,12 @@ def test_a_day_that_failed_says_why_and_where_its_log_is_until_it_is_loaded(shop
     status = shop.status("--day", DAY)[DAY]
     assert (status["stage"], status["error"]) == ("loaded", None)
 
+    head = shop.staging / f"heads/daily_revenue/day={DAY}.json"
+    head.write_text(head.read_text()[:-20])
+    damaged = shop.status("--from", DAY, "--to", NEXT)
+    assert (damaged[DAY]["stage"], damaged[NEXT]["stage"]) == ("failed", "never run")
+    assert f"day={DAY}.json" in damaged[DAY]["error"]["what"]
+
 
 def test_a_chain_that_was_killed_holds_the_day_no_longer_than_its_lease(shop: SmallRange) -> None:
     with shop.waiting(DAY):

@@ -110,6 +110,12 @@ def test_the_export_that_the_heads_run_uses_stays_also_if_it_is_not_the_current_
     assert day.garbage() == set()
 
 
+def test_the_current_export_stays_also_if_no_run_that_stays_uses_it(day: Day) -> None:
+    day.run("run1", day.export("exp1"), receipts=False, loaded=False)
+    begin_run(day.store, day.names, "run2", kind="run", fresh_export=False, now=datetime.now(UTC))
+    assert day.garbage() == {"run run1"}
+
+
 def test_what_the_ledger_may_name_stays_with_its_export(day: Day) -> None:
     day.run("run1", day.export("exp1"))
     day.run("run2", day.export("exp2"))
