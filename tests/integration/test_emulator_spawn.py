@@ -13,6 +13,7 @@ import pytest
 from jobs_emulator import spawn as spawning
 from jobs_emulator.command import Command
 from jobs_emulator.spawn import spawn
+from tests.integration.emulator_harness import cloud, wait_until
 
 PATH = {"PATH": "/usr/bin:/bin"}
 ONE_LOADED_WHILE_ANOTHER_WAITS = """
@@ -112,3 +113,24 @@ def test_the_rest_of_the_program_goes_on_while_a_process_is_being_started(tmp_pa
         pytest.skip("this system's C library has not all of posix_spawn")
     command = [sys.executable, "-c", ONE_LOADED_WHILE_ANOTHER_WAITS, str(tmp_path / "fifo")]
     subprocess.run(command, check=True, timeout=60)
+
+
+def test_lists_are_answered_while_a_task_is_being_started_and_a_cancel_then_ends_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if spawning._system() is None:
+        pytest.skip("this system's C library has not all of posix_spawn")
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    monkeypatch.setattr(spawning, "_NO_INPUT", str(fifo))  # the task waits in opening it, before its program is loaded
+    with cloud(slots=1) as region:
+        region.create("job", "sleep 100")
+        operation = region.run("job")
+        wait_until(lambda: region.execution(operation).running_count, "it is being started")
+        [task] = region.tasks_of(region.execution(operation))
+        assert not task.completion_time
+        region.executions.cancel_execution(name=operation.metadata.name)
+        assert not region.execution(operation).completion_time
+        fifo.open("wb").close()
+        execution = region.finish(operation)
+    assert (execution.cancelled_count, execution.failed_count) == (1, 0)
