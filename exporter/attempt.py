@@ -8,6 +8,7 @@ from datetime import datetime
 
 import polars as pl
 
+from exporter.choose_read import ReadChoice, choose_read
 from exporter.commit import Written
 from exporter.decode import Decoder
 from exporter.drift import check_drift
@@ -17,6 +18,7 @@ from exporter.question import DayQuestion, PlannedRead, plan_read
 from exporter.shard_count import plan_shards
 from exporter.shard_sink import commit_all
 from exporter.shard_writing import ShardWriting
+from exporter.sliced_source import Closed
 from exporter.source import Estimate, OpenTable, Source
 from exporter.tally import Tally
 from staging import manifest
@@ -29,7 +31,10 @@ from staging.window import load_zone
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What is asked of whom, where the rows go, what may hold it up, and the contract that the last export made."""
+    """What is asked of whom, where the rows go, what may hold it up, and the contract that the last export made.
+
+    `failed_seals`: how often the day was read in slices in vain before.
+    """
 
     question: DayQuestion
     source: Source
@@ -38,6 +43,20 @@ class Attempt:
     progress: Progress
     pace: Pace
     contract: Manifest | None
+    failed_seals: int
+
+    def choose(self, estimate: Estimate, why_no_slices: str, closed: Closed | None) -> ReadChoice:
+        """Return how to read; InputError and UnavailableError as `choose_read` has them."""
+        pipeline = self.question.pipeline
+        return choose_read(
+            pipeline.export,
+            gentle=pipeline.pacing.gentle,
+            dialect=self.source.dialect,
+            estimate=estimate,
+            why_no_slices=why_no_slices,
+            closed=closed,
+            failed_seals=self.failed_seals,
+        )
 
     def plan(self, table: OpenTable) -> PlannedRead:
         """Return the statement; InputError for one that may not be run. Reads the catalogue, and no row."""

@@ -111,7 +111,10 @@ def _plan_reading(
     rules = plan_rules(question.pipeline.pacing, source.dialect)
     plan.shards, plan.why_shards = plan_shards(config.shards, estimate)
     plan.seconds = estimate_seconds(estimate, source.dialect)
-    choice = choose_read(config, dialect=source.dialect, estimate=estimate, why_no_slices=why_no_slices, closed=None)
+    gentle = question.pipeline.pacing.gentle
+    choice = choose_read(
+        config, gentle=gentle, dialect=source.dialect, estimate=estimate, why_no_slices=why_no_slices, closed=None
+    )
     if choice.mode == "slices":
         slices: Slices = table  # type: ignore[assignment] # `_open_table` opened it so
         read = plan_read(question, table, source.dialect)
@@ -119,12 +122,14 @@ def _plan_reading(
         closed = slices.find_closed(question.window.end, config.grace_seconds)
         choice = choose_read(
             config,
+            gentle=gentle,
             dialect=source.dialect,
             estimate=estimate,
             why_no_slices=axis if isinstance(axis, str) else "",
             closed=closed,
         )
-        plan.seconds = _with_rests(plan.seconds, estimate.rows, rules)
+        if choice.mode == "slices":
+            plan.seconds = _with_rests(plan.seconds, estimate.rows, rules)
     plan.read, plan.why_read = choice.mode, choice.why
 
 

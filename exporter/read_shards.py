@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import closing
 
 from exporter.attempt import Attempt
-from exporter.choose_read import choose_read
 from exporter.commit import Written
 from exporter.drift import find_contract
 from exporter.pacing.open_pace import open_pace
@@ -20,14 +19,17 @@ from staging.progress import Progress
 from staging.store import Store
 
 
-def read_shards(question: DayQuestion, source: Source, store: Store, cancel: Cancel, progress: Progress) -> Written:
+def read_shards(
+    question: DayQuestion, source: Source, store: Store, cancel: Cancel, progress: Progress, *, failed_seals: int
+) -> Written:
     """Read the day as `choose_read` says and commit its shards; on any error nothing is committed.
 
-    StartOverError when it was read in slices and the table changed meanwhile.
+    StartOverError when it was read in slices and the table changed meanwhile; `failed_seals` counts earlier ones.
     """
     with open_pace(question.pipeline, source.dialect, store, cancel, progress) as pace:
         pace.before_snapshot()  # whatever is to come: a database that is not calm is not asked about its tables either
-        return _read(Attempt(question, source, store, cancel, progress, pace, find_contract(store, question)))
+        contract = find_contract(store, question)
+        return _read(Attempt(question, source, store, cancel, progress, pace, contract, failed_seals))
 
 
 def _read(attempt: Attempt) -> Written:
@@ -37,12 +39,7 @@ def _read(attempt: Attempt) -> Written:
     if config.read == "slices" and why_no_slices:
         raise refuse_slices(table, why_no_slices)
     if config.read == "snapshot" or why_no_slices:
-        return read_in_snapshot(
-            attempt,
-            lambda estimate: choose_read(
-                config, dialect=source.dialect, estimate=estimate, why_no_slices=why_no_slices, closed=None
-            ),
-        )
+        return read_in_snapshot(attempt, lambda estimate: attempt.choose(estimate, why_no_slices, None))
     with SnapshotGuard(source, attempt.cancel, None) as guard, closing(source.begin_slices(table)) as slices:
         look = look_at(attempt, slices)
         if look.choice.mode == "slices":

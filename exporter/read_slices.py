@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from exporter.attempt import Attempt, HowRead, ShardedRead
-from exporter.choose_read import ReadChoice, choose_read
+from exporter.choose_read import ReadChoice
 from exporter.commit import Written
 from exporter.probes import run_probes
 from exporter.question import PlannedRead
@@ -32,14 +32,13 @@ def look_at(attempt: Attempt, slices: Slices) -> Look:
     config, window = attempt.question.pipeline.export, attempt.question.window
     read = attempt.plan(slices)
     estimate = slices.estimate(read.statement)
-    dialect = attempt.source.dialect
-    choice = choose_read(config, dialect=dialect, estimate=estimate, why_no_slices="", closed=None)
+    choice = attempt.choose(estimate, "", None)
     if choice.mode == "snapshot":  # whatever slices there may be
         return Look(read, estimate, choice, None, None)
     axis = slices.plan_axis(read.statement)
     closed = slices.find_closed(window.end, config.grace_seconds)
     why_no_slices = axis if isinstance(axis, str) else ""
-    choice = choose_read(config, dialect=dialect, estimate=estimate, why_no_slices=why_no_slices, closed=closed)
+    choice = attempt.choose(estimate, why_no_slices, closed)
     return Look(read, estimate, choice, closed, axis if isinstance(axis, Axis) else None)
 
 

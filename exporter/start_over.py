@@ -30,7 +30,8 @@ def read_database(
     for left in reversed(range(MOST_READS)):
         try:
             with open_source(question.pipeline.source.url.reveal()) as source:
-                return read_shards(question, source, store, cancel, progress)
+                failed_seals = MOST_READS - 1 - left
+                return read_shards(question, source, store, cancel, progress, failed_seals=failed_seals)
         except StartOverError as exc:
             cancel.check()
             if not left:
