@@ -29,8 +29,8 @@ INSIDE = sorted(n for n in range(ROWS) if (FIRST + n * STEP).date() == DAY)
 
 
 @pytest.fixture(autouse=True)
-def _tables_of_a_thousand_rows_are_big(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(full_scan, "SMALL_TABLE_ROWS", 1000)
+def _tables_of_a_hundred_rows_are_big(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(full_scan, "SMALL_TABLE_ROWS", 100)
 
 
 @pytest.fixture(params=["postgres_database", "mariadb_database", "sqlite_database"])
@@ -211,7 +211,7 @@ def test_partitions_that_say_nothing_about_time_help_nothing(postgres_database: 
         database.execute(f"CREATE TABLE p{n} PARTITION OF purchases FOR VALUES WITH (MODULUS 8, REMAINDER {n})")
     _insert(database)
     with pytest.raises(InputError) as caught:
-        _explain(database, tmp_path)  # no partition has 1,000 rows; together they have 6,000
+        _explain(database, tmp_path)  # together they have 6,000 rows
     assert caught.value.what.endswith("whole table purchases: some 6,000 rows.")
     assert "ON each partition" in caught.value.fix
     for n in range(8):
