@@ -76,7 +76,7 @@ def test_after_it_every_day_is_verified_reprocessed_run_and_resumed_as_before(sh
     done(shop, "resume", "--day", DAY)
     done(shop, "verify", "--day", DAY)
     for day in (DAY, NEXT):
-        for command in ("run", "reprocess", "run", "verify"):
+        for command in ("reprocess", "run", "verify"):
             done(shop, command, "--day", day)
     shop.assert_right(DAY, NEXT)
     done(shop, "run", "--day", DAY, "--fresh-export")
@@ -85,7 +85,7 @@ def test_after_it_every_day_is_verified_reprocessed_run_and_resumed_as_before(sh
     assert len([each for each in ids(shop) if each[0] == DAY]) == 2  # one export, one run
 
 
-@pytest.mark.parametrize("deletions", [0, 1, 3, 6])
+@pytest.mark.parametrize("deletions", [1, 6])
 def test_killed_in_the_middle_the_same_again_ends_it_and_the_day_is_whole(shop: SmallRange, deletions: int) -> None:
     done(shop, "run", "--day", DAY)
     done(shop, "run", "--day", DAY, "--fresh-export")
