@@ -116,6 +116,26 @@ def test_a_dead_reprocess_and_a_dead_fresh_export_are_resumed_as_what_they_were(
     assert day.is_right()
 
 
+def test_a_dead_chain_is_resumed_from_a_bucket_by_the_clock_of_its_service(day: DemoDay, gcs_bucket: str) -> None:
+    bucket = ("--set", f"staging.url={gcs_bucket}/staging", "--set", "chain.lease_seconds=6")
+    day.use_transform("wait")
+    with day.start("run", *bucket) as chain:
+        wait_until(lambda: day.attempts() or chain.poll() is not None)
+        assert chain.poll() is None, chain.communicate()
+        refused = day.penstock("run", *bucket)
+        assert refused.returncode == ExitCode.HELD, refused.stderr
+        assert f"process {chain.pid}." in refused.stderr
+        chain.kill()
+    (day.folder / "go").touch()
+    ended = refused
+    while ended.returncode == ExitCode.HELD:
+        ended = day.penstock("resume", "--json", *bucket)
+    assert ended.returncode == 0, ended.stderr
+    assert json.loads(ended.stdout)["status"] == "done"
+    assert "reading" not in ended.stderr
+    assert day.is_right()
+
+
 def test_resume_of_a_finished_day_says_so_and_of_one_never_begun_says_to_run(day: DemoDay) -> None:
     refused = day.penstock("resume")
     assert (refused.returncode, refused.stdout) == (ExitCode.INPUT, "")
