@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -122,16 +123,19 @@ def test_files_in_a_bucket_are_read_by_generation(gcs_bucket: str, tmp_path: Pat
     assert [found["generation"] for found in export.manifest["source"]["objects"]] == generations
 
 
-@pytest.mark.parametrize("change", ["replaced", "deleted"])
+@pytest.mark.parametrize("change", ["replaced", "replaced with its time kept", "deleted"])
 def test_a_file_that_changes_after_it_was_listed_ends_the_read(lake: Path, change: str) -> None:
     for number in range(2):
         pq.write_table(purchases(number, 10), lake / f"{number}.parquet")
     with open_parquet(pattern_of(lake), DAY, lambda: NOW) as rows:
         batches = rows.batches(("user_id",))
         assert next(batches).num_rows == 10
+        times = (lake / "1.parquet").stat()
         (lake / "1.parquet").unlink()
-        if change == "replaced":
+        if change != "deleted":
             pq.write_table(purchases(7, 10), lake / "1.parquet")
+        if change == "replaced with its time kept":
+            os.utime(lake / "1.parquet", ns=(times.st_atime_ns, times.st_mtime_ns))
         with pytest.raises(SourceChangedError, match=r"1\.parquet was replaced or deleted after it was listed"):
             next(batches)
 

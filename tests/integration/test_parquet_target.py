@@ -202,17 +202,23 @@ def test_the_same_run_with_other_content_is_an_integrity_fault(target: FilesTarg
 def test_of_two_loaders_at_once_the_higher_fence_wins(
     target: FilesTarget, make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Both have read the manifest before either replaces it; whichever is first, the day is the newer run's."""
+    """Both have read the manifest before either replaces it; the newer run is faster, and the older one is late."""
     target.load(make(1).write())
     runs = [make(number, rows=revenue(range(number * 3))).write() for number in (2, 3)]
     together = threading.Barrier(2, timeout=20)
+    newer_is_done = threading.Event()
     replace, met = parquet_target._replace, set[str]()
 
     def replace_together(*arguments: Any) -> bool:
-        if arguments[2].run_id not in met:
-            met.add(arguments[2].run_id)
+        run_id = arguments[2].run_id
+        if run_id not in met:
+            met.add(run_id)
             together.wait()
-        return replace(*arguments)
+        if run_id == "run-0002":
+            assert newer_is_done.wait(20)
+        replaced = replace(*arguments)
+        newer_is_done.set()
+        return replaced
 
     monkeypatch.setattr(parquet_target, "_replace", replace_together)
     ended: dict[str, Outcome | HeldError] = {}
@@ -228,6 +234,7 @@ def test_of_two_loaders_at_once_the_higher_fence_wins(
         thread.start()
     for thread in threads:
         thread.join()
+    assert isinstance(ended["run-0002"], HeldError)
     assert isinstance(ended["run-0003"], Outcome)
     assert target.manifest()["run_id"] == "run-0003"
     assert target.rows() == expected(runs[1])

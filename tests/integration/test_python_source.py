@@ -196,8 +196,13 @@ def test_the_generator_is_closed_however_the_export_ends(source: Source, ending:
     second = "frame(start, 0, 9)" if ending == "cancel" else "frame(start, 0, 9, more=pl.Int8())"
     settings = source(
         f"""
-        CANCEL = None
+        CANCEL = KEPT = None
         def read(day, start, end):
+            global KEPT  # or the garbage collector would close it
+            KEPT = batches(start)
+            return KEPT
+
+        def batches(start):
             try:
                 yield frame(start, 0, 9)
                 CANCEL.set() if {ending == "cancel"} else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
 from collections import defaultdict
@@ -27,6 +28,8 @@ from staging.cancel import Cancel
 from staging.config import Pipeline
 from staging.config_file import load_pipeline
 from staging.errors import InputError, IntegrityError
+from staging.manifest import Manifest
+from staging.manifest_check import check_manifest
 from staging.names import DayNames
 from staging.open_store import open_store
 from staging.progress import Progress
@@ -215,3 +218,18 @@ def test_exports_by_file_and_by_key_are_compared_by_key(lake: Path, tmp_path: Pa
             compared = plan_comparison(*find_two_exports(store, names, [before, after]))
             found = diff_exports(store, compared, limit=5, scratch=scratch, cancel=Cancel())
         assert (found.differing, found.same) == (0, 53)
+
+
+def test_a_manifest_whose_shards_are_files_that_were_not_registered_contradicts_itself(
+    lake: Path, tmp_path: Path
+) -> None:
+    pq.write_table(table(0, 40), lake / "0.parquet")
+    settings = pipeline(tmp_path)
+    made = run_export(settings, run_id=RUN).manifest
+    names = DayNames(settings.name, DAY)
+    for key, value in (("name", "file:///etc/hostname"), ("generation", 1), ("crc32c", 1)):
+        bent = json.loads(json.dumps(made))
+        bent["shards"][0]["files"][0][key] = value
+        with pytest.raises(IntegrityError, match="contradicts itself") as caught:
+            check_manifest(Manifest.parse(json.dumps(bent).encode(), name="m"), names, made["export_id"], name="m")
+        assert "is not among the source's objects" in str(caught.value)
