@@ -205,6 +205,43 @@ def test_a_slice_does_not_wait_long_behind_an_alter(shop: str, tmp_path: Path) -
     assert before.reads == 1
 
 
+def test_a_slice_that_the_statement_timeout_ends_is_read_again_and_shorter(
+    shop: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One row takes long, until a moment that lies just after the first try."""
+    monkeypatch.setattr("exporter.postgres_slices.SLICE_TIMEOUT_SECONDS", 1)
+    with _other(shop) as other:
+        # Declared as what it is not, or the condition would be refused.
+        other.execute(
+            "CREATE FUNCTION lags(id bigint, until timestamptz) RETURNS bool IMMUTABLE LANGUAGE plpgsql AS "
+            "$$ BEGIN IF id = 1500 AND clock_timestamp() < until THEN PERFORM pg_sleep(9); END IF; RETURN true; END $$"
+        )
+        ((until,),) = other.execute("SELECT (clock_timestamp() + interval '1.5 seconds')::text").fetchall()
+    settings = _settings(shop, tmp_path)
+    where = f"lags(id, timestamptz '{until}')"
+    settings = settings.model_copy(update={"source": settings.source.model_copy(update={"where": where})})
+    manifest = run_export(settings).manifest
+    _check_right(manifest)
+    assert int(manifest["source"]["evidence"]["slices_repeated"]) >= 1
+
+
+def test_a_slice_that_the_statement_timeout_ends_each_time_is_given_up(
+    shop: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("exporter.postgres_slices.SLICE_TIMEOUT_SECONDS", 1)
+    with _other(shop) as other:
+        other.execute(
+            "CREATE FUNCTION lags(id bigint) RETURNS bool IMMUTABLE LANGUAGE plpgsql AS "
+            "$$ BEGIN IF id = 1500 THEN PERFORM pg_sleep(9); END IF; RETURN true; END $$"
+        )
+    settings = _settings(shop, tmp_path)
+    settings = settings.model_copy(update={"source": settings.source.model_copy(update={"where": "lags(id)"})})
+    with pytest.raises(UnavailableError) as caught:
+        run_export(settings)
+    assert "statement timeout" in caught.value.why
+    assert committed(tmp_path) == []
+
+
 def test_a_lock_that_is_never_given_back_is_an_error_that_says_so(shop: str, tmp_path: Path) -> None:
     with _other(shop) as other:
 
