@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from exporter.explained import Explained, Fetch, WholeScan, expect_rows, sql_text
 from exporter.source import Statement, TableName
+from staging.errors import InputError
 
 _WHOLE = ("ALL", "index")
 
@@ -26,7 +28,7 @@ def explain_mysql(fetch: Fetch, name: TableName, statement: Statement, time: str
     """Return the plan; `time` is the time column's name."""
     # MySQL shows partitions always and refuses the word, MariaDB needs it.
     command = "EXPLAIN PARTITIONS" if dialect == "mariadb" else "EXPLAIN"
-    steps = [_step(row) for row in fetch(f"{command} {statement.text()}") if row[2] is not None]
+    steps = [_step(row) for row in _explain(fetch, f"{command} {statement.text()}") if row[2] is not None]
     usable = _indexes_on(fetch, name, time)
     partitions = _count_partitions(fetch, name)
     read = next((len(step.partitions) for step in steps if step.partitions), 0)
@@ -45,6 +47,19 @@ def explain_mysql(fetch: Fetch, name: TableName, statement: Statement, time: str
             if step.method in _WHOLE and not step.table.startswith("<")
         ),
     )
+
+
+def _explain(fetch: Fetch, sql: str) -> Sequence[tuple[object, ...]]:
+    try:
+        return fetch(sql)
+    except InputError as error:
+        if "underlying table" not in error.why:  # ER_VIEW_NO_EXPLAIN, 1345
+            raise
+        raise InputError(
+            "The view's plan can't be looked at.",
+            why="MySQL and MariaDB explain a view only to who may read what it is made of.",
+            fix="GRANT SELECT ON the tables of the view TO the account of source.url, and SHOW VIEW ON the view.",
+        ) from error
 
 
 def _step(row: tuple[object, ...]) -> _Step:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from exporter import full_scan
 from exporter.explained import Explained
@@ -230,3 +231,24 @@ def test_a_table_of_hundreds_of_partitions_is_explained_whole(mariadb_database: 
     _insert(database)
     with pytest.raises(InputError, match="whole table"):
         _explain(database, tmp_path)
+
+
+def test_a_view_whose_tables_may_not_be_read_is_told_with_the_right_that_its_plan_needs(
+    mariadb_database: str, tmp_path: Path
+) -> None:
+    database = Database(mariadb_database)
+    _fill(database)
+    database.execute("CREATE INDEX by_time ON purchases (purchased_at)")
+    database.execute("CREATE VIEW bought AS SELECT * FROM purchases")
+    role = f"reader_{tmp_path.name[-8:].replace('-', '')}"
+    database.execute(f"CREATE USER {role} IDENTIFIED BY 'word'")
+    try:
+        database.execute(f"GRANT SELECT, SHOW VIEW ON bought TO {role}")
+        url = sa.make_url(mariadb_database).set(username=role, password="word").render_as_string(False)
+        with pytest.raises(InputError) as caught:
+            _explain(Database(url), tmp_path, table="bought")
+        assert "GRANT SELECT ON the tables of the view" in caught.value.fix
+        database.execute(f"GRANT SELECT ON purchases TO {role}")
+        assert _explain(Database(url), tmp_path, table="bought").steps
+    finally:
+        database.execute(f"DROP USER {role}")
