@@ -137,8 +137,9 @@ class Catalogue:
         return ()
 
     def close(self) -> None:
-        """Let go of the connection."""
-        self._connection.close()
+        """Let go of the connection, dead or alive."""
+        with suppress(SQLAlchemyError, OSError):
+            self._connection.close()
         self.engine.dispose()
 
     @contextmanager

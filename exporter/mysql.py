@@ -19,7 +19,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 
 from exporter.catalogue import Catalogue
-from exporter.mysql_errors import translate_error
+from exporter.mysql_errors import KEEP_IDLE, translate_error
 from exporter.mysql_log import find_log_position
 from exporter.mysql_pieces import find_key_range, read_along_key, read_along_time
 from exporter.mysql_rows import RowReader
@@ -48,9 +48,12 @@ class MysqlSource:
         self.is_abandoned = False
         self._slices: MysqlSlices | None = None
         self.catalogue = Catalogue(
-            url.set(drivername="mysql+pymysql"), self.translate, connect_args={"connect_timeout": _CONNECT_SECONDS}
+            url.set(drivername="mysql+pymysql"),
+            self.translate,
+            connect_args={"connect_timeout": _CONNECT_SECONDS, "init_command": f"SET SESSION {KEEP_IDLE}"},
         )
         try:
+            rows.run(f"SET SESSION {KEEP_IDLE}", "set up the session")
             ((version, host, port, number, self.connection_id),) = rows.run(_IDENTITY, "say who it is")
         except PenstockError:
             self.close()
@@ -126,7 +129,8 @@ class MysqlSource:
             return
         with suppress(SQLAlchemyError, pymysql.Error, OSError):
             self.rows.close()
-        self.catalogue.close()
+        with suppress(SQLAlchemyError):  # a dead connection
+            self.catalogue.close()
 
     def _check_engine(self, table: TableName) -> None:
         kind, engine = self._kind(table) or ("", "")

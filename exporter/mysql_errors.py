@@ -10,6 +10,9 @@ from sqlalchemy.exc import DBAPIError
 from exporter.catalogue import scrub
 from staging.errors import InputError, PenstockError, UnavailableError
 
+KEEP_IDLE = "wait_timeout = 86400"
+"""A session's setting: a day of pacing is no reason to end a connection that is idle meanwhile."""
+
 # https://mariadb.com/kb/en/mariadb-error-code-reference/ and MySQL's error reference: what may pass by itself.
 _TRANSIENT = frozenset(
     {1040, 1042, 1043, 1053, 1077, 1152, 1158, 1159, 1160, 1161, 1184, 1203, 1205, 1213, 1226, 1290, 1317, 1412, 1927}

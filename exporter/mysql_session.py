@@ -12,7 +12,7 @@ from typing import Any
 import pymysql
 from sqlalchemy.engine import URL
 
-from exporter.mysql_errors import error_number, translate_error
+from exporter.mysql_errors import KEEP_IDLE, error_number, translate_error
 from exporter.sliced_source import (
     LOCK_TIMEOUT_SECONDS,
     SLICE_TIMEOUT_SECONDS,
@@ -106,6 +106,7 @@ class MysqlSession:
             f"lock_wait_timeout = {LOCK_TIMEOUT_SECONDS}",
             f"innodb_lock_wait_timeout = {LOCK_TIMEOUT_SECONDS}",
             f"group_concat_max_len = {longest_bytes}",
+            KEEP_IDLE,
             "TRANSACTION ISOLATION LEVEL READ COMMITTED, READ ONLY",
         ):
             cursor.execute(f"SET SESSION {setting}")

@@ -23,7 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from exporter.catalogue import Catalogue
 from exporter.postgres_connection import PostgresConnection
 from exporter.postgres_definition import find_definition, why_no_seal
-from exporter.postgres_errors import translate_error
+from exporter.postgres_errors import KEEP_IDLE, translate_error
 from exporter.postgres_slices import PostgresSlices
 from exporter.postgres_table import PostgresTable
 from exporter.sliced_source import Slices, refuse_slices
@@ -138,11 +138,13 @@ class PostgresSource:
             self.catalogue.close()
 
     def _connect_catalogue(self) -> Catalogue:
-        return Catalogue(
+        catalogue = Catalogue(
             self.url.set(drivername="postgresql+psycopg"),
             lambda error, doing: translate_error(error, doing, self.url),
             connect_args={"connect_timeout": _CONNECT_SECONDS, "application_name": "penstock-exporter"},
         )
+        catalogue.rows(KEEP_IDLE)
+        return catalogue
 
     def _identity(self, place: str) -> str:
         """Return the cluster's own number and the database; where that may not be seen, where it is reached."""

@@ -19,8 +19,9 @@ import polars as pl
 import pyarrow as pa
 from sqlalchemy.engine import URL
 
-from exporter.postgres_errors import translate_error
+from exporter.postgres_errors import KEEP_IDLE, translate_error
 from exporter.sliced_source import SliceRows
+from staging.errors import PenstockError
 
 _CONNECT_SECONDS = 10
 _BATCH_BYTES = 4 * 1024 * 1024
@@ -50,6 +51,11 @@ class PostgresConnection:
             self._plain = self._connection.cursor(adbc_stmt_kwargs={"adbc.postgresql.use_copy": "false"})
         except _DriverError as exc:
             raise translate_error(exc, "connect", url) from exc
+        try:
+            self.run(KEEP_IDLE, "set up the session")
+        except PenstockError:
+            self.close()
+            raise
 
     def run(self, sql: str, doing: str) -> Sequence[tuple[Any, ...]]:
         """Run a small statement."""

@@ -11,6 +11,9 @@ from exporter.catalogue import scrub
 from exporter.sliced_source import SliceLostError, SliceTooLongError
 from staging.errors import InputError, PenstockError, UnavailableError
 
+KEEP_IDLE = "SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'idle_session_timeout'"
+"""A statement: an hour of pacing is no reason to end a session that is idle meanwhile. Before version 14 none was."""
+
 _ASKED_WRONGLY = (
     "password authentication failed",
     "no password supplied",

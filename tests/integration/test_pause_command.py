@@ -220,6 +220,33 @@ def test_an_export_on_its_way_pauses_with_nothing_open_and_goes_on_to_the_right_
     assert cents == ROWS * (ROWS + 1) // 2
 
 
+def test_a_pause_that_is_longer_than_the_server_keeps_idle_sessions_ends_well(
+    shop: tuple[Server, str], tmp_path: Path
+) -> None:
+    server, database = shop
+    with server.connect(database) as connection, connection.cursor() as cursor:
+        if isinstance(server, PostgresServer):
+            cursor.execute(f"ALTER DATABASE {database} SET idle_session_timeout = '2s'")
+        else:
+            cursor.execute("SET GLOBAL wait_timeout = 2")
+    try:
+        config = write_config(tmp_path, server.url(database), f"file://{tmp_path}", max_active_sessions=50)
+        with exporting(config, tmp_path) as exporter:
+            until_it_reads(server, database, exporter)
+            assert penstock("pause", "--config", str(config)).returncode == 0
+            until(lambda: any(note.startswith("paused: by") for note in exporter.notes()), exporter)
+            time.sleep(4)
+            assert penstock("unpause", "--config", str(config)).returncode == 0
+            assert exporter.process.wait(60) == 0, exporter.text()
+    finally:
+        if isinstance(server, MariadbServer):
+            server.execute("SET GLOBAL wait_timeout = DEFAULT")
+    (found,) = tmp_path.glob("daily_revenue/day=*/export=*/manifest.json")
+    manifest = json.loads(found.read_bytes())
+    assert manifest["rows"] == ROWS
+    assert manifest["source"]["evidence"]["slices_repeated"] == "0"  # no connection was lost
+
+
 def test_a_paused_export_that_is_asked_to_stop_ends_at_once_and_leaves_nothing_on_the_server(
     shop: tuple[Server, str], tmp_path: Path
 ) -> None:
@@ -246,7 +273,7 @@ def test_a_pause_that_is_forgotten_ends_the_export_and_says_who_paused(
     config = write_config(tmp_path, server.url(database), f"file://{tmp_path}", max_pause_seconds=1)
     assert penstock("pause", "--config", str(config), "--reason", "lunch").returncode == 0
     with exporting(config, tmp_path) as exporter:
-        assert exporter.process.wait(60) == ExitCode.UNAVAILABLE
+        assert exporter.process.wait(60) == ExitCode.UNAVAILABLE, exporter.text()
     assert "paused: lunch, by " in exporter.text()
     assert "penstock unpause" in exporter.text()
 
