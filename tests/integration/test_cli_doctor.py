@@ -245,3 +245,21 @@ def test_a_cloud_that_misses_settings_is_a_fault_before_anything_is_called(
     found = _look(config, sqlite_database, code=10)
     assert _levels(found, "fault") == ["jobs"]
     assert "can't be reached from Cloud Run" in found["jobs"]["text"]
+
+
+def test_without_process_mariadb_makes_us_wait_longer(mariadb_database: str, tmp_path: Path) -> None:
+    database = _shop(mariadb_database)
+    config = _config(tmp_path)
+    assert penstock("init", "--config", config, SHOP=mariadb_database, WAREHOUSE=mariadb_database).returncode == 0
+    role = f"reader_{tmp_path.name[-8:].replace('-', '')}"
+    database.execute(f"CREATE USER {role} IDENTIFIED BY '{ROLE_PASSWORD}'")
+    url = sa.make_url(mariadb_database).set(username=role, password=ROLE_PASSWORD).render_as_string(False)
+    try:
+        database.execute(f"GRANT SELECT ON purchases TO {role}")
+        found = _look(config, url, mariadb_database)
+        assert found["source day end"]["level"] == "warning"
+        assert found["source day end"]["fix"].startswith("GRANT PROCESS ON *.* TO ")
+        database.execute(f"GRANT PROCESS ON *.* TO {role}")
+        assert _look(config, url, mariadb_database)["source day end"]["level"] == "ok"
+    finally:
+        database.execute(f"DROP USER {role}")
