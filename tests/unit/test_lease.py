@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
@@ -200,6 +202,21 @@ def test_a_day_that_cannot_be_given_back_is_told_and_hides_no_error(staging: Sta
         staging.is_away = True
     assert len(said) == 1
     assert said[0].startswith("warning: the day stays held for 3600 s")
+
+
+def test_work_that_is_stuck_in_a_request_ends_with_what_the_lease_was_lost_by() -> None:
+    stuck = """
+import threading
+from chain.end_in_time import end_in_time
+from staging.cancel import Cancel
+from staging.lease import LeaseLostError
+cancel = Cancel()
+with end_in_time(cancel, seconds=0.05):
+    cancel.set(LeaseLostError("It was taken over.", why="It slept."))
+    threading.Event().wait(600)
+"""
+    ended = subprocess.run([sys.executable, "-c", stuck], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (ExitCode.HELD, "error: It was taken over.\n  why: It slept.\n")
 
 
 class Recorded:

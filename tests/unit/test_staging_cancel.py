@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from staging.cancel import Cancel, cancel_on_signals
-from staging.errors import ExitCode, InputError, InterruptedRunError
+from staging.errors import ExitCode, HeldError, InputError, InterruptedRunError
 from staging.secret_url import look_up_in, look_up_url
 
 
@@ -34,6 +34,18 @@ def test_a_wait_ends_as_soon_as_the_flag_is_set() -> None:
     with pytest.raises(InterruptedRunError):
         cancel.wait(600)
     cancel.wait_until_set()
+
+
+def test_work_that_is_stopped_for_a_reason_ends_with_the_first_one() -> None:
+    cancel, reason = Cancel(), HeldError("Somebody else has it.")
+    assert cancel.reason is None
+    cancel.set(reason)
+    cancel.set(HeldError("Another one."))
+    cancel.set()
+    for stopped in (cancel.check, lambda: cancel.wait(600)):
+        with pytest.raises(HeldError) as caught:
+            stopped()
+        assert caught.value is reason is cancel.reason
 
 
 def test_a_wait_that_nobody_interrupts_just_ends() -> None:
