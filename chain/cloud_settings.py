@@ -32,6 +32,13 @@ def plan_settings(pipeline: Pipeline, *, storage_is_local: bool) -> dict[JobName
             why="Jobs there share a bucket and no folder.",
             fix="Set staging.url to gs://bucket/prefix.",
         )
+    for key, url in (("source.parquet", pipeline.source.parquet), ("target.parquet", pipeline.target.parquet)):
+        if not storage_is_local and url is not None and not url.startswith("gs://"):
+            raise InputError(
+                f"{key} is {url}, which can't be reached from Cloud Run.",
+                why="Jobs there share buckets and no folder.",
+                fix=f"Set {key} to gs://bucket/….",
+            )
     return {job: {VARIABLE: _to_json(pipeline, job)} for job in URLS}
 
 

@@ -171,3 +171,26 @@ def test_the_emulators_address_may_be_written_as_a_url(text: str) -> None:
 def test_what_is_no_address_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="RUN_EMULATOR_HOST"):
         parse_emulator(text)
+
+
+def test_files_of_a_folder_can_not_be_reached_from_elsewhere_and_those_of_a_bucket_need_no_secret(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "p.toml"
+    table = BASE.replace('url = "env:SHOP_URL"\ntable = "purchases"', 'parquet = "{source}"')
+    lake = table.replace('url = "env:REVENUE_URL"\ntable = "revenue"', 'parquet = "{target}"')
+    for source, target, told in (
+        ("file:///lake/*.parquet", "gs://warehouse/revenue", "source.parquet is file:///lake"),
+        ("gs://lake/*.parquet", "file:///revenue", "target.parquet is file:///revenue"),
+    ):
+        path.write_text(lake.replace("{source}", source).replace("{target}", target), encoding="utf-8")
+        with pytest.raises(InputError, match=told):
+            plan_settings(load_pipeline(path, environ={}), storage_is_local=False)
+    path.write_text(
+        lake.replace("{source}", "gs://lake/*.parquet").replace("{target}", "gs://warehouse/r"), encoding="utf-8"
+    )
+    pipeline = load_pipeline(path, environ={})
+    for job, variables in plan_settings(pipeline, storage_is_local=False).items():
+        assert load_in_job(variables).source.parquet == "gs://lake/*.parquet"
+        assert load_in_job(variables).target.parquet == "gs://warehouse/r"
+        check_filled(pipeline, job)
