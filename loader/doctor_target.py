@@ -29,8 +29,8 @@ def examine_target(pipeline: Pipeline, schema: pl.Schema | None) -> Iterator[Fin
 
 def _examine_tables(pipeline: Pipeline, database: Database, schema: pl.Schema | None) -> Iterator[Finding]:
     missing = list(_missing(pipeline, database))
-    for name, table in missing:
-        yield fault(name, InputError(f"There is no table {table}.", fix=_INIT))
+    for name, absent in missing:
+        yield fault(name, InputError(f"There is no table {absent}.", fix=_INIT))
     if missing:
         return
     try:
