@@ -110,7 +110,7 @@ def test_all_faults_are_reported_at_once_each_with_its_line_and_key(pipeline_fil
         pipeline_file,
         COMPLETE.replace('url = "sqlite:', 'urll = "sqlite:').replace("Berlin", "Berlim")
         + '[export]\nshards = "32"\n[process]\ntransform = "no colon"\nmax_retries = 11\n',
-        environ={"PENSTOCK_PROCESS__TASKS": "many", "PENSTOCK_SORCE__KEY": "x", "PENSTOCK_EXPORT__SHARDZ": "1"},
+        environ={"PENSTOCK_PROCESS__TASKS": "many", "PENSTOCK_SORCE__KEY": "x", "PENSTOCK_EXPORT__SHARDSS": "1"},
         overrides=["process.parallelism=0", "nonsense", "process.paralelism=1"],
     )
     assert "12 faults" in message
@@ -123,7 +123,7 @@ def test_all_faults_are_reported_at_once_each_with_its_line_and_key(pipeline_fil
         "line 18, process.max_retries: should be a whole number from 0 to 10, not 11",
         "PENSTOCK_PROCESS__TASKS, process.tasks: should be a whole number",
         "PENSTOCK_SORCE__KEY (environment): there is no such key; did you mean PENSTOCK_SOURCE__KEY?",
-        "PENSTOCK_EXPORT__SHARDZ (environment): there is no such key; did you mean PENSTOCK_EXPORT__SHARDS?",
+        "PENSTOCK_EXPORT__SHARDSS (environment): there is no such key; did you mean PENSTOCK_EXPORT__SHARDS?",
         "--set process.parallelism: should be a whole number from 1 to 10000",
         "--set nonsense: should be written as section.key=value",
         "--set process.paralelism: there is no such key; did you mean process.parallelism?",
