@@ -260,7 +260,9 @@ def test_an_error_between_two_rows_is_bad_input(postgres_database: str, tmp_path
     Database(postgres_database).execute(
         "INSERT INTO purchases SELECT n, '2026-11-14 12:00', 1 FROM generate_series(1, 200000) n"
     )
-    settings = pipeline(postgres_database, tmp_path / "stage", where="1 / (user_id - 199990) IS NOT NULL")
+    allowed = {"allow_full_scan": True}
+    condition = "1 / (user_id - 199990) IS NOT NULL"
+    settings = pipeline(postgres_database, tmp_path / "stage", export=allowed, where=condition)
     with pytest.raises(InputError, match="division by zero"):
         run_export(settings)
     assert committed(tmp_path / "stage") == []
