@@ -39,17 +39,22 @@ class Sealed:
 
 @dataclass(frozen=True, slots=True)
 class SealQuestion:
-    """What is sealed: the statement, what it was cut along, the pieces, and the SQL of a row's text."""
+    """What is sealed: the statement, what it was cut along, the pieces, and the SQL of a row's text.
+
+    `read_seconds` is how long the slices took, `rest_factor` how many times that was rested between them.
+    """
 
     statement: Statement
     planned: PlannedAxis
     pieces: Sequence[tuple[int, int]]
     row_text: str
+    read_seconds: float
+    rest_factor: float
 
 
-def seal_window(run: Run, question: SealQuestion, read_seconds: float, rest: Rest) -> Sealed:
-    """Look at the whole window in the snapshot that is open. `read_seconds` is how long its slices took."""
-    rest.limit(SEAL_SECONDS, read_seconds * _COST_OF_READ)
+def seal_window(run: Run, question: SealQuestion, rest: Rest) -> Sealed:
+    """Look at the whole window in the snapshot that is open, resting as the reading did."""
+    rest.limit(SEAL_SECONDS, question.read_seconds * _COST_OF_READ, question.rest_factor)
     in_window = rows = checksum = 0
     for low, high in question.pieces:
         began = time.perf_counter()

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from exporter.mysql_axis import PlannedAxis, plan_axis
 from exporter.mysql_closed import find_closed
 from exporter.mysql_definition import Definition, changed, check_definition, find_definition
+from exporter.mysql_errors import error_number
 from exporter.mysql_log import find_log_position
 from exporter.mysql_row_text import carry_as_text, checksum_of, is_whole, parse_rows, plan_row_text, plan_slice_select
 from exporter.mysql_seal import Sealed, SealQuestion, seal_window
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from exporter.mysql import MysqlSource
 
 _ROUND_TRIPS = 5
+_NO_SUCH_TABLE = 1146
 _PIECE_SECONDS = 0.003
 _UPTIME_SLACK_SECONDS = 2
 _SERVER = "SELECT @@hostname, @@port, @@server_id"
@@ -140,11 +142,19 @@ class MysqlSlices(MysqlTable):
     def seal(self, rows_read: int, checksum: int) -> Seal:
         """Count the window's rows and add up their checksums, in one snapshot."""
         assert self._statement is not None and self._planned is not None  # noqa: S101, PT018 - begin_seal came before
-        question = SealQuestion(self._statement, self._planned, self._pieces, self._row_text)
+        rested_seconds = time.monotonic() - self._noted_at - self._read_seconds
+        question = SealQuestion(
+            self._statement,
+            self._planned,
+            self._pieces,
+            self._row_text,
+            self._read_seconds,
+            rested_seconds / max(self._read_seconds, 1e-6),
+        )
         self._check_definition()
         began = time.monotonic()
         with self._same_table(), self._snapshot() as as_of:
-            sealed = seal_window(self._session.run, question, self._read_seconds, self._rest)
+            sealed = seal_window(self._session.run, question, self._rest)
         seconds = time.monotonic() - began
         touched = self._check_definition()
         found = self._judge(sealed, rows_read, checksum, as_of, seconds)
@@ -204,6 +214,8 @@ class MysqlSlices(MysqlTable):
         try:
             now = self._find_definition()
         except InputError as exc:
+            if exc.__cause__ is None or error_number(exc.__cause__) != _NO_SUCH_TABLE:
+                raise
             raise changed(self.table, f"it can't be looked at any more: {exc.why}") from exc
         return check_definition(self._definition, now, self.table)
 

@@ -17,8 +17,9 @@ T = TypeVar("T")
 _TARGET_SECONDS = 0.002
 _FIRST_ROWS = 2_000
 _LEAST_FACTOR, _MOST_FACTOR = 0.2, 2.0
-REST_FACTOR = 3.0
-"""How long we rest, as a multiple of how long the server worked: a quarter of the time is for work."""
+_REST_FACTOR = 1.0
+"""How long we rest before anything was read, as a multiple of how long the server worked."""
+_MOST_REST_FACTOR = 3.0
 
 
 class Rest:
@@ -26,12 +27,13 @@ class Rest:
 
     def __init__(self) -> None:
         self._ended = threading.Event()
-        self._factor = REST_FACTOR
+        self._factor = _REST_FACTOR
         self._rests_until = float("inf")
 
-    def limit(self, seconds: float, expected_seconds: float) -> None:
-        """Be through after `seconds` if the work takes `expected_seconds`; rest no more after that in any case."""
-        self._factor = min(max(seconds / max(expected_seconds, 1e-6) - 1, 0.0), REST_FACTOR)
+    def limit(self, seconds: float, expected_seconds: float, factor: float) -> None:
+        """Rest `factor` times the work, less if more than `seconds` would go by, and no more after that in any case."""
+        within_limit = max(seconds / max(expected_seconds, 1e-6) - 1, 0.0)
+        self._factor = min(factor, within_limit, _MOST_REST_FACTOR)
         self._rests_until = time.monotonic() + seconds
 
     def after(self, worked_seconds: float) -> None:
