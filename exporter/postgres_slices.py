@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -12,12 +13,11 @@ from exporter.postgres_closed import find_closed
 from exporter.postgres_connection import DRIVER_ERRORS, gather, rows_of
 from exporter.postgres_definition import Definition, changed, check_definition, find_definition
 from exporter.postgres_errors import translate_slice_error
-from exporter.postgres_seal import OLDEST_RUNNING_SQL, judge_seal, seal_sql
+from exporter.postgres_seal import INSTANT_SQL, OLDEST_RUNNING_SQL, SealCount, judge_seal
 from exporter.postgres_table import PostgresTable
 from exporter.postgres_where import why_where_moves
 from exporter.sliced_source import (
     LOCK_TIMEOUT_SECONDS,
-    SEAL_TIMEOUT_SECONDS,
     SLICE_TIMEOUT_SECONDS,
     Axis,
     Closed,
@@ -28,7 +28,7 @@ from exporter.sliced_source import (
     StartOverError,
 )
 from exporter.source import Statement, TableName
-from staging.errors import InputError, UnavailableError
+from staging.errors import InputError, PenstockError, UnavailableError
 
 if TYPE_CHECKING:
     from exporter.postgres import PostgresSource
@@ -38,6 +38,7 @@ _GUARDS = {
     "default_transaction_read_only": "on",
     "default_transaction_isolation": "read committed",
     "lock_timeout": f"{LOCK_TIMEOUT_SECONDS}s",
+    "idle_in_transaction_session_timeout": "20s",  # the seal's, should we freeze
     "timezone": "UTC",
     "datestyle": "ISO",
     # One process of the server's at a time, and none that compiles: a slice takes 2 ms.
@@ -114,19 +115,26 @@ class PostgresSlices(PostgresTable):
             )
 
     def seal(self, rows_read: int, checksum: int) -> Seal:
-        """Count the window's rows and the new ones among them, in one statement."""
+        """Count the window's rows and the new ones among them, in one snapshot."""
         del checksum
-        assert self._statement is not None  # noqa: S101 - begin_seal came before
-        self._guard(SEAL_TIMEOUT_SECONDS)
+        assert self._statement is not None and self._axis is not None  # noqa: S101, PT018 - begin_seal came before
+        self._guard(SLICE_TIMEOUT_SECONDS)
         began = time.monotonic()
-        (row,) = rows_of(self._fetch(seal_sql(self._statement, self._oldest_running)))
-        seconds = time.monotonic() - began
+        found = SealCount(self._statement, self._axis, self._oldest_running)
+        self._fetch("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        try:
+            (instant,) = rows_of(self._fetch(INSTANT_SQL))
+            found.count(self._fetch)
+        finally:
+            with suppress(PenstockError):  # a dead connection has ended it
+                self._fetch("ROLLBACK")
         seal = judge_seal(
-            row,
+            found,
+            instant,
             rows_read=rows_read,
             touched=self._check_definition(),
             oldest_running=self._oldest_running,
-            seconds=seconds,
+            seconds=time.monotonic() - began,
         )
         self.evidence |= seal.evidence
         return seal

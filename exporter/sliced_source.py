@@ -88,8 +88,29 @@ class Axis:
         """Return the statement for one slice, which keeps the window's condition when it is cut along a key."""
         table = f"{statement.table} {self.hint}" if self.hint else statement.table
         if self.along == "time":
-            return statement.text_from(table, position_bound(statement.low, low), position_bound(statement.low, high))
-        return f"{statement.text_from(table)} AND {self.column} >= {low} AND {self.column} < {high}"
+            return statement.text_from(table, *self._bounds(statement, low, high))
+        return f"{statement.text_from(table)} AND {self._keys(low, high)}"
+
+    def condition(self, statement: Statement, low: int, high: int) -> str:
+        """Return what stands behind the slice's WHERE."""
+        if self.along == "time":
+            return statement.condition(*self._bounds(statement, low, high))
+        return f"{statement.condition()} AND {self._keys(low, high)}"
+
+    def outside(self, statement: Statement) -> tuple[str, ...]:
+        """Return the conditions under which rows of the window lie outside: such that came after the axis was planned.
+
+        A seal that counts along the axis has to count these, too.
+        """
+        if self.along == "time":
+            return ()
+        return tuple(f"{statement.condition()} AND {self.column} {end}" for end in (f"< {self.low}", f">= {self.high}"))
+
+    def _bounds(self, statement: Statement, low: int, high: int) -> tuple[Bound, Bound]:
+        return position_bound(statement.low, low), position_bound(statement.low, high)
+
+    def _keys(self, low: int, high: int) -> str:
+        return f"{self.column} >= {low} AND {self.column} < {high}"
 
 
 def time_axis(statement: Statement, *, hint: str = "", expected_rows: int = 0) -> Axis | None:

@@ -13,7 +13,8 @@ import psycopg
 import pytest
 
 from exporter.open_source import open_source
-from exporter.sliced_source import StartOverError
+from exporter.postgres_connection import PostgresConnection
+from exporter.sliced_source import SliceRows, StartOverError
 from exporter.source import Source
 from staging.config import Pipeline
 from staging.errors import InputError, IntegrityError, UnavailableError
@@ -163,6 +164,25 @@ def test_a_day_that_changes_during_each_read_is_given_up_after_three(shop: Shop,
     assert caught.value.exit_code == 20
     assert "snapshot" in caught.value.fix
     assert committed(tmp_path) == []
+
+
+def test_all_pieces_of_a_seal_see_the_same_instant(shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row moves, while the seal counts, from a piece that was not counted yet into one that was."""
+    fetch, pieces = PostgresConnection.fetch_whole, 0
+
+    def fetch_whole(self: PostgresConnection, sql: str) -> SliceRows:
+        nonlocal pieces
+        pieces += sql.startswith("SELECT count(*)")
+        if pieces == 2 and sql.startswith("SELECT count(*)"):
+            shop.do("UPDATE purchases SET purchased_at = '2026-11-13 23:00:01+00' WHERE id = 1999")
+        return fetch(self, sql)
+
+    monkeypatch.setattr(PostgresConnection, "fetch_whole", fetch_whole)
+    between = Between(99, lambda: None)
+    export = run_export(shop.settings(tmp_path), opener=between)
+    assert pieces > 2
+    assert between.begun == 1
+    assert export.manifest["rows"] == ROWS
 
 
 def test_a_subtransactions_row_is_seen(shop: Shop, tmp_path: Path) -> None:
@@ -377,6 +397,18 @@ def test_a_day_by_date_is_read_along_the_primary_key(postgres_database: str, tmp
     ((rows,),) = shop.do("SELECT count(*) FROM purchases WHERE purchased_at = '2026-11-14'")
     assert manifest["rows"] == rows > 0
     assert 'along key "id"' in manifest["source"]["evidence"]["slices"]
+    shop.connection.close()
+
+
+@pytest.mark.parametrize("key", [-5, 10**9])
+def test_a_row_that_comes_with_a_key_outside_the_range_is_seen(
+    postgres_database: str, tmp_path: Path, key: int
+) -> None:
+    shop = Shop(postgres_database, index=False)
+    insert = f"INSERT INTO purchases OVERRIDING SYSTEM VALUE VALUES ({key}, 1, '2026-11-14 12:00+00', 5, '')"
+    between = Between(1, lambda: shop.do(insert))
+    assert run_export(shop.settings(tmp_path), opener=between).manifest["rows"] == ROWS + 1
+    assert between.begun == 2
     shop.connection.close()
 
 
