@@ -70,6 +70,7 @@ class MysqlSource:
     def begin_snapshot(self, table: TableName, *, max_seconds: int) -> MysqlSnapshot:
         """Fix the snapshot, then hold the table's definition by a first look at it."""
         self._slices = None
+        self.reader = f"{self.rows.reader}-{self.dialect}"
         self._check_engine(table)
         limit = (
             f"max_statement_time = {max_seconds}"
@@ -108,6 +109,7 @@ class MysqlSource:
         if why := self.why_no_slices(table):
             raise refuse_slices(table, why)
         self._slices = MysqlSlices(self, table)
+        self.reader = f"pymysql-{self.dialect}, slices as text"
         return self._slices
 
     def interrupt(self) -> None:

@@ -65,7 +65,7 @@ class MysqlSlices(MysqlTable):
         self._noted_at = 0.0
         self._round_trip_seconds = 0.0
         self._pieces: list[tuple[int, int]] = []
-        self._read_seconds = self._piece_seconds = 0.0
+        self._read_seconds = self._piece_seconds = self._gather_seconds = 0.0
         self.evidence: dict[str, str] = {}
 
     @property
@@ -98,7 +98,8 @@ class MysqlSlices(MysqlTable):
         }
         self._row_text = plan_row_text(statement, nullable)
         self._slice_select = plan_slice_select(statement, nullable)
-        self._pieces, self._read_seconds, self._piece_seconds = [], 0.0, 0.0
+        self._pieces = []
+        self._read_seconds = self._piece_seconds = self._gather_seconds = 0.0
         self._definition = self._find_definition()
         self._server, self._server_up_seconds = self._ask_server()
         self._noted_at = time.monotonic()
@@ -123,9 +124,12 @@ class MysqlSlices(MysqlTable):
     def gather(self, slices: Sequence[SliceRows]) -> Gathered:
         """Parse the rows of several slices, and add up their checksums."""
         assert self._statement is not None  # noqa: S101 - begin_seal came before
+        began = time.perf_counter()
         frame = parse_rows([each.data for each in slices], self._statement)
         assert frame.height == sum(each.rows for each in slices)  # noqa: S101 - `is_whole` counted them
-        return Gathered(frame, sum(checksum_of(each.data, each.rows) for each in slices))
+        gathered = Gathered(frame, sum(checksum_of(each.data, each.rows) for each in slices))
+        self._gather_seconds += time.perf_counter() - began
+        return gathered
 
     def reconnect(self) -> None:
         """Connect again. The server is the same if it has its name and number and has been up for all that time."""
@@ -142,7 +146,7 @@ class MysqlSlices(MysqlTable):
     def seal(self, rows_read: int, checksum: int) -> Seal:
         """Count the window's rows and add up their checksums, in one snapshot."""
         assert self._statement is not None and self._planned is not None  # noqa: S101, PT018 - begin_seal came before
-        rested_seconds = time.monotonic() - self._noted_at - self._read_seconds
+        rested_seconds = time.monotonic() - self._noted_at - self._read_seconds - self._gather_seconds
         question = SealQuestion(
             self._statement,
             self._planned,
