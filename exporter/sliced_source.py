@@ -1,11 +1,11 @@
-"""The port of a sliced read: many short statements, and one at the end that proves they saw one and the same table.
+"""The port of a sliced read: many short statements, and a seal at the end that proves they saw one and the same table.
 
 An adapter whose database can't seal (`Source.why_no_slices`) has none of this. In order: `begin_slices`, `find_closed`,
 `plan_axis`, `begin_seal`, then `read_slice` until the axis is through, `seal`, `close`. Each statement is a transaction
 of its own, fetched whole: between two of them nothing is open. Used by one thread at a time, but `Source.interrupt`.
 
-The session is guarded: UTC, read-only, autocommit, a statement timeout of `SLICE_TIMEOUT_SECONDS` (the seal's is
-`SEAL_TIMEOUT_SECONDS`), a lock timeout of at most `LOCK_TIMEOUT_SECONDS`, so that we never queue readers behind us.
+The session is guarded: UTC, read-only, autocommit, a statement timeout of `SLICE_TIMEOUT_SECONDS`, a lock timeout of at
+most `LOCK_TIMEOUT_SECONDS`, so that we never queue readers behind us.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from exporter.source import Bound, OpenTable, Statement, TableName
 from staging.errors import InputError, UnavailableError
 
 SLICE_TIMEOUT_SECONDS = 5
-SEAL_TIMEOUT_SECONDS = 600
 LOCK_TIMEOUT_SECONDS = 1
 
 _MICROSECOND = timedelta(microseconds=1)
@@ -171,7 +170,7 @@ class Gathered:
 
 @dataclass(frozen=True, slots=True)
 class Seal:
-    """What the seal statement found over the whole window, at the instant `as_of` (UTC, the database's clock).
+    """What the seal found over the whole window, at the instant `as_of` (UTC, the database's clock).
 
     `how` names the method in a few words for the manifest and for people; `found` and `expected` are what was compared.
     `rows_differ` is how many rows are known to differ, at least; 0 only where `agrees`.
@@ -219,9 +218,9 @@ class Slices(OpenTable, Protocol):
         ...
 
     def seal(self, rows_read: int, checksum: int) -> Seal:
-        """Compare the whole window, in one statement, with what was read; after the last slice.
+        """Compare the whole window, in one snapshot, with what was read; after the last slice.
 
         IntegrityError where the table is no longer the one that `begin_seal` saw (altered, emptied, swapped), be it
-        before or after the statement. Rows that are no longer the same are no error but a `Seal` that does not agree.
+        before or after that snapshot. Rows that are no longer the same are no error but a `Seal` that does not agree.
         """
         ...
