@@ -30,6 +30,7 @@ _MARK = b",."
 _BETWEEN = _MARK + b"\n"
 _UTF8 = ("utf8mb4", "utf8mb3", "utf8", "ascii")
 _ROOT_SCALE = 2**40
+_LONGEST_CHARACTER_BYTES = 4
 
 
 def carry_as_text(column: ReflectedColumn, collation: str | None) -> tuple[Carried | None, str]:
@@ -86,8 +87,13 @@ def _quoted(value: str, *, may_be_null: bool) -> str:
     return f"IFNULL(CONCAT({quoted}), '')" if may_be_null else quoted
 
 
-def is_whole(lines: bytes, rows: int) -> bool:
-    """Whether the lines end with a mark and are as many as the server counted."""
+def is_whole(lines: bytes, rows: int, *, longest_bytes: int) -> bool:
+    """Whether the lines end with a mark, are as many as the server counted, and too short to have been cut.
+
+    GROUP_CONCAT cuts at `longest_bytes`, or before the character that would go beyond it.
+    """
+    if len(lines) > longest_bytes - _LONGEST_CHARACTER_BYTES:
+        return False
     if not lines.endswith(_MARK):
         return not rows and not lines
     return lines.count(_BETWEEN) == rows - 1 or len(split_rows(lines, rows)) == rows

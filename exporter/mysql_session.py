@@ -39,6 +39,7 @@ class MysqlSession:
         self._url = url
         self._sql_mode: str | None = None
         self.connection_id = 0
+        self.longest_text_bytes = 0
         self._connection = self._connect()
 
     def run(self, sql: str, doing: str) -> Sequence[tuple[Any, ...]]:
@@ -98,14 +99,14 @@ class MysqlSession:
             else f"max_execution_time = {SLICE_TIMEOUT_SECONDS * 1000}"
         )
         # A value that is cut at this length is noticed; one longer than a packet can't be sent.
-        longest_bytes = max(packet_bytes - _LEAST_PACKET_BYTES, _LEAST_PACKET_BYTES)
+        self.longest_text_bytes = max(packet_bytes - _LEAST_PACKET_BYTES, _LEAST_PACKET_BYTES)
         for setting in (
             "time_zone = '+00:00'",
             f"sql_mode = '{self._sql_mode}'",  # a server's setting that changes meanwhile changes no text
             limit,
             f"lock_wait_timeout = {LOCK_TIMEOUT_SECONDS}",
             f"innodb_lock_wait_timeout = {LOCK_TIMEOUT_SECONDS}",
-            f"group_concat_max_len = {longest_bytes}",
+            f"group_concat_max_len = {self.longest_text_bytes}",
             KEEP_IDLE,
             "TRANSACTION ISOLATION LEVEL READ COMMITTED, READ ONLY",
         ):

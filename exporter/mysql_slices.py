@@ -112,7 +112,7 @@ class MysqlSlices(MysqlTable):
             ((rows, text),) = self._session.run(self._slice(low, high), "read a slice")
         seconds = max(time.perf_counter() - began - self._round_trip_seconds, 0.0)
         lines = (text or "").encode()
-        if not is_whole(lines, rows):
+        if not is_whole(lines, rows, longest_bytes=self._session.longest_text_bytes):
             raise SliceTooLongError(
                 "The server could not send a slice whole.",
                 why=f"{rows} rows have more bytes than max_allowed_packet allows.",

@@ -292,6 +292,18 @@ def test_a_session_of_other_settings_reads_the_same(shop: Shop, tmp_path: Path) 
     assert _shards(plain) == _shards(odd)
 
 
+def test_a_slice_that_does_not_fit_into_a_packet_is_read_in_shorter_ones(shop: Shop, tmp_path: Path) -> None:
+    shop.do("ALTER TABLE purchases MODIFY id varchar(40)")  # so that it is read along the time
+    before = shop.do("SELECT @@GLOBAL.max_allowed_packet")[0][0]
+    shop.do("SET GLOBAL max_allowed_packet = 4096")
+    try:
+        export = run_export(shop.settings(tmp_path, slice_milliseconds=1000))
+    finally:
+        shop.do(f"SET GLOBAL max_allowed_packet = {before}")
+    assert export.manifest["rows"] == ROWS
+    assert int(export.manifest["source"]["evidence"]["slices_repeated"]) > 0
+
+
 # --- the axis --------------------------------------------------------------------------------------------------------
 
 
