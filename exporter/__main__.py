@@ -10,6 +10,7 @@ import click
 
 from exporter.export_day import Surroundings, export_day
 from exporter.open_source import open_source
+from exporter.pacing.give_way import give_way
 from staging.cancel import Cancel, cancel_on_signals
 from staging.config_file import load_pipeline
 from staging.entry import end_process, exit_now
@@ -32,6 +33,7 @@ def command(config: Path, day: str, run_id: str, *, fresh_export: bool, override
     def export(cancel: Cancel) -> None:
         pipeline = load_pipeline(config, environ=os.environ, overrides=overrides)
         parsed_day, checked_run = parse_day(day), check_id(run_id, of="run id")
+        give_way(pipeline.pacing)
         progress = Progress.from_environment(os.environ)
         with open_store(pipeline.staging.url) as store:
             folders = (config.absolute().parent, Path.cwd())

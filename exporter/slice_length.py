@@ -15,6 +15,7 @@ took long was the statement, or the machine, and shorter slices would only be mo
 
 from __future__ import annotations
 
+import math
 from collections import deque
 
 from exporter.sliced_source import Axis, SliceRows
@@ -28,6 +29,7 @@ _LEAST_FACTOR, _MOST_FACTOR = 0.2, 1.5
 _FAR_TOO_LONG = 25.0
 _PRICES = 16
 _EVEN_SLICES = 4.0
+_CUT = 32  # five tries shorten a slice a million times: keys may lie in a few crowded places of a huge range
 
 
 class SliceLength:
@@ -41,11 +43,11 @@ class SliceLength:
         self._prices: deque[float] = deque(maxlen=_PRICES)
         self._rows = float(_FIRST_ROWS)  # that a slice of the target's length has, as far as is known
         # An estimate may be wrong by any factor: the first slices find out in little steps.
-        self._steps = max(1.0, min(self._steps_per_row * _FIRST_ROWS, (axis.high - axis.low) / _MOST_FEW_SLICES))
+        self._steps: float = max(1.0, min(self._steps_per_row * _FIRST_ROWS, (axis.high - axis.low) / _MOST_FEW_SLICES))
 
     def end_of(self, low: int) -> int:
         """Return where a slice that begins at `low` should end, exclusive."""
-        return min(low + max(int(self._steps), 1), self._axis.high)
+        return min(low + math.ceil(self._steps), self._axis.high)  # rounded up: one step, too, must be able to grow
 
     def took(self, steps: int, found: SliceRows) -> None:
         """Learn from a slice that covered so many steps of the axis."""
@@ -70,5 +72,9 @@ class SliceLength:
         return min(max(wanted, _LEAST_FACTOR), _MOST_FACTOR)
 
     def halve(self, steps: int) -> None:
-        """Make the next slice half as long as this one, which the server did not finish."""
-        self._steps = max(steps / 2, 1.0)
+        """Make the next slice half as long as this one, which broke off."""
+        self._steps = max(steps // 2, 1)
+
+    def cut(self, steps: int) -> None:
+        """Make the next slice a small part of this one, which was too long by nobody knows how much."""
+        self._steps = max(steps // _CUT, 1)

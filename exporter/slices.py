@@ -79,6 +79,9 @@ class SlicedRead:
             end = self._length.end_of(low)
             try:
                 return end, self._slices.read_slice(low, end)
+            except SliceTooLongError:
+                self._length.cut(end - low)
+                raise
             except UnavailableError:
                 self._length.halve(end - low)
                 raise

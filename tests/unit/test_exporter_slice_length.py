@@ -90,3 +90,23 @@ def test_a_slice_the_server_did_not_finish_is_halved() -> None:
     for _ in range(20):
         length.halve(length.end_of(0))
     assert length.end_of(0) == 1
+
+
+def test_a_slice_that_was_too_long_is_cut_to_a_small_part() -> None:
+    """Found with keys made of the time of day behind two million small ones: all rows lay in the first slice."""
+    length = SliceLength(Axis("key", '"id"', 0, 10**15, "", expected_rows=2_000_000), TARGET)
+    first = length.end_of(0)
+    assert first > 10**10
+    for _ in range(5):
+        length.cut(length.end_of(0))
+    assert length.end_of(0) < 10_000
+
+
+def test_slices_along_a_few_keys_grow_beyond_one_key() -> None:
+    axis = Axis("key", '"id"', 0, 2_000, "", expected_rows=2_000)
+    length, position, slices = SliceLength(axis, TARGET), 0, 0
+    while position < axis.high:
+        end = length.end_of(position)
+        length.took(end - position, SliceRows(end - position, 30 * (end - position), _cost(end - position), None))
+        position, slices = end, slices + 1
+    assert slices < 30
