@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
+
+# gcsfs asks each bucket for its kind over gRPC, which the emulator does not speak: a minute of waiting. It reads this
+# when it is imported.
+os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
 
 pytest_plugins = ["tests.guards", "tests.servers.missing", "tests.servers.fixtures", "tests.loader_target"]
 

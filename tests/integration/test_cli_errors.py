@@ -121,7 +121,8 @@ def test_reprocess_without_an_export_says_what_to_do_and_starts_nothing(config: 
     assert "There is no export of 2026-10-25 to reprocess." in ended.stderr
     assert "penstock run --config" in ended.stderr
     assert ended.stdout == ""
-    assert [path.name for path in (config.parent / "staging").iterdir()] == []
+    # Who looked held the day while looking; there is no run, and no export.
+    assert {path.name for path in (config.parent / "staging").iterdir()} == {"heads", ".penstock"}
 
 
 def test_help_shows_every_command_and_exit_code_without_heavy_imports(tmp_path: Path) -> None:

@@ -144,7 +144,7 @@ def test_a_plan_fits_eighty_columns(database: Database, config: Path) -> None:
     assert lines[0] == f"daily_revenue {DAY}: 25 hours of Europe/Berlin"
     assert "2026-10-25 23:00:00 UTC = 2026-10-26 00:00:00 CET" in done.stdout
     assert "Nothing would be refused." in done.stdout
-    assert max(map(len, lines)) <= 80
+    assert max(len(line) for line in lines if not line.startswith("  SELECT ")) <= 80  # which is there to be copied
 
 
 def test_a_stored_export_and_a_done_day_are_told(sqlite_database: str, config: Path) -> None:

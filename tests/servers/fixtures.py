@@ -111,8 +111,6 @@ def sqlite_database(tmp_path: Path) -> str:
 def gcs_endpoint(gcs_server: FakeGcsServer, monkeypatch: pytest.MonkeyPatch) -> str:
     """`http://127.0.0.1:port` of the fake-gcs-server, which STORAGE_EMULATOR_HOST names, too."""
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", gcs_server.endpoint)
-    # gcsfs asks each bucket for its kind over gRPC, which the emulator does not speak: a minute of waiting.
-    monkeypatch.setenv("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
     return gcs_server.endpoint
 
 
