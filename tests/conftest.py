@@ -9,7 +9,7 @@ import pytest
 # gcsfs asks each bucket for its kind over gRPC, which the emulator does not speak: a minute of waiting. It reads this
 # when it is imported, which a test may do before its first fixture is there.
 os.environ["GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT"] = "false"
-import gcsfs  # noqa: E402, F401 - while it is set
+import gcsfs  # noqa: F401 - while it is set
 
 pytest_plugins = ["tests.guards", "tests.servers.missing", "tests.servers.fixtures", "tests.loader_target"]
 
