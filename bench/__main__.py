@@ -59,8 +59,8 @@ def _scenarios(rounds: int, *, full: bool) -> dict[str, Callable[[Path], dict[st
     def mariadb(measure: Callable[[MariadbServer, Path], dict[str, Any]], *, durable: bool = False) -> Any:
         return lambda folder: _with(MariadbServer, measure, folder, durable=durable)
 
-    def shop(*, pinned: bool) -> Any:
-        return lambda server, folder: felt(server, folder, 2 * MILLION, 3, pinned=pinned)
+    def shop(rows: int, *, pinned: bool) -> Any:
+        return lambda server, folder: felt(server, folder, rows, 3, pinned=pinned)
 
     return {
         "task": lambda _: task(4 * rounds),
@@ -75,10 +75,10 @@ def _scenarios(rounds: int, *, full: bool) -> dict[str, Callable[[Path], dict[st
         "ten_mariadb": mariadb(lambda server, folder: one_day_of_ten(server, folder, 5 * MILLION, 3)),
         "load_postgres": postgres(lambda server, folder: load(server, folder, MILLION, rounds)),
         "load_mariadb": mariadb(lambda server, folder: load(server, folder, MILLION, rounds)),
-        "felt_postgres": postgres(shop(pinned=False), durable=True),
-        "felt_mariadb": mariadb(shop(pinned=False), durable=True),
-        "felt_pinned_postgres": postgres(shop(pinned=True), durable=True),
-        "felt_pinned_mariadb": mariadb(shop(pinned=True), durable=True),
+        "felt_postgres": postgres(shop(5 * MILLION, pinned=False), durable=True),
+        "felt_mariadb": mariadb(shop(2 * MILLION, pinned=False), durable=True),
+        "felt_pinned_postgres": postgres(shop(5 * MILLION, pinned=True), durable=True),
+        "felt_pinned_mariadb": mariadb(shop(2 * MILLION, pinned=True), durable=True),
     }
 
 

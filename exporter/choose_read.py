@@ -9,7 +9,7 @@
   - slices can't be sealed: if it fits into the cap.
   Else neither, with the choices there are.
 
-What a shop feels of either way is in docs/decisions/0007.
+What a shop feels of either way is in docs/decisions/0008.
 """
 
 from __future__ import annotations
