@@ -43,6 +43,7 @@ def write_report(*, plot: bool = True) -> str:
             [
                 *_head(found),
                 *_felt(found),
+                *_saturated(found),
                 *_exports(found),
                 *_server(found),
                 *_memory(found),
