@@ -13,8 +13,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from exporter.sliced_source import changed
 from exporter.source import TableName
-from staging.errors import InputError, IntegrityError
+from staging.errors import InputError
 
 Run = Callable[[str, str], Sequence[tuple[Any, ...]]]
 
@@ -91,12 +92,3 @@ def check_definition(before: Definition, after: Definition, table: TableName) ->
         raise changed(table, "its AUTO_INCREMENT was set back, as TRUNCATE does, or it was swapped (RENAME)")
     is_touched = not before.numbers and before.created != after.created
     return "its time of creation is another one now" if is_touched else ""
-
-
-def changed(table: TableName, what: str) -> IntegrityError:
-    """Return what to say of a table that is not the one that was begun with."""
-    return IntegrityError(
-        f"The table {table} was changed while it was read in slices.",
-        why=f"{what[:1].upper()}{what[1:]}; slices before and after can't be told to belong together.",
-        fix="Look at who altered it, then run again. Nothing was exported.",
-    )

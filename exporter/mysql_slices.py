@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from exporter.mysql_axis import PlannedAxis, plan_axis
 from exporter.mysql_closed import find_closed
-from exporter.mysql_definition import Definition, changed, check_definition, find_definition
+from exporter.mysql_definition import Definition, check_definition, find_definition
 from exporter.mysql_errors import error_number
 from exporter.mysql_log import find_log_position
 from exporter.mysql_row_text import carry_as_text, checksum_of, is_whole, parse_rows, plan_row_text, plan_slice_select
@@ -32,6 +32,7 @@ from exporter.sliced_source import (
     SliceRows,
     SliceTooLongError,
     StartOverError,
+    changed,
     position_bound,
 )
 from exporter.source import Statement, TableName

@@ -10,16 +10,17 @@ from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from exporter.choose_read import choose_read, estimate_seconds
+from exporter.choose_read import ReadChoice, choose_read, estimate_seconds
 from exporter.drift import check_drift
 from exporter.explain import explain
 from exporter.full_scan import find_full_scan, refuse_full_scan
 from exporter.need_pyarrow import needs_pyarrow
 from exporter.pacing.rules import PacingRules, plan_rules
 from exporter.planned_columns import PlannedColumn, describe_planned, estimate_row_bytes
-from exporter.question import DayQuestion, plan_read
+from exporter.question import DayQuestion, PlannedRead, plan_read
+from exporter.read_slices import find_way
 from exporter.shard_count import plan_shards
-from exporter.sliced_source import Slices
+from exporter.sliced_source import Closed, Slices
 from exporter.source import Estimate, OpenTable, Source
 from staging.errors import InputError, PenstockError, UnavailableError
 from staging.manifest import Manifest
@@ -60,9 +61,9 @@ def plan_export(question: DayQuestion, contract: Manifest | None, open_source: O
         why_no_slices = _why_no_slices(question, source)
         with closing(_open_table(question, source, why_no_slices)) as table:
             try:
-                _plan_statement(question, contract, source, table, plan)
+                read = _plan_statement(question, contract, source, table, plan)
                 if plan.rows is not None:
-                    _plan_reading(question, source, table, why_no_slices, plan)
+                    _plan_reading(question, source, table, read, why_no_slices=why_no_slices, plan=plan)
             except (InputError, UnavailableError) as error:
                 plan.refused.append(error)
     return plan
@@ -81,8 +82,8 @@ def _open_table(question: DayQuestion, source: Source, why_no_slices: str) -> Op
 
 def _plan_statement(
     question: DayQuestion, contract: Manifest | None, source: Source, table: OpenTable, plan: ExportPlan
-) -> None:
-    """Fill in columns, statement and EXPLAIN, and rows where no scan is refused."""
+) -> PlannedRead:
+    """Fill in columns, statement and EXPLAIN, and rows where no scan is refused; return the read."""
     config = question.pipeline
     plan.columns = describe_planned(config.source, table.describe())
     read = plan_read(question, table, source.dialect)
@@ -97,39 +98,41 @@ def _plan_statement(
     scan = find_full_scan(explained)
     if scan is not None and not config.export.allow_full_scan:
         plan.refused.append(refuse_full_scan(scan, question.table(), read, source.dialect))
-        return
+        return read
     estimate = table.estimate(read.statement)
     row_bytes = (explained and explained.row_bytes) or estimate_row_bytes(read.plan)
     plan.rows, plan.rows_are, plan.size_bytes = estimate.rows, estimate.how, estimate.rows * row_bytes
+    return read
 
 
 def _plan_reading(
-    question: DayQuestion, source: Source, table: OpenTable, why_no_slices: str, plan: ExportPlan
+    question: DayQuestion,
+    source: Source,
+    table: OpenTable,
+    read: PlannedRead,
+    *,
+    why_no_slices: str,
+    plan: ExportPlan,
 ) -> None:
     """Fill in how the rows are read and into how many shards they go."""
     config, estimate = question.pipeline.export, Estimate(plan.rows or 0, str(plan.rows_are))
     rules = plan_rules(question.pipeline.pacing, source.dialect)
     plan.shards, plan.why_shards = plan_shards(config.shards, estimate)
     plan.seconds = estimate_seconds(estimate, source.dialect)
-    gentle = question.pipeline.pacing.gentle
-    choice = choose_read(
-        config, gentle=gentle, dialect=source.dialect, estimate=estimate, why_no_slices=why_no_slices, closed=None
-    )
-    if choice.mode == "slices":
-        slices: Slices = table  # type: ignore[assignment] # `_open_table` opened it so
-        read = plan_read(question, table, source.dialect)
-        axis = slices.plan_axis(read.statement)
-        closed = slices.find_closed(question.window.end, config.grace_seconds)
-        choice = choose_read(
-            config,
-            gentle=gentle,
-            dialect=source.dialect,
-            estimate=estimate,
-            why_no_slices=axis if isinstance(axis, str) else "",
-            closed=closed,
+
+    def choose(why_not: str, closed: Closed | None) -> ReadChoice:
+        gentle = question.pipeline.pacing.gentle
+        return choose_read(
+            config, gentle=gentle, dialect=source.dialect, estimate=estimate, why_no_slices=why_not, closed=closed
         )
-        if choice.mode == "slices":
-            plan.seconds = _with_rests(plan.seconds, estimate.rows, rules)
+
+    if why_no_slices:
+        choice = choose(why_no_slices, None)
+    else:
+        slices: Slices = table  # type: ignore[assignment] # `_open_table` opened it so
+        choice, _, _ = find_way(question, slices, read, choose)
+    if choice.mode == "slices":
+        plan.seconds = _with_rests(plan.seconds, estimate.rows, rules)
     plan.read, plan.why_read = choice.mode, choice.why
 
 

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from exporter.catalogue import Catalogue
+from exporter.sliced_source import changed
 from exporter.source import TableName
-from staging.errors import IntegrityError
 
 _SQL = """
 WITH RECURSIVE tree AS (
@@ -104,12 +104,3 @@ def check_definition(before: Definition, after: Definition, table: TableName) ->
         return "partitions came or went"
     touched = any(before.relations[oid].version != after.relations[oid].version for oid in before.relations)
     return "its entry in the catalogue was written" if touched else ""
-
-
-def changed(table: TableName, what: str) -> IntegrityError:
-    """Return what to say of a table that is not the one that was begun with."""
-    return IntegrityError(
-        f"The table {table} was changed while it was read in slices.",
-        why=f"{what[:1].upper()}{what[1:]}; slices before and after can't be told to belong together.",
-        fix="Look at who altered it, then run again. Nothing was exported.",
-    )

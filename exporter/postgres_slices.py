@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from exporter.postgres_axis import plan_axis
 from exporter.postgres_closed import find_closed
 from exporter.postgres_connection import DRIVER_ERRORS, gather, rows_of
-from exporter.postgres_definition import Definition, changed, check_definition, find_definition
+from exporter.postgres_definition import Definition, check_definition, find_definition
 from exporter.postgres_errors import translate_slice_error
 from exporter.postgres_seal import INSTANT_SQL, OLDEST_RUNNING_SQL, SealCount, judge_seal
 from exporter.postgres_table import PostgresTable
@@ -26,6 +26,7 @@ from exporter.sliced_source import (
     SliceLostError,
     SliceRows,
     StartOverError,
+    changed,
 )
 from exporter.source import Statement, TableName
 from staging.errors import InputError, PenstockError, UnavailableError

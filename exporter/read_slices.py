@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from exporter.attempt import Attempt, HowRead, ShardedRead
 from exporter.choose_read import ReadChoice
 from exporter.commit import Written
 from exporter.probes import run_probes
-from exporter.question import PlannedRead
+from exporter.question import DayQuestion, PlannedRead
 from exporter.reading import Reading
 from exporter.sliced_source import Axis, Closed, Seal, Slices
 from exporter.slices import SliceCounts, SlicedRead
@@ -29,17 +31,23 @@ class Look:
 
 def look_at(attempt: Attempt, slices: Slices) -> Look:
     """Choose how to read. InputError and UnavailableError as `choose_read` has them."""
-    config, window = attempt.question.pipeline.export, attempt.question.window
     read = attempt.plan(slices)
     estimate = slices.estimate(read.statement)
-    choice = attempt.choose(estimate, "", None)
+    way = find_way(attempt.question, slices, read, partial(attempt.choose, estimate))
+    return Look(read, estimate, *way)
+
+
+def find_way(
+    question: DayQuestion, slices: Slices, read: PlannedRead, choose: Callable[[str, Closed | None], ReadChoice]
+) -> tuple[ReadChoice, Closed | None, Axis | None]:
+    """Return what `choose` says of why there are no slices and of the day's end, neither of them asked for in vain."""
+    choice = choose("", None)
     if choice.mode == "snapshot":  # whatever slices there may be
-        return Look(read, estimate, choice, None, None)
+        return choice, None, None
     axis = slices.plan_axis(read.statement)
-    closed = slices.find_closed(window.end, config.grace_seconds)
-    why_no_slices = axis if isinstance(axis, str) else ""
-    choice = attempt.choose(estimate, why_no_slices, closed)
-    return Look(read, estimate, choice, closed, axis if isinstance(axis, Axis) else None)
+    closed = slices.find_closed(question.window.end, question.pipeline.export.grace_seconds)
+    choice = choose(axis if isinstance(axis, str) else "", closed)
+    return choice, closed, axis if isinstance(axis, Axis) else None
 
 
 def read_in_slices(attempt: Attempt, slices: Slices, look: Look, guard: SnapshotGuard) -> Written:

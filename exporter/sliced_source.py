@@ -18,7 +18,7 @@ from typing import Any, Literal, Protocol
 import polars as pl
 
 from exporter.source import Bound, OpenTable, Statement, TableName
-from staging.errors import InputError, UnavailableError
+from staging.errors import InputError, IntegrityError, UnavailableError
 
 SLICE_TIMEOUT_SECONDS = 5
 LOCK_TIMEOUT_SECONDS = 1
@@ -44,6 +44,15 @@ def refuse_slices(table: TableName, why: str) -> InputError:
         f"{table} can't be read in slices.",
         why=f"{why[:1].upper()}{why[1:]}.",
         fix='Set `export.read = "snapshot"`, with a `max_snapshot_seconds` that the database can bear.',
+    )
+
+
+def changed(table: TableName, what: str) -> IntegrityError:
+    """Return what to say of a table that is not the one that was begun with."""
+    return IntegrityError(
+        f"The table {table} was changed while it was read in slices.",
+        why=f"{what[:1].upper()}{what[1:]}; slices before and after can't be told to belong together.",
+        fix="Look at who altered it, then run again. Nothing was exported.",
     )
 
 
