@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from datetime import datetime
 from typing import Literal
 
@@ -63,36 +64,41 @@ def begin_run(
 
 def set_current_export(store: Store, names: DayNames, record: RunRecord, export_id: str, *, now: datetime) -> None:
     """Point the head at the export this run committed, unless a newer run has taken the day over."""
-    for _ in range(_ATTEMPTS):
-        found = read_head(store, names)
-        if found is None or found[0].head_id != record.head_id:
+
+    def point(head: Head | None) -> dict[str, object] | None:
+        if head is None or head.head_id != record.head_id:
             raise HeldError(
                 f"The head of {names.pipeline} {names.day} is not the one this run began with.",
                 why="It was deleted, restored, or the bucket was replaced.",
                 fix="Start a new run.",
             )
-        head, generation = found
         # Two attempts of one run may both have advanced the fence, and only one fence stands in `run.json`.
         is_overtaken = head.fence > record.fence and head.run_id != record.run_id
-        if is_overtaken or head.export_id == export_id:
-            return
-        changed = head.model_copy(update={"export_id": export_id, "nonce": secrets.token_hex(8), "updated_at": now})
-        try:
-            store.replace(names.head(), changed.to_bytes(), generation=generation)
-        except GenerationChangedError:
-            continue
-        return
-    raise contended(names)
+        return None if is_overtaken or head.export_id == export_id else {"export_id": export_id}
+
+    _change_head(store, names, point, now)
 
 
 def note_run_failed(store: Store, names: DayNames, run_id: str, *, now: datetime) -> None:
     """Say in the head that the run can't go on as it is, unless a newer run has taken the day over."""
+
+    def note(head: Head | None) -> dict[str, object] | None:
+        return None if head is None or head.run_id != run_id or head.run_failed else {"run_failed": True}
+
+    _change_head(store, names, note, now)
+
+
+def _change_head(
+    store: Store, names: DayNames, change: Callable[[Head | None], dict[str, object] | None], now: datetime
+) -> None:
+    """Replace the head by one with the fields that `change` gives, asked again whenever another write came first."""
     for _ in range(_ATTEMPTS):
         found = read_head(store, names)
-        if found is None or found[0].run_id != run_id or found[0].run_failed:
+        fields = change(found[0] if found else None)
+        if found is None or fields is None:
             return
         head, generation = found
-        changed = head.model_copy(update={"run_failed": True, "nonce": secrets.token_hex(8), "updated_at": now})
+        changed = head.model_copy(update={**fields, "nonce": secrets.token_hex(8), "updated_at": now})
         try:
             store.replace(names.head(), changed.to_bytes(), generation=generation)
         except GenerationChangedError:
