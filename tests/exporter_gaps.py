@@ -30,6 +30,11 @@ _TABLES = {
     "mysql": "CREATE TABLE purchases (id bigint PRIMARY KEY, user_id bigint NOT NULL, "
     "purchased_at datetime(6) NOT NULL, amount decimal(10,2) NOT NULL) ENGINE=InnoDB",
 }
+# One thread does all writes: one that waits for another would wait for itself.
+_WAIT_SHORTLY = {
+    "postgresql": "SET lock_timeout = '100ms'",
+    "mysql": "SET SESSION innodb_lock_wait_timeout = 1",
+}
 _COLUMNS = "user_id, purchased_at, amount"
 
 Row = tuple[int, datetime, Decimal]
@@ -47,11 +52,15 @@ class Shop:
         """Create the table, with an index on its time."""
         engine = sa.create_engine(url, poolclass=sa.NullPool, isolation_level="READ COMMITTED")
         shop = cls(url, engine)
-        backend = "postgresql" if engine.dialect.name == "postgresql" else "mysql"
         with engine.begin() as connection:
-            connection.execute(sa.text(_TABLES[backend]))
+            connection.execute(sa.text(_TABLES[shop.backend]))
             connection.execute(sa.text("CREATE INDEX purchases_time ON purchases (purchased_at)"))
         return shop
+
+    @property
+    def backend(self) -> str:
+        """`postgresql` or `mysql`, which is MariaDB, too."""
+        return "postgresql" if self.engine.dialect.name == "postgresql" else "mysql"
 
     def fill(self, seed: int) -> None:
         """Make it as the seed has it; ids rise with time, roughly."""
@@ -70,7 +79,7 @@ class Shop:
                 ),
                 rows,
             )
-            if self.engine.dialect.name == "postgresql":
+            if self.backend == "postgresql":
                 connection.execute(sa.text("ANALYZE purchases"))
 
     def rows(self) -> list[Row]:
@@ -203,9 +212,11 @@ class Writer:
         """Do what is due."""
         if gap >= self.begin and self.open_ is None and self.begin >= 0:
             self.open_ = shop.engine.connect()
+            self.open_.execute(sa.text(_WAIT_SHORTLY[shop.backend]))
             try:
                 self.write(self.open_, shop, rng)
-            except sa.exc.IntegrityError:  # the new key is taken: nothing was written
+            except (sa.exc.IntegrityError, sa.exc.OperationalError):
+                # The new key is taken, or another writer holds the row and commits later: nothing was written.
                 self.open_.rollback()
             self.begin = -1
         if gap >= self.commit and self.open_ is not None:
