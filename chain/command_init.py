@@ -42,7 +42,7 @@ def create_tables(pipeline: Pipeline, *, apply: bool, folders: Sequence[Path] = 
     """
     transform = find_transform(pipeline.process.transform, folders)
     contract = transform.contract(_some_day(pipeline, folders))
-    return init_target(pipeline, contract.schema, contract.key, apply=apply)
+    return init_target(pipeline, contract.schema, contract.key_columns, apply=apply)
 
 
 def _some_day(pipeline: Pipeline, folders: Sequence[Path]) -> Day:

@@ -27,10 +27,11 @@ _BEFORE, _AFTER = "before", "after"
 class KeyDifference:
     """One key that differs: rows and exact sums by column, before and after; 0 where the key was not there.
 
+    `key` are the values of its columns, in its order.
     `other_values`: rows and sums are the same, and the rows differ in something else that both exports carry.
     """
 
-    key: object
+    key: tuple[object, ...]
     rows: tuple[int, int]
     sums: dict[str, tuple[str, str]]
     other_values: bool
@@ -55,15 +56,15 @@ class KeyDifferences:
 def diff_exports(store: Store, compared: Comparison, *, limit: int, scratch: Path, cancel: Cancel) -> KeyDifferences:
     """Compare all keys; list at most `limit`, by how much the first sum differs, then rows, then the key."""
     pairs = _shard_pairs(store, compared, cancel) if compared.is_aligned else _spilled(store, compared, scratch, cancel)
-    found, most = KeyDifferences(), _nothing(compared)
+    found, most, key = KeyDifferences(), _nothing(compared), list(compared.key_types())
+    order, descending = ["by sum", "by rows", *key], [True, True, *(False for _ in key)]
     for before, after in pairs:
         differing = _compare(before, after, compared, found)
-        most = pl.concat([most, differing]).sort(_ORDER, descending=[True, True, False]).head(limit)
+        most = pl.concat([most, differing]).sort(order, descending=descending).head(limit)
     found.listed = [_describe(row, compared) for row in most.iter_rows(named=True)]
     return found
 
 
-_ORDER = ["by sum", "by rows", "key"]
 Pair = tuple[pl.DataFrame, pl.DataFrame]
 
 
@@ -81,7 +82,7 @@ def _spilled(store: Store, compared: Comparison, scratch: Path, cancel: Cancel) 
     for side, manifest in ((_BEFORE, compared.before), (_AFTER, compared.after)):
         for shard in manifest.shards:
             figures = _figures_of(store, shard, compared, cancel)
-            piece = figures.with_columns(shard_of("key", compared.key_dtype, pieces).alias("piece"))
+            piece = figures.with_columns(shard_of(compared.key_types(), pieces).alias("piece"))
             for (number,), rows in piece.partition_by("piece", as_dict=True, include_key=False).items():
                 folder = scratch / f"{side}-{number}"
                 folder.mkdir(exist_ok=True)
@@ -103,15 +104,15 @@ def _figures_of(store: Store, shard: Shard, compared: Comparison, cancel: Cancel
 
 def _add_up(figures: list[pl.DataFrame], compared: Comparison) -> pl.DataFrame:
     """A key may come from several files; its figures are whole numbers, so they add up exactly."""
-    schema = compared.figures_schema()
-    whole = pl.concat([pl.DataFrame(schema=schema), *figures])
-    return whole.group_by("key").agg(pl.col(name).sum() for name in schema if name != "key")
+    whole, key = pl.concat([pl.DataFrame(schema=compared.figures_schema()), *figures]), list(compared.key_types())
+    return whole.group_by(key).agg(pl.col(name).sum() for name in whole.columns if name not in key)
 
 
 def _compare(before: pl.DataFrame, after: pl.DataFrame, compared: Comparison, found: KeyDifferences) -> pl.DataFrame:
     """Count into `found` and return the keys that differ."""
-    figures = [name for name in compared.figures_schema() if name != "key"]
-    joined = before.join(after, on="key", how="full", coalesce=True, suffix=f" {_AFTER}").with_columns(
+    key = list(compared.key_types())
+    figures = [name for name in compared.figures_schema() if name not in key]
+    joined = before.join(after, on=key, how="full", coalesce=True, suffix=f" {_AFTER}").with_columns(
         (pl.col("rows").is_null()).alias("is new"), (pl.col(f"rows {_AFTER}").is_null()).alias("is gone")
     )
     whole = joined.with_columns(pl.col(*figures, *(f"{name} {_AFTER}" for name in figures)).fill_null(0))
@@ -146,4 +147,4 @@ def _describe(row: dict[str, object], compared: Comparison) -> KeyDifference:
         for column, (left, right) in units.items()
     }
     same = rows[0] == rows[1] and all(left == right for left, right in units.values())
-    return KeyDifference(row["key"], rows, sums, other_values=same)
+    return KeyDifference(tuple(row[name] for name in compared.key_types()), rows, sums, other_values=same)

@@ -20,13 +20,14 @@ _HASH_SEED = 0x50E
 class Comparison:
     """Two exports with the same key. `sums` are columns of both that have control sums of one scale.
 
+    `key` are the key's columns with their types.
     `values` are columns of both with one type: rows that differ in them are seen. `left_out` are columns that can't be
     compared. `is_aligned`: shard n of both holds the same keys.
     """
 
     before: Manifest
     after: Manifest
-    key_dtype: pl.DataType
+    key: pl.Schema
     sums: tuple[str, ...]
     values: tuple[str, ...]
     left_out: tuple[str, ...]
@@ -37,31 +38,38 @@ class Comparison:
         schema = schema_of(self.after.columns)
         return {column: scale_of(schema[column]) for column in self.sums}
 
+    def key_types(self) -> dict[str, pl.DataType]:
+        """Return the key's columns of `key_figures`; no name of a column can clash with a figure's."""
+        return {f"key {index}": dtype for index, dtype in enumerate(self.key.values())}
+
     def figures_schema(self) -> pl.Schema:
         """Return the columns of `key_figures`."""
         sums = {f"sum {index}": pl.Int128() for index, _ in enumerate(self.sums)}
-        return pl.Schema({"key": self.key_dtype, "rows": pl.Int64(), **sums, "values": pl.Int128()})
+        return pl.Schema({**self.key_types(), "rows": pl.Int64(), **sums, "values": pl.Int128()})
 
 
 def plan_comparison(before: Manifest, after: Manifest) -> Comparison:
     """Return what is compared; InputError where the exports have different keys."""
     old, new = schema_of(before.columns), schema_of(after.columns)
-    keys = [(manifest.source.key, schema[manifest.source.key]) for manifest, schema in ((before, old), (after, new))]
-    if keys[0] != keys[1]:
+    keys = [
+        pl.Schema({column: schema[column] for column in manifest.source.key_columns})
+        for manifest, schema in ((before, old), (after, new))
+    ]
+    if list(keys[0].items()) != list(keys[1].items()):
         raise InputError(
             f"The exports {before.export_id} and {after.export_id} have different keys.",
-            why=" and ".join(f"{name} of type {dtype}" for name, dtype in keys),
+            why=" and ".join(", ".join(f"{name} of type {dtype}" for name, dtype in key.items()) for key in keys),
             fix="Compare two exports that were made with the same `source.key`.",
         )
-    key, dtype = keys[0]
-    both = tuple(name for name in new if name != key and old.get(name) == new[name])
+    key = keys[0]
+    both = tuple(name for name in new if name not in key and old.get(name) == new[name])
     return Comparison(
         before,
         after,
-        dtype,
+        key,
         sums=tuple(name for name in both if is_conservable(new[name])),
         values=both,
-        left_out=tuple(sorted((old.keys() | new.keys()) - {key, *both})),
+        left_out=tuple(sorted((old.keys() | new.keys()) - {*key, *both})),
         is_aligned=_split(before) == _split(after) and after.shard_function != BY_FILE,
     )
 
@@ -86,7 +94,7 @@ def key_figures(path: Path, compared: Comparison) -> pl.DataFrame:
     hashed = pl.struct(compared.values).hash(seed=_HASH_SEED).cast(pl.Int128).sum().alias("values")
     figures = (
         pl.scan_parquet(path, glob=False, hive_partitioning=False)
-        .group_by(pl.col(compared.after.source.key).alias("key"))
+        .group_by(pl.col(column).alias(name) for column, name in zip(compared.key, compared.key_types(), strict=True))
         .agg(pl.len().cast(pl.Int64).alias("rows"), *exact, hashed)
         .select(list(compared.figures_schema()))
     )

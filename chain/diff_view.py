@@ -66,7 +66,7 @@ def to_json(compared: Comparison, found: KeyDifferences) -> dict[str, Any]:
         "not_compared": list(compared.left_out),
         "differing": [
             {
-                "key": _plain(each.key),
+                "key": [_plain(value) for value in each.key] if len(each.key) > 1 else _plain(each.key[0]),
                 "rows": {"before": each.rows[0], "after": each.rows[1]},
                 "sums": {column: {"before": old, "after": new} for column, (old, new) in each.sums.items()},
                 "other_values": each.other_values,
@@ -86,12 +86,12 @@ def _export(manifest: Manifest) -> dict[str, Any]:
 
 
 def _table(compared: Comparison, listed: Sequence[KeyDifference]) -> list[str]:
-    header = [compared.after.source.key, "rows", *compared.sums]
-    rows = [[_key(each.key), *_cells(each)] for each in listed]
+    header = [*compared.key, "rows", *compared.sums]
+    rows = [[*(_key(value) for value in each.key), *_cells(each)] for each in listed]
     widths = [max(len(row[index]) for row in [header, *rows]) for index in range(len(header))]
     return [
         "  ".join(
-            cell.rjust(width) if index else cell.ljust(width)
+            cell.rjust(width) if index >= len(compared.key) else cell.ljust(width)
             for index, (cell, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
         + ("  other values differ" if number and listed[number - 1].other_values else "")

@@ -26,10 +26,11 @@ def examine(
         yield from examine_source(pipeline, day, look, now)
     else:
         yield _examine_other(pipeline, look, folders)
-    finding, output = examine_transform(pipeline, day, look.schema, folders)
+    finding, contract = examine_transform(pipeline, day, look.schema, folders)
     yield finding
     if pipeline.target.parquet is None:
-        yield from examine_target(pipeline, output)
+        output = (contract.schema, contract.key_columns) if contract else (None, ())
+        yield from examine_target(pipeline, *output)
     else:
         yield from examine_store("target", pipeline.target.parquet, now)
     yield from examine_staging(pipeline, now)

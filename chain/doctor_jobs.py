@@ -15,7 +15,7 @@ from chain.jobs import JobName
 from chain.open_jobs import EMULATOR_VARIABLE
 from processor.declaration import read_contract
 from processor.find_transform import find_transform
-from processor.transform import Day
+from processor.transform import Contract, Day
 from staging.config import Pipeline
 from staging.errors import InputError, PenstockError
 from staging.finding import Finding, fault, warn, well
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 def examine_transform(
     pipeline: Pipeline, day: date, schema: pl.Schema | None, folders: Sequence[Path]
-) -> tuple[Finding, pl.Schema | None]:
-    """Return the finding and the transform's output, key first; None where that is not known."""
+) -> tuple[Finding, Contract | None]:
+    """Return the finding and what the transform promises; None where that is not known."""
     name, source = pipeline.process.transform, pipeline.source
     try:
         transform = find_transform(name, folders)
@@ -50,8 +50,7 @@ def examine_transform(
     except PenstockError as error:
         return fault("transform", error), None
     proven = f"proves the sum of {', '.join(contract.conserves)}" if contract.conserves else "proves no sum"
-    output = {contract.key: contract.schema[contract.key], **contract.schema}
-    return well("transform", f"{name} returns {', '.join(contract.schema)}, and {proven}"), pl.Schema(output)
+    return well("transform", f"{name} returns {', '.join(contract.schema)}, and {proven}"), contract
 
 
 def examine_jobs(pipeline: Pipeline, environ: Mapping[str, str]) -> Iterator[Finding]:

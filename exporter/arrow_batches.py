@@ -14,6 +14,7 @@ from exporter.source import Bound
 from exporter.time_column import INSTANT
 from staging.cancel import Cancel
 from staging.errors import InputError
+from staging.key import show_row
 
 _NANOSECONDS = 1000  # of a microsecond
 
@@ -42,12 +43,13 @@ class ArrowBatches:
             )
             frame = pl.DataFrame(pl.from_arrow(numbered))
             self._check_fractions(numbered.schema, frame)
-            inside = frame.filter(self._inside(frame.schema["c1"]))
+            inside = frame.filter(self._inside(frame))
             self.outside_rows += frame.height - inside.height
             yield inside
 
-    def _inside(self, dtype: pl.DataType) -> pl.Expr:
-        time = pl.col("c1")
+    def _inside(self, frame: pl.DataFrame) -> pl.Expr:
+        name = f"c{self.plan.time_index}"
+        time, dtype = pl.col(name), frame.schema[name]
         if isinstance(dtype, pl.Datetime):
             time = time.cast(INSTANT if dtype.time_zone else pl.Datetime("us"))
         return time.is_null() | ((time >= pl.lit(self.low)) & (time < pl.lit(self.high)))
@@ -58,10 +60,11 @@ class ArrowBatches:
                 continue
             finer = frame[f"c{index}"].to_physical() % _NANOSECONDS != 0
             if finer.any():
-                key, row = self.plan.key.name, finer.arg_max()
+                row, key = finer.arg_max(), [column.name for column in self.plan.key]
+                values = [frame[:, place][row] for place, _ in enumerate(key)]
                 raise InputError(
                     f"Column {column.name} ({column.source_type}) has a time finer than a microsecond, "
-                    f"where {key} is {frame[:, 0][row]!r}.",
+                    f"where {show_row(key, values)}.",
                     why="Shards hold microseconds, and nothing is rounded.",
                     fix="Write the column in microseconds. Nothing was exported.",
                 )

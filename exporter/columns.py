@@ -1,4 +1,4 @@
-"""Which columns an export carries and how: key, time, then the configured ones, each exact or refused by name.
+"""Which columns an export carries and how: the key's, time, then the configured ones, each exact or refused by name.
 
 Decided from the catalogue alone, before a row is read.
 """
@@ -6,7 +6,7 @@ Decided from the catalogue alone, before a row is read.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -47,22 +47,26 @@ class ColumnPlan:
 
 @dataclass(frozen=True, slots=True)
 class ReadPlan:
-    """All columns in file order, how each is selected, and the name of the shard function."""
+    """All columns in file order, how each is selected, and the name of the shard function.
+
+    Before the column of `time_index` (from 0), the time, stand the key's.
+    """
 
     columns: tuple[ColumnPlan, ...]
     select: tuple[Carried, ...]
     time_kind: TimeKind
     shard_function: str
+    time_index: int
 
     @property
-    def key(self) -> ColumnPlan:
-        """The column that decides a row's shard."""
-        return self.columns[0]
+    def key(self) -> tuple[ColumnPlan, ...]:
+        """The columns that decide a row's shard."""
+        return self.columns[: self.time_index]
 
     @property
     def time(self) -> ColumnPlan:
         """The column that decides a row's day."""
-        return self.columns[1]
+        return self.columns[self.time_index]
 
     def schema(self) -> pl.Schema:
         """Return the shards' schema."""
@@ -75,26 +79,25 @@ class ReadPlan:
 
 def plan_columns(source: SourceConfig, found: Mapping[str, SourceColumn]) -> ReadPlan:
     """Return how each column is carried; InputError that names the first column that can't be."""
-    names = (source.key, source.time, *source.columns)
-    _check_once(names)
-    described = [_find(name, found, source) for name in names]
-    key, time, *carried = described
-    select = (
-        _carried(key),
-        Carried(INSTANT, Wire.NATIVE, _time_select(time)),
-        *(_carried(column) for column in carried),
-    )
+    _check_once((*source.key_columns, source.time, *source.columns))
+    key = [_find(name, found, source) for name in source.key_columns]
+    time = _find(source.time, found, source)
+    carried = [_find(name, found, source) for name in source.columns]
+    of_key = [_carried(column) for column in key]
+    of_time = Carried(INSTANT, Wire.NATIVE, _time_select(time))
+    of_carried = [_carried(column) for column in carried]
     for column in carried:
         _check_float(column, source)
     return ReadPlan(
         columns=(
-            _plan(key, select[0], conserved=False, may_be_null=False),
-            _plan(time, select[1], conserved=False, may_be_null=False),
-            *(_plan_value(column, how, source) for column, how in zip(carried, select[2:], strict=True)),
+            *(_plan(column, how, conserved=False, may_be_null=False) for column, how in zip(key, of_key, strict=True)),
+            _plan(time, of_time, conserved=False, may_be_null=False),
+            *(_plan_value(column, how, source) for column, how in zip(carried, of_carried, strict=True)),
         ),
-        select=select,
+        select=(*of_key, of_time, *of_carried),
         time_kind=_time_kind(time),
         shard_function=_shard_function(key),
+        time_index=len(key),
     )
 
 
@@ -154,14 +157,15 @@ def _time_kind(time: SourceColumn) -> TimeKind:
     )
 
 
-def _shard_function(key: SourceColumn) -> str:
-    if key.folding is not None:
-        raise InputError(
-            f"Key {key.name} has the collation {key.folding}.",
-            why="Under it the database takes different texts for one key; in shards they would be different keys.",
-            fix='Read a view or a column with a binary collation, for example COLLATE utf8mb4_bin, BINARY or "C".',
-        )
-    return choose_function(_carried(key).dtype)
+def _shard_function(key: Sequence[SourceColumn]) -> str:
+    for column in key:
+        if column.folding is not None:
+            raise InputError(
+                f"Key {column.name} has the collation {column.folding}.",
+                why="Under it the database takes different texts for one key; in shards they would be different keys.",
+                fix='Read a view or a column with a binary collation, for example COLLATE utf8mb4_bin, BINARY or "C".',
+            )
+    return choose_function(*(_carried(column).dtype for column in key))
 
 
 def _plan_value(column: SourceColumn, carried: Carried, source: SourceConfig) -> ColumnPlan:

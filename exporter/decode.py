@@ -63,13 +63,15 @@ class Decoder:
     def _fault(
         self, raw: pl.DataFrame, row: int | None, column: ColumnPlan, what: str, *, fix: str = _FIX
     ) -> InputError:
-        index = 1 if column == self.plan.key else 0
-        named_by = self.plan.columns[index].name
+        named_by = [i for i, key in enumerate(self.plan.key) if key != column] or [self.plan.time_index]
         return InputError(
-            f"Column {column.name} ({column.source_type}) {what}, where {named_by} is {_show(raw[:, index][row])}.",
+            f"Column {column.name} ({column.source_type}) {what}, where {self._name_row(raw, row, named_by)}.",
             why="It can't be carried exactly, and rows are never dropped or changed silently.",
             fix=fix,
         )
+
+    def _name_row(self, frame: pl.DataFrame, row: int | None, columns: Iterable[int]) -> str:
+        return " and ".join(f"{self.plan.columns[i].name} is {_show(frame[:, i][row])}" for i in columns)
 
     def _keep_window(self, frame: pl.DataFrame) -> pl.DataFrame:
         time = frame[self.plan.time.name]
@@ -80,8 +82,8 @@ class Decoder:
             return frame.filter(inside)
         row = (~inside).arg_max()
         raise IntegrityError(
-            f"The database returned a row outside the day's window, where {self.plan.key.name} is "
-            f"{_show(frame[:, 0][row])}.",
+            f"The database returned a row outside the day's window, where "
+            f"{self._name_row(frame, row, range(self.plan.time_index))}.",
             why=f"Its time is {time[row]}; the window is {self.window.start} to {self.window.end}.",
             fix="Please report this with the type of the time column; nothing was exported.",
         )

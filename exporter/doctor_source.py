@@ -88,7 +88,7 @@ def _clock(before: datetime, database: datetime, after: datetime) -> Finding:
 def _examine_index(question: DayQuestion, read: PlannedRead, table: OpenTable, source: Source) -> Iterator[Finding]:
     """An EXPLAIN needs the same right as the read."""
     try:
-        explained = explain(table, question.table(), read.columns[1], read.statement, dialect=source.dialect)
+        explained = explain(table, question.table(), read.time, read.statement, dialect=source.dialect)
         if explained is None:
             table.fetch(f"SELECT 1 FROM {read.statement.table} WHERE 1 = 0")  # noqa: S608 - quoted by the dialect
     except PenstockError as error:
@@ -106,15 +106,15 @@ def _examine_index(question: DayQuestion, read: PlannedRead, table: OpenTable, s
         bound = "export.allow_full_scan is set" if scan is not None else f"it is below {SMALL_TABLE_ROWS:,} rows"
         yield warn(
             "source index",
-            f"No index begins with {read.columns[1].name}: each day reads all of {needed[0].table}; {bound}.",
-            plan_index(needed[0], question.table(), read.columns[1], read.statement.table, source.dialect),
+            f"No index begins with {read.time.name}: each day reads all of {needed[0].table}; {bound}.",
+            plan_index(needed[0], question.table(), read.time, read.statement.table, source.dialect),
         )
     else:
         yield well("source index", "; ".join(explained.steps[:2]) or "none is needed")
 
 
 def _examine_zone(pipeline: Pipeline, read: PlannedRead, table: OpenTable, source: Source) -> Iterator[Finding]:
-    config, time = pipeline.source, read.columns[1]
+    config, time = pipeline.source, read.time
     days = f"days of {config.timezone}"
     if time.time is not TimeKind.NAIVE:
         yield well("source time", f"{time.name} is {_MEANING[read.plan.time_kind]}; {days}")

@@ -20,7 +20,10 @@ BATCH_ROWS = 20_000
 
 def wire_types(statement: Statement) -> list[pl.DataType]:
     """Return the polars types in which the statement's columns travel."""
-    return [_time_type(statement) if i == 1 else _wire_type(carried) for i, carried in enumerate(statement.select)]
+    return [
+        _time_type(statement) if i == statement.time_index else _wire_type(carried)
+        for i, carried in enumerate(statement.select)
+    ]
 
 
 def frames_of(batches: Iterable[Sequence[Sequence[Any]]], statement: Statement) -> Iterator[pl.DataFrame]:

@@ -19,7 +19,7 @@ _MYSQL_NAME_CHARACTERS = 64
 
 def check_full_scan(question: DayQuestion, read: PlannedRead, table: OpenTable, dialect: str) -> Explained | None:
     """Return the plan of the read; InputError, with the index to create, unless `export.allow_full_scan` is set."""
-    explained = explain(table, question.table(), read.columns[1], read.statement, dialect=dialect)
+    explained = explain(table, question.table(), read.time, read.statement, dialect=dialect)
     scan = find_full_scan(explained)
     if scan is not None and not question.pipeline.export.allow_full_scan:
         raise refuse_full_scan(scan, question.table(), read, dialect)
@@ -35,7 +35,7 @@ def find_full_scan(explained: Explained | None) -> WholeScan | None:
 
 def refuse_full_scan(scan: WholeScan, name: TableName, read: PlannedRead, dialect: str) -> InputError:
     """Return what to say."""
-    time = read.columns[1]
+    time = read.time
     behind = "" if scan.table == name.table else f", which {name} is read from"
     return InputError(
         f"Finding one day would scan the whole table {scan.table}{behind}: some {scan.rows:,} rows.",

@@ -83,12 +83,12 @@ class MysqlTable:
 
     def probes(self, statement: Statement, columns: Sequence[SourceColumn]) -> Sequence[Probe]:
         """Look for zero dates in the time column: they lie before every window."""
-        key, time, *_ = columns
+        time = columns[statement.time_index]
         if time.time is TimeKind.UNIX_SECONDS:
             return ()
         first = "DATE'0001-01-01'" if time.time is TimeKind.DATE else "TIMESTAMP'0001-01-01 00:00:00'"
         zero = f"{time.quoted} < {first}"
-        return [plan_probe(statement, key, zero, f"Column {time.name} is a date with zeros, such as 0000-00-00")]
+        return [plan_probe(statement, columns, zero, f"Column {time.name} is a date with zeros, such as 0000-00-00")]
 
     def estimate(self, statement: Statement) -> Estimate:
         """Return what the optimizer expects to find by the time column.

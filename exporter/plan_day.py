@@ -92,7 +92,7 @@ def _plan_statement(
         check_drift(contract, question, read, source.dialect)
     except InputError as error:
         plan.refused.append(error)
-    explained = explain(table, question.table(), read.columns[1], read.statement, dialect=source.dialect)
+    explained = explain(table, question.table(), read.time, read.statement, dialect=source.dialect)
     if explained is not None:
         plan.explain, plan.partitions = explained.steps, explained.partitions
     scan = find_full_scan(explained)

@@ -52,8 +52,9 @@ def describe_planned(source: SourceConfig, found: Mapping[str, SourceColumn]) ->
 
 
 def _planned(source: SourceConfig, found: Mapping[str, SourceColumn]) -> Iterator[PlannedColumn]:
-    for name in (source.key, source.time, *source.columns):
-        part = {source.key: "key", source.time: "time"}.get(name, "carried")
+    parts = dict.fromkeys(source.key_columns, "key") | {source.time: "time"}
+    for name in (*parts, *source.columns):
+        part = parts.get(name, "carried")
         column = found.get(name)
         if column is None:
             yield PlannedColumn(name, part, "", "", conserved=False, refused="there is no such column")

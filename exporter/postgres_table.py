@@ -84,10 +84,11 @@ class PostgresTable:
 
     def probes(self, statement: Statement, columns: Sequence[SourceColumn]) -> Sequence[Probe]:
         """Look for infinite times: they lie in no window."""
-        if columns[1].time is TimeKind.DATE or columns[1].carried is None:
+        time = columns[statement.time_index]
+        if time.time is TimeKind.DATE or time.carried is None:
             return ()
-        infinite = f"{columns[1].quoted} IN ('infinity', '-infinity')"
-        return [plan_probe(statement, columns[0], infinite, f"Column {columns[1].name} is infinite")]
+        infinite = f"{time.quoted} IN ('infinity', '-infinity')"
+        return [plan_probe(statement, columns, infinite, f"Column {time.name} is infinite")]
 
     def estimate(self, statement: Statement) -> Estimate:
         """Return what the planner expects."""

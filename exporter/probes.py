@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from exporter.question import PlannedRead
 from exporter.source import OpenTable, Probe, SourceColumn, Statement
 from staging.errors import InputError
+from staging.key import show_row
 
 
 def run_probes(read: PlannedRead, table: OpenTable) -> None:
     """Raise InputError if the table holds a row whose time says nothing, or what the database's adapter knows."""
-    key, time, *_ = read.columns
+    time = read.time
     probes = [*table.probes(read.statement, read.columns)]
     if time.nullable:
-        probes.insert(0, plan_probe(read.statement, key, f"{time.quoted} IS NULL", f"Column {time.name} is NULL"))
+        probes.insert(
+            0, plan_probe(read.statement, read.columns, f"{time.quoted} IS NULL", f"Column {time.name} is NULL")
+        )
     for probe in probes:
         if rows := table.fetch(probe.sql):
             raise InputError(
@@ -22,8 +27,13 @@ def run_probes(read: PlannedRead, table: OpenTable) -> None:
             )
 
 
-def plan_probe(statement: Statement, key: SourceColumn, condition: str, what: str) -> Probe:
-    """Return a statement that gives the key of one row under this condition and the pipeline's own."""
+def plan_probe(statement: Statement, columns: Sequence[SourceColumn], condition: str, what: str) -> Probe:
+    """Return a statement that gives the key of one row under this condition and the pipeline's own.
+
+    `columns` stand as in the statement.
+    """
     both = f"{condition} AND ({statement.where})" if statement.where else condition
-    sql = f"SELECT {statement.select[0].select} FROM {statement.table} WHERE {both} LIMIT 1"  # noqa: S608 - quoted by the dialect
-    return Probe(sql, lambda row: f"{what}, where {key.name} is {row[0]!r}.")
+    key = [column.name for column in columns[: statement.time_index]]
+    selected = ", ".join(carried.select for carried in statement.select[: statement.time_index])
+    sql = f"SELECT {selected} FROM {statement.table} WHERE {both} LIMIT 1"  # noqa: S608 - quoted by the dialect
+    return Probe(sql, lambda row: f"{what}, where {show_row(key, row)}.")

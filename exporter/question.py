@@ -39,6 +39,11 @@ class PlannedRead:
     table_columns: tuple[str, ...]
     """All columns of the table, sorted."""
 
+    @property
+    def time(self) -> SourceColumn:
+        """The column that decides a row's day."""
+        return self.columns[self.statement.time_index]
+
 
 def plan_read(question: DayQuestion, table: OpenTable, dialect: str) -> PlannedRead:
     """Return the statement; InputError for what can't be carried exactly. Reads the catalogue, and no row."""
@@ -51,10 +56,11 @@ def plan_read(question: DayQuestion, table: OpenTable, dialect: str) -> PlannedR
     statement = Statement(
         select=plan.select,
         table=table.table_sql,
-        time=columns[1].quoted,
+        time=columns[plan.time_index].quoted,
         low=low,
         high=high,
         where=where,
         literal=table.literal,
+        time_index=plan.time_index,
     )
     return PlannedRead(plan, columns, statement, tuple(sorted(found)))

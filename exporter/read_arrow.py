@@ -104,7 +104,9 @@ def plan_arrow_read(question: DayQuestion, rows: ArrowRows) -> PlannedRead:
     found, source = rows.describe(), question.pipeline.source
     plan = plan_columns(source, found)
     low, high = plan_bounds(plan.time_kind, question.window, question.names.day, load_zone(source.column_timezone))
-    statement = Statement(plan.select, rows.place, source.time, low, high, where=None, literal=str)
+    statement = Statement(
+        plan.select, rows.place, source.time, low, high, where=None, literal=str, time_index=plan.time_index
+    )
     return PlannedRead(plan, tuple(found[column.name] for column in plan.columns), statement, tuple(sorted(found)))
 
 

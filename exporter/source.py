@@ -96,7 +96,8 @@ Bound = datetime | date | str | int
 class Statement:
     """The one SELECT of an export: columns are called c0, c1 … in the order of the shard's.
 
-    `low` is inclusive, `high` exclusive; `literal` writes a bound as the dialect wants it.
+    `low` is inclusive, `high` exclusive; `literal` writes a bound as the dialect wants it. Before the column of
+    `time_index` (from 0), the time, stand the key's.
     """
 
     select: tuple[Carried, ...]
@@ -106,6 +107,7 @@ class Statement:
     high: Bound
     where: str | None
     literal: Callable[[Bound], str]
+    time_index: int = 1
 
     def text(self, low: Bound | None = None, high: Bound | None = None) -> str:
         """Return the SQL, for the whole window or for a part of it."""
@@ -174,7 +176,7 @@ class OpenTable(Protocol):
     def probes(self, statement: Statement, columns: Sequence[SourceColumn]) -> Sequence[Probe]:
         """Return this database's own checks for rows that a window can't see or a statement would change.
 
-        `columns` stand as in the statement: key, time, then the others.
+        `columns` stand as in the statement: the key's, time, then the others.
         """
         ...
 

@@ -31,6 +31,7 @@ from exporter.sliced_source import Slices, refuse_slices
 from exporter.source import Bound, Estimate, Probe, SourceColumn, Statement, TableName, TimeKind, Wire
 from exporter.sqlite_types import Declared, read_declared
 from staging.errors import InputError, PenstockError, UnavailableError
+from staging.key import show_row
 
 _BUSY_SECONDS = 5
 _BATCH_ROWS = 65_536
@@ -190,17 +191,21 @@ class SqliteSnapshot:
 
     def probes(self, statement: Statement, columns: Sequence[SourceColumn]) -> Sequence[Probe]:
         """Look for times that no comparison finds, and for values that are stored otherwise than declared."""
-        key, time, *_ = columns
+        time = columns[statement.time_index]
         found = [self._misplaced(statement, columns)]
         if time.time in (TimeKind.ISO_TEXT, TimeKind.DATE):
             # Every number sorts before every text, every blob behind.
             other = f"({time.quoted} < '' OR {time.quoted} >= x'')"
-            found.append(plan_probe(statement, key, other, f"Column {time.name} holds something else than text"))
+            found.append(plan_probe(statement, columns, other, f"Column {time.name} holds something else than text"))
         elif time.time is TimeKind.UNIX_SECONDS:
             other = f"{time.quoted} >= ''"
-            found.append(plan_probe(statement, key, other, f"Column {time.name} holds something else than a number"))
+            found.append(
+                plan_probe(statement, columns, other, f"Column {time.name} holds something else than a number")
+            )
         if time.time is TimeKind.ISO_TEXT and isinstance(statement.low, str) and isinstance(statement.high, str):
-            found.append(plan_probe(statement, key, _with_offset(time.quoted, statement), _OFFSET.format(time.name)))
+            found.append(
+                plan_probe(statement, columns, _with_offset(time.quoted, statement), _OFFSET.format(time.name))
+            )
         return found
 
     def _misplaced(self, statement: Statement, columns: Sequence[SourceColumn]) -> Probe:
@@ -210,17 +215,20 @@ class SqliteSnapshot:
             for column in columns
         )
         shown = ", ".join(f"typeof({column.quoted}), substr(quote({column.quoted}), 1, 60)" for column in columns)
+        key = columns[: statement.time_index]
         sql = (
-            f"SELECT {columns[0].quoted}, {shown} FROM {statement.table} "  # noqa: S608 - quoted by the dialect
+            f"SELECT {', '.join(column.quoted for column in key)}, {shown} "  # noqa: S608 - quoted by the dialect
+            f"FROM {statement.table} "
             f"WHERE {statement.condition()} AND ({wrong}) LIMIT 1"
         )
 
         def tell(row: tuple[object, ...]) -> str:
-            kinds = zip(columns, row[1::2], row[2::2], strict=True)
+            of_key, others = row[: len(key)], row[len(key) :]
+            kinds = zip(columns, others[::2], others[1::2], strict=True)
             column, kind, value = next(each for each in kinds if each[1] not in (*storage[each[0].name], "null"))
             return (
                 f"Column {column.name} ({column.source_type}) holds {kind} {value}, "
-                f"where {columns[0].name} is {row[0]!r}."
+                f"where {show_row([column.name for column in key], of_key)}."
             )
 
         return Probe(sql, tell)
@@ -268,7 +276,7 @@ def _with_offset(time: str, statement: Statement) -> str:
 def _example(statement: Statement, index: int) -> str:
     """Return a value of the type in which a column travels."""
     wire, dtype = statement.select[index].wire, statement.select[index].dtype
-    if index == 1:
+    if index == statement.time_index:
         return "0" if isinstance(statement.low, int) else "''"
     if wire is Wire.BOOLEAN_INTEGER or dtype.is_integer():
         return "0"

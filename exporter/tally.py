@@ -9,6 +9,7 @@ import polars as pl
 
 from exporter.columns import ReadPlan
 from staging.control_sums import format_minor_units, scale_of
+from staging.key import Key, spell_key
 from staging.sharding import shard_of
 
 _COMPACT_ROWS = 50_000
@@ -19,8 +20,8 @@ class ShardTally:
     """What one shard must hold. `sums` are in minor units."""
 
     rows: int
-    min_key: str
-    max_key: str
+    min_key: Key
+    max_key: Key
     sums: dict[str, int]
 
 
@@ -31,9 +32,11 @@ class Tally:
         self._plan = plan
         names = {column.name for column in plan.columns}
         self.shard_column = next(name for name in _free_names() if name not in names)
-        self._shard = shard_of(plan.key.name, plan.key.dtype, shards).alias(self.shard_column)
+        self._shard = shard_of({key.name: key.dtype for key in plan.key}, shards).alias(self.shard_column)
         # Positions instead of names, so that no column's name can clash with a figure's.
         self._sums = [f"{_SUM}{i}" for i, _ in enumerate(plan.conserved())]
+        self._least = [f"{_MIN}{i}" for i, _ in enumerate(plan.key)]
+        self._greatest = [f"{_MAX}{i}" for i, _ in enumerate(plan.key)]
         self._counts: list[pl.DataFrame] = []
         self.rows = 0
 
@@ -43,11 +46,11 @@ class Tally:
 
     def count(self, frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
         """Give each frame with its shards, after having counted it."""
-        key = pl.col(self._plan.key.name)
+        key = self._plan.key
         figures = [
             pl.len().cast(pl.Int64).alias(_ROWS),
-            key.min().alias(_MIN),
-            key.max().alias(_MAX),
+            *(pl.col(column.name).min().alias(name) for name, column in zip(self._least, key, strict=True)),
+            *(pl.col(column.name).max().alias(name) for name, column in zip(self._greatest, key, strict=True)),
             *(
                 pl.col(column.name).to_physical().cast(pl.Int128).sum().alias(name)
                 for name, column in zip(self._sums, self._plan.conserved(), strict=True)
@@ -68,8 +71,8 @@ class Tally:
         return {
             row[_SHARD]: ShardTally(
                 rows=row[_ROWS],
-                min_key=format_key(row[_MIN]),
-                max_key=format_key(row[_MAX]),
+                min_key=spell_key([format_key(row[name]) for name in self._least]),
+                max_key=spell_key([format_key(row[name]) for name in self._greatest]),
                 sums={c.name: int(row[name]) for name, c in zip(self._sums, self._plan.conserved(), strict=True)},
             )
             for row in self._merged().iter_rows(named=True)
@@ -79,7 +82,12 @@ class Tally:
         return (
             pl.concat(self._counts)
             .group_by(_SHARD)
-            .agg(pl.col(_ROWS).sum(), pl.col(_MIN).min(), pl.col(_MAX).max(), *(pl.col(n).sum() for n in self._sums))
+            .agg(
+                pl.col(_ROWS).sum(),
+                *(pl.col(name).min() for name in self._least),
+                *(pl.col(name).max() for name in self._greatest),
+                *(pl.col(name).sum() for name in self._sums),
+            )
         )
 
 
@@ -87,7 +95,7 @@ _SHARD, _ROWS, _MIN, _MAX, _SUM = "shard", "rows", "min", "max", "sum"
 
 
 def format_key(key: object) -> str:
-    """Return a key as the manifest spells it: text as it is, numbers in digits, bytes in hex."""
+    """Return a column of a key as the manifest spells it: text as it is, numbers in digits, bytes in hex."""
     return key.hex() if isinstance(key, bytes) else str(key)
 
 

@@ -5,7 +5,7 @@ The exporter's own totals and those of its shards are compared when the manifest
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import polars as pl
 
@@ -31,9 +31,10 @@ def check_declared_sums(inputs: RunInputs) -> None:
     raise_if_any(faults, "What the exporter read and what the tasks processed do not agree.")
 
 
-def sum_columns(schema: pl.Schema, key: str) -> list[str]:
-    """Return the columns that can be added up exactly: all numbers but floats, and not the key."""
-    return [name for name, dtype in schema.items() if name != key and kind_of(dtype) in (Kind.INTEGER, Kind.DECIMAL)]
+def sum_columns(schema: pl.Schema, key: Sequence[str]) -> list[str]:
+    """Return the columns that can be added up exactly: all numbers but floats, and not the key's."""
+    numbers = (Kind.INTEGER, Kind.DECIMAL)
+    return [name for name, dtype in schema.items() if name not in key and kind_of(dtype) in numbers]
 
 
 def add_up(column: pl.Series) -> int:

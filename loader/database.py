@@ -48,7 +48,7 @@ class Database(ABC):
         """Return what the catalogue says of a table (`schema` None: where the connection looks first), or None."""
 
     @abstractmethod
-    def create_staged(self, target: Table, key: Column, values: Sequence[Column]) -> Staged:
+    def create_staged(self, target: Table, key: Sequence[Column], values: Sequence[Column]) -> Staged:
         """Create the empty temporary table, with the target's own column types; an older one is dropped."""
 
     @abstractmethod

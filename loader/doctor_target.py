@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import polars as pl
 
@@ -17,17 +17,19 @@ from staging.finding import Finding, fault, warn, well
 _INIT = "penstock init creates it."
 
 
-def examine_target(pipeline: Pipeline, schema: pl.Schema | None) -> Iterator[Finding]:
-    """Give the findings as they come. `schema` is the transform's output, key first; None where it is not known."""
+def examine_target(pipeline: Pipeline, schema: pl.Schema | None, key: Sequence[str]) -> Iterator[Finding]:
+    """Give the findings as they come. `schema` and `key` are the transform's output; None where not known."""
     try:
         with open_database(pipeline) as database:
             yield well("target", f"{database.name} answers")
-            yield from _examine_tables(pipeline, database, schema)
+            yield from _examine_tables(pipeline, database, schema, key)
     except PenstockError as error:
         yield fault("target", error)
 
 
-def _examine_tables(pipeline: Pipeline, database: Database, schema: pl.Schema | None) -> Iterator[Finding]:
+def _examine_tables(
+    pipeline: Pipeline, database: Database, schema: pl.Schema | None, key: Sequence[str]
+) -> Iterator[Finding]:
     missing = list(_missing(pipeline, database))
     for name, absent in missing:
         yield fault(name, InputError(f"There is no table {absent}.", fix=_INIT))
@@ -40,7 +42,8 @@ def _examine_tables(pipeline: Pipeline, database: Database, schema: pl.Schema | 
             fix = "Mend what is said of source and transform, and look again."
             yield warn("target fit", "Not looked at: what the transform returns is not known.", fix)
             return
-        check_target(database, pipeline, schema)
+        key_first = pl.Schema({name: schema[name] for name in (*key, *schema)})
+        check_target(database, pipeline, key_first, key)
         yield well("target fit", "the transform's columns fit, the key is unique, and all writes are allowed")
     except PenstockError as error:
         yield fault("target fit", error)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import polars as pl
 
 from loader.database import Database
@@ -11,14 +13,15 @@ from loader.sql_text import DAY
 from loader.table import kind_of
 from staging.config import Pipeline
 from staging.errors import InputError
+from staging.key import show_key
 from staging.open_store import open_store
 
 
-def init_target(pipeline: Pipeline, schema: pl.Schema, key: str, *, apply: bool) -> list[str]:
+def init_target(pipeline: Pipeline, schema: pl.Schema, key: Sequence[str], *, apply: bool) -> list[str]:
     """Return the DDL that was run (`apply`) or would be; empty when both tables are there.
 
-    `schema` is the transform's output and `key` its key column; the target gets these columns and `day`, with
-    the primary key (day, key). Raises InputError where the database refuses, UnavailableError where it is away.
+    `schema` is the transform's output and `key` its key columns; the target gets these columns and `day`, with
+    the primary key (day, key …). Raises InputError where the database refuses, UnavailableError where it is away.
     A target of Parquet files needs nothing but its bucket or folder.
     """
     _check_schema(schema, key)
@@ -34,19 +37,20 @@ def init_target(pipeline: Pipeline, schema: pl.Schema, key: str, *, apply: bool)
 
 
 def create_target_statement(
-    database: Database, schema_name: str | None, table: str, schema: pl.Schema, key: str
+    database: Database, schema_name: str | None, table: str, schema: pl.Schema, key: Sequence[str]
 ) -> str:
     """Return the DDL: key, day, then the other columns in the output's order."""
     sql = database.sql
-    types = {name: sql.type_of(dtype, is_key=name == key) for name, dtype in schema.items()}
-    columns = [f"{sql.quote(key)} {types[key]} NOT NULL", f"{sql.quote(DAY)} {sql.ledger_types()['day']} NOT NULL"]
-    columns += [f"{sql.quote(name)} {types[name]}" for name in schema if name != key]
+    types = {name: sql.type_of(dtype, is_key=name in key) for name, dtype in schema.items()}
+    columns = [f"{sql.quote(name)} {types[name]} NOT NULL" for name in key]
+    columns.append(f"{sql.quote(DAY)} {sql.ledger_types()['day']} NOT NULL")
+    columns += [f"{sql.quote(name)} {types[name]}" for name in schema if name not in key]
     name = sql.qualified(schema_name, table) if schema_name else sql.quote(table)
-    primary = f"PRIMARY KEY ({sql.quote(DAY)}, {sql.quote(key)})"
+    primary = f"PRIMARY KEY ({', '.join(sql.quote(name) for name in (DAY, *key))})"
     return f"CREATE TABLE {name} ({', '.join(columns)}, {primary}){sql.table_options()}"
 
 
-def _missing(database: Database, pipeline: Pipeline, schema: pl.Schema, key: str) -> list[str]:
+def _missing(database: Database, pipeline: Pipeline, schema: pl.Schema, key: Sequence[str]) -> list[str]:
     schema_name, table = pipeline.target.table_parts()
     found = database.find_table(schema_name, table)
     statements = [] if found else [create_target_statement(database, schema_name, table, schema, key)]
@@ -57,11 +61,11 @@ def _missing(database: Database, pipeline: Pipeline, schema: pl.Schema, key: str
     return statements
 
 
-def _check_schema(schema: pl.Schema, key: str) -> None:
-    if key not in schema or DAY in (name.casefold() for name in schema):
+def _check_schema(schema: pl.Schema, key: Sequence[str]) -> None:
+    if not set(key) <= schema.keys() or DAY in (name.casefold() for name in schema):
         raise InputError(
             f"The output can't become a table: it has {', '.join(schema)}.",
-            why=f"It needs the key {key} and no column {DAY}, which the loader fills.",
+            why=f"It needs the key {show_key(key)} and no column {DAY}, which the loader fills.",
             fix="Rename the column in the transform.",
         )
     for name, dtype in schema.items():

@@ -45,7 +45,7 @@ class Load:
 def load_once(database: Database, load: Load, attempts: Attempts) -> Outcome:
     """Load the day on this connection; ConnectionLostError asks for another one."""
     with interrupting(database, load.cancel):
-        target = check_target(database, load.pipeline, load.inputs.schema)
+        target = check_target(database, load.pipeline, load.inputs.schema, load.inputs.key)
         if load.unresolved is None:
             found = read_ledger_row(database, target.ledger, target.table, load.inputs.names.day)
         else:

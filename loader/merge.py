@@ -38,19 +38,23 @@ def merge_parts(
 
 
 def _plan_pieces(inputs: RunInputs, piece_rows: int) -> int:
-    """Return how many: the same run gives the same. A key of a type that has no stable hash is merged in one."""
+    """Return how many: the same run gives the same. A key with a type that has no stable hash is merged in one."""
     try:
-        choose_function(inputs.schema[inputs.key])
+        choose_function(*_key_types(inputs).values())
     except InputError:
         return 1
     return max(1, -(-inputs.rows // piece_rows))
+
+
+def _key_types(inputs: RunInputs) -> dict[str, pl.DataType]:
+    return {column: inputs.schema[column] for column in inputs.key}
 
 
 def _spill(part: pl.DataFrame, inputs: RunInputs, pieces: int, folder: Path, number: int) -> None:
     if pieces == 1:
         part.write_parquet(folder / f"0-{number}.parquet", compression="lz4")
         return
-    piece = shard_of(inputs.key, inputs.schema[inputs.key], pieces)
+    piece = shard_of(_key_types(inputs), pieces)
     for (which,), rows in part.group_by(piece.alias("penstock piece")):
         rows.write_parquet(folder / f"{which}-{number}.parquet", compression="lz4")
 

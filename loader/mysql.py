@@ -95,13 +95,13 @@ class MysqlDatabase(Database):
             )
         return find_table(self.query, schema, name)
 
-    def create_staged(self, target: Table, key: Column, values: Sequence[Column]) -> Staged:
+    def create_staged(self, target: Table, key: Sequence[Column], values: Sequence[Column]) -> Staged:
         """Create the temporary table by asking for no row of the target; its primary key makes the joins quick."""
-        staged = Staged(self.sql.qualified(target.schema, _STAGED), target, key, tuple(values))
+        staged = Staged(self.sql.qualified(target.schema, _STAGED), target, tuple(key), tuple(values))
         names = ", ".join(self.sql.quote(column.name) for column in staged.columns)
         self.execute(f"DROP TEMPORARY TABLE IF EXISTS {staged.name}")
         self.execute(
-            f"CREATE TEMPORARY TABLE {staged.name} (PRIMARY KEY ({self.sql.quote(key.name)})) ENGINE=InnoDB"
+            f"CREATE TEMPORARY TABLE {staged.name} (PRIMARY KEY ({self.sql.key_list(staged)})) ENGINE=InnoDB"
             f" AS SELECT {names} FROM {self.sql.of(target)} WHERE 1 = 0"
         )
         return staged

@@ -81,17 +81,15 @@ class MysqlSql(SqlText):
 
     def delete_vanished(self, staged: Staged, day: date) -> str:
         """Return a DELETE by outer join: each table stands in it once, as temporary ones must."""
-        key = self.quote(staged.key.name)
         return (
-            f"DELETE t FROM {self.of(staged.target)} AS t LEFT JOIN {staged.name} AS s ON s.{key} = t.{key}"
-            f"{self.of_day(day, 't.')} AND s.{key} IS NULL"
+            f"DELETE t FROM {self.of(staged.target)} AS t LEFT JOIN {staged.name} AS s ON {self.same_key(staged)}"
+            f"{self.of_day(day, 't.')} AND s.{self.quote(staged.key[0].name)} IS NULL"
         )
 
     def update_changed(self, staged: Staged, day: date) -> str:
         """Return an UPDATE by join."""
-        key = self.quote(staged.key.name)
         return (
-            f"UPDATE {self.of(staged.target)} AS t JOIN {staged.name} AS s ON s.{key} = t.{key}"
+            f"UPDATE {self.of(staged.target)} AS t JOIN {staged.name} AS s ON {self.same_key(staged)}"
             f" SET {self.assignments(staged)}{self.of_day(day, 't.')} AND ({self.any_differ(staged)})"
         )
 
@@ -102,10 +100,9 @@ class MysqlSql(SqlText):
 
     def without_target(self, staged: Staged, day: date) -> str:
         """Return an outer join that keeps the staged rows whose key the day lacks."""
-        key = self.quote(staged.key.name)
         return (
-            f"LEFT JOIN {self.of(staged.target)} AS t ON t.{self.quote(DAY)} = {self.day(day)} AND t.{key} = s.{key}"
-            f" WHERE t.{key} IS NULL"
+            f"LEFT JOIN {self.of(staged.target)} AS t ON t.{self.quote(DAY)} = {self.day(day)}"
+            f" AND {self.same_key(staged)} WHERE t.{self.quote(staged.key[0].name)} IS NULL"
         )
 
     def add_row_unless_there(self, table: str, names: Sequence[str], key: Sequence[str]) -> str:

@@ -28,6 +28,7 @@ from loader.refusals import Standing, check_may_load
 from loader.stage_parts import PartReader, read_content
 from staging.dtypes import format_dtype
 from staging.errors import GenerationChangedError, HeldError, IntegrityError, ObjectExistsError
+from staging.key import spell_key
 from staging.manifest import ShardFile
 from staging.open_store import open_store
 from staging.parquet_object import ParquetObject
@@ -168,7 +169,7 @@ def _describe(ours: LedgerRow, load: Load, parts: tuple[ShardFile, ...]) -> Targ
         as_of=ours.as_of,
         window_start=ours.window_start,
         window_end=ours.window_end,
-        key=inputs.key,
+        key=spell_key(inputs.key),
         columns={name: format_dtype(dtype) for name, dtype in inputs.schema.items()},
         rows=ours.loaded_rows,
         totals=ours.totals,

@@ -37,10 +37,10 @@ def fetch_objects(store: Store, files: Sequence[ShardFile], cancel: Cancel) -> I
             paths[number].unlink()
 
 
-def read_part(file: ShardFile, path: Path, schema: pl.Schema) -> pl.DataFrame:
-    """Return the rows of a fetched part, columns as in `schema`, the key first.
+def read_part(file: ShardFile, path: Path, schema: pl.Schema, key: Sequence[str]) -> pl.DataFrame:
+    """Return the rows of a fetched part, columns as in `schema`.
 
-    IntegrityError when columns or types are not as promised, or a key is NULL.
+    IntegrityError when columns or types are not as promised, or a column of the key is NULL.
     """
     try:
         rows = pl.read_parquet(path, glob=False)
@@ -55,9 +55,9 @@ def read_part(file: ShardFile, path: Path, schema: pl.Schema) -> pl.DataFrame:
             fix="Nothing was loaded. A person must look.",
         )
     rows = rows.select(list(schema))
-    if rows.to_series(0).null_count():
+    if missing := [column for column in key if rows.get_column(column).null_count()]:
         raise IntegrityError(
-            f"{file.name} has rows without a key.", why=f"{rows.columns[0]} is NULL.", fix="Look at the transform."
+            f"{file.name} has rows without a key.", why=f"{missing[0]} is NULL.", fix="Look at the transform."
         )
     return rows
 

@@ -84,9 +84,9 @@ class PostgresDatabase(Database):
         """Return what the catalogue says of a table, or None."""
         return find_table(self.query, schema, name)
 
-    def create_staged(self, target: Table, key: Column, values: Sequence[Column]) -> Staged:
+    def create_staged(self, target: Table, key: Sequence[Column], values: Sequence[Column]) -> Staged:
         """Create the temporary table by asking for no row of the target."""
-        staged = Staged(self.sql.qualified("pg_temp", _STAGED), target, key, tuple(values))
+        staged = Staged(self.sql.qualified("pg_temp", _STAGED), target, tuple(key), tuple(values))
         names = ", ".join(self.sql.quote(column.name) for column in staged.columns)
         self.execute(f"DROP TABLE IF EXISTS {staged.name}")
         self.execute(f"CREATE TEMPORARY TABLE {_STAGED} AS SELECT {names} FROM {self.sql.of(target)} WITH NO DATA")

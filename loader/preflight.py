@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -20,35 +21,30 @@ _INIT = "Run `penstock init`, which creates what is missing and says the DDL."
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Target and ledger, fit to be loaded. `columns` are the target's own by the output's names, the key first."""
+    """Target and ledger, fit to be loaded. `columns` are the target's own by the output's names, the key's first.
+
+    `key` are those of them that are unique together within a day, `values` all others but the day.
+    """
 
     table: Table
     ledger: Table
     columns: dict[str, Column]
-
-    @property
-    def key(self) -> Column:
-        """The column that is unique within a day."""
-        return next(iter(self.columns.values()))
-
-    @property
-    def values(self) -> tuple[Column, ...]:
-        """All columns but key and day."""
-        return tuple(self.columns.values())[1:]
+    key: tuple[Column, ...]
+    values: tuple[Column, ...]
 
 
-def check_target(database: Database, pipeline: Pipeline, schema: pl.Schema) -> Target:
-    """Return the target if a day with this output, key first, can be loaded into it; InputError if not.
+def check_target(database: Database, pipeline: Pipeline, schema: pl.Schema, key: Sequence[str]) -> Target:
+    """Return the target if a day with this output can be loaded into it; InputError if not.
 
-    Writes nothing.
+    In `schema` the columns of `key` stand first. Writes nothing.
     """
-    target = find_target(database, pipeline, schema)
+    target = find_target(database, pipeline, schema, key)
     _check_writable(database, target)
     return target
 
 
-def find_target(database: Database, pipeline: Pipeline, schema: pl.Schema) -> Target:
-    """Return the target if its shape fits this output, key first; InputError if not. Asks for no right to write."""
+def find_target(database: Database, pipeline: Pipeline, schema: pl.Schema, key: Sequence[str]) -> Target:
+    """Return the target if its shape fits this output; InputError if not. Asks for no right to write."""
     table, ledger = find_tables(database, pipeline)
     columns = {name: _column(table, name) for name in schema}
     day = _column(table, DAY)
@@ -60,7 +56,8 @@ def find_target(database: Database, pipeline: Pipeline, schema: pl.Schema) -> Ta
         )
     check_types(schema, tuple(columns.values()))
     _check_day(day)
-    target = Target(table, ledger, columns)
+    ours = tuple(columns.values())
+    target = Target(table, ledger, columns, ours[: len(key)], ours[len(key) :])
     _check_unique_key(table, target.key)
     _check_other_columns(table, {day, *columns.values()})
     return target
@@ -105,16 +102,17 @@ def _check_day(day: Column) -> None:
         )
 
 
-def _check_unique_key(table: Table, key: Column) -> None:
+def _check_unique_key(table: Table, key: Sequence[Column]) -> None:
     day = table.column(DAY)
-    wanted = frozenset({key.name, day.name if day else DAY})
+    wanted = frozenset({*(column.name for column in key), day.name if day else DAY})
     narrower = [unique for unique in table.unique_keys if unique < wanted]
     if wanted not in table.unique_keys or narrower:
         has = "; ".join(f"unique ({', '.join(sorted(unique))})" for unique in table.unique_keys) or "no unique key"
+        unique_key = ", ".join([DAY, *(column.name for column in key)])
         raise InputError(
-            f"{table.name} has another unique key than ({DAY}, {key.name}).",
+            f"{table.name} has another unique key than ({unique_key}).",
             why=f"It has {has}. One row per key and day is what the loader keeps.",
-            fix=f"Make ({DAY}, {key.name}) its primary key, and no part of it unique alone.",
+            fix=f"Make ({unique_key}) its primary key, and no part of it unique alone.",
         )
 
 
@@ -132,7 +130,7 @@ def _check_writable(database: Database, target: Target) -> None:
     """Run each kind of write for no row, and roll back: rights, standbys and read-only servers show themselves."""
     sql = database.sql
     table, ledger = sql.of(target.table), sql.of(target.ledger)
-    key, day = sql.quote(target.key.name), sql.quote(DAY)
+    key, day = sql.quote(target.key[0].name), sql.quote(DAY)
     fence = sql.quote("fence")
     names = ", ".join(sql.quote(column.name) for column in target.columns.values())
     try:

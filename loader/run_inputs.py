@@ -33,9 +33,9 @@ class RunInputs:
     schema: pl.Schema
 
     @property
-    def key(self) -> str:
-        """The output's key column."""
-        return next(iter(self.schema))
+    def key(self) -> tuple[str, ...]:
+        """The output's key columns."""
+        return self.receipts[0].key_columns
 
     @property
     def merge(self) -> dict[str, Literal["sum", "min", "max"]]:
@@ -78,8 +78,9 @@ def read_run_inputs(store: Store, names: DayNames, run_id: str) -> RunInputs:
             why="; ".join(faults[:_SHOWN]),
             fix="Nothing was loaded. Process the day again with `penstock reprocess`.",
         )
-    columns, key = receipts[0].output_columns, receipts[0].key
-    schema = pl.Schema({name: parse_dtype(columns[name]) for name in (key, *(name for name in columns if name != key))})
+    columns, key = receipts[0].output_columns, receipts[0].key_columns
+    ordered = (*key, *(name for name in columns if name not in key))
+    schema = pl.Schema({name: parse_dtype(columns[name]) for name in ordered})
     return RunInputs(names, record, manifest, receipts, schema)
 
 
@@ -120,9 +121,10 @@ def _faults(receipt: Receipt, first: Receipt, shard: int, names: DayNames, of: t
         yield f"{place} counts {receipt.rows_out} rows, its part {receipt.part.rows}"
     if _promises(receipt) != _promises(first):
         yield f"{place} tells of another transform, key, columns or conserved sums than the first one"
-    if receipt.key not in receipt.output_columns:
-        yield f"{place} has the key {receipt.key}, which is no column of it"
-    if receipt.merge and receipt.merge.keys() != receipt.output_columns.keys() - {receipt.key}:
+    for column in receipt.key_columns:
+        if column not in receipt.output_columns:
+            yield f"{place} has the key {column}, which is no column of it"
+    if receipt.merge and receipt.merge.keys() != receipt.output_columns.keys() - set(receipt.key_columns):
         yield f"{place} does not say of every column how it is merged"
 
 

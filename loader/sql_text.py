@@ -20,17 +20,20 @@ DAY = "day"
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """The temporary table of a load: `name` is ready for SQL; `key`, then `values`, all of the target's types."""
+    """The temporary table of a load: `name` is ready for SQL; `key`, then `values`, all of the target's types.
+
+    No column of the key is NULL, and together they are unique.
+    """
 
     name: str
     target: Table
-    key: Column
+    key: tuple[Column, ...]
     values: tuple[Column, ...]
 
     @property
     def columns(self) -> tuple[Column, ...]:
         """Key and values."""
-        return (self.key, *self.values)
+        return (*self.key, *self.values)
 
 
 class SqlText(ABC):
@@ -100,20 +103,27 @@ class SqlText(ABC):
         """Return ` WHERE day = …`."""
         return f" WHERE {table}{self.quote(DAY)} = {self.day(day)}"
 
+    def key_list(self, staged: Staged) -> str:
+        """Return the key's columns, apart by commas."""
+        return ", ".join(self.quote(column.name) for column in staged.key)
+
+    def same_key(self, staged: Staged) -> str:
+        """Return the condition that `t` and `s` have the same key."""
+        names = [self.quote(column.name) for column in staged.key]
+        return " AND ".join(f"t.{name} = s.{name}" for name in names)
+
     def delete_vanished(self, staged: Staged, day: date) -> str:
         """Return the statement that deletes the day's rows whose key is not staged."""
-        key = self.quote(staged.key.name)
         return (
             f"DELETE FROM {self.of(staged.target)} AS t{self.of_day(day, 't.')}"
-            f" AND NOT EXISTS (SELECT 1 FROM {staged.name} AS s WHERE s.{key} = t.{key})"
+            f" AND NOT EXISTS (SELECT 1 FROM {staged.name} AS s WHERE {self.same_key(staged)})"
         )
 
     def update_changed(self, staged: Staged, day: date) -> str:
         """Return the statement that updates the day's rows that differ in any bit."""
-        key = self.quote(staged.key.name)
         return (
             f"UPDATE {self.of(staged.target)} AS t SET {self.assignments(staged)} FROM {staged.name} AS s"
-            f"{self.of_day(day, 't.')} AND t.{key} = s.{key} AND ({self.any_differ(staged)})"
+            f"{self.of_day(day, 't.')} AND {self.same_key(staged)} AND ({self.any_differ(staged)})"
         )
 
     def insert_all(self, staged: Staged, day: date) -> str:
@@ -135,24 +145,22 @@ class SqlText(ABC):
 
     def count_matched(self, staged: Staged, day: date) -> str:
         """Return the statement that counts staged rows whose key the day has, and those of them that differ."""
-        key = self.quote(staged.key.name)
         return (
             f"SELECT COUNT(*), COALESCE(SUM(CASE WHEN {self.any_differ(staged)} THEN 1 ELSE 0 END), 0)"
             f" FROM {staged.name} AS s JOIN {self.of(staged.target)} AS t"
-            f" ON t.{self.quote(DAY)} = {self.day(day)} AND t.{key} = s.{key}"
+            f" ON t.{self.quote(DAY)} = {self.day(day)} AND {self.same_key(staged)}"
         )
 
     def without_target(self, staged: Staged, day: date) -> str:
         """Return the condition on `s` that the day lacks its key."""
-        key = self.quote(staged.key.name)
         return (
             f"WHERE NOT EXISTS (SELECT 1 FROM {self.of(staged.target)} AS t"
-            f"{self.of_day(day, 't.')} AND t.{key} = s.{key})"
+            f"{self.of_day(day, 't.')} AND {self.same_key(staged)})"
         )
 
     def changing(self, staged: Staged) -> list[Column]:
         """Return the columns that an update may have to set: a text key can be equal by collation, and another."""
-        return [column for column in staged.columns if column is not staged.key or column.is_text]
+        return [column for column in staged.columns if column not in staged.key or column.is_text]
 
     def any_differ(self, staged: Staged) -> str:
         """Return the condition that `t` and `s` of the same key differ."""

@@ -86,13 +86,17 @@ class SqliteDatabase(Database):
         """Return what the schema says of a table, or None."""
         return find_table(self.query, schema, name)
 
-    def create_staged(self, target: Table, key: Column, values: Sequence[Column]) -> Staged:
-        """Create the temporary table with the target's affinities, and its collation of the key."""
-        staged = Staged(self.sql.qualified("temp", _STAGED), target, key, tuple(values))
-        collation = f" COLLATE {self.sql.quote(key.collation)}" if key.collation else ""
-        columns = [f"{self.sql.quote(key.name)} {key.affinity}{collation} NOT NULL PRIMARY KEY"]
+    def create_staged(self, target: Table, key: Sequence[Column], values: Sequence[Column]) -> Staged:
+        """Create the temporary table with the target's affinities, and its collations of the key."""
+        staged = Staged(self.sql.qualified("temp", _STAGED), target, tuple(key), tuple(values))
+        columns = [
+            f"{self.sql.quote(column.name)} {column.affinity}"
+            f"{f' COLLATE {self.sql.quote(column.collation)}' if column.collation else ''} NOT NULL"
+            for column in key
+        ]
         columns += [f"{self.sql.quote(column.name)} {column.affinity}" for column in values]
         self.execute(f"DROP TABLE IF EXISTS {staged.name}")
+        columns.append(f"PRIMARY KEY ({self.sql.key_list(staged)})")
         self.execute(f"CREATE TABLE {staged.name} ({', '.join(columns)}) WITHOUT ROWID")
         return staged
 

@@ -87,7 +87,7 @@ class PartReader:
 
     def _read(self, files: Sequence[ShardFile]) -> Iterator[pl.DataFrame]:
         for file, path in fetch_objects(self._store, files, self._cancel):
-            yield read_part(file, path, self._inputs.schema)
+            yield read_part(file, path, self._inputs.schema, self._inputs.key)
 
     def _check_merged_sums(self) -> None:
         merged = [name for name, how in self._inputs.merge.items() if how == "sum"]

@@ -65,7 +65,7 @@ def _verify_target(checking: Checking, database: Database, inputs: RunInputs, ro
     day = checking.day
     found: tuple[Target, Staged, Content] | None = None
     with checking.check("parts") as compared:
-        target = find_target(database, checking.pipeline, inputs.schema)
+        target = find_target(database, checking.pipeline, inputs.schema, inputs.key)
         staged, content = stage_parts(
             database, target, checking.store, inputs, cancel=checking.cancel, progress=Progress()
         )

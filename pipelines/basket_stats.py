@@ -27,7 +27,7 @@ RULES = {
 def contract(day: Day) -> Contract:
     """One row a user; `revenue` keeps the sum of the amounts that are not in quarantine."""
     schema = {
-        day.key: day.schema[day.key],
+        **{column: day.schema[column] for column in day.key_columns},
         "revenue": MONEY,  # paid less refunded
         "refunded": MONEY,  # how much of it was given back, negative
         "purchases": pl.Int64(),
@@ -46,7 +46,7 @@ def apply(rows: pl.LazyFrame, day: Day) -> Split:
     amount, paid = pl.col("amount"), pl.col("status") == "paid"
     baskets = (
         judged.filter(pl.col("reason").is_null())
-        .group_by(day.key)
+        .group_by(day.key_columns)
         .agg(
             revenue=amount.sum().cast(MONEY),
             refunded=amount.filter(~paid).sum().cast(MONEY),

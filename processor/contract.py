@@ -13,6 +13,7 @@ from processor.run_plan import Result
 from processor.shard_checks import ShardCounts
 from staging.control_sums import format_minor_units, scale_of, sum_minor_units
 from staging.errors import InputError, IntegrityError
+from staging.key import show_key
 from staging.manifest import Shard
 from staging.run_documents import Conservation
 from staging.sharding import shard_of
@@ -46,18 +47,20 @@ def check_output(result: Result, work: Assignment, shard: Shard) -> Output:
 
 def _check_key(rows: pl.DataFrame, work: Assignment, shard: Shard) -> pl.DataFrame:
     """Return the rows sorted by their key: there, unique and, unless they are partial, of this shard."""
-    key, name, shards = work.contract.key, work.transform_name, len(work.manifest.shards)
-    if missing := rows.get_column(key).null_count():
-        raise _broken_key(name, f"{missing} of {rows.height} rows have no {key}", shard)
+    key, name, shards = work.contract.key_columns, work.transform_name, len(work.manifest.shards)
+    for column in key:
+        if missing := rows.get_column(column).null_count():
+            raise _broken_key(name, f"{missing} of {rows.height} rows have no {column}", shard)
     rows = rows.sort(key)
-    keys = rows.get_column(key)
-    if (twice := keys.filter(keys == keys.shift())).len():
-        raise _broken_key(name, f"{key} is not unique: {_examples(twice.unique(maintain_order=True))}", shard)
+    keys, shown = rows.select(key), key[0] if len(key) == 1 else f"({show_key(key)})"
+    twice = keys.filter(pl.all_horizontal(pl.col(column) == pl.col(column).shift() for column in key))
+    if twice.height:
+        raise _broken_key(name, f"{shown} is not unique: {_examples(twice.unique(maintain_order=True))}", shard)
     if work.contract.merge:
         return rows
-    strays = rows.lazy().filter(shard_of(key, keys.dtype, shards) != shard.shard).select(key).collect().to_series()
-    if strays.len():
-        raise _broken_key(name, f"{key} of {strays.len()} rows belongs to another shard: {_examples(strays)}", shard)
+    strays = keys.filter(shard_of(keys.schema, shards) != shard.shard)
+    if strays.height:
+        raise _broken_key(name, f"{shown} of {strays.height} rows belongs to another shard: {_examples(strays)}", shard)
     return rows
 
 
@@ -69,9 +72,9 @@ def _broken_key(name: str, what: str, shard: Shard) -> InputError:
     )
 
 
-def _examples(keys: pl.Series) -> str:
-    shown = ", ".join(repr(key) for key in keys.head(_SHOWN_KEYS))
-    return shown + (f" and {keys.len() - _SHOWN_KEYS} more" if keys.len() > _SHOWN_KEYS else "")
+def _examples(keys: pl.DataFrame) -> str:
+    shown = ", ".join(repr(key[0] if keys.width == 1 else key) for key in keys.head(_SHOWN_KEYS).iter_rows())
+    return shown + (f" and {keys.height - _SHOWN_KEYS} more" if keys.height > _SHOWN_KEYS else "")
 
 
 def _check_reasons(result: Result, name: str) -> dict[str, int]:

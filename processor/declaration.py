@@ -11,6 +11,7 @@ from processor.user_code import user_code
 from staging.control_sums import MAX_CONSERVED_DIGITS, is_conservable
 from staging.dtypes import format_dtype
 from staging.errors import InputError
+from staging.key import show_key
 
 
 def read_contract(transform: Transform, day: Day, *, name: str) -> Contract:
@@ -22,13 +23,24 @@ def read_contract(transform: Transform, day: Day, *, name: str) -> Contract:
             f"The contract of the transform {name} is of type {type(contract).__name__}.",
             fix="Return a processor.transform.Contract.",
         )
+    if fault := _key_fault(contract):
+        raise InputError(f"The contract of the transform {name} can't hold: {fault}.", fix="Correct the contract.")
     if faults := [*_shape(contract, day), *_sums(contract, day), *_merges(contract)]:
         raise InputError(
             f"The contract of the transform {name} can't hold: {'; '.join(faults)}.",
-            why=f"The shards have {format_schema(day.schema)}, their key is {day.key}.",
+            why=f"The shards have {format_schema(day.schema)}, their key is {show_key(day.key_columns)}.",
             fix="Correct the contract.",
         )
     return contract
+
+
+def _key_fault(contract: Contract) -> str:
+    """Return what is wrong with the key itself, whatever columns there are: a user's module may hold anything."""
+    key: object = contract.key
+    names = [key] if isinstance(key, str) else list(key) if isinstance(key, tuple | list) else []
+    if not names or not all(isinstance(name, str) for name in names):
+        return f"its key {key!r} is neither a column's name nor a tuple of names"
+    return f"its key {key!r} names a column twice" if len(set(names)) < len(names) else ""
 
 
 def format_schema(schema: pl.Schema) -> str:
@@ -49,10 +61,20 @@ def _shape(contract: Contract, day: Day) -> Iterator[str]:
             format_dtype(dtype)
         except TypeError:
             yield f"{column} has type {dtype}, which a part can't carry"
-    if contract.key not in contract.schema:
-        yield f"its key {contract.key!r} is not in its schema"
-    elif not contract.merge and contract.schema[contract.key] != day.schema[day.key]:
-        yield f"its key {contract.key} has type {contract.schema[contract.key]}, the shards' key {day.schema[day.key]}"
+    key = contract.key_columns
+    if missing := [column for column in key if column not in contract.schema]:
+        yield from (f"its key {column!r} is not in its schema" for column in missing)
+    elif not contract.merge:
+        yield from _unlike_the_shards(contract, day)
+
+
+def _unlike_the_shards(contract: Contract, day: Day) -> Iterator[str]:
+    if len(contract.key_columns) != len(day.key_columns):
+        yield f"its key is {show_key(contract.key_columns)}, the shards' key {show_key(day.key_columns)}"
+        return
+    for column, of_shards in zip(contract.key_columns, day.key_columns, strict=True):
+        if contract.schema[column] != day.schema[of_shards]:
+            yield f"its key {column} has type {contract.schema[column]}, the shards' key {day.schema[of_shards]}"
 
 
 def _sums(contract: Contract, day: Day) -> Iterator[str]:
@@ -71,12 +93,13 @@ def _merges(contract: Contract) -> Iterator[str]:
     if not contract.merge:
         return
     for column, dtype in contract.schema.items():
-        if column != contract.key:
+        if column not in contract.key_columns:
             yield from _merge(column, dtype, contract.merge.get(column))
-    if contract.key in contract.merge:
-        yield f"it merges its key {contract.key}"
-    if contract.key in contract.schema and contract.schema[contract.key].is_float():
-        yield f"its key {contract.key} is a floating-point number, which can't be compared exactly"
+    for column in contract.key_columns:
+        if column in contract.merge:
+            yield f"it merges its key {column}"
+        if column in contract.schema and contract.schema[column].is_float():
+            yield f"its key {column} is a floating-point number, which can't be compared exactly"
     for column in contract.merge.keys() - contract.schema.keys():
         yield f"it merges {column!r}, which is not in its schema"
     for output in contract.conserves:

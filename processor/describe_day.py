@@ -30,6 +30,6 @@ def describe_day(manifest: Manifest) -> Day:
         pipeline=manifest.pipeline,
         key=manifest.source.key,
         time=manifest.source.time,
-        columns=tuple(column.name for column in manifest.columns[2:]),
+        columns=tuple(column.name for column in manifest.carried),
         schema=schema,
     )

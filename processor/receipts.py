@@ -12,6 +12,7 @@ from processor.part import not_deterministic
 from staging.control_sums import parse_money
 from staging.dtypes import format_dtype
 from staging.errors import InputError, IntegrityError, ObjectExistsError
+from staging.key import spell_key
 from staging.manifest import Shard, ShardFile
 from staging.run_documents import Receipt
 from staging.store import Store
@@ -72,7 +73,7 @@ def write_receipt(
         part=part,
         quarantine=quarantine,
         output_columns={name: format_dtype(dtype) for name, dtype in work.contract.schema.items()},
-        key=work.contract.key,
+        key=spell_key(work.contract.key_columns),
         conserved=output.conserved,
         transform=work.transform_name,
         engine=ENGINE,

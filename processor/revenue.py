@@ -27,12 +27,13 @@ def contract(day: Day) -> Contract:
             why=f"Money is an integer, or a decimal of {MAX_CONSERVED_DIGITS} digits at most.",
             fix="Name another column first in `source.columns`, or give the column such a type in the database.",
         )
-    if day.key in (REVENUE, PURCHASES):
+    if taken := [column for column in day.key_columns if column in (REVENUE, PURCHASES)]:
         raise InputError(
-            f"The key {day.key} has the name of a column that revenue_per_user makes.",
+            f"The key {taken[0]} has the name of a column that revenue_per_user makes.",
             fix="Write a transform of your own that names its columns otherwise.",
         )
-    schema = pl.Schema({day.key: day.schema[day.key], REVENUE: _money(dtype), PURCHASES: pl.Int64()})
+    key = {column: day.schema[column] for column in day.key_columns}
+    schema = pl.Schema({**key, REVENUE: _money(dtype), PURCHASES: pl.Int64()})
     return Contract(schema=schema, key=day.key, conserves={REVENUE: amount})
 
 
@@ -41,7 +42,7 @@ def apply(rows: pl.LazyFrame, day: Day) -> Split:
     amount, dtype = pl.col(day.columns[0]), day.schema[day.columns[0]]
     exact = amount if isinstance(dtype, pl.Decimal) else amount.cast(_money(dtype))
     revenue = (
-        rows.group_by(day.key)
+        rows.group_by(day.key_columns)
         .agg(exact.sum().cast(_money(dtype)).alias(REVENUE), amount.count().cast(pl.Int64).alias(PURCHASES))
         .filter(pl.col(PURCHASES) > 0)
     )

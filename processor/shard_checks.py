@@ -89,7 +89,7 @@ def plan_checks(work: Assignment, rows: pl.LazyFrame, shared: pl.LazyFrame, shar
     exact = [_minor_units(column, day.schema[column]).alias(f"sum {column}") for column in sums_of]
     faults = {f"no {c.name}": pl.col(c.name).is_null() for c in work.manifest.columns if not c.nullable}
     # A row without a key belongs to no shard, one without a time to no day, whatever the catalogue allows.
-    faults |= {f"no {name}": pl.col(name).is_null() for name in (day.key, day.time)}
+    faults |= {f"no {name}": pl.col(name).is_null() for name in (*day.key_columns, day.time)}
     start, end = (pl.lit(instant, dtype=INSTANT) for instant in (day.window.start, day.window.end))
     faults[f"a {day.time} outside the day"] = (pl.col(day.time) < start) | (pl.col(day.time) >= end)
     return ShardChecks(shard, day.schema, rows, sums_of, shared.select(pl.len(), *exact), faults)
@@ -99,7 +99,8 @@ def is_stray(work: Assignment, shard: Shard) -> pl.Expr:
     """Return the condition that a row's key belongs to another shard; where shards are files, none does."""
     if work.manifest.shard_function == BY_FILE:
         return pl.lit(value=False)
-    return shard_of(work.day.key, work.day.schema[work.day.key], len(work.manifest.shards)) != shard.shard
+    key = {column: work.day.schema[column] for column in work.day.key_columns}
+    return shard_of(key, len(work.manifest.shards)) != shard.shard
 
 
 def _minor_units(column: str, dtype: pl.DataType) -> pl.Expr:

@@ -17,21 +17,30 @@ from typing import Literal
 
 import polars as pl
 
+from staging.key import Key, key_columns
 from staging.window import Window
 
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """What a transform may need to know. `schema` is the shard's: key, time, then `columns`, in this order."""
+    """What a transform may need to know. `schema` is the shard's: the key's, time, then `columns`, in this order.
+
+    `key` is as the pipeline file says it: a name, or a tuple of names. `key_columns` is always a tuple.
+    """
 
     day: date
     timezone: str
     window: Window
     pipeline: str
-    key: str
+    key: Key
     time: str
     columns: tuple[str, ...]
     schema: pl.Schema
+
+    @property
+    def key_columns(self) -> tuple[str, ...]:
+        """The names of the key's columns, in its order."""
+        return key_columns(self.key)
 
 
 Merge = Literal["sum", "min", "max"]
@@ -41,18 +50,24 @@ Merge = Literal["sum", "min", "max"]
 class Contract:
     """What a transform promises, checked on every shard.
 
-    `schema` is the output's, in order. `key` is the output column that holds the shard's key: unique and not NULL.
+    `schema` is the output's, in order. `key` is the output column that holds the shard's key, or a tuple of those that
+    do, in the same order: unique together, and none NULL.
     `conserves` maps an output column to the input column whose sum it must keep, to the last unit; empty means that
     the run is reported as not conserved.
 
     `merge` declares the output *partial*: rows of one key come from several shards, and the loader makes one of them,
-    column by column as it says. The key may be any column then. What is conserved is merged by `sum`.
+    column by column as it says. The key may be any columns then. What is conserved is merged by `sum`.
     """
 
     schema: pl.Schema
-    key: str
+    key: Key
     conserves: Mapping[str, str] = field(default_factory=dict)
     merge: Mapping[str, Merge] = field(default_factory=dict)
+
+    @property
+    def key_columns(self) -> tuple[str, ...]:
+        """The names of the key's columns, in its order."""
+        return key_columns(self.key)
 
 
 @dataclass(frozen=True, slots=True)

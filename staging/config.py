@@ -31,6 +31,7 @@ from staging.config_checks import (
 )
 from staging.config_section import Name, Positive, Section
 from staging.errors import InputError
+from staging.key import check_distinct, key_columns, spell_key
 from staging.pacing_config import PacingConfig
 from staging.redaction import remember_secrets_of
 from staging.secret_url import check_reference, look_up_url
@@ -77,6 +78,11 @@ def _secret_url(value: Any, info: ValidationInfo) -> SecretUrl:  # noqa: ANN401 
 
 Url = Annotated[SecretUrl, PlainValidator(_secret_url), PlainSerializer(str)]
 Zone = Annotated[Name, AfterValidator(check_zone)]
+KeyColumns = Annotated[
+    Name | Annotated[tuple[Name, ...], Field(min_length=1, strict=False)],
+    AfterValidator(check_distinct),
+    AfterValidator(lambda key: spell_key(key_columns(key))),
+]
 
 
 class SourceConfig(Section):
@@ -87,7 +93,8 @@ class SourceConfig(Section):
     url_: Url | None = Field(default=None, alias="url", validate_default=True)
     table_: Name | None = Field(default=None, alias="table", validate_default=True)
     schema_: str | None = Field(default=None, alias="schema")
-    key: Name
+    key: KeyColumns
+    """One column as its name, several as a tuple; see `key_columns`."""
     time: Name
     columns: Annotated[tuple[Name, ...], Field(min_length=1, strict=False)]
     where: Name | None = None
@@ -109,6 +116,11 @@ class SourceConfig(Section):
         if self.table_ is None:
             raise _no_database(f"The source of this pipeline is no table but {self.place}.")
         return self.table_
+
+    @property
+    def key_columns(self) -> tuple[str, ...]:
+        """The names of the key's columns, in its order."""
+        return key_columns(self.key)
 
     @property
     def is_database(self) -> bool:
@@ -134,7 +146,7 @@ class SourceConfig(Section):
 
     @model_validator(mode="after")
     def _columns_are_distinct(self) -> Self:
-        carried = [self.key, self.time, *self.columns]
+        carried = [*self.key_columns, self.time, *self.columns]
         if twice := sorted({column for column in carried if carried.count(column) > 1}):
             raise ValueError(
                 f"{', '.join(twice)} is named more than once; key, time and each of columns are different columns"

@@ -93,7 +93,8 @@ def _expected(annotation: Any, metadata: tuple[Any, ...]) -> str:  # noqa: ANN40
         inner = [m for extra in arguments[1:] for m in (extra.metadata if isinstance(extra, FieldInfo) else [extra])]
         return _expected(arguments[0], (*metadata, *inner))
     if origin in (Union, types.UnionType):
-        return " or ".join(_expected(each, metadata) for each in arguments if each is not types.NoneType)
+        choices = [_expected(each, metadata) for each in arguments if each is not types.NoneType]
+        return (", or " if any("," in choice for choice in choices[:-1]) else " or ").join(choices)
     if origin is Literal:
         return " or ".join(f'"{each}"' for each in arguments)
     if origin in (tuple, dict):

@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from staging.documents import Document, Instant, Money, Part, Sha256
+from staging.key import DocumentKey, Key, key_columns
 
 Count = Annotated[int, Field(ge=0)]
 
@@ -35,14 +36,15 @@ class ShardFile(Part):
 class Shard(Part):
     """All rows of one hash class of keys. `min_key`/`max_key` as text, None when there is no row.
 
+    Of a key of several columns they are the least and greatest value of each column by itself.
     `sums` are exact control sums of the conserved columns, as the exporter counted them while reading.
     """
 
     shard: Count
     files: tuple[ShardFile, ...]
     rows: Count
-    min_key: str | None
-    max_key: str | None
+    min_key: Key | None
+    max_key: Key | None
     sums: dict[str, Money]
 
 
@@ -65,7 +67,7 @@ class Source(Part):
     server_version: str
     server_identity: str
     table: str
-    key: str
+    key: DocumentKey
     time: str
     where: str | None
     statement: str
@@ -73,6 +75,11 @@ class Source(Part):
     table_columns: tuple[str, ...] = ()
     """All columns of the table, carried or not, sorted; empty where that was not known or written down."""
     objects: tuple[SourceObject, ...] = ()
+
+    @property
+    def key_columns(self) -> tuple[str, ...]:
+        """The names of the key's columns, in its order."""
+        return key_columns(self.key)
 
 
 class Reading(Part):
@@ -88,8 +95,8 @@ class Reading(Part):
 class Manifest(Document):
     """One committed export of one business day.
 
-    `as_of` is the instant the data is true of, by the database's clock. `columns` stand in file order: key, time,
-    then the configured ones. `sums` are the totals of the shards' control sums.
+    `as_of` is the instant the data is true of, by the database's clock. `columns` stand in file order: the key's,
+    time, then the configured ones. `sums` are the totals of the shards' control sums.
     """
 
     export_id: str
@@ -109,6 +116,11 @@ class Manifest(Document):
     reading: Reading
     created_at: Instant
     penstock_version: str
+
+    @property
+    def carried(self) -> tuple[Column, ...]:
+        """The configured columns: all but key and time."""
+        return self.columns[len(self.source.key_columns) + 1 :]
 
     def window(self) -> tuple[datetime, datetime]:
         """Start (inclusive) and end (exclusive), in UTC."""

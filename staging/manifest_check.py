@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from staging.control_sums import parse_money, scale_of
 from staging.dtypes import fingerprint, schema_of
 from staging.errors import IntegrityError
+from staging.key import show_key
 from staging.manifest import Manifest, Shard
 from staging.names import DayNames, parse_name
 from staging.sharding import BY_FILE, choose_function
@@ -19,8 +20,9 @@ def check_manifest(manifest: Manifest, names: DayNames, export_id: str, *, name:
     schema = schema_of(manifest.columns)
     faults = [*_place(manifest, names, export_id), *_columns(manifest), *_shards(manifest)]
     if not faults:
-        if manifest.shard_function not in (BY_FILE, choose_function(schema[manifest.source.key])):
-            faults.append(f"{manifest.shard_function} is not the shard function of {manifest.source.key}")
+        key = manifest.source.key_columns
+        if manifest.shard_function not in (BY_FILE, choose_function(*(schema[column] for column in key))):
+            faults.append(f"{manifest.shard_function} is not the shard function of {show_key(key)}")
         faults += _sums(manifest, {column: scale_of(dtype) for column, dtype in schema.items()})
     if faults:
         listed = "; ".join(faults[:_SHOWN_FAULTS])
@@ -49,7 +51,8 @@ def _columns(manifest: Manifest) -> Iterator[str]:
     columns = [column.name for column in manifest.columns]
     if len(set(columns)) != len(columns):
         yield "a column stands twice"
-    if columns[:2] != [manifest.source.key, manifest.source.time]:
+    first = [*manifest.source.key_columns, manifest.source.time]
+    if columns[: len(first)] != first:
         yield "its first columns are not key and time"
     if fingerprint(manifest.columns) != manifest.schema_fingerprint:
         yield "its schema has another fingerprint than it says"

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from staging.documents import Document, Instant, Money, Part, Sha256
+from staging.key import DocumentKey, key_columns
 from staging.manifest import Count, ShardFile
 
 
@@ -94,12 +95,17 @@ class Receipt(Document):
     part: ShardFile
     quarantine: ShardFile | None
     output_columns: dict[str, str]
-    key: str
+    key: DocumentKey
     conserved: tuple[Conservation, ...]
     transform: str
     engine: str
     merge: dict[str, Literal["sum", "min", "max"]] = Field(default_factory=dict)
     code: Sha256 | None = None
+
+    @property
+    def key_columns(self) -> tuple[str, ...]:
+        """The names of the output's key columns, in the key's order."""
+        return key_columns(self.key)
 
 
 class Loaded(Document):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from staging.config import Pipeline
 from staging.errors import InputError
+from staging.key import show_key
 from staging.manifest import Manifest
 
 
@@ -23,9 +24,9 @@ def check_same_question(manifest: Manifest, pipeline: Pipeline) -> None:
             manifest.source.table if manifest.source.dialect == "python" else "not set",
             source.python or "not set",
         ),
-        "key": (manifest.source.key, source.key),
+        "key": (show_key(manifest.source.key_columns), show_key(source.key_columns)),
         "time": (manifest.source.time, source.time),
-        "columns": (", ".join(column.name for column in manifest.columns[2:]), ", ".join(source.columns)),
+        "columns": (", ".join(column.name for column in manifest.carried), ", ".join(source.columns)),
         "where": (manifest.source.where or "not set", source.where or "not set"),
         "timezone": (manifest.timezone, source.timezone),
     }

@@ -11,6 +11,7 @@ from __future__ import annotations
 from datetime import date
 
 from staging.documents import Document, Instant, Money, Sha256
+from staging.key import DocumentKey
 from staging.manifest import Count, ShardFile
 from staging.names import check_id
 
@@ -42,7 +43,7 @@ class TargetManifest(Document):
     as_of: Instant
     window_start: Instant
     window_end: Instant
-    key: str
+    key: DocumentKey
     columns: dict[str, str]
     rows: Count
     totals: dict[str, Money]

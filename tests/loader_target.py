@@ -120,7 +120,7 @@ class LoaderTarget:
 
     def init(self, run: LoaderRun, *, apply: bool = True) -> list[str]:
         schema = pl.Schema({each.name: parse_dtype(dtype_of(each.type)) for each in run.schema})
-        return init_target(self.pipeline(run), schema, run.key, apply=apply)
+        return init_target(self.pipeline(run), schema, (run.key,), apply=apply)
 
     def load(
         self,

@@ -85,7 +85,7 @@ def test_an_output_that_can_not_become_a_table_is_refused(sqlite_database: str, 
         {"user_id": pl.Int64(), "list": pl.List(pl.Int64())},
     ):
         with pytest.raises(InputError):
-            init_target(pipeline, pl.Schema(schema), "user_id", apply=True)
+            init_target(pipeline, pl.Schema(schema), ("user_id",), apply=True)
 
 
 def test_without_the_right_to_create_it_is_told(

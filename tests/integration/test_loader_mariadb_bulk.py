@@ -55,7 +55,7 @@ def stage(database: MysqlDatabase, row: dict[str, Any]) -> Staged:
     database.execute(TABLE)
     table = database.find_table(None, "t")
     assert table is not None
-    staged = database.create_staged(table, table.columns[0], table.columns[1:])
+    staged = database.create_staged(table, table.columns[:1], table.columns[1:])
     rows = pl.DataFrame({"k": [1], **{name: [row.get(name)] for name in COLUMNS[1:]}})
     database.append_staged(staged, rows, format_rows(rows))
     return staged

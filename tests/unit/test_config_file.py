@@ -148,7 +148,12 @@ def test_a_text_that_is_no_number_of_shards_is_refused(pipeline_file: Path, text
 @pytest.mark.parametrize(
     ("change", "to", "fault"),
     [
-        ('key = "user_id"', "key = 3", "line 5, source.key: should be a text in quotes, not empty, not 3"),
+        ('"user_id"', "3", "line 5, source.key: should be a text in quotes, not empty, or a list of texts"),
+        ('"user_id"', "[]", "line 5, source.key: should be a text in quotes, not empty, or a list of texts"),
+        ('"user_id"', '["a", 3]', 'or a list of texts such as ["amount"], at least one, not [\'a\', 3]'),
+        ('"user_id"', '["shop_id", ""]', "line 5, source.key: should be a text in quotes, not empty, or a list"),
+        ('"user_id"', '["shop_id", "shop_id"]', "line 5, source.key: names shop_id more than once"),
+        ('"user_id"', '["user_id", "amount"]', "source: amount is named more than once"),
         ('key = "user_id"', 'key = ""', "line 5, source.key: should be a text in quotes, not empty"),
         ('["amount"]', '"amount"', 'line 7, source.columns: should be a list of texts such as ["amount"]'),
         ('["amount"]', "[]", "line 7, source.columns: should be a list of texts"),
@@ -172,6 +177,20 @@ def test_a_wrong_value_is_named_with_what_it_should_be(pipeline_file: Path, chan
     assert change in COMPLETE
     message = faults_of(pipeline_file, COMPLETE.replace(change, to))
     assert fault in message, message
+
+
+def test_a_key_of_several_columns_is_a_list_and_one_in_a_list_is_that_one(pipeline_file: Path) -> None:
+    def key_of(to: str, *overrides: str) -> object:
+        pipeline_file.write_text(COMPLETE.replace('key = "user_id"', f"key = {to}"))
+        source = load_pipeline(pipeline_file, environ={}, overrides=overrides).source
+        assert source.key_columns == ((source.key,) if isinstance(source.key, str) else source.key)
+        return source.key
+
+    assert key_of('["shop_id", "user_id"]') == ("shop_id", "user_id")
+    assert key_of('["user_id"]') == key_of('"user_id"') == "user_id"
+    assert key_of('"x"', "source.key=shop_id, user_id") == ("shop_id", "user_id")
+    assert key_of('"x"', "source.key=user_id") == "user_id"
+    assert key_of('"x"', 'source.key=["shop, user"]') == "shop, user"
 
 
 def test_a_section_that_is_a_value_is_named(pipeline_file: Path) -> None:

@@ -58,7 +58,7 @@ def test_money_with_more_places_than_the_column_is_refused() -> None:
 def test_integer_keys_go_where_knuths_multiplication_sends_them(keys: list[int], shards: int) -> None:
     frame = pl.DataFrame({"k": pl.Series(keys, dtype=pl.Int64)})
     expected = [((key * 0x9E3779B97F4A7C15) & MASK) // 2**32 % shards for key in keys]
-    assert frame.select(shard_of("k", pl.Int64(), shards)).to_series().to_list() == expected
+    assert frame.select(shard_of({"k": pl.Int64()}, shards)).to_series().to_list() == expected
 
 
 def test_the_same_number_goes_to_the_same_shard_in_every_integer_type() -> None:
@@ -84,7 +84,7 @@ def test_text_and_bytes_hash_alike_and_as_published() -> None:
 
 def test_even_keys_spread_evenly() -> None:
     frame = pl.DataFrame({"k": pl.Series(range(0, 200_000, 2), dtype=pl.Int64)})
-    counts = frame.select(shard_of("k", pl.Int64(), 32).alias("s")).group_by("s").len()["len"]
+    counts = frame.select(shard_of({"k": pl.Int64()}, 32).alias("s")).group_by("s").len()["len"]
     assert len(counts) == 32
     assert max(counts) < 1.1 * min(counts)
 
