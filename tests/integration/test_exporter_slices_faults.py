@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 import random
 import signal
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,12 +16,12 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from exporter.open_source import open_source
-from exporter.source import Source
 from staging.errors import InputError, UnavailableError
-from tests.exporter_days import committed, pipeline, run_export
+from tests.exporter_days import committed, run_export
 from tests.integration.tcp_cut import ByteCut, cut_line_at_byte
+from tests.killed_slices import kill_and_run_again
 from tests.servers.postgres import PostgresServer
+from tests.sliced_reads import Before, sliced_pipeline
 
 ROWS = 3000
 AMOUNT = "4498500.00"
@@ -54,42 +52,10 @@ def shop(postgres_database: str) -> str:
     return postgres_database
 
 
-def _settings(url: str, folder: Path) -> Any:
-    made = pipeline(url, folder, export={"read": "slices", "shards": 3})
-    return made.model_copy(update={"pacing": made.pacing.model_copy(update={"gentle": "replica"})})
-
-
 @contextmanager
 def _other(url: str) -> Iterator[psycopg.Connection[Any]]:
     with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
         yield connection
-
-
-class _Before:
-    """Opens the source, and calls `work` before the slices of these numbers, counted over all reads."""
-
-    def __init__(self, work: Callable[[], object], *numbers: int) -> None:
-        self.work, self.numbers, self.slices, self.reads = work, numbers, 0, 0
-
-    @contextmanager
-    def __call__(self, url: str) -> Iterator[Source]:
-        with open_source(url) as source:
-            begin = source.begin_slices
-            source.begin_slices = lambda table: self._watch(begin(table))  # type: ignore[method-assign]
-            yield source
-
-    def _watch(self, slices: Any) -> Any:
-        self.reads += 1
-        read_slice = slices.read_slice
-
-        def read(low: int, high: int) -> Any:
-            if self.slices in self.numbers:
-                self.work()
-            self.slices += 1
-            return read_slice(low, high)
-
-        slices.read_slice = read
-        return slices
 
 
 def _end_ours(url: str, how: str = "pg_terminate_backend") -> None:
@@ -105,8 +71,8 @@ def _check_right(manifest: dict[str, Any]) -> None:
 
 
 def test_a_connection_that_is_ended_is_made_again_and_the_slice_read_again(shop: str, tmp_path: Path) -> None:
-    before = _Before(lambda: _end_ours(shop), 2)
-    manifest = run_export(_settings(shop, tmp_path), opener=before).manifest
+    before = Before(lambda: _end_ours(shop), 2)
+    manifest = run_export(sliced_pipeline(shop, tmp_path), opener=before).manifest
     _check_right(manifest)
     assert manifest["source"]["evidence"]["slices_repeated"] == "1"
     assert before.reads == 1
@@ -114,14 +80,14 @@ def test_a_connection_that_is_ended_is_made_again_and_the_slice_read_again(shop:
 
 def test_a_connection_that_is_ended_again_and_again_is_given_up(shop: str, tmp_path: Path) -> None:
     with pytest.raises(UnavailableError):
-        run_export(_settings(shop, tmp_path), opener=_Before(lambda: _end_ours(shop), *range(2, 20)))
+        run_export(sliced_pipeline(shop, tmp_path), opener=Before(lambda: _end_ours(shop), *range(2, 20)))
     assert committed(tmp_path) == []
 
 
 def _over(line: ByteCut, shop: str, folder: Path) -> dict[str, Any]:
     """Export over the line, which is armed by the first slice."""
     through = sa.make_url(shop).set(port=line.port).render_as_string(hide_password=False)
-    return run_export(_settings(through, folder), opener=_Before(line.arm, 0)).manifest
+    return run_export(sliced_pipeline(through, folder), opener=Before(line.arm, 0)).manifest
 
 
 def test_a_line_cut_at_any_byte_of_slices_and_seal_gives_a_right_export(shop: str, tmp_path: Path) -> None:
@@ -145,8 +111,8 @@ def test_a_server_that_was_restarted_makes_the_read_start_over(own_postgres: Pos
         own_postgres.stop()
         own_postgres.start()
 
-    before = _Before(restart, 3)
-    _check_right(run_export(_settings(url, tmp_path), opener=before).manifest)
+    before = Before(restart, 3)
+    _check_right(run_export(sliced_pipeline(url, tmp_path), opener=before).manifest)
     assert before.reads == 2
 
 
@@ -163,8 +129,8 @@ def test_a_server_that_crashed_makes_the_read_start_over(own_postgres: PostgresS
         while not own_postgres.is_ready():
             time.sleep(0.05)
 
-    before = _Before(crash, 3)
-    _check_right(run_export(_settings(url, tmp_path), opener=before).manifest)
+    before = Before(crash, 3)
+    _check_right(run_export(sliced_pipeline(url, tmp_path), opener=before).manifest)
     assert before.reads == 2
 
 
@@ -196,8 +162,8 @@ def test_a_slice_does_not_wait_long_behind_an_alter(shop: str, tmp_path: Path) -
             threading.Thread(target=work, daemon=True).start()
         held.wait(10)
 
-    before = _Before(alter, 2)
-    manifest = run_export(_settings(shop, tmp_path), opener=before).manifest
+    before = Before(alter, 2)
+    manifest = run_export(sliced_pipeline(shop, tmp_path), opener=before).manifest
     done.set()
     _check_right(manifest)
     assert int(manifest["source"]["evidence"]["slices_repeated"]) >= 1
@@ -217,7 +183,7 @@ def test_a_slice_that_the_statement_timeout_ends_is_read_again_and_shorter(
             "$$ BEGIN IF id = 1500 AND clock_timestamp() < until THEN PERFORM pg_sleep(9); END IF; RETURN true; END $$"
         )
         ((until,),) = other.execute("SELECT (clock_timestamp() + interval '1.5 seconds')::text").fetchall()
-    settings = _settings(shop, tmp_path)
+    settings = sliced_pipeline(shop, tmp_path)
     where = f"lags(id, timestamptz '{until}')"
     settings = settings.model_copy(update={"source": settings.source.model_copy(update={"where": where})})
     manifest = run_export(settings).manifest
@@ -234,7 +200,7 @@ def test_a_slice_that_the_statement_timeout_ends_each_time_is_given_up(
             "CREATE FUNCTION lags(id bigint) RETURNS bool IMMUTABLE LANGUAGE plpgsql AS "
             "$$ BEGIN IF id = 1500 THEN PERFORM pg_sleep(9); END IF; RETURN true; END $$"
         )
-    settings = _settings(shop, tmp_path)
+    settings = sliced_pipeline(shop, tmp_path)
     settings = settings.model_copy(update={"source": settings.source.model_copy(update={"where": "lags(id)"})})
     with pytest.raises(UnavailableError) as caught:
         run_export(settings)
@@ -250,7 +216,7 @@ def test_a_lock_that_is_never_given_back_is_an_error_that_says_so(shop: str, tmp
             other.execute("LOCK TABLE purchases IN ACCESS EXCLUSIVE MODE")
 
         with pytest.raises(UnavailableError) as caught:
-            run_export(_settings(shop, tmp_path), opener=_Before(lock, 2))
+            run_export(sliced_pipeline(shop, tmp_path), opener=Before(lock, 2))
     assert "lock" in caught.value.why
     assert committed(tmp_path) == []
 
@@ -263,9 +229,9 @@ def test_a_right_that_is_taken_away_is_named(shop: str, tmp_path: Path) -> None:
         other.execute(f"GRANT SELECT ON purchases TO {user}")
         try:
             url = sa.make_url(shop).set(username=user, password="x").render_as_string(hide_password=False)
-            before = _Before(lambda: other.execute(f"REVOKE SELECT ON purchases FROM {user}"), 2)
+            before = Before(lambda: other.execute(f"REVOKE SELECT ON purchases FROM {user}"), 2)
             with pytest.raises(InputError) as caught:
-                run_export(_settings(url, tmp_path), opener=before)
+                run_export(sliced_pipeline(url, tmp_path), opener=before)
         finally:
             other.execute(f"DROP OWNED BY {user}")
             other.execute(f"DROP USER {user}")
@@ -273,54 +239,19 @@ def test_a_right_that_is_taken_away_is_named(shop: str, tmp_path: Path) -> None:
     assert committed(tmp_path) == []
 
 
-def _start(url: str, folder: Path, run_id: str) -> subprocess.Popen[str]:
-    config = folder / "pipeline.toml"
-    config.write_text(
-        'name = "daily_revenue"\n[source]\nurl = "env:SHOP_URL"\ntable = "purchases"\nkey = "user_id"\n'
-        'time = "purchased_at"\ncolumns = ["amount"]\ntimezone = "Europe/Berlin"\n'
-        f'[staging]\nurl = "file://{folder / "stage"}"\n'
-        '[export]\nread = "slices"\nshards = 3\n[pacing]\nnice = 30\n'
-        '[target]\nurl = "sqlite:///target.db"\ntable = "revenue"\n',
-        encoding="utf-8",
-    )
-    return subprocess.Popen(
-        [sys.executable, "-m", "exporter", "--config", str(config), "--day", "2026-11-14", "--run-id", run_id],
-        env={**os.environ, "SHOP_URL": url, "PENSTOCK_PROGRESS": "1"},
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
 def _kill_and_run_again(shop: str, folder: Path, seed: int) -> None:
-    (folder / "stage").mkdir(parents=True)
-    process = _start(shop, folder, f"run-{seed}")
-    assert process.stderr is not None
-    rng = random.Random(seed)
     with _other(shop) as other:
-        while process.poll() is None:
+
+        def count_sessions() -> int:
             ((ours,),) = other.execute(
                 "SELECT count(*) FROM pg_stat_activity "
                 "WHERE datname = current_database() AND application_name = 'penstock-exporter'"
             ).fetchall()
-            if ours:
-                break
-            time.sleep(0.01)
-        time.sleep(rng.uniform(0, 0.6))
-        process.kill()
-        process.communicate()
-        deadline = time.monotonic() + 5
-        while time.monotonic() < deadline:
-            ((ours,),) = other.execute(
-                "SELECT count(*) FROM pg_stat_activity "
-                "WHERE datname = current_database() AND application_name = 'penstock-exporter'"
-            ).fetchall()
-            if not ours:
-                break
-            time.sleep(0.05)
-        assert ours == 0, "a query of ours runs on"
-    # No manifest without its shards, whatever it had come to.
-    export = run_export(_settings(shop, folder / "stage"), run_id=f"run-{seed}")
+            return int(ours)
+
+        export = kill_and_run_again(shop, folder, seed, count_sessions)
     _check_right(export.manifest)
+    # No manifest without its shards, whatever it had come to.
     assert sum(file.stat().st_size > 0 for file in export.files()) == 3
 
 
@@ -345,7 +276,7 @@ def test_a_kill_by_people_of_every_statement_ends_in_a_right_export_or_the_error
     killer = threading.Thread(target=cancel_all, daemon=True)
     killer.start()
     try:
-        _check_right(run_export(_settings(shop, tmp_path)).manifest)
+        _check_right(run_export(sliced_pipeline(shop, tmp_path)).manifest)
     except UnavailableError as error:
         assert "cancel" in error.why  # noqa: PT017 - either outcome is right
         assert committed(tmp_path) == []

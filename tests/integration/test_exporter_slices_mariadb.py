@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -17,12 +17,12 @@ import sqlalchemy as sa
 from exporter.catalogue import parse_url
 from exporter.mysql import MysqlSource
 from exporter.mysql_plain import PlainRows
-from exporter.open_source import open_source
 from exporter.sliced_source import StartOverError
 from exporter.source import Source
 from staging.config import Pipeline
 from staging.errors import InputError, IntegrityError, UnavailableError
 from tests.exporter_days import DAY, Export, committed, pipeline, run_export
+from tests.sliced_reads import Between, calm, rows_by_shard
 
 ROWS = 2000
 TABLE = """
@@ -87,11 +87,6 @@ def do(connection: Any, sql: str) -> list[Any]:
         return list(cursor.fetchall())
 
 
-def calm(made: Pipeline) -> Pipeline:
-    """Whose pace never waits."""
-    return made.model_copy(update={"pacing": made.pacing.model_copy(update={"gentle": "replica"})})
-
-
 @pytest.fixture
 def shop(mariadb_database: str) -> Iterator[Shop]:
     made = Shop(mariadb_database)
@@ -99,54 +94,12 @@ def shop(mariadb_database: str) -> Iterator[Shop]:
     made.connection.close()
 
 
-class Between:
-    """Opens the source; calls `work` before the slice of this number (from 0) of each read, or before its seal (-1)."""
-
-    def __init__(self, at: int, work: Callable[[], object], *, reads: int = 1) -> None:
-        self.at, self.work, self.reads = at, work, reads
-        self.begun = 0
-
-    @contextmanager
-    def __call__(self, url: str) -> Iterator[Source]:
-        with open_source(url) as source:
-            begin = source.begin_slices
-            source.begin_slices = lambda table: self.watch(begin(table))  # type: ignore[method-assign]
-            yield source
-
-    def watch(self, slices: Any) -> Any:
-        read_slice, seal, number = slices.read_slice, slices.seal, 0
-        self.begun += 1
-        due = self.begun <= self.reads
-
-        def read_one(low: int, high: int) -> Any:
-            nonlocal number
-            if number == self.at and due:
-                self.work()
-            number += 1
-            return read_slice(low, high)
-
-        def seal_all(rows: int, checksum: int) -> Any:
-            if self.at < 0 and due:
-                self.work()
-            return seal(rows, checksum)
-
-        slices.read_slice, slices.seal = read_one, seal_all
-        return slices
-
-
-def _shards(export: Export) -> list[list[dict[str, Any]]]:
-    return [
-        sorted(export.table(number).to_pylist(), key=str) if shard["files"] else []
-        for number, shard in enumerate(export.manifest["shards"])
-    ]
-
-
-def test_slices_and_a_snapshot_give_the_same_shards(shop: Shop, tmp_path: Path) -> None:
+def test_slices_and_a_snapshot_give_the_samerows_by_shard(shop: Shop, tmp_path: Path) -> None:
     slices = run_export(shop.settings(tmp_path / "slices"))
     snapshot = run_export(shop.settings(tmp_path / "snapshot", read="snapshot"))
     assert slices.manifest["reading"]["mode"] == "slices"
     assert snapshot.manifest["reading"]["mode"] == "snapshot"
-    assert _shards(slices) == _shards(snapshot)
+    assert rows_by_shard(slices) == rows_by_shard(snapshot)
     assert slices.manifest["sums"] == snapshot.manifest["sums"] == {"amount": "19990.00"}
 
 
@@ -289,7 +242,7 @@ def test_a_session_of_other_settings_reads_the_same(shop: Shop, tmp_path: Path) 
         odd = run_export(shop.settings(tmp_path / "odd"))
     finally:
         shop.do(f"SET GLOBAL sql_mode = '{before[0]}';; SET GLOBAL group_concat_max_len = {before[1]}")
-    assert _shards(plain) == _shards(odd)
+    assert rows_by_shard(plain) == rows_by_shard(odd)
 
 
 def test_a_slice_that_does_not_fit_into_a_packet_is_read_in_shorter_ones(shop: Shop, tmp_path: Path) -> None:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import random
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,12 +14,12 @@ import pymysql
 import pytest
 import sqlalchemy as sa
 
-from exporter.open_source import open_source
-from exporter.source import Source
 from staging.errors import InputError, UnavailableError
-from tests.exporter_days import committed, pipeline, run_export
+from tests.exporter_days import committed, run_export
 from tests.integration.tcp_cut import cut_line_at_byte
+from tests.killed_slices import kill_and_run_again
 from tests.servers.mariadb import MariadbServer
+from tests.sliced_reads import Before, sliced_pipeline
 
 ROWS = 3000
 AMOUNT = "4498500.00"
@@ -75,40 +72,6 @@ def shop(mariadb_database: str) -> str:
     return mariadb_database
 
 
-def _settings(url: str, folder: Path) -> Any:
-    made = pipeline(url, folder, export={"read": "slices", "shards": 3})
-    return made.model_copy(update={"pacing": made.pacing.model_copy(update={"gentle": "replica"})})
-
-
-class _Before:
-    """Opens the source, and calls `work` before the slices of these numbers, counted over all reads."""
-
-    def __init__(self, work: Callable[[], object], *numbers: int) -> None:
-        self.work, self.numbers, self.slices, self.reads = work, numbers, 0, 0
-        self.connection_id = 0
-
-    @contextmanager
-    def __call__(self, url: str) -> Iterator[Source]:
-        with open_source(url) as source:
-            begin = source.begin_slices
-            source.begin_slices = lambda table: self._watch(begin(table))  # type: ignore[method-assign]
-            yield source
-
-    def _watch(self, slices: Any) -> Any:
-        self.reads += 1
-        read_slice = slices.read_slice
-
-        def read(low: int, high: int) -> Any:
-            self.connection_id = slices.connection_id
-            if self.slices in self.numbers:
-                self.work()
-            self.slices += 1
-            return read_slice(low, high)
-
-        slices.read_slice = read
-        return slices
-
-
 def _end_ours(url: str, connection_id: int) -> None:
     with _other(url) as do:
         do(f"KILL CONNECTION {connection_id}")
@@ -119,17 +82,17 @@ def _check_right(manifest: dict[str, Any]) -> None:
 
 
 def test_a_connection_that_is_ended_is_made_again_and_the_slice_read_again(shop: str, tmp_path: Path) -> None:
-    before = _Before(lambda: _end_ours(shop, before.connection_id), 2)
-    manifest = run_export(_settings(shop, tmp_path), opener=before).manifest
+    before = Before(lambda: _end_ours(shop, before.current.connection_id), 2)
+    manifest = run_export(sliced_pipeline(shop, tmp_path), opener=before).manifest
     _check_right(manifest)
     assert manifest["source"]["evidence"]["slices_repeated"] == "1"
     assert before.reads == 1
 
 
 def test_a_connection_that_is_ended_again_and_again_is_given_up(shop: str, tmp_path: Path) -> None:
-    before = _Before(lambda: _end_ours(shop, before.connection_id), *range(2, 20))
+    before = Before(lambda: _end_ours(shop, before.current.connection_id), *range(2, 20))
     with pytest.raises(UnavailableError):
-        run_export(_settings(shop, tmp_path), opener=before)
+        run_export(sliced_pipeline(shop, tmp_path), opener=before)
     assert committed(tmp_path) == []
 
 
@@ -144,7 +107,7 @@ def _cut_somewhere(shop: str, folder: Path, seed: int, total_bytes: int) -> bool
     with cut_line_at_byte(port, random.Random(seed).randrange(1, total_bytes)) as line:
         line.arm()
         try:
-            _check_right(run_export(_settings(_through(shop, line.port), folder)).manifest)
+            _check_right(run_export(sliced_pipeline(_through(shop, line.port), folder)).manifest)
         except (UnavailableError, InputError):
             assert committed(folder) == []
             return False
@@ -158,7 +121,7 @@ def _answered_bytes(shop: str, folder: Path) -> int:
     assert port is not None
     with cut_line_at_byte(port, most) as line:
         line.arm()
-        run_export(_settings(_through(shop, line.port), folder))
+        run_export(sliced_pipeline(_through(shop, line.port), folder))
         return most - line.bytes_left
 
 
@@ -186,8 +149,8 @@ def test_a_server_that_was_restarted_makes_the_read_start_over(own_mariadb: Mari
         own_mariadb.kill()
         own_mariadb.start()
 
-    before = _Before(restart, 3)
-    _check_right(run_export(_settings(url, tmp_path), opener=before).manifest)
+    before = Before(restart, 3)
+    _check_right(run_export(sliced_pipeline(url, tmp_path), opener=before).manifest)
     assert before.reads == 2
 
 
@@ -219,8 +182,8 @@ def test_a_slice_does_not_wait_long_behind_an_alter(shop: str, tmp_path: Path) -
             threading.Thread(target=work, daemon=True).start()
         held.wait(10)
 
-    before = _Before(alter, 2)
-    manifest = run_export(_settings(shop, tmp_path), opener=before).manifest
+    before = Before(alter, 2)
+    manifest = run_export(sliced_pipeline(shop, tmp_path), opener=before).manifest
     done.set()
     _check_right(manifest)
     assert int(manifest["source"]["evidence"]["slices_repeated"]) >= 1
@@ -230,9 +193,9 @@ def test_a_slice_does_not_wait_long_behind_an_alter(shop: str, tmp_path: Path) -
 
 def test_a_lock_that_is_never_given_back_is_an_error_that_says_so(shop: str, tmp_path: Path) -> None:
     with _other(shop) as do:
-        before = _Before(lambda: do("LOCK TABLES purchases WRITE"), 2)
+        before = Before(lambda: do("LOCK TABLES purchases WRITE"), 2)
         with pytest.raises(UnavailableError) as caught:
-            run_export(_settings(shop, tmp_path), opener=before)
+            run_export(sliced_pipeline(shop, tmp_path), opener=before)
     assert "Lock wait timeout" in caught.value.why
     assert committed(tmp_path) == []
 
@@ -245,9 +208,9 @@ def test_a_right_that_is_taken_away_is_named(shop: str, tmp_path: Path) -> None:
         do(f"GRANT SELECT ON purchases TO '{user}'@'%'")
         try:
             url = sa.make_url(shop).set(username=user, password="x").render_as_string(hide_password=False)
-            before = _Before(lambda: do(f"REVOKE SELECT ON purchases FROM '{user}'@'%'"), 2)
+            before = Before(lambda: do(f"REVOKE SELECT ON purchases FROM '{user}'@'%'"), 2)
             with pytest.raises(InputError) as caught:
-                run_export(_settings(url, tmp_path), opener=before)
+                run_export(sliced_pipeline(url, tmp_path), opener=before)
         finally:
             do(f"DROP USER '{user}'@'%'")
     assert "GRANT SELECT" in caught.value.fix
@@ -273,7 +236,7 @@ def test_a_kill_by_people_of_every_statement_ends_in_a_right_export_or_the_error
     killer = threading.Thread(target=kill_all, daemon=True)
     killer.start()
     try:
-        _check_right(run_export(_settings(shop, tmp_path)).manifest)
+        _check_right(run_export(sliced_pipeline(shop, tmp_path)).manifest)
     except UnavailableError as error:
         assert "interrupted" in error.why  # noqa: PT017 - either outcome is right
         assert committed(tmp_path) == []
@@ -282,37 +245,9 @@ def test_a_kill_by_people_of_every_statement_ends_in_a_right_export_or_the_error
         killer.join()
 
 
-def _start(url: str, folder: Path, run_id: str) -> subprocess.Popen[str]:
-    config = folder / "pipeline.toml"
-    config.write_text(
-        'name = "daily_revenue"\n[source]\nurl = "env:SHOP_URL"\ntable = "purchases"\nkey = "user_id"\n'
-        'time = "purchased_at"\ncolumns = ["amount"]\ntimezone = "Europe/Berlin"\n'
-        f'[staging]\nurl = "file://{folder / "stage"}"\n'
-        '[export]\nread = "slices"\nshards = 3\n[pacing]\nnice = 30\n'
-        '[target]\nurl = "sqlite:///target.db"\ntable = "revenue"\n',
-        encoding="utf-8",
-    )
-    return subprocess.Popen(
-        [sys.executable, "-m", "exporter", "--config", str(config), "--day", "2026-11-14", "--run-id", run_id],
-        env={**os.environ, "SHOP_URL": url, "PENSTOCK_PROGRESS": "1"},
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
 @pytest.mark.parametrize("seed", range(4))
 def test_a_kill_at_any_moment_leaves_no_query_and_the_same_run_goes_on(shop: str, tmp_path: Path, seed: int) -> None:
-    (tmp_path / "stage").mkdir(parents=True)
-    process = _start(shop, tmp_path, f"run-{seed}")
     with _other(shop) as do:
         ours = "SELECT COUNT(*) FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()"
-        while process.poll() is None and not do(ours)[0][0]:
-            time.sleep(0.01)
-        time.sleep(random.Random(seed).uniform(0, 0.6))
-        process.kill()
-        process.communicate()
-        deadline = time.monotonic() + 5
-        while (left := do(ours)[0][0]) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        assert left == 0, "a query of ours runs on"
-    _check_right(run_export(_settings(shop, tmp_path / "stage"), run_id=f"run-{seed}").manifest)
+        export = kill_and_run_again(shop, tmp_path, seed, lambda: int(do(ours)[0][0]))
+    _check_right(export.manifest)

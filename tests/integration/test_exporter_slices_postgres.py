@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -12,13 +11,12 @@ from typing import Any
 import psycopg
 import pytest
 
-from exporter.open_source import open_source
 from exporter.postgres_connection import PostgresConnection
 from exporter.sliced_source import SliceRows, StartOverError
-from exporter.source import Source
 from staging.config import Pipeline
 from staging.errors import InputError, IntegrityError, UnavailableError
 from tests.exporter_days import Export, committed, pipeline, run_export
+from tests.sliced_reads import Between, calm, rows_by_shard
 
 ROWS = 2000
 TABLE = """
@@ -58,7 +56,7 @@ class Shop:
     def settings(self, folder: Path, **export: Any) -> Pipeline:
         """A pipeline in slices, whose pace never waits."""
         made = pipeline(self.url, folder, export={"read": "slices", "shards": 4} | export, columns=["amount", "note"])
-        return made.model_copy(update={"pacing": made.pacing.model_copy(update={"gentle": "replica"})})
+        return calm(made)
 
 
 @pytest.fixture
@@ -68,55 +66,13 @@ def shop(postgres_database: str) -> Iterator[Shop]:
     made.connection.close()
 
 
-class Between:
-    """Opens the source; calls `work` before the slice of this number (from 0) of each read, or before its seal (-1)."""
-
-    def __init__(self, at: int, work: Callable[[], object], *, reads: int = 1) -> None:
-        self.at, self.work, self.reads = at, work, reads
-        self.begun = 0
-
-    @contextmanager
-    def __call__(self, url: str) -> Iterator[Source]:
-        with open_source(url) as source:
-            begin = source.begin_slices
-            source.begin_slices = lambda table: self.watch(begin(table))  # type: ignore[method-assign]
-            yield source
-
-    def watch(self, slices: Any) -> Any:
-        read_slice, seal, number = slices.read_slice, slices.seal, 0
-        self.begun += 1
-        due = self.begun <= self.reads
-
-        def read_one(low: int, high: int) -> Any:
-            nonlocal number
-            if number == self.at and due:
-                self.work()
-            number += 1
-            return read_slice(low, high)
-
-        def seal_all(rows: int, checksum: int) -> Any:
-            if self.at < 0 and due:
-                self.work()
-            return seal(rows, checksum)
-
-        slices.read_slice, slices.seal = read_one, seal_all
-        return slices
-
-
-def test_slices_and_a_snapshot_give_the_same_shards(shop: Shop, tmp_path: Path) -> None:
+def test_slices_and_a_snapshot_give_the_samerows_by_shard(shop: Shop, tmp_path: Path) -> None:
     slices = run_export(shop.settings(tmp_path / "slices"))
     snapshot = run_export(shop.settings(tmp_path / "snapshot", read="snapshot"))
     assert slices.manifest["reading"]["mode"] == "slices"
     assert snapshot.manifest["reading"]["mode"] == "snapshot"
-    assert _shards(slices) == _shards(snapshot)
+    assert rows_by_shard(slices) == rows_by_shard(snapshot)
     assert slices.manifest["sums"] == snapshot.manifest["sums"] == {"amount": str(sum(map(_cents, range(ROWS))))}
-
-
-def _shards(export: Export) -> list[list[dict[str, Any]]]:
-    return [
-        sorted(export.table(number).to_pylist(), key=str) if shard["files"] else []
-        for number, shard in enumerate(export.manifest["shards"])
-    ]
 
 
 def _cents(n: int) -> Decimal:
