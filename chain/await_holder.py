@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from staging.cancel import Cancel
+from staging.day_head import find_head
 from staging.lease import lease_end
 from staging.names import DayNames
-from staging.run_start import find_head
 from staging.store import Store
 
 _POLL_SECONDS = 1.0

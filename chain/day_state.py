@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from staging.day_head import read_head
 from staging.names import DayNames
 from staging.run_documents import Loaded, RunRecord
-from staging.run_start import find_run, read_head
+from staging.run_start import find_run
 from staging.store import Store
 
 

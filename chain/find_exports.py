@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from staging.day_head import read_head
 from staging.errors import InputError
 from staging.manifest import Manifest
 from staging.manifest_check import check_manifest
 from staging.names import DayNames, parse_name
-from staging.run_start import read_head
 from staging.store import Store
 
 

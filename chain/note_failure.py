@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
+from staging.day_head import read_head
 from staging.errors import HeldError, PenstockError
 from staging.names import DayNames, new_id
 from staging.redaction import redact
 from staging.run_documents import RunFailure
-from staging.run_start import read_head
 from staging.store import Store
 
 _LOG = "\n  log: "  # as `chain.job_errors` puts it below what to do

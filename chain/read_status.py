@@ -20,11 +20,12 @@ from chain.jobs import ExecutionState
 from chain.look_at_jobs import Lookout
 from chain.run_day import plan_tasks
 from staging.config import Pipeline
+from staging.day_head import find_head
 from staging.errors import IntegrityError
 from staging.lease import lease_end
 from staging.names import DayNames, parse_name
 from staging.run_documents import Head, Loaded, RunFailure
-from staging.run_start import find_head, find_run
+from staging.run_start import find_run
 from staging.store import ObjectInfo, Store
 from staging.used_export import read_manifest, read_run_export
 

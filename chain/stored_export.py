@@ -6,12 +6,12 @@ import hashlib
 from dataclasses import dataclass
 
 from chain.day_state import read_loaded
+from staging.day_head import read_head
 from staging.errors import IntegrityError
 from staging.manifest import Manifest
 from staging.manifest_check import check_manifest
 from staging.names import DayNames
 from staging.run_documents import RunExport
-from staging.run_start import read_head
 from staging.store import Store
 
 

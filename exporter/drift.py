@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from exporter.question import DayQuestion, PlannedRead
+from staging.day_head import read_head
 from staging.errors import InputError
 from staging.manifest import Column, Manifest
 from staging.names import DayNames
-from staging.run_start import read_head
 from staging.store import Store
 
 LOOK_BACK_DAYS = 7

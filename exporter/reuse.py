@@ -8,12 +8,12 @@ from __future__ import annotations
 import hashlib
 
 from staging.config import Pipeline
+from staging.day_head import read_head
 from staging.errors import ObjectExistsError
 from staging.manifest import Manifest
 from staging.manifest_check import check_manifest
 from staging.names import DayNames
 from staging.run_documents import RunExport, RunRecord
-from staging.run_start import read_head
 from staging.same_question import check_same_question
 from staging.store import Store
 from staging.used_export import read_run_export

@@ -7,18 +7,15 @@ by the storage service's clock. Nobody deletes a head; a day that was given back
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from staging.errors import GenerationChangedError, HeldError, ObjectExistsError
+from staging.day_head import change_head
+from staging.errors import HeldError
 from staging.names import DayNames
 from staging.run_documents import Head, Lease
-from staging.run_start import contended, find_head
 from staging.store import ObjectInfo, Store
-
-_ATTEMPTS = 50  # a head that changes more often than this in one call is no contention any more
 
 
 class LeaseLostError(HeldError):
@@ -36,18 +33,12 @@ class DayLease:
 
     def take(self) -> None:
         """Write it into the head, which is made where there is none. HeldError while somebody else's goes on."""
-        for _ in range(_ATTEMPTS):
-            found = find_head(self.store, self.names)
-            try:
-                if found is None:
-                    self._create_head()
-                else:
-                    self._check_free(*found)
-                    self._replace(*found, self.lease)
-            except (ObjectExistsError, GenerationChangedError):
-                continue
-            return
-        raise contended(self.names)
+
+        def take(head: Head, info: ObjectInfo | None) -> dict[str, object]:
+            self._check_free(head, info)
+            return {"lease": self.lease}
+
+        change_head(self.store, self.names, take, self.now())
 
     def renew(self) -> None:
         """Write the head once more, so that the lease goes on. LeaseLostError where it is not ours any more.
@@ -61,38 +52,16 @@ class DayLease:
         self._write_own(None)
 
     def _write_own(self, then: Lease | None) -> None:
-        for _ in range(_ATTEMPTS):
-            found = find_head(self.store, self.names)
-            if found is None or found[0].lease is None or found[0].lease.nonce != self.lease.nonce:
-                raise _lost(self.names, found[0].lease if found else None)
-            try:
-                self._replace(*found, then)
-            except GenerationChangedError:
-                continue  # an exporter that settled on its export
-            return
-        raise contended(self.names)
+        def write(head: Head, _: ObjectInfo | None) -> dict[str, object]:
+            if head.lease is None or head.lease.nonce != self.lease.nonce:
+                raise _lost(self.names, head.lease)
+            return {"lease": then}
 
-    def _create_head(self) -> None:
-        head = Head(
-            head_id=secrets.token_hex(16),
-            pipeline=self.names.pipeline,
-            day=self.names.day,
-            fence=0,
-            run_id=None,
-            export_id=None,
-            nonce=secrets.token_hex(8),
-            updated_at=self.now(),
-            lease=self.lease,
-        )
-        self.store.create(self.names.head(), head.to_bytes())
+        change_head(self.store, self.names, write, self.now())
 
-    def _replace(self, head: Head, info: ObjectInfo, lease: Lease | None) -> None:
-        changed = head.model_copy(update={"lease": lease, "nonce": secrets.token_hex(8), "updated_at": self.now()})
-        self.store.replace(self.names.head(), changed.to_bytes(), generation=info.generation)
-
-    def _check_free(self, head: Head, info: ObjectInfo) -> None:
+    def _check_free(self, head: Head, info: ObjectInfo | None) -> None:
         other = head.lease
-        if other is None or other.nonce == self.lease.nonce:
+        if other is None or info is None or other.nonce == self.lease.nonce:
             return
         ends_at = lease_end(other, info)
         if self.store.now() <= ends_at:

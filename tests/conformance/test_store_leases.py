@@ -8,11 +8,11 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from chain.hold_lease import new_lease
+from staging.day_head import find_head
 from staging.errors import HeldError
 from staging.gcs import GcsStore
 from staging.lease import DayLease, LeaseLostError
 from staging.names import DayNames
-from staging.run_start import find_head
 from staging.store import Store
 from tests.servers.gcs_proxy import GcsProxy
 

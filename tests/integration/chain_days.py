@@ -22,10 +22,10 @@ from typing import Any
 from chain.demo_pipeline import write_demo_pipeline
 from chain.demo_rows import Shop
 from chain.demo_shop import fill_shop
+from staging.day_head import find_head
 from staging.lease import lease_end
 from staging.names import DayNames, parse_name
 from staging.open_store import open_store
-from staging.run_start import find_head
 from tests.acceptance.oracle import BusinessDay, Row, revenue_of
 
 DAY = "2026-10-25"

@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 
 from staging.config import StagingConfig
+from staging.day_head import read_head
 from staging.errors import HeldError, InputError, IntegrityError
 from staging.manifest import Manifest
 from staging.manifest_check import check_manifest
 from staging.names import DayNames
 from staging.open_store import open_store
-from staging.run_start import read_head
 from tests.acceptance.shop_tables import Database
 from tests.exporter_days import DAY, NOW, committed, pipeline, run_export
 

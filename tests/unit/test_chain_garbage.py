@@ -15,11 +15,12 @@ from chain.command_gc import clean_up
 from chain.plan_garbage import DayGarbage, plan_garbage
 from chain.stored_bundles import list_days
 from staging.cancel import Cancel
+from staging.day_head import read_head
 from staging.errors import InterruptedRunError
 from staging.folder import FolderStore, open_folder_store
 from staging.names import DayNames
 from staging.run_documents import Head, Lease, RunExport
-from staging.run_start import begin_run, read_head, set_current_export
+from staging.run_start import begin_run, set_current_export
 
 MONTH = timedelta(days=30)
 SHA256 = hashlib.sha256(b"").hexdigest()

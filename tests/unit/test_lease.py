@@ -16,12 +16,13 @@ from chain.hold_lease import UnrenewedError, hold_lease, new_lease
 from chain.jobs import Overrides
 from chain.leased_jobs import LeasedJobs
 from staging.cancel import Cancel
+from staging.day_head import read_head
 from staging.errors import ExitCode, HeldError, UnavailableError
 from staging.folder import FolderStore, open_folder_store
 from staging.lease import DayLease, LeaseLostError
 from staging.names import DayNames
 from staging.run_documents import Head
-from staging.run_start import begin_run, read_head, set_current_export
+from staging.run_start import begin_run, set_current_export
 
 NOW = datetime(2026, 11, 14, 2, 15, tzinfo=UTC)
 NAMES = DayNames("shop", date(2026, 11, 13))

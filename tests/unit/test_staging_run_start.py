@@ -10,11 +10,12 @@ from typing import TypeVar
 
 import pytest
 
+from staging.day_head import read_head
 from staging.errors import HeldError
 from staging.folder import FolderStore, open_folder_store
 from staging.names import DayNames
 from staging.run_documents import RunRecord
-from staging.run_start import begin_run, find_run, read_head, set_current_export
+from staging.run_start import begin_run, find_run, set_current_export
 
 NOW = datetime(2026, 11, 14, 2, 15, tzinfo=UTC)
 NAMES = DayNames("shop", date(2026, 11, 13))
