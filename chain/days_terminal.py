@@ -5,47 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
-from types import TracebackType
-from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.progress import Progress, TaskID
 
 from chain.day_outcome import DayOutcome
 from chain.days_view import format_end
 from chain.figures import format_count, plural
 from chain.jobs import ExecutionState, JobName
 from chain.progress_view import VERBS, View
-from chain.terminal_view import share_done
-from staging.progress import PAUSED
+from chain.terminal_bars import TerminalBars, is_paused, share_done
 
-_BAR_CHARACTERS = 16
+_NAME_CHARACTERS = 10
 _FIGURES_CHARACTERS = 50
 
 
-class TerminalDaysView:
+class TerminalDaysView(TerminalBars):
     """See `DaysView`. A day's bar goes when the day has ended; the table that follows tells of all."""
 
     def __init__(self, console: Console, days: int) -> None:
-        self._console = console
-        self._bars = Progress(
-            TextColumn("{task.description:<10}"),
-            BarColumn(bar_width=_BAR_CHARACTERS),
-            TextColumn("{task.fields[figures]}", markup=False),
-            console=console,
-            refresh_per_second=8,
-        )
+        super().__init__(console, name_characters=_NAME_CHARACTERS)
         self._done = self._failed = 0
         self._all = self._bars.add_task(plural(days, "day"), total=days, figures="")
-
-    def __enter__(self) -> Self:
-        self._bars.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._bars.stop()
 
     @contextmanager
     def open_day(self, day: date) -> Iterator[View]:
@@ -85,7 +66,7 @@ class _DayBar:
 
 
 def _figures(job: JobName, state: ExecutionState) -> str:
-    if state.progress.note.startswith(PAUSED) and not state.finished:
+    if is_paused(state):
         return state.progress.note[:_FIGURES_CHARACTERS]
     tasks = f"{state.succeeded}/{state.task_count}" if state.task_count > 1 else ""
     rows = plural(state.progress.rows, "row") if state.progress.rows else ""

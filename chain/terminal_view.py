@@ -3,43 +3,25 @@
 from __future__ import annotations
 
 import time
-from types import TracebackType
-from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.progress import TaskID
 
 from chain.figures import format_bytes, format_count
 from chain.jobs import ExecutionState, JobName
 from chain.progress_view import VERBS, how_it_ended
-from staging.progress import PAUSED
+from chain.terminal_bars import TerminalBars, is_paused, share_done
 
-_BAR_CHARACTERS = 16
+_NAME_CHARACTERS = 8
 _FIGURES_CHARACTERS = 52
 
 
-class TerminalView:
+class TerminalView(TerminalBars):
     """See `View`. Leaves the bars where they stood when it is closed."""
 
     def __init__(self, console: Console) -> None:
-        self._console = console
-        self._bars = Progress(
-            TextColumn("{task.description:<8}"),
-            BarColumn(bar_width=_BAR_CHARACTERS),
-            TextColumn("{task.fields[figures]}", markup=False),
-            console=console,
-            refresh_per_second=8,
-        )
+        super().__init__(console, name_characters=_NAME_CHARACTERS)
         self._tasks: dict[str, tuple[TaskID, float]] = {}
-
-    def __enter__(self) -> Self:
-        self._bars.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._bars.stop()
 
     def say(self, text: str) -> None:
         """See `View`."""
@@ -56,18 +38,6 @@ class TerminalView:
         self._bars.update(task, completed=done, total=total, figures=_figures(state, seconds))
 
 
-def share_done(state: ExecutionState) -> tuple[float, float | None]:
-    """Return how much of how much is done; a total of None shows a bar that only says "working"."""
-    progress = state.progress
-    if state.finished:
-        return state.succeeded, state.task_count
-    if state.task_count > 1:
-        return state.succeeded, state.task_count
-    if progress.expected_rows:
-        return min(progress.rows, progress.expected_rows), progress.expected_rows
-    return 0, None
-
-
 def _figures(state: ExecutionState, seconds: float) -> str:
     """Figures in columns, 52 characters as a rule, so that a line has no more than 80."""
     progress = state.progress
@@ -76,7 +46,7 @@ def _figures(state: ExecutionState, seconds: float) -> str:
     size = format_bytes(progress.size_bytes) if progress.size_bytes else ""
     last = f"{state.retried} retried" if state.retried else size
     tasks = f"{state.succeeded}/{state.task_count}" if state.task_count > 1 else ""
-    if progress.note.startswith(PAUSED) and not state.finished:
+    if is_paused(state):
         return progress.note[:_FIGURES_CHARACTERS]
     end = how_it_ended(state) if state.finished and state.succeeded != state.task_count else f"{seconds:.1f} s"
     return f"{tasks:>5} {rows:>15} {rate:>11} {last:>9} {end:>8}"
