@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 
-_TEXT = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"")
-_SUBQUERY = re.compile(r"\b(select|table|values|with)\b", re.IGNORECASE)
-_CALL = re.compile(r"(?:`((?:[^`]|``)+)`|([a-z_][a-z0-9_$]*))\s*\(", re.IGNORECASE)
-_CLOCK = re.compile(
-    r"\b(current_date|current_time|current_timestamp|localtime|localtimestamp|utc_date|utc_time|utc_timestamp)\b",
-    re.IGNORECASE,
+from exporter.where_moves import WhereWords, calls, words
+
+_WORDS = WhereWords(
+    text=re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\""),
+    subquery=words("select|table|values|with"),
+    clock=words("current_date|current_time|current_timestamp|localtime|localtimestamp|utc_date|utc_time|utc_timestamp"),
 )
+_CALL = re.compile(r"(?:`((?:[^`]|``)+)`|([a-z_][a-z0-9_$]*))\s*\(", re.IGNORECASE)
 _STEADY = frozenset(
     """
     in not and or xor between like regexp rlike is exists if ifnull nullif coalesce case when then else div mod binary
@@ -34,14 +35,12 @@ def why_where_moves(where: str | None) -> str:
     """Return what in it may give another answer for the same row later, as a clause; "" where nothing does."""
     if where is None:
         return ""
-    bare = _TEXT.sub("''", where)
-    if _SUBQUERY.search(bare):
-        return "source.where has a subquery: what it asks may change without any row changing"
-    if clock := _CLOCK.search(bare):
-        return f"source.where asks for {clock[1].lower()}, which changes without any row changing"
+    bare = _WORDS.strip_texts(where)
+    if moves := _WORDS.why_it_moves(bare):
+        return moves
     if "@" in bare:
         return "source.where has a variable, which may change without any row changing"
     for quoted, plain in _CALL.findall(bare):
         if quoted or plain.lower() not in _STEADY:
-            return f"source.where calls {quoted or plain}(), whose answer may change without any row changing"
+            return calls(quoted or plain)
     return ""
