@@ -20,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from exporter.catalogue import Catalogue
 from exporter.mysql_errors import KEEP_IDLE, translate_error
+from exporter.mysql_key_range import TimeIndex
 from exporter.mysql_log import find_log_position
 from exporter.mysql_pieces import find_key_range, read_along_key, read_along_time
 from exporter.mysql_rows import RowReader
@@ -179,8 +180,9 @@ class MysqlSnapshot(MysqlTable):
 
         time_is_indexed = self.is_indexed(statement.time)
         if primary_key := self.integer_primary_key():
+            time_index = TimeIndex.find(self._catalogue, self.table, statement.time) if time_is_indexed else None
             keys = find_key_range(
-                statement, primary_key, time_is_indexed=time_is_indexed, fetch=self.fetch, explain=self.expected_rows
+                statement, primary_key, time_index=time_index, fetch=self.fetch, explain=self.expected_rows
             )
             if keys is not None:
                 return read_along_key(statement, keys, stream)

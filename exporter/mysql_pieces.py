@@ -3,8 +3,8 @@
 Why: an ODBC driver that holds a statement's result in the client would need memory that grows with the day; and
 InnoDB reads 3-4 times cheaper along its primary key than along the index of a time column, which looks up each row.
 
-* Along the primary key, an integer, between the least and the greatest key of the window's rows. They are asked of the
-  time column's index in the same snapshot, so no row of the window can lie outside. Taken unless the keys of the window
+* Along the primary key, an integer, in the range that holds the window's rows. It is proved on the time column's index
+  in the same snapshot that no row of the window lies outside (`mysql_key_range`). Taken unless the keys of the window
   are strewn over much more of the table than the window has.
 * Else along the time column's index.
 * Without either the statement stays whole.
@@ -20,6 +20,7 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
+from exporter.mysql_key_range import Fetch, TimeIndex, guess_keys, outside_sql, within
 from exporter.source import Statement
 
 PIECE_ROWS = 250_000
@@ -27,7 +28,6 @@ _MOST_GROWTH = 4.0
 _LEAST_TIME = timedelta(milliseconds=1)
 _STREWN = 3.0
 
-Fetch = Callable[[str], Sequence[tuple[object, ...]]]
 Explain = Callable[[str], int]
 Stream = Callable[[str], Iterator[pl.DataFrame]]
 
@@ -43,35 +43,43 @@ class KeyRange:
 
     def stretch(self, statement: Statement, low: int, high: int) -> str:
         """Return the statement for a part of the range. The hint keeps the optimizer from the time column's index."""
-        along = f"{statement.table} FORCE INDEX (PRIMARY)"
-        whole = statement.text_from(along)
-        return f"{whole} AND {self.column} >= {low} AND {self.column} < {high}"
+        columns = ", ".join(f"{carried.select} AS c{i}" for i, carried in enumerate(statement.select))
+        keys = f"{self.column} BETWEEN {low} AND {high - 1}"
+        window = within(statement, statement.low, statement.high)
+        where = f"{keys} AND {window}" + (f" AND ({statement.where})" if statement.where else "")
+        return f"SELECT {columns} FROM {statement.table} FORCE INDEX (PRIMARY) WHERE {where}"  # noqa: S608 - quoted
 
 
 def find_key_range(
-    statement: Statement, primary_key: str, *, time_is_indexed: bool, fetch: Fetch, explain: Explain
+    statement: Statement, primary_key: str, *, time_index: TimeIndex | None, fetch: Fetch, explain: Explain
 ) -> KeyRange | None:
     """Return the range of keys to read along, None where the index of the time column is cheaper.
 
-    The window's own least and greatest key cost a scan of the time index; where the window is a third of the table or
-    more, or its index is missing, the range is the whole table, whose ends cost nothing.
+    The window's own range costs a scan of the time index; where the window is a third of the table or more, or its
+    index is missing, the range is the whole table, whose ends cost nothing.
     """
-    # As decimals: ODBC would bring unsigned numbers above 2^63 as negative ones.
-    ends = ", ".join(f"CAST({end}({primary_key}) AS DECIMAL(20, 0))" for end in ("MIN", "MAX"))
-    least_and_greatest = f"SELECT {ends} FROM {statement.table}"  # noqa: S608 - quoted
     window_rows = explain(f"SELECT {primary_key} FROM {statement.table} WHERE {statement.window()}")  # noqa: S608 - quoted
     # Of the whole range InnoDB expects half the table's rows, whatever there are; of no range, all.
     all_rows = explain(f"SELECT {primary_key} FROM {statement.table}")  # noqa: S608 - quoted
-    table = _key_range(primary_key, fetch(least_and_greatest)[0], all_rows)
-    if not time_is_indexed or table.rows <= _STREWN * window_rows:
-        return table
-    window = _key_range(primary_key, fetch(f"{least_and_greatest} WHERE {statement.window()}")[0])
-    inside = f"{primary_key} >= {window.low} AND {primary_key} < {window.high}"
-    window = replace(window, rows=explain(f"SELECT 1 FROM {statement.table} FORCE INDEX (PRIMARY) WHERE {inside}"))  # noqa: S608 - quoted
-    return window if window.rows <= _STREWN * window_rows else None
+    # As decimals: ODBC would bring unsigned numbers above 2^63 as negative ones.
+    ends = ", ".join(f"CAST({end}({primary_key}) AS DECIMAL(20, 0))" for end in ("MIN", "MAX"))
+    least_and_greatest = f"SELECT {ends} FROM {statement.table}"  # noqa: S608 - quoted
+    if time_index is None or all_rows <= _STREWN * window_rows:
+        return _key_range(primary_key, fetch(least_and_greatest)[0], all_rows)
+
+    def is_dense(keys: KeyRange) -> KeyRange | None:
+        inside = f"{primary_key} >= {keys.low} AND {primary_key} < {keys.high}"
+        rows = explain(f"SELECT 1 FROM {statement.table} FORCE INDEX (PRIMARY) WHERE {inside}")  # noqa: S608 - quoted
+        return replace(keys, rows=rows) if rows <= _STREWN * window_rows else None
+
+    guess = guess_keys(statement, primary_key, time_index, fetch)
+    found = is_dense(KeyRange(primary_key, *guess, 0))
+    if found is None or not fetch(outside_sql(statement, primary_key, time_index, guess)):
+        return found
+    return is_dense(_key_range(primary_key, fetch(f"{least_and_greatest} WHERE {statement.window()}")[0]))
 
 
-def _key_range(primary_key: str, ends: tuple[object, ...], rows: int = 0) -> KeyRange:
+def _key_range(primary_key: str, ends: Sequence[object], rows: int = 0) -> KeyRange:
     if ends[0] is None:
         return KeyRange(primary_key, 0, 0, 0)
     return KeyRange(primary_key, int(str(ends[0])), int(str(ends[1])) + 1, rows)

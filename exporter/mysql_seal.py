@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from exporter.mysql_axis import ALONG_KEY, PlannedAxis
+from exporter.mysql_key_range import outside_sql
 from exporter.mysql_row_text import plan_checksum
 from exporter.mysql_table import Run
 from exporter.mysql_walk import Rest, walk
@@ -30,7 +31,7 @@ _DOING = "seal what was read"
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """What the snapshot held: rows of the statement, the sum of their checksums, the window's rows not looked at."""
+    """What the snapshot held: rows of the statement, the sum of their checksums; rows outside the keys, at least."""
 
     rows: int
     checksum: int
@@ -81,19 +82,18 @@ def _piece(question: SealQuestion, low: int, high: int) -> str:
 
 
 def _rows_outside(run: Run, question: SealQuestion, in_window: int, rest: Rest) -> int:
-    """Return how many rows of the window lie outside the range of keys; negative can't be."""
+    """Return how many rows of the window lie outside the range of keys, at least."""
     statement, axis, time_axis = question.statement, question.planned.axis, question.planned.time
     if axis.along == "time":
         return 0
-    if question.planned.outside == "time" and time_axis is not None:
-        hint = time_axis.hint
+    index, keys = question.planned.index, (axis.low, axis.high)
+    if question.planned.outside == "time" and time_axis is not None and index is not None:
 
-        def count(low: int, high: int) -> int:
-            window = statement.window(position_bound(statement.low, low), position_bound(statement.low, high))
-            ((rows,),) = run(f"SELECT COUNT(*) FROM {statement.table} {hint} WHERE {window}", _DOING)  # noqa: S608 - quoted
-            return int(rows)
+        def look(low: int, high: int) -> int:
+            part = position_bound(statement.low, low), position_bound(statement.low, high)
+            return len(run(outside_sql(statement, axis.column, index, keys, part=part), _DOING))
 
-        return sum(walk(time_axis.low, time_axis.high, in_window, count, rest)) - in_window
+        return sum(walk(time_axis.low, time_axis.high, in_window, look, rest))
     ((rows,),) = run(
         f"SELECT COUNT(*) FROM {statement.table} {ALONG_KEY} WHERE {statement.window()} "  # noqa: S608 - quoted
         f"AND ({axis.column} < {axis.low} OR {axis.column} >= {axis.high})",

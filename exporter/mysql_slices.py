@@ -228,7 +228,7 @@ class MysqlSlices(MysqlTable):
         return find_definition(self._session.run, self.table, self.table_sql, dialect=self._dialect)
 
     def _judge(self, sealed: Sealed, rows_read: int, checksum: int, as_of: datetime, seconds: float) -> Seal:
-        outside = f", {sealed.rows_outside} outside the keys read" if sealed.rows_outside else ""
+        outside = f", {sealed.rows_outside} or more outside the keys read" if sealed.rows_outside else ""
         return Seal(
             agrees=(sealed.rows, sealed.checksum, sealed.rows_outside) == (rows_read, checksum, 0),
             as_of=as_of,

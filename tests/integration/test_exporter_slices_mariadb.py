@@ -268,8 +268,25 @@ def test_keys_that_rise_with_time_are_read_along(shop: Shop, tmp_path: Path) -> 
     )
     manifest = run_export(shop.settings(tmp_path)).manifest
     assert "along key `id`" in manifest["source"]["evidence"]["slices"]
-    assert "counts the window on the time column's index" in manifest["source"]["evidence"]["slices"]
+    assert "looks for rows of the window outside" in manifest["source"]["evidence"]["slices"]
     assert manifest["rows"] == ROWS
+
+
+@pytest.mark.parametrize("read", ["slices", "snapshot"])
+@pytest.mark.parametrize("key", [-7, 10_000_000])
+def test_a_row_whose_key_lies_far_from_those_of_its_neighbours_is_read(
+    shop: Shop, tmp_path: Path, read: str, key: int
+) -> None:
+    """Neither the first nor the last rows of the day tell of it, and the day is a small part of the table."""
+    shop.do(
+        "INSERT INTO purchases (user_id, purchased_at, amount) "
+        "SELECT 1, '2026-11-15' + INTERVAL seq MINUTE, 1 FROM seq_0_to_19999"
+        f";; INSERT INTO purchases (id, user_id, purchased_at, amount) VALUES ({key}, 4711, '2026-11-14 05:00', 1)"
+        ";; ANALYZE TABLE purchases"
+    )
+    export = run_export(shop.settings(tmp_path, read=read))
+    assert export.manifest["rows"] == ROWS + 1
+    assert 4711 in {row["user_id"] for row in export.rows()}
 
 
 def test_keys_that_are_strewn_are_not_read_along(mariadb_database: str, tmp_path: Path) -> None:
