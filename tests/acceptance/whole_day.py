@@ -82,7 +82,7 @@ class WholeDay:
         """Create target and ledger as `penstock init` does; return the SQL."""
         return create_tables(self.pipeline(), apply=True)
 
-    def run_in_process(self) -> Outcome:
+    def run_in_process(self, *, fresh_export: bool = False) -> Outcome:
         """Export, process all tasks, load, each as its job does it."""
         pipeline, run_id = self.pipeline(), new_id(datetime.now(UTC))
         with open_store(self.staging_url) as store:
@@ -93,7 +93,7 @@ class WholeDay:
                 cancel=Cancel(),
                 progress=Progress.from_environment({}),
             )
-            export_day(pipeline, self.day.day, run_id, around, fresh_export=False)
+            export_day(pipeline, self.day.day, run_id, around, fresh_export=fresh_export)
             work = read_assignment(store, pipeline, DayNames(pipeline.name, self.day.day), run_id, ())
             for index in range(self.tasks):
                 scratch = self.folder / f"scratch-{run_id}-{index}"
