@@ -593,5 +593,18 @@ def test_the_manifest_tells_how_the_day_was_read(shop: Shop, tmp_path: Path) -> 
     evidence = manifest["source"]["evidence"]
     assert "2000 rows, checksum" in evidence["sealed"]
     assert "no transaction from before is open" in evidence["closed"]
-    assert evidence["gtid"]
+    assert evidence["binlog_snapshot_file"]
     assert datetime.fromisoformat(manifest["as_of"]) > datetime.now(UTC) - timedelta(minutes=1)
+
+
+def test_the_logs_position_is_made_a_gtid_only_where_little_of_the_log_must_be_read(shop: Shop, tmp_path: Path) -> None:
+    shop.do("FLUSH BINARY LOGS")
+    near = run_export(shop.settings(tmp_path / "near")).manifest["source"]["evidence"]
+    assert near["gtid"]
+    shop.do(
+        "INSERT INTO purchases (user_id, purchased_at, amount, note) "
+        "SELECT 1, '2026-11-20', 1, REPEAT('x', 200) FROM seq_1_to_45000"
+    )
+    far = run_export(shop.settings(tmp_path / "far")).manifest["source"]["evidence"]
+    assert int(far["binlog_snapshot_position"]) > 8 * 1024 * 1024
+    assert "gtid" not in far
