@@ -21,7 +21,7 @@ from chain.look_at_jobs import Lookout
 from chain.run_day import plan_tasks
 from staging.config import Pipeline
 from staging.day_head import find_head
-from staging.errors import IntegrityError
+from staging.errors import InputError, IntegrityError
 from staging.lease import lease_end
 from staging.names import DayNames, parse_name
 from staging.run_documents import Head, Loaded, RunFailure
@@ -32,7 +32,7 @@ from staging.used_export import read_manifest, read_run_export
 
 @dataclass(frozen=True, slots=True)
 class StatusReader:
-    """Where a pipeline's days are looked for. `now` says whether a lease is over, by this machine's clock."""
+    """Where a pipeline's days are looked for. `now` is this machine's clock, for stores that don't tell theirs."""
 
     pipeline: Pipeline
     store: Store
@@ -52,7 +52,7 @@ class StatusReader:
         if found is None:
             return DayStatus(day, "never run")
         head, info = found
-        holder = _find_holder(head, info, self.now())
+        holder = self._find_holder(head, info)
         if head.run_id is None:
             return DayStatus(day, "exporting" if holder else "never run", at_rest=holder is None, holder=holder)
         names_of_run = [info.name for info in self.store.list(names.run_prefix(head.run_id))]
@@ -60,6 +60,18 @@ class StatusReader:
         if loaded is not None and loaded.export_id == head.export_id:
             return _loaded(day, head, holder, loaded, error)
         return self._read_unloaded(names, head, holder, names_of_run, error)
+
+    def _find_holder(self, head: Head, info: ObjectInfo) -> Holder | None:
+        """Return who holds the day. The store's clock costs a request: it is asked only where a lease stands there."""
+        if head.lease is None or self._store_now() > (until := lease_end(head.lease, info)):
+            return None
+        return Holder(head.lease.holder, head.lease.since, until)
+
+    def _store_now(self) -> datetime:
+        try:
+            return self.store.now()
+        except InputError:  # a folder tells it by a new file, which whoever may only read it can't make
+            return self.now()
 
     def _read_unloaded(
         self, names: DayNames, head: Head, holder: Holder | None, objects: list[str], error: LastError | None
@@ -104,12 +116,6 @@ class StatusReader:
         if failure is None or (loaded is not None and loaded.loaded_at > failure.failed_at):
             return loaded, None
         return loaded, LastError(failure.what, failure.why, failure.fix, failure.log, failure.failed_at)
-
-
-def _find_holder(head: Head, info: ObjectInfo, now: datetime) -> Holder | None:
-    if head.lease is None or now > (until := lease_end(head.lease, info)):
-        return None
-    return Holder(head.lease.holder, head.lease.since, until)
 
 
 def _loaded(day: date, head: Head, holder: Holder | None, loaded: Loaded, error: LastError | None) -> DayStatus:
