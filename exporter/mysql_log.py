@@ -1,6 +1,6 @@
 """Where in the binary log a snapshot lies: exactly on MariaDB, shortly before it on MySQL.
 
-MariaDB tells file and position; BINLOG_GTID_POS makes a GTID of them at any time, and is asked here where that is cheap.
+MariaDB tells file and position; BINLOG_GTID_POS makes a GTID of them at any time. It is asked here where that is cheap.
 """
 
 from __future__ import annotations
