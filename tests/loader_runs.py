@@ -72,7 +72,7 @@ class LoaderRun:
     folder: Path
     rows: Sequence[Row]
     schema: pa.Schema = OUTPUT
-    key: str = "user_id"
+    key: str | tuple[str, ...] = "user_id"
     money: str | None = "revenue"
     day: date = DAY
     run_id: str = "run-0001"

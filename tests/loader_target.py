@@ -29,6 +29,7 @@ from loader.verify_run import Verification
 from staging.cancel import Cancel
 from staging.config import Pipeline
 from staging.dtypes import parse_dtype
+from staging.key import key_columns
 from staging.open_store import open_store
 from tests.loader_runs import LoaderRun, Row, dtype_of
 
@@ -120,7 +121,7 @@ class LoaderTarget:
 
     def init(self, run: LoaderRun, *, apply: bool = True) -> list[str]:
         schema = pl.Schema({each.name: parse_dtype(dtype_of(each.type)) for each in run.schema})
-        return init_target(self.pipeline(run), schema, (run.key,), apply=apply)
+        return init_target(self.pipeline(run), schema, key_columns(run.key), apply=apply)
 
     def load(
         self,
