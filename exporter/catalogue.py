@@ -15,7 +15,7 @@ from urllib.parse import quote, quote_plus
 
 import sqlalchemy
 from sqlalchemy.engine import URL, Inspector, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, NoSuchTableError, SAWarning, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, NoSuchTableError, SAWarning, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 from sqlalchemy.types import NullType, TypeEngine
 
@@ -126,13 +126,13 @@ class Catalogue:
     def leading_columns(self, table: TableName) -> set[str]:
         """Return the columns that an index begins with; empty for views."""
         indexes: list[Sequence[str | None]] = [self.primary_key(table)]
-        with suppress(SQLAlchemyError, NotImplementedError), self._inspector() as inspector:  # views can't tell
+        with self._unless_view(table), self._inspector() as inspector:
             indexes += [index["column_names"] for index in inspector.get_indexes(table.table, schema=table.schema)]
         return {columns[0] for columns in indexes if columns and columns[0] is not None}
 
     def primary_key(self, table: TableName) -> tuple[str, ...]:
         """Return the columns of the primary key; empty for views."""
-        with suppress(SQLAlchemyError, NotImplementedError), self._inspector() as inspector:
+        with self._unless_view(table), self._inspector() as inspector:
             return tuple(inspector.get_pk_constraint(table.table, schema=table.schema)["constrained_columns"])
         return ()
 
@@ -141,6 +141,15 @@ class Catalogue:
         with suppress(SQLAlchemyError, OSError):
             self._connection.close()
         self.engine.dispose()
+
+    @contextmanager
+    def _unless_view(self, table: TableName) -> Iterator[None]:
+        """Views can't tell, and it is no error; a connection that is lost can't either, and is one."""
+        try:
+            yield
+        except (SQLAlchemyError, NotImplementedError) as exc:
+            if isinstance(exc, DBAPIError) and exc.connection_invalidated:
+                raise self._translate(exc, f"look up the keys of {table}") from exc
 
     @contextmanager
     def _inspector(self) -> Iterator[Inspector]:

@@ -31,6 +31,15 @@ _FIXES = {
     1969: "Raise `export.max_snapshot_seconds`, index the time column, or read from a replica.",
     3024: "Raise `export.max_snapshot_seconds`, index the time column, or read from a replica.",
 }
+_NO_SPACE = "No space left on device"
+# Disk full; table full; what the engine of temporary tables says of its own when it could not write them.
+_DISK_FULL = frozenset({1021, 1114})
+_TEMPORARY_BROKEN = re.compile(r"is corrupted|is crashed|Incorrect key file")
+_TEMPORARY_TABLE = "#sql"
+_DISK_FULL_FIX = (
+    "Free space on the disk of the database server, where it keeps temporary files (`tmpdir`) or data, and try again. "
+    "Its log says which; a view that sorts or groups needs room for all of its rows."
+)
 _NATIVE = re.compile(r"Native error: (\d+)")
 _PYMYSQL = re.compile(r"^\((\d{4}),")
 
@@ -40,6 +49,10 @@ def translate_error(error: BaseException, doing: str, url: URL) -> PenstockError
     original = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
     text = scrub(str(original), url)
     number = error_number(original)
+    if _is_disk_full(number, text):
+        why = text if _NO_SPACE in text else f"{text}. It says so when the disk of its temporary files is full."
+        what = f"The {url.get_backend_name()} server has no room on its disk to {doing}."
+        return UnavailableError(what, why=why, fix=_DISK_FULL_FIX)
     what = f"The {url.get_backend_name()} server could not {doing}."
     if "certificate" in text.lower():
         return InputError(what, why=text, fix="Look at the certificates named in source.url.")
@@ -48,6 +61,11 @@ def translate_error(error: BaseException, doing: str, url: URL) -> PenstockError
     return InputError(
         what, why=text, fix=_FIXES.get(number, "Look at the pipeline's source, above all `source.where`.")
     )
+
+
+def _is_disk_full(number: int | None, text: str) -> bool:
+    broken = _TEMPORARY_TABLE in text and _TEMPORARY_BROKEN.search(text) is not None
+    return number in _DISK_FULL or _NO_SPACE in text or broken
 
 
 def error_number(error: BaseException) -> int | None:

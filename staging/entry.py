@@ -36,14 +36,16 @@ def end_process(run: Callable[[], None]) -> int:
     except BaseException as error:  # noqa: BLE001 - polars' PanicException is no Exception; nothing is swallowed: exit 1
         if isinstance(error, OSError) and error.errno in _MACHINE_IS_SHORT:
             return _tell(
-                UnavailableError(
-                    "The machine has no more room.", why=f"{error.strerror}.", fix="Free some, and try again."
-                )
+                UnavailableError("The machine has no more room.", why=_which(error), fix="Free some, and try again.")
             )
         print(redact(traceback.format_exc()), file=sys.stderr)
         print("error: This is a bug in Penstock. Please report it with the lines above.", file=sys.stderr)
         return int(ExitCode.BUG)
     return int(ExitCode.DONE)
+
+
+def _which(error: OSError) -> str:
+    return f"{error.strerror}: {error.filename}." if error.filename else f"{error.strerror}."
 
 
 def exit_now(code: int) -> None:

@@ -19,7 +19,7 @@ from urllib.parse import unquote, urlsplit
 
 import google_crc32c
 
-from staging.errors import InputError
+from staging.errors import InputError, UnavailableError
 from staging.folder_files import (
     folder_errors,
     locked,
@@ -35,18 +35,26 @@ from staging.folder_reading import check_bytes, instant_of, list_objects, open_o
 from staging.folder_writer import TEMPORARY, FolderWriter
 from staging.local_file import new_local_file, write_to_local_file
 from staging.object_name import RESERVED_FOLDER, check_list_prefix, check_object_name
+from staging.short_of import fix_short, is_short, why_short
 from staging.store import ObjectInfo, ObjectWriter
 from staging.store_errors import check_replacement, generation_changed, missing, too_large
 
 
 def open_folder_store(url: str) -> FolderStore:
-    """Open the folder of a `file:///…` URL; it is made when only its last segment is missing. Else InputError."""
+    """Open the folder of a `file:///…` URL; it is made when only its last segment is missing.
+
+    Else InputError, or UnavailableError when the machine is short of something.
+    """
     folder = _folder_of(url)
     try:
         folder.mkdir(exist_ok=True)
         folder = folder.resolve(strict=True)
         os.scandir(folder).close()
     except OSError as exc:
+        if is_short(exc):
+            raise UnavailableError(
+                f"The staging folder {folder} can't be made.", why=why_short(exc), fix=fix_short(exc, "")
+            ) from exc
         raise InputError(
             f"The staging folder {folder} can't be opened.",
             why=f"{exc.strerror}.",

@@ -12,15 +12,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from staging.errors import InputError, UnavailableError
+from staging.short_of import fix_short, why_short
 
 _LOCK_SECONDS = 60.0
 _POLL_SECONDS = 0.005
-_REMEDIES = {
-    errno.ENOSPC: "Free space on the disk and try again.",
-    errno.EDQUOT: "Free space within your quota and try again.",
-    errno.EMFILE: "Raise `ulimit -n`, or use fewer shards.",
-    errno.ENFILE: "Close other programs, or use fewer shards.",
-}
 _WRONG = {
     errno.EACCES: "This user may not do that there.",
     errno.EPERM: "This user may not do that there.",
@@ -50,8 +45,8 @@ def folder_errors(folder: Path, name: str) -> Iterator[None]:
             ) from exc
         raise UnavailableError(
             f"{name!r} in {folder} can't be reached.",
-            why=f"{exc.strerror or exc}",
-            fix=_REMEDIES.get(number, "Try again."),
+            why=why_short(exc),
+            fix=fix_short(exc, "Try again."),
         ) from exc
 
 

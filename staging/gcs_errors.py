@@ -14,6 +14,7 @@ from staging.errors import InputError, PenstockError, UnavailableError
 
 _TRANSIENT_CODES = {408, 429, 500, 502, 503, 504}
 _FORBIDDEN_CODES = {401, 403}
+_DISK_IS_FULL = "no space left on device"
 
 SDK_ERRORS = (
     api.GoogleAPICallError,
@@ -78,6 +79,13 @@ def describe(error: Exception) -> str:
     return f"The connection failed: {detail}."
 
 
+def what_helps(why: str) -> str:
+    """Return what to do about a trouble that passes; an emulator that keeps files can run out of room for them."""
+    if _DISK_IS_FULL in why.lower():
+        return "Free space on the disk of the storage service that STORAGE_EMULATOR_HOST names, and try again."
+    return "Try again; see https://status.cloud.google.com."
+
+
 @contextmanager
 def sdk_errors(url: str, doing: str) -> Iterator[None]:
     """Turn what the SDK raises into our errors; `doing` continues "could not …"."""
@@ -91,7 +99,8 @@ def translate(error: Exception, url: str, doing: str) -> PenstockError:
     """Return our error for one of the SDK's."""
     what = f"Could not {doing} in {url}."
     if is_transient(error):
-        return UnavailableError(what, why=describe(error), fix="Try again; see https://status.cloud.google.com.")
+        why = describe(error)
+        return UnavailableError(what, why=why, fix=what_helps(why))
     if isinstance(error, _NO_ADDRESS):
         return InputError(
             what,

@@ -19,7 +19,7 @@ from google.cloud.storage.retry import DEFAULT_RETRY
 
 from staging.errors import UnavailableError
 from staging.gcs_download import Sink, fetch
-from staging.gcs_errors import BadReplyError, UploadDamagedError, sdk_errors
+from staging.gcs_errors import BadReplyError, UploadDamagedError, sdk_errors, what_helps
 from staging.gcs_retry import Patience, Timeout, persist
 from staging.gcs_session import UploadSession
 from staging.store import ObjectInfo
@@ -119,7 +119,7 @@ class GcsObjects:
                 session.send(chunk)
             except api.GoogleAPICallError as exc:
                 if exc.code in _SESSION_OVER:
-                    raise session_over(name) from exc
+                    raise session_over(name, session.refused) from exc
                 raise
 
     def finish(self, name: str, session: UploadSession, chunk: bytes, *, crc32c: int) -> ObjectInfo | None:
@@ -177,12 +177,15 @@ class GcsObjects:
         return Patience(self._patience_seconds)
 
 
-def session_over(name: str) -> UnavailableError:
-    """Return the error for an upload that the service forgot: its earlier chunks are gone, so it must start anew."""
+def session_over(name: str, refused: str) -> UnavailableError:
+    """Return the error for an upload that the service forgot: its earlier chunks are gone, so it must start anew.
+
+    `refused` is what it answered to a chunk before that, "" if it took them all.
+    """
     return UnavailableError(
         f"The upload of {name} was ended by the service.",
-        why="Its session is over, and no object was made of it.",
-        fix="Run again.",
+        why=f"Its session is over, and no object was made of it. {refused}".rstrip(),
+        fix=what_helps(refused) if refused else "Run again.",
     )
 
 

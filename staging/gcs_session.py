@@ -16,7 +16,7 @@ from typing import Any
 import requests
 from google.api_core import exceptions as api
 
-from staging.gcs_errors import BadReplyError, UploadDamagedError, is_damaged
+from staging.gcs_errors import BadReplyError, UploadDamagedError, describe, is_damaged, is_transient
 from staging.gcs_retry import Patience, Timeout, persist
 
 CHUNK_UNIT_BYTES = 256 * 1024
@@ -36,6 +36,8 @@ class UploadSession:
         self._patience_seconds = patience_seconds
         self._stored_bytes = 0
         self._unsure = False
+        self.refused = ""
+        """What the service last answered to a chunk that it could not take, as a sentence."""
 
     def send(self, chunk: bytes) -> None:
         """Send a chunk that is not the last, of `CHUNK_UNIT_BYTES` or a multiple."""
@@ -101,6 +103,8 @@ class UploadSession:
         error = api.from_http_response(reply)
         if is_damaged(error):
             raise UploadDamagedError from error
+        if is_transient(error):
+            self.refused = describe(error)
         raise error
 
 

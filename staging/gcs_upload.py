@@ -104,7 +104,7 @@ class GcsWriter:
     def _find_same(self) -> ObjectInfo:
         """Return what stands under the name: ours, if the reply was lost, or another attempt's with the same bytes."""
         if (info := self._objects.find(self._name)) is None:
-            raise session_over(self._name)
+            raise session_over(self._name, self._session.refused if self._session else "")
         if (info.size_bytes, info.crc32c) != (self._size_bytes, self._crc32c):
             raise exists(self._name)
         return info

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from staging.errors import InputError, UnavailableError
+from staging.short_of import why_short
 
 
 @contextmanager
@@ -43,5 +44,5 @@ def write_to_local_file(fd: int, data: bytes, path: Path) -> None:
 
 def _unavailable(path: Path, exc: OSError) -> UnavailableError:
     return UnavailableError(
-        f"{path} can't be written.", why=f"{exc.strerror or exc}", fix="Free local space, or name another folder."
+        f"{path} can't be written.", why=why_short(exc), fix="Free local space, or name another folder."
     )
