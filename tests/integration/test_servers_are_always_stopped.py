@@ -18,8 +18,10 @@ from tests.servers.programs import CHECKOUT
 from tests.servers.server import HOST, PASSWORD, Server
 
 _START = """
-import sys, time
+import signal, time
 from tests.servers.fake_gcs import FakeGcsServer
+# As in a terminal: whoever runs the tests in the background may have told all of them to ignore Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 server = FakeGcsServer()
 server.start()
 print(server.port, server.folder, flush=True)
