@@ -6,13 +6,17 @@ tell how far its replicas are.
 
 from __future__ import annotations
 
+import re
+
 from exporter.pacing.limits import ActiveSessions, ReplicaLag
 from exporter.pacing.signals import Asks
 
 _RUNNING = "SHOW GLOBAL STATUS LIKE 'Threads_running'"
 _REPLICAS = "SHOW GLOBAL STATUS LIKE 'Slaves_connected'"  # MySQL has none: there they stay counted
-_REPLICA = "SHOW REPLICA STATUS"  # MariaDB 10.5, MySQL 8.0.22
-_BEHIND = ("Seconds_Behind_Master", "Seconds_Behind_Source")
+_VERSION = "SELECT VERSION()"
+_BEHIND = ("Seconds_Behind_Source", "Seconds_Behind_Master")
+_NUMBERS = re.compile(r"(\d+)\.(\d+)\.(\d+)")
+_NEW_WORDS = (8, 0, 22)  # of MySQL, whose 8.4 has forgotten the old ones
 
 
 class MysqlSessions(ActiveSessions):
@@ -37,8 +41,26 @@ class MysqlLag(ReplicaLag):
     def __init__(self, connection: Asks, limit_seconds: int) -> None:
         super().__init__(limit_seconds)
         self._connection = connection
+        self._statement: str | None = None
 
     def lags(self) -> list[float | None]:
         """See `ReplicaLag`."""
-        found = [row.get(name) for row in self._connection.ask(_REPLICA).by_name() for name in _BEHIND if name in row]
+        if self._statement is None:
+            ((version,),) = self._connection.ask(_VERSION).rows
+            self._statement = replica_statement(str(version))
+        found = [
+            row[name] for row in self._connection.ask(self._statement).by_name() for name in _BEHIND if name in row
+        ]
         return [None if seconds is None else float(str(seconds)) for seconds in found]
+
+
+def replica_statement(version: str) -> str:
+    """Return what shows every channel of a replica of this version, as `SELECT VERSION()` has it.
+
+    MariaDB has a statement for all of its named connections; without ALL it would show the one that has no name.
+    """
+    if "mariadb" in version.lower():
+        return "SHOW ALL SLAVES STATUS"
+    numbers = _NUMBERS.match(version)
+    is_old = numbers is not None and tuple(map(int, numbers.groups())) < _NEW_WORDS
+    return "SHOW SLAVE STATUS" if is_old else "SHOW REPLICA STATUS"

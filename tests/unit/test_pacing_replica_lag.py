@@ -1,0 +1,61 @@
+"""How MySQL and MariaDB are asked how far a replica is behind, and how each version's answer is read."""
+
+from __future__ import annotations
+
+import pytest
+
+from exporter.pacing.limits import ReplicaLag
+from exporter.pacing.mysql_signals import MysqlLag, replica_statement
+from exporter.pacing.signals import Answer
+from staging.errors import InputError, UnavailableError
+
+
+@pytest.mark.parametrize(
+    ("version", "statement"),
+    [
+        ("8.4.3", "SHOW REPLICA STATUS"),
+        ("9.1.0-commercial", "SHOW REPLICA STATUS"),
+        ("8.0.31-google", "SHOW REPLICA STATUS"),
+        ("8.0.22", "SHOW REPLICA STATUS"),
+        ("8.0.21", "SHOW SLAVE STATUS"),
+        ("5.7.44-log", "SHOW SLAVE STATUS"),
+        ("10.11.19-MariaDB-0+deb12u1-log", "SHOW ALL SLAVES STATUS"),
+        ("5.5.5-10.4.34-MariaDB", "SHOW ALL SLAVES STATUS"),
+        ("unheard of", "SHOW REPLICA STATUS"),
+    ],
+)
+def test_a_replica_is_asked_in_the_words_that_its_version_knows(version: str, statement: str) -> None:
+    assert replica_statement(version) == statement
+
+
+class _Server:
+    """Answers as a server of this version does, its channels so many seconds behind."""
+
+    def __init__(self, version: str, column: str, *seconds: int | None) -> None:
+        self.version, self.column, self.seconds = version, column, seconds
+
+    def ask(self, sql: str) -> Answer:
+        if sql == "SELECT VERSION()":
+            return Answer(("VERSION()",), [(self.version,)])
+        assert sql == replica_statement(self.version)
+        return Answer(("Channel_Name", self.column), [("", seconds) for seconds in self.seconds])
+
+
+def _lag(version: str, column: str, *seconds: int | None) -> ReplicaLag:
+    return MysqlLag(_Server(version, column, *seconds), limit_seconds=10)
+
+
+@pytest.mark.parametrize(
+    ("version", "column"), [("8.4.3", "Seconds_Behind_Source"), ("10.11.19-MariaDB", "Seconds_Behind_Master")]
+)
+def test_the_farthest_channel_counts_a_stopped_one_is_an_error_and_no_channel_is_no_replica(
+    version: str, column: str
+) -> None:
+    assert _lag(version, column, 0, 10).look() is None
+    behind = _lag(version, column, 0, 11).look()
+    assert behind is not None
+    assert (behind.kind, behind.text) == ("replica_lag", "a replica is 11 s behind, > 10 s")
+    with pytest.raises(UnavailableError, match="Replication does not run"):
+        _lag(version, column, 0, None).look()
+    with pytest.raises(InputError, match="no replica to measure"):
+        _lag(version, column).look()
