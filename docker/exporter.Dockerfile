@@ -10,19 +10,15 @@ RUN pip install --no-cache-dir uv==0.13.9
 WORKDIR /app
 # Dependencies first: they change more seldom than the code, so their layer is cached.
 COPY pyproject.toml uv.lock ./
-RUN uv sync --locked --no-dev --no-install-project --extra exporter --extra postgres --extra mysql --extra odbc
+RUN uv sync --locked --no-dev --no-install-project --extra exporter --extra postgres --extra mysql
 COPY README.md LICENSE ./
 COPY staging/ staging/
 COPY exporter/ exporter/
-RUN uv sync --locked --no-dev --no-editable --extra exporter --extra postgres --extra mysql --extra odbc
+RUN uv sync --locked --no-dev --no-editable --extra exporter --extra postgres --extra mysql
 # The distribution names the commands of all jobs; those whose job is not here go.
 RUN find .venv/bin -name 'penstock*' ! -name penstock-exporter -delete
 
 FROM python:3.11-slim-bookworm
-# The ODBC driver is how MySQL and MariaDB are read at full speed; no other image needs it.
-RUN apt-get update \
-    && apt-get install --yes --no-install-recommends odbc-mariadb unixodbc \
-    && rm -rf /var/lib/apt/lists/*
 RUN useradd --uid 10001 --create-home penstock
 COPY --from=build /app/.venv /app/.venv
 ENV PATH=/app/.venv/bin:$PATH PYTHONPATH=/pipelines PYTHONUNBUFFERED=1

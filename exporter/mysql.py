@@ -1,4 +1,4 @@
-"""MySQL and MariaDB: rows by ODBC where MariaDB's driver is installed, else by pymysql; the catalogue by pymysql.
+"""MySQL and MariaDB, by pymysql: rows come as text, many in one value, so that no driver takes them apart.
 
 The snapshot is START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY under REPEATABLE READ. The first read of the table
 takes a metadata lock that keeps ALTER out until the end; a table altered between the two is error 1412, not wrong rows.
@@ -19,15 +19,16 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 
 from exporter.catalogue import Catalogue
+from exporter.mysql_connection import MysqlConnection
 from exporter.mysql_errors import KEEP_IDLE, translate_error
 from exporter.mysql_key_range import TimeIndex
 from exporter.mysql_log import find_log_position
-from exporter.mysql_pieces import find_key_range, read_along_key, read_along_time
-from exporter.mysql_rows import RowReader
+from exporter.mysql_pieces import find_key_axis
+from exporter.mysql_row_text import carry_as_text, longest_text_bytes, nullable_selects
 from exporter.mysql_slices import MysqlSlices
 from exporter.mysql_table import MysqlTable
-from exporter.mysql_types import plan_carried
-from exporter.sliced_source import Slices, refuse_slices
+from exporter.mysql_texts import TextRows
+from exporter.sliced_source import Axis, Slices, refuse_slices, time_axis
 from exporter.source import Estimate, Statement, TableName
 from staging.errors import InputError, PenstockError
 
@@ -35,18 +36,17 @@ _CONNECT_SECONDS = 10
 _LOCK_SECONDS = 2
 _NET_WRITE_SECONDS = 600  # how long the server waits for a reader that waits for the bucket
 _VERSIONED_ENGINES = ("INNODB", "ROCKSDB", "TOKUDB", "NDB", "NDBCLUSTER", "FEDERATED")
-_SHORT_TEXT_BYTES = 8192
 
-_IDENTITY = "SELECT VERSION(), @@hostname, @@port, @@server_id, CONNECTION_ID()"
+_IDENTITY = "SELECT VERSION(), @@hostname, @@port, @@server_id, CONNECTION_ID(), @@max_allowed_packet"
 
 
 class MysqlSource:
     """A connection that reads and one for the catalogue."""
 
-    def __init__(self, url: URL, rows: RowReader) -> None:
+    def __init__(self, url: URL) -> None:
         self.url = url
-        self.rows = rows
         self.is_abandoned = False
+        self.connection = MysqlConnection(url)
         self._slices: MysqlSlices | None = None
         self.catalogue = Catalogue(
             url.set(drivername="mysql+pymysql"),
@@ -54,14 +54,16 @@ class MysqlSource:
             connect_args={"connect_timeout": _CONNECT_SECONDS, "init_command": f"SET SESSION {KEEP_IDLE}"},
         )
         try:
-            rows.run(f"SET SESSION {KEEP_IDLE}", "set up the session")
-            ((version, host, port, number, self.connection_id),) = rows.run(_IDENTITY, "say who it is")
+            self.connection.run(f"SET SESSION {KEEP_IDLE}", "set up the session")
+            (identity,) = self.connection.run(_IDENTITY, "say who it is")
         except PenstockError:
             self.close()
             raise
+        version, host, port, number, self.connection_id, packet_bytes = identity
+        self.longest_text_bytes = longest_text_bytes(packet_bytes)
         self.server_version = str(version)
         self.dialect = "mariadb" if "mariadb" in self.server_version.lower() else "mysql"
-        self.reader = f"{rows.reader}-{self.dialect}"
+        self.reader = f"pymysql-{self.dialect}, rows as text"
         self.server_identity = f"{host}:{port}#{number}/{url.database or ''}"
 
     def translate(self, error: BaseException, doing: str) -> PenstockError:
@@ -71,7 +73,6 @@ class MysqlSource:
     def begin_snapshot(self, table: TableName, *, max_seconds: int) -> MysqlSnapshot:
         """Fix the snapshot, then hold the table's definition by a first look at it."""
         self._slices = None
-        self.reader = f"{self.rows.reader}-{self.dialect}"
         self._check_engine(table)
         limit = (
             f"max_statement_time = {max_seconds}"
@@ -83,18 +84,22 @@ class MysqlSource:
             limit,
             f"lock_wait_timeout = {_LOCK_SECONDS}",
             f"net_write_timeout = {_NET_WRITE_SECONDS}",
+            f"group_concat_max_len = {self.longest_text_bytes}",
             "TRANSACTION ISOLATION LEVEL REPEATABLE READ",
         ):
-            self.rows.run(f"SET SESSION {setting}", "set up the session")
-        ((as_of,),) = self.rows.run("SELECT DATE_FORMAT(UTC_TIMESTAMP(6), '%Y-%m-%d %H:%i:%s.%f')", "tell the time")
-        self.rows.run("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY", "begin a snapshot")
-        evidence = {"connection_id": str(self.connection_id)} | find_log_position(self.rows.run, self.dialect)
+            self.connection.run(f"SET SESSION {setting}", "set up the session")
+        ((as_of,),) = self.connection.run(
+            "SELECT DATE_FORMAT(UTC_TIMESTAMP(6), '%Y-%m-%d %H:%i:%s.%f')", "tell the time"
+        )
+        self.connection.run("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY", "begin a snapshot")
+        evidence = {"connection_id": str(self.connection_id)} | find_log_position(self.connection.run, self.dialect)
         table_sql = self.catalogue.table_sql(table)
         if not self.catalogue.leading_columns(table):
             self.catalogue.columns(table)  # says which table there may be instead
-        self.rows.run(f"SELECT 1 FROM {table_sql} LIMIT 0", f"hold the definition of {table}")  # noqa: S608 - quoted
-        as_of = datetime.fromisoformat(as_of).replace(tzinfo=UTC)
-        return MysqlSnapshot(self, table, as_of=as_of, evidence=evidence)
+        self.connection.run(f"SELECT 1 FROM {table_sql} LIMIT 0", f"hold the definition of {table}")  # noqa: S608 - quoted
+        return MysqlSnapshot(
+            self, table, as_of=datetime.fromisoformat(str(as_of)).replace(tzinfo=UTC), evidence=evidence
+        )
 
     def why_no_slices(self, table: TableName) -> str:
         """Return why there are none: a view, or an engine other than InnoDB."""
@@ -110,7 +115,6 @@ class MysqlSource:
         if why := self.why_no_slices(table):
             raise refuse_slices(table, why)
         self._slices = MysqlSlices(self, table)
-        self.reader = f"pymysql-{self.dialect}, slices as text"
         return self._slices
 
     def interrupt(self) -> None:
@@ -131,7 +135,7 @@ class MysqlSource:
         if self.is_abandoned:
             return
         with suppress(SQLAlchemyError, pymysql.Error, OSError):
-            self.rows.close()
+            self.connection.close()
         with suppress(SQLAlchemyError):  # a dead connection
             self.catalogue.close()
 
@@ -159,58 +163,34 @@ class MysqlSnapshot(MysqlTable):
     """A REPEATABLE READ, READ ONLY transaction."""
 
     def __init__(self, source: MysqlSource, table: TableName, *, as_of: datetime, evidence: dict[str, str]) -> None:
-        super().__init__(
-            source.catalogue,
-            source.rows.run,
-            table,
-            dialect=source.dialect,
-            carry=lambda column, _: plan_carried(column, by_odbc=source.rows.by_odbc),
-        )
+        super().__init__(source.catalogue, source.connection.run, table, dialect=source.dialect, carry=carry_as_text)
         self._source = source
         self._open = True
         self.as_of = as_of
         self.evidence = evidence
 
     def read(self, statement: Statement, estimate: Estimate) -> Iterator[pl.DataFrame]:
-        """Read the window, in stretches of this very snapshot where that is cheaper or spares memory."""
-        longest = self._longest_value_bytes(statement)
+        """Read the window, in stretches of this very snapshot where it can be cut."""
+        rows = TextRows(
+            self._source.connection, statement, nullable_selects(self.describe()), self._source.longest_text_bytes
+        )
+        axis = self._axis(statement, estimate)
+        return rows.along(axis) if axis is not None else rows.whole()
 
-        def stream(sql: str) -> Iterator[pl.DataFrame]:
-            return self._source.rows.stream(sql, statement, longest_value_bytes=longest)
-
+    def _axis(self, statement: Statement, estimate: Estimate) -> Axis | None:
         time_is_indexed = self.is_indexed(statement.time)
         if primary_key := self.integer_primary_key():
             time_index = TimeIndex.find(self._catalogue, self.table, statement.time) if time_is_indexed else None
-            keys = find_key_range(
+            keys = find_key_axis(
                 statement, primary_key, time_index=time_index, fetch=self.fetch, explain=self.expected_rows
             )
             if keys is not None:
-                return read_along_key(statement, keys, stream)
-        if self._source.rows.by_odbc and time_is_indexed and isinstance(statement.low, datetime):
-            return read_along_time(statement, estimate.rows, stream)
-        return stream(statement.text())
+                return keys
+        return time_axis(statement, expected_rows=estimate.rows) if time_is_indexed else None
 
     def close(self) -> None:
         """End the transaction."""
         if self._open and not self._source.is_abandoned:
             self._open = False
             with suppress(PenstockError):  # a dead connection has ended it
-                self._source.rows.run("ROLLBACK", "end the snapshot")
-
-    def _longest_value_bytes(self, statement: Statement) -> int:
-        """Return how long a text or binary value can be: by declaration, or looked up where that says too much."""
-        values = [carried.select for carried in statement.select if carried.dtype in (pl.String, pl.Binary)]
-        declared = dict(
-            self._source.catalogue.rows(
-                "SELECT column_name, character_octet_length FROM information_schema.columns "
-                "WHERE table_schema = coalesce(%s, database()) AND table_name = %s",
-                self.table.schema,
-                self.table.table,
-            )
-        )
-        quoted = {self._source.catalogue.quote(name): int(size or 0) for name, size in declared.items()}
-        if all(quoted.get(value, 0) <= _SHORT_TEXT_BYTES for value in values):
-            return _SHORT_TEXT_BYTES * 4
-        longest = ", ".join(f"COALESCE(MAX(OCTET_LENGTH({value})), 0)" for value in values)
-        ((*sizes,),) = self.fetch(f"SELECT {longest} FROM {statement.table} WHERE {statement.condition()}")  # noqa: S608 - quoted
-        return max(1024, *(int(str(size)) * 4 for size in sizes))
+                self._source.connection.run("ROLLBACK", "end the snapshot")

@@ -1,4 +1,4 @@
-"""What MySQL's and MariaDB's errors mean to an export, by their number, whether pymysql or ODBC brings them."""
+"""What MySQL's and MariaDB's errors mean to an export, by their number."""
 
 from __future__ import annotations
 
@@ -40,7 +40,6 @@ _DISK_FULL_FIX = (
     "Free space on the disk of the database server, where it keeps temporary files (`tmpdir`) or data, and try again. "
     "Its log says which; a view that sorts or groups needs room for all of its rows."
 )
-_NATIVE = re.compile(r"Native error: (\d+)")
 _PYMYSQL = re.compile(r"^\((\d{4}),")
 
 
@@ -73,5 +72,5 @@ def error_number(error: BaseException) -> int | None:
     if error.args and isinstance(error.args[0], int):
         return int(error.args[0])
     text = str(error)
-    match = _NATIVE.search(text) or _PYMYSQL.search(text)
+    match = _PYMYSQL.search(text)
     return int(match[1]) or None if match else None

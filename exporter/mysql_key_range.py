@@ -81,9 +81,7 @@ def guess_keys(statement: Statement, key: str, index: TimeIndex, fetch: Fetch) -
     window = within(statement, statement.low, statement.high)
     edge = f"SELECT {key} AS k FROM {statement.table} {index.hint} WHERE {window} ORDER BY {statement.time}"  # noqa: S608 - quoted
     edges = " UNION ALL ".join(f"({edge} {order} LIMIT {_EDGE_ROWS})" for order in ("ASC", "DESC"))
-    # As decimals: ODBC would bring unsigned numbers above 2^63 as negative ones.
-    ends = ", ".join(f"CAST({end}(k) AS DECIMAL(20, 0))" for end in ("MIN", "MAX"))
-    ((least, greatest),) = fetch(f"SELECT {ends} FROM ({edges}) AS edges")  # noqa: S608 - quoted
+    ((least, greatest),) = fetch(f"SELECT MIN(k), MAX(k) FROM ({edges}) AS edges")  # noqa: S608 - quoted
     if least is None:
         return 0, 0
     return _widen(int(str(least)), int(str(greatest)))

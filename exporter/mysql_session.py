@@ -13,6 +13,7 @@ import pymysql
 from sqlalchemy.engine import URL
 
 from exporter.mysql_errors import KEEP_IDLE, error_number, translate_error
+from exporter.mysql_row_text import longest_text_bytes
 from exporter.sliced_source import (
     LOCK_TIMEOUT_SECONDS,
     SLICE_TIMEOUT_SECONDS,
@@ -24,7 +25,6 @@ from staging.errors import PenstockError
 _CONNECT_SECONDS = 10
 _ANSWER_SECONDS = 30
 """How long the client waits for bytes; the server has ended the statement long before."""
-_LEAST_PACKET_BYTES = 1024
 
 _TOO_LONG = frozenset({1969, 3024})  # MariaDB's max_statement_time, MySQL's max_execution_time
 _LOST = frozenset({0, 1053, 1077, 1317, 1927, 2002, 2003, 2006, 2013, 2014, 2055, 4031})
@@ -38,6 +38,7 @@ class MysqlSession:
     def __init__(self, url: URL) -> None:
         self._url = url
         self._sql_mode: str | None = None
+        self._also = "character_set_connection = utf8mb4"
         self.connection_id = 0
         self.longest_text_bytes = 0
         self._connection = self._connect()
@@ -60,6 +61,11 @@ class MysqlSession:
                 return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
         except DRIVER_ERRORS as exc:
             raise self._translate(exc, doing) from exc
+
+    def set_also(self, setting: str) -> None:
+        """Set something for the session, and for those that follow it."""
+        self.run(f"SET SESSION {setting}", "set up the session")
+        self._also = setting
 
     def reconnect(self) -> None:
         """Connect again, with the same guards."""
@@ -98,8 +104,7 @@ class MysqlSession:
             if "mariadb" in version.lower()
             else f"max_execution_time = {SLICE_TIMEOUT_SECONDS * 1000}"
         )
-        # A value that is cut at this length is noticed; one longer than a packet can't be sent.
-        self.longest_text_bytes = max(packet_bytes - _LEAST_PACKET_BYTES, _LEAST_PACKET_BYTES)
+        self.longest_text_bytes = longest_text_bytes(packet_bytes)
         for setting in (
             "time_zone = '+00:00'",
             f"sql_mode = '{self._sql_mode}'",  # a server's setting that changes meanwhile changes no text
@@ -108,6 +113,7 @@ class MysqlSession:
             f"innodb_lock_wait_timeout = {LOCK_TIMEOUT_SECONDS}",
             f"group_concat_max_len = {self.longest_text_bytes}",
             KEEP_IDLE,
+            self._also,
             "TRANSACTION ISOLATION LEVEL READ COMMITTED, READ ONLY",
         ):
             cursor.execute(f"SET SESSION {setting}")

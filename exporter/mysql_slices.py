@@ -18,7 +18,17 @@ from exporter.mysql_closed import find_closed
 from exporter.mysql_definition import Definition, check_definition, find_definition
 from exporter.mysql_errors import error_number
 from exporter.mysql_log import find_log_position
-from exporter.mysql_row_text import carry_as_text, checksum_of, is_whole, parse_rows, plan_row_text, plan_slice_select
+from exporter.mysql_pieces import stretch
+from exporter.mysql_row_text import (
+    carry_as_text,
+    checksum_of,
+    is_whole,
+    nullable_selects,
+    parse_rows,
+    plan_charset,
+    plan_row_text,
+    plan_slice_select,
+)
 from exporter.mysql_seal import Sealed, SealQuestion, seal_window
 from exporter.mysql_session import MysqlSession
 from exporter.mysql_table import MysqlTable
@@ -33,7 +43,6 @@ from exporter.sliced_source import (
     SliceTooLongError,
     StartOverError,
     changed,
-    position_bound,
 )
 from exporter.source import Statement, TableName
 from staging.errors import InputError, PenstockError
@@ -92,15 +101,12 @@ class MysqlSlices(MysqlTable):
         """Note the table and the server, and how rows are written as text."""
         del axis  # the one that was planned
         self._statement = statement
-        nullable = {
-            selected: column.nullable
-            for column in self.describe().values()
-            for selected in (column.quoted, column.carried.select if column.carried else column.quoted)
-        }
+        nullable = nullable_selects(self.describe())
         self._row_text = plan_row_text(statement, nullable)
         self._slice_select = plan_slice_select(statement, nullable)
         self._pieces = []
         self._read_seconds = self._piece_seconds = self._gather_seconds = 0.0
+        self._session.set_also(plan_charset(statement))
         self._definition = self._find_definition()
         self._server, self._server_up_seconds = self._ask_server()
         self._noted_at = time.monotonic()
@@ -175,12 +181,7 @@ class MysqlSlices(MysqlTable):
 
     def _slice(self, low: int, high: int) -> str:
         assert self._statement is not None and self._planned is not None  # noqa: S101, PT018 - see above
-        statement, axis = self._statement, self._planned.axis
-        if axis.along == "time":
-            where = statement.condition(position_bound(statement.low, low), position_bound(statement.low, high))
-        else:
-            where = f"{statement.condition()} AND {axis.column} >= {low} AND {axis.column} < {high}"
-        return f"SELECT {self._slice_select} FROM {statement.table} {axis.hint} WHERE {where}"  # noqa: S608 - quoted
+        return f"SELECT {self._slice_select} {stretch(self._planned.axis, self._statement, low, high)}"
 
     def _note_piece(self, low: int, high: int, seconds: float) -> None:
         """Note what the seal will look at in one statement: a slice, or several short ones."""

@@ -1,9 +1,4 @@
-"""How each MySQL and MariaDB type is carried: the shard's type, and the SQL that selects it without loss.
-
-Measured with MariaDB's ODBC driver 3.1 and arrow-odbc 10: unsigned numbers arrive as negative ones, a negative TIME as
-midnight, zero dates as NULL, and a BIT ends the process. So each of these is cast by the server first. Times become
-text by standing in CONCAT: that costs the server a sixth of what CAST AS CHAR does.
-"""
+"""How each MySQL and MariaDB type is carried: the shard's type, and the SQL that selects it without loss."""
 
 from __future__ import annotations
 
@@ -20,29 +15,28 @@ _INTEGER_BITS = {mysql.TINYINT: 8, mysql.SMALLINT: 16, mysql.MEDIUMINT: 32, mysq
 _FOLDING_MARKS = ("_ci", "_ai")
 
 
-def plan_carried(column: ReflectedColumn, *, by_odbc: bool) -> tuple[Carried | None, str]:  # noqa: C901, PLR0911 - one line per kind of type
-    """Return how the column is carried, or None and why not. `by_odbc`: read by ODBC, else by pymysql."""
+def plan_carried(column: ReflectedColumn) -> tuple[Carried | None, str]:  # noqa: C901, PLR0911 - one line per kind of type
+    """Return how the column is carried, or None and why not."""
     type_, q = column.type, column.quoted
     if isinstance(type_, mysql.BIT):
-        return Carried(pl.UInt64(), Wire.NATIVE, f"CAST({q} + 0 AS DECIMAL(20, 0))" if by_odbc else f"{q} + 0"), ""
+        return Carried(pl.UInt64(), Wire.NATIVE, f"{q} + 0"), ""
     if isinstance(type_, mysql.YEAR):
         return Carried(pl.Int16(), Wire.NATIVE, q), ""
     if isinstance(type_, sql.Integer):
-        return _integer(type_, q, by_odbc=by_odbc), ""
+        return _integer(type_, q), ""
     if isinstance(type_, (sql.Float, sql.Double)):
         single = isinstance(type_, mysql.FLOAT) and (type_.precision or 0) <= 24  # noqa: PLR2004 - FLOAT(25) is a DOUBLE
         # The server writes a FLOAT with six digits, one as a DOUBLE with all of them.
         return Carried(*((pl.Float32(), Wire.NATIVE, f"({q} + 0e0)") if single else (pl.Float64(), Wire.NATIVE, q))), ""
     if isinstance(type_, sql.Numeric):
         dtype, why = plan_decimal(type_.precision, type_.scale)
-        wire, text = (Wire.NATIVE, q) if by_odbc else (Wire.TYPED_DECIMAL_TEXT, f"CAST({q} AS CHAR(80))")
-        return (Carried(dtype, wire, text), "") if dtype else (None, why)
+        return (Carried(dtype, Wire.TYPED_DECIMAL_TEXT, q), "") if dtype else (None, why)
     if isinstance(type_, sql.DateTime):
-        return Carried(_instant_or_naive(type_), Wire.DATETIME_TEXT, f"CONCAT({q})"), ""
+        return Carried(_instant_or_naive(type_), Wire.DATETIME_TEXT, q), ""
     if isinstance(type_, sql.Date):
-        return Carried(pl.Date(), Wire.DATE_TEXT, f"CONCAT({q})"), ""
+        return Carried(pl.Date(), Wire.DATE_TEXT, q), ""
     if isinstance(type_, sql.Time):
-        return Carried(pl.Time(), Wire.TIME_TEXT, f"CONCAT({q})"), ""
+        return Carried(pl.Time(), Wire.TIME_TEXT, q), ""
     if isinstance(type_, sql.Uuid) or type(type_).__name__ in ("UUID", "INET4", "INET6"):
         return Carried(pl.String(), Wire.NATIVE, f"CAST({q} AS CHAR(64))"), ""
     if isinstance(type_, (sql.String, sql.Enum, sql.JSON)):
@@ -52,12 +46,9 @@ def plan_carried(column: ReflectedColumn, *, by_odbc: bool) -> tuple[Carried | N
     return None, "The type has no exact counterpart in Parquet that Penstock knows"
 
 
-def _integer(type_: sql.Integer, quoted: str, *, by_odbc: bool) -> Carried:
+def _integer(type_: sql.Integer, quoted: str) -> Carried:
     bits = next(bits for kind, bits in _INTEGER_BITS.items() if isinstance(type_, kind))
-    if not getattr(type_, "unsigned", False):
-        return Carried(SIGNED[bits], Wire.NATIVE, quoted)
-    wide = f"CAST({quoted} AS {'DECIMAL(20, 0)' if bits == 64 else 'SIGNED'})"  # noqa: PLR2004 - bits of a BIGINT
-    return Carried(UNSIGNED[bits], Wire.NATIVE, wide if by_odbc else quoted)
+    return Carried((UNSIGNED if getattr(type_, "unsigned", False) else SIGNED)[bits], Wire.NATIVE, quoted)
 
 
 def _instant_or_naive(type_: sql.DateTime) -> pl.DataType:

@@ -36,9 +36,9 @@ def _connect(text: str, say: Say) -> Source:
 
                 return PostgresSource(url)
             case "mysql" | "mariadb":
-                from exporter.mysql_connect import connect_mysql  # noqa: PLC0415 - see above
+                from exporter.mysql import MysqlSource  # noqa: PLC0415 - see above
 
-                return connect_mysql(url, say)
+                return MysqlSource(url)
             case "sqlite":
                 from exporter.sqlite import SqliteSource  # noqa: PLC0415 - see above
 

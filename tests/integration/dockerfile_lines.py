@@ -28,7 +28,6 @@ class Image:
     user: str = "root"
     entrypoint: list[str] = field(default_factory=list)
     bases: list[str] = field(default_factory=list)
-    system_packages: list[str] = field(default_factory=list)
     pip_packages: list[str] = field(default_factory=list)
 
     def place(self, path: str) -> Path:
@@ -118,9 +117,6 @@ def _copy(image: Image, words: list[str]) -> list[Path]:
 def _run(image: Image, line: str) -> None:
     words = shlex.split(line)
     match words[:2]:
-        case ["apt-get", "update"]:
-            image.system_packages += [word for word in words[words.index("install") + 1 : -1] if word[0] not in "-&"]
-            image.system_packages = image.system_packages[: image.system_packages.index("rm")]
         case ["pip", "install"]:
             image.pip_packages += [word for word in words[2:] if not word.startswith("-")]
         case ["uv", "sync"]:

@@ -19,7 +19,7 @@ from tests.integration.dockerfile_lines import Image, follow
 from tests.servers.programs import CHECKOUT
 
 IMAGES = ("exporter", "processor", "loader", "chain")
-DATABASE_PACKAGES = ("sqlalchemy", "psycopg", "pymysql", "adbc_driver_manager", "adbc_driver_postgresql", "arrow_odbc")
+DATABASE_PACKAGES = ("sqlalchemy", "psycopg", "pymysql", "adbc_driver_manager", "adbc_driver_postgresql")
 MadeImage = Callable[[str], Image]
 
 
@@ -50,11 +50,6 @@ def test_an_image_holds_the_contract_and_its_job_and_the_chain_s_all_jobs(image:
 
 def test_no_database_package_is_in_the_processor_s_image(image: MadeImage) -> None:
     assert [package for package in DATABASE_PACKAGES if image("processor").can_import(package)] == []
-
-
-def test_odbc_is_in_the_exporter_s_image_alone(image: MadeImage) -> None:
-    assert [name for name in IMAGES if image(name).can_import("arrow_odbc")] == ["exporter"]
-    assert [name for name in IMAGES if "odbc-mariadb" in image(name).system_packages] == ["exporter"]
 
 
 def test_an_image_is_built_with_the_uv_of_the_checkout(image: MadeImage) -> None:

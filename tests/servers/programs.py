@@ -85,18 +85,6 @@ def find_uv() -> str:
     raise ServerMissingError("uv", "run `.ci/setup`")
 
 
-def find_mariadb_odbc() -> str:
-    """Return the name by which the driver manager knows MariaDB's ODBC driver; ServerMissingError."""
-    registry = Path(os.environ.get("ODBCSYSINI", "/etc")) / "odbcinst.ini"
-    text = registry.read_text(encoding="utf-8", errors="replace") if registry.exists() else ""
-    for name in re.findall(r"^\[(.+)\]", text, flags=re.MULTILINE):
-        if "maria" in name.lower():
-            return str(name)
-    raise ServerMissingError(
-        "MariaDB's ODBC driver", f"run `{HOW_TO_GET_ALL}`, or `apt-get install odbc-mariadb unixodbc`"
-    )
-
-
 def _first(program: str) -> Path | None:
     found = shutil.which(
         program, path=os.pathsep.join(map(str, [*_path_folders(), "/usr/bin", "/usr/sbin", "/usr/local/sbin"]))

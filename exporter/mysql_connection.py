@@ -1,29 +1,24 @@
-"""Rows of MySQL and MariaDB by pymysql alone: streamed and exact, at a twentieth of ODBC's speed."""
+"""The connection that reads a snapshot of MySQL or MariaDB, by pymysql: rows come as text (see `mysql_row_text`)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import polars as pl
 import pymysql
 import sqlalchemy
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from exporter.driver_rows import BATCH_ROWS, frames_of
 from exporter.mysql_errors import translate_error
-from exporter.source import Statement
 
 _CONNECT_SECONDS = 10
+_BATCH_ROWS = 20_000
 
 
-class PlainRows:
-    """A connection of the pure Python driver, with a cursor that does not hold the result."""
-
-    reader = "pymysql"
-    by_odbc = False
+class MysqlConnection:
+    """One connection in autocommit, used by one thread at a time. Errors are InputError or UnavailableError."""
 
     def __init__(self, url: URL) -> None:
         self._url = url
@@ -39,7 +34,7 @@ class PlainRows:
             raise translate_error(exc, "connect", url) from exc
 
     def run(self, sql: str, doing: str) -> Sequence[tuple[Any, ...]]:
-        """Run a small statement."""
+        """Run a statement and fetch all of it."""
         try:
             with self._driver().cursor() as cursor:
                 cursor.execute(sql)
@@ -47,25 +42,21 @@ class PlainRows:
         except pymysql.Error as exc:
             raise translate_error(exc, doing, self._url) from exc
 
-    def stream(self, sql: str, statement: Statement, *, longest_value_bytes: int) -> Iterator[pl.DataFrame]:
-        """Run a statement and give its batches."""
-        del longest_value_bytes
-        return frames_of(self._batches(sql), statement)
+    def stream(self, sql: str, doing: str) -> Iterator[Sequence[tuple[Any, ...]]]:
+        """Run a statement and give its rows as they come, some ten thousand at a time."""
+        cursor = pymysql.cursors.SSCursor(self._driver())
+        try:
+            cursor.execute(sql)
+            while rows := cursor.fetchmany(_BATCH_ROWS):
+                yield rows
+        except pymysql.Error as exc:
+            raise translate_error(exc, doing, self._url) from exc
 
     def close(self) -> None:
         """Let go of the connection, without reading on what is left of a result."""
         driver = self._driver()
         self._pooled.detach()
         driver._force_close()  # close() would send COM_QUIT behind an unread result
-
-    def _batches(self, sql: str) -> Iterator[Sequence[tuple[Any, ...]]]:
-        cursor = pymysql.cursors.SSCursor(self._driver())
-        try:
-            cursor.execute(sql)
-            while rows := cursor.fetchmany(BATCH_ROWS):
-                yield rows
-        except pymysql.Error as exc:
-            raise translate_error(exc, "read the day", self._url) from exc
 
     def _driver(self) -> Any:  # noqa: ANN401 - pymysql ships no types
         return self._pooled.driver_connection
