@@ -324,7 +324,7 @@ def test_a_limit_of_temporary_space_is_named_as_what_it_is(postgres_database: st
     ["SELECT DISTINCT * FROM purchases", "SELECT * FROM purchases ORDER BY amount LIMIT 1000000"],
 )
 def test_a_view_that_spills_to_a_full_disk_of_mariadb_is_named_and_read_once_there_is_room(
-    tmp_path: Path, spills: str, mariadb_odbc: str
+    tmp_path: Path, spills: str
 ) -> None:
     with _serving(_MariadbOnSmallDisk) as server:
         url = _create(server.url(server.create_database()), SPILLED_ROWS)
