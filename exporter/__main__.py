@@ -8,8 +8,6 @@ from pathlib import Path
 
 import click
 
-from exporter.export_day import Surroundings, export_day
-from exporter.open_source import open_source
 from exporter.pacing.give_way import give_way
 from staging.cancel import Cancel, cancel_on_signals
 from staging.config_file import load_pipeline
@@ -30,18 +28,22 @@ from staging.window import parse_day
 def command(config: Path, day: str, run_id: str, *, fresh_export: bool, overrides: tuple[str, ...]) -> None:
     """Read one business day of the source into Parquet shards on the staging store."""
 
-    def export(cancel: Cancel) -> None:
+    def watched() -> None:
         pipeline = load_pipeline(config, environ=os.environ, overrides=overrides)
         parsed_day, checked_run = parse_day(day), check_id(run_id, of="run id")
         give_way(pipeline.pacing)
-        progress = Progress.from_environment(os.environ)
-        with open_store(pipeline.staging.url) as store:
-            folders = (config.absolute().parent, Path.cwd())
-            around = Surroundings(store, open_source, lambda: datetime.now(UTC), cancel, progress, folders)
-            settled = export_day(pipeline, parsed_day, checked_run, around, fresh_export=fresh_export)
-        click.echo(f"run {settled.run_id} uses export {settled.export_id}", err=True)
+        # Most of a start is importing these: here, so that this gives way, too, and all threads that begin later.
+        from exporter.export_day import Surroundings, export_day  # noqa: PLC0415
+        from exporter.open_source import open_source  # noqa: PLC0415
 
-    def watched() -> None:
+        def export(cancel: Cancel) -> None:
+            progress = Progress.from_environment(os.environ)
+            with open_store(pipeline.staging.url) as store:
+                folders = (config.absolute().parent, Path.cwd())
+                around = Surroundings(store, open_source, lambda: datetime.now(UTC), cancel, progress, folders)
+                settled = export_day(pipeline, parsed_day, checked_run, around, fresh_export=fresh_export)
+            click.echo(f"run {settled.run_id} uses export {settled.export_id}", err=True)
+
         with cancel_on_signals() as cancel:
             run_watched(lambda: export(cancel), cancel)
 
