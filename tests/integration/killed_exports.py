@@ -105,7 +105,7 @@ class ServerDay(DemoDay):
             'name = "daily_revenue"\n[source]\nurl = "env:SHOP_URL"\ntable = "purchases"\nkey = "user_id"\n'
             'time = "purchased_at"\ncolumns = ["amount"]\ntimezone = "Europe/Berlin"\n'
             f'[staging]\nurl = "{self.staging.as_uri()}"\n[export]\nread = "{read}"\nshards = {SHARDS}\n'
-            f'[pacing]\ngentle = "replica"\n[target]\nurl = "sqlite:///{self.database}"\ntable = "revenue"\n',
+            f'[pacing]\ngentle = "replica"\nnice = 2\n[target]\nurl = "sqlite:///{self.database}"\ntable = "revenue"\n',
             encoding="utf-8",
         )
         ended = self.penstock("init", SHOP_URL=shop.url)
@@ -119,6 +119,10 @@ class ServerDay(DemoDay):
     def has(self, name: str, count: int = 1) -> bool:
         """Whether so many objects of that name, or pattern, are there."""
         return len([path for path in self.staging.rglob(name) if ".penstock" not in path.parts]) >= count
+
+    def is_connected(self) -> bool:
+        """Whether somebody of this day has a session at the server."""
+        return bool(self.shop.statements())
 
     def hidden(self) -> list[str]:
         """Files of objects that do not exist yet."""
@@ -145,11 +149,13 @@ class Moment:
 
 def moments(read: str) -> list[Moment]:
     """Give the life of an exporter, from its process's start to the last object it writes."""
+    lasts_seconds = 2.0 if read == "slices" else 0.6
     reads = [
         Moment("it starts", lambda _: True, 1.2),
-        Moment("it connects", lambda day: bool(day.shop.statements()), 0.3),
-        Moment("it reads", lambda day: bool(day.shop.statements()), 1.0),
-        Moment("it writes", lambda day: len(day.hidden()) >= SHARDS, 0.3),
+        Moment("it connects", ServerDay.is_connected, 0.3),
+        Moment("it reads", ServerDay.is_connected, lasts_seconds),
+        Moment("it reads on", ServerDay.is_connected, lasts_seconds),
+        Moment("it writes", lambda day: len(day.hidden()) >= SHARDS, 0.02),
     ]
     seal = [Moment("it seals", lambda day: day.shop.is_sealing(), 0.05)] if read == "slices" else []
     commits = [
@@ -169,8 +175,9 @@ def kill_and_resume(day: ServerDay, read: str, seed: int) -> None:
     moment, victims = known[seed % len(known)], chance.choice(["both", "both", "exporter", "chain"])
     with day.start("run", *SHORT, SHOP_URL=day.shop.url) as chain:
         exporters = _wait_for_exporter(day, chain)
-        is_over = lambda: day.has("export.json") or chain.poll() is not None  # noqa: E731
-        wait_until(lambda: moment.is_there(day) or is_over(), every_seconds=0.001)
+        wait_until(
+            lambda: moment.is_there(day) or day.has("export.json") or chain.poll() is not None, every_seconds=0.001
+        )
         time.sleep(chance.uniform(0, moment.most_seconds))
         _kill(chain, exporters, victims)
         print(f"\n{read} {seed}: {victims} killed when {moment.name}: {day.kinds()}, {len(day.hidden())} hidden")

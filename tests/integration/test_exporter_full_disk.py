@@ -37,7 +37,7 @@ ROWS = 3000
 AMOUNT = "4498500.00"
 SPILLED_ROWS = 100_000
 MIB = 1024 * 1024
-_PATIENCE_SECONDS = 6  # two exports wait for so long, and a third of it for an answer
+_PATIENCE_SECONDS = 6  # an export waits for so long, and a third of it for an answer
 
 _CREATE = {
     "postgresql": "CREATE TABLE purchases (id bigint PRIMARY KEY, user_id bigint NOT NULL, "
@@ -218,14 +218,13 @@ def test_a_storage_service_whose_disk_is_full_is_named_and_the_same_run_is_right
                 names = [info.name.rpartition("/")[2] for info in store.list("daily_revenue/")]
         return names
 
-    for but_bytes in (0, 16 * 1024):  # the second has room for what comes before the shards
-        gcs.disk.fill(but_bytes=but_bytes)
-        with pytest.raises(UnavailableError) as caught:
-            export()
-        assert "no space left on device" in caught.value.why
-        assert str(gcs.disk.outside) in caught.value.why
-        assert url in caught.value.what
-        assert caught.value.fix.startswith("Free space on the disk of the storage service")
+    gcs.disk.fill(but_bytes=16 * 1024)  # for what comes before the shards
+    with pytest.raises(UnavailableError) as caught:
+        export()
+    assert "no space left on device" in caught.value.why
+    assert str(gcs.disk.outside) in caught.value.why
+    assert url in caught.value.what
+    assert caught.value.fix.startswith("Free space on the disk of the storage service")
     gcs.disk.make_room()
     assert sorted(export()) == ["0.parquet", "0.parquet", "export.json", "manifest.json", "run.json"]
 
@@ -249,7 +248,7 @@ def test_an_upload_in_chunks_that_the_full_service_forgot_is_told_with_what_it_s
 
 
 class _PostgresOnSmallDisk(_OnSmallDisk, PostgresServer):
-    pass
+    size_bytes = 64 * MIB
 
 
 class _MariadbOnSmallDisk(_OnSmallDisk, MariadbServer):
@@ -292,13 +291,14 @@ def test_a_view_that_spills_to_a_full_disk_of_postgres_is_named_and_read_once_th
                 connection.execute(f"ALTER DATABASE {name} SET {setting}")  # type: ignore[call-overload]
         Database(url).execute(f"CREATE VIEW spilling AS {spills}")
         settings = _settings(url, tmp_path, "snapshot", "spilling")
+        server.disk.fill(but_bytes=MIB // 2)
         error = _check_refused(settings, tmp_path)
         assert "pg_tblspc" in error.why
         assert "No space left on device" in error.why
         assert "`temp_tablespaces`" in error.fix
         # Slices of the table itself need no room at all.
         _check_spilled(_settings(url, tmp_path / "slices", "slices"))
-        Database(url).execute(f"ALTER DATABASE {name} RESET temp_tablespaces")
+        server.disk.make_room()
         _check_spilled(settings)
 
 

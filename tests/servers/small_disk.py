@@ -72,6 +72,8 @@ class SmallDisk:
         shutil.rmtree(self._place)
         self._place = Path(tempfile.mkdtemp(prefix="penstock-disk-", dir=_SHARED_MEMORY))
         self._place.chmod(0o777)
+        if self._user != "-":
+            shutil.chown(self._place, self._user)
         self.folder = self.outside = self._place
 
     def fill(self, *, but_bytes: int = 0) -> None:
