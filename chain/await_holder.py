@@ -1,19 +1,22 @@
-"""Waits for the lease of a holder that may be dead: a chain that was killed can't give its day back.
+"""Waits for a day that somebody else holds.
 
-Whoever lives renews its lease within seconds, and then nothing is waited for.
+A holder that may be dead: a chain that was killed can't give its day back. Whoever lives renews its lease within
+seconds, and then nothing more is waited for. Or, when a person wants it so, any holder, for as long as it takes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 from staging.cancel import Cancel
 from staging.day_head import find_head
-from staging.lease import lease_end
+from staging.lease import DayHeldError, lease_end
 from staging.names import DayNames
 from staging.store import Store
 
 _POLL_SECONDS = 1.0
+Taken = TypeVar("Taken")
 
 
 def await_dead_holder(store: Store, names: DayNames, cancel: Cancel, say: Callable[[str], None]) -> None:
@@ -30,3 +33,19 @@ def await_dead_holder(store: Store, names: DayNames, cancel: Cancel, say: Callab
         now = find_head(store, names)
         if now is None or now[0].lease is None or now[1].generation != first[1].generation:
             return
+
+
+def await_free_day(take: Callable[[], Taken], cancel: Cancel, say: Callable[[str], None]) -> Taken:
+    """Return what `take` gives, tried until nobody else holds the day; each holder that is waited for is told once."""
+    told = ""
+    while True:
+        try:
+            return take()
+        except DayHeldError as held:
+            if held.holder != told:
+                told = held.holder
+                say(
+                    f"waiting for {held.holder}, which holds the day: until it gives it back, or until "
+                    f"{held.ends_at:%F %T} UTC if it has died"
+                )
+        cancel.wait(_POLL_SECONDS)

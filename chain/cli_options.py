@@ -41,6 +41,9 @@ logs_option = click.option(
     help="Where the jobs' logs go. [default: ~/.local/state/penstock]",
 )
 
+wait_option = click.option(
+    "--wait", is_flag=True, help="Wait for a day that somebody else holds, instead of ending with 30; Ctrl-C ends it."
+)
 progress_option = click.option(
     "--progress",
     "progress",

@@ -9,8 +9,10 @@ from chain.command_run import open_day_run, print_report
 from chain.run_day import resume_day
 
 
-def resume_command(config: Path, day: str, overrides: Sequence[str], logs: Path | None, *, as_json: bool) -> None:
+def resume_command(
+    config: Path, day: str, overrides: Sequence[str], logs: Path | None, *, wait: bool, as_json: bool
+) -> None:
     """Go on with the day's last run; what it was asked to do stands in the bucket."""
-    with open_day_run(config, day, overrides, logs) as day_run:
+    with open_day_run(config, day, overrides, logs, wait=wait) as day_run:
         report = resume_day(day_run)
     print_report(report, as_json=as_json)

@@ -31,24 +31,36 @@ from staging.window import check_not_future, load_zone, parse_day, plan_window
 
 
 def run_command(  # noqa: D103 - see `chain.cli`
-    config: Path, day: str, overrides: Sequence[str], logs: Path | None, *, fresh_export: bool, as_json: bool
+    config: Path,
+    day: str,
+    overrides: Sequence[str],
+    logs: Path | None,
+    *,
+    fresh_export: bool,
+    wait: bool,
+    as_json: bool,
 ) -> None:
-    with open_day_run(config, day, overrides, logs) as day_run:
+    with open_day_run(config, day, overrides, logs, wait=wait) as day_run:
         report = run_day(day_run, fresh_export=fresh_export)
     print_report(report, as_json=as_json)
 
 
 def reprocess_command(  # noqa: D103 - see `chain.cli`
-    config: Path, day: str, overrides: Sequence[str], logs: Path | None, *, as_json: bool
+    config: Path, day: str, overrides: Sequence[str], logs: Path | None, *, wait: bool, as_json: bool
 ) -> None:
-    with open_day_run(config, day, overrides, logs) as day_run:
+    with open_day_run(config, day, overrides, logs, wait=wait) as day_run:
         report = reprocess_day(day_run)
     print_report(report, as_json=as_json)
 
 
 @contextmanager
-def open_day_run(config: Path, day_text: str, overrides: Sequence[str], logs: Path | None) -> Iterator[DayRun]:
-    """Check everything that can be checked without a database, then give a run that Ctrl-C and SIGTERM end."""
+def open_day_run(
+    config: Path, day_text: str, overrides: Sequence[str], logs: Path | None, *, wait: bool = False
+) -> Iterator[DayRun]:
+    """Check everything that can be checked without a database, then give a run that Ctrl-C and SIGTERM end.
+
+    A day that somebody else holds is refused, or with `wait` waited for.
+    """
     pipeline = load_pipeline(config, environ=environment(), overrides=overrides)
     day, zone = parse_day(day_text), load_zone(pipeline.source.timezone)
     plan_window(day, zone)
@@ -61,7 +73,7 @@ def open_day_run(config: Path, day_text: str, overrides: Sequence[str], logs: Pa
         end_in_time(cancel),
         open_store(pipeline.staging.url) as store,
         open_view(sys.stderr, progress_mode(), day) as view,
-        hold_lease(DayLease(store, names, lease, _now), cancel, view.say) as held,
+        hold_lease(DayLease(store, names, lease, _now), cancel, view.say, wait=wait) as held,
         noted_failures(store, names, _now, view.say),
         open_jobs(pipeline, config, cancel, environ=environment(), overrides=overrides, logs=folder) as opened,
     ):

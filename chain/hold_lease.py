@@ -15,8 +15,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import datetime
 
+from chain.await_holder import await_free_day
 from staging.cancel import Cancel
 from staging.errors import PenstockError, UnavailableError
 from staging.lease import DayLease, LeaseLostError
@@ -40,14 +42,21 @@ def new_lease(now: datetime, seconds: int, environ: Mapping[str, str]) -> Lease:
 
 
 @contextmanager
-def hold_lease(wanted: DayLease, cancel: Cancel, say: Callable[[str], None]) -> Iterator[HeldLease]:
-    """Take the lease, HeldError while somebody else has it; renew it until the block ends, then give it back.
+def hold_lease(
+    wanted: DayLease, cancel: Cancel, say: Callable[[str], None], *, wait: bool = False
+) -> Iterator[HeldLease]:
+    """Take the lease, renew it until the block ends, then give it back.
 
-    When it is lost, `cancel` is set with the reason.
+    While somebody else has it: HeldError, or with `wait` wait for it. When it is lost, `cancel` is set with the reason.
     """
-    began = _clock()
-    wanted.take()
-    held = HeldLease(wanted, cancel, began)
+
+    def take() -> HeldLease:
+        began = _clock()
+        lease = replace(wanted, lease=wanted.lease.model_copy(update={"since": wanted.now()}))
+        lease.take()
+        return HeldLease(lease, cancel, began)
+
+    held = await_free_day(take, cancel, say) if wait else take()
     heart = threading.Thread(target=held.beat, name="lease", daemon=True)
     heart.start()
     try:

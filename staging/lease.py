@@ -7,6 +7,7 @@ by the storage service's clock. Nobody deletes a head; a day that was given back
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,6 +17,15 @@ from staging.errors import HeldError
 from staging.names import DayNames
 from staging.run_documents import Head, Lease
 from staging.store import ObjectInfo, Store
+
+
+class DayHeldError(HeldError):
+    """Somebody else, `holder`, has the day; if it has died until `ends_at`, by the storage service's clock."""
+
+    def __init__(self, what: str, *, why: str, fix: str, holder: str, ends_at: datetime) -> None:
+        super().__init__(what, why=why, fix=fix)
+        self.holder = holder
+        self.ends_at = ends_at
 
 
 class LeaseLostError(HeldError):
@@ -32,7 +42,7 @@ class DayLease:
     now: Callable[[], datetime]
 
     def take(self) -> None:
-        """Write it into the head, which is made where there is none. HeldError while somebody else's goes on."""
+        """Write it into the head, which is made where there is none. DayHeldError while somebody else's goes on."""
 
         def take(head: Head, info: ObjectInfo | None) -> dict[str, object]:
             self._check_free(head, info)
@@ -64,11 +74,17 @@ class DayLease:
         if other is None or info is None or other.nonce == self.lease.nonce:
             return
         ends_at = lease_end(other, info)
-        if self.store.now() <= ends_at:
-            raise HeldError(
+        now = self.store.now()
+        if now <= ends_at:
+            seconds = math.ceil((ends_at - now).total_seconds()) + 1  # over is what is later than its end
+            raise DayHeldError(
                 f"{self.names.pipeline} {self.names.day} is held by {other.holder}.",
-                why=f"Since {other.since:%F %T} UTC, and until {ends_at:%F %T} UTC if it is not heard of before.",
-                fix="Leave it running; `penstock status` shows how far it is. If it died, try again after that time.",
+                why=f"Since {other.since:%F %T} UTC. It is renewed while that one lives; if it died, it ends in "
+                f"{seconds} s, at {ends_at:%F %T} UTC.",
+                fix="Leave it running; `penstock status` shows how far it is. If it died, try again after that time. "
+                "`penstock run`, `resume` and `reprocess` wait for the day with --wait.",
+                holder=other.holder,
+                ends_at=ends_at,
             )
 
 
