@@ -19,7 +19,7 @@ _FIRST_ROWS = 2_000
 _LEAST_FACTOR, _MOST_FACTOR = 0.2, 2.0
 _REST_FACTOR = 1.0
 """How long we rest before anything was read, as a multiple of how long the server worked."""
-_MOST_REST_FACTOR = 3.0
+_MOST_REST_FACTOR = 24.0  # what a busy server is left, within the limit of time
 
 
 class Rest:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 
 from exporter.pacing.calm import Calm
 from exporter.pacing.latency import SliceLatency
-from exporter.pacing.rates import ceiling_until, nice_beside, rest_until
+from exporter.pacing.rates import busy_factor, ceiling_until, rest_until
 from exporter.pacing.rules import PacingRules
 from exporter.pacing.signals import PauseReason
 from staging.cancel import Cancel
@@ -69,8 +69,9 @@ class ClosedLoop:
         """See `Pace`."""
         self._has_read = True
         now = self._clock()
-        nice = nice_beside(self._rules.nice, self._active_sessions())
-        self._waits = {"nice": rest_until(now, seconds, nice)}
+        self._waits = {"nice": rest_until(now, seconds, self._rules.nice)}
+        if (factor := busy_factor(self._active_sessions())) > 1:
+            self._waits["busy_server"] = rest_until(now, seconds, self._rules.nice * factor)
         if self._rules.max_rows_per_second is not None:
             self._waits["max_rows_per_second"] = ceiling_until(now - seconds, rows, self._rules.max_rows_per_second)
         if self._rules.watches_latency and (pause := self._latency.note(seconds, rows)):
@@ -79,10 +80,18 @@ class ClosedLoop:
     def _rest(self) -> None:
         """Sleep until the last of the waits is over, each counted for what it adds to those before."""
         for kind, until in sorted(self._waits.items(), key=lambda wait: wait[1]):
-            note = f"slices take {self._latency.slow_by:.1f} times as long" if kind == "slice_latency" else "resting"
+            note = self._note(kind)
             while (left := until - self._clock()) > 0:
                 self._pause(kind, min(left, _LONGEST_SLEEP_SECONDS), f"{PAUSED}{note}" if left > _TOLD_SECONDS else "")
         self._waits = {}
+
+    def _note(self, kind: str) -> str:
+        match kind:
+            case "slice_latency":
+                return f"slices take {self._latency.slow_by:.1f} times as long"
+            case "busy_server":
+                return "the server works for others all the time"
+        return "resting"
 
     def _wait_for_calm(self) -> None:
         while (reason := self._calm.why_not()) is not None:

@@ -8,14 +8,15 @@ from collections import deque
 from exporter.pacing.signals import PauseReason
 from staging.errors import InputError, UnavailableError
 
-_RECENT_LOOKS = 8
+_RECENT_LOOKS = 16
+"""Fewer would take a server for busy that by chance was at work whenever it was looked at."""
 
 
 class ActiveSessions(ABC):
     """How many sessions do something now, ourselves left out; above `limit` reading waits, at `critical` it ends."""
 
     what = "active sessions"
-    interval_seconds = 1.0
+    interval_seconds = 0.5
 
     def __init__(self, limit: int | None, critical: int | None) -> None:
         self._limit = limit
@@ -34,6 +35,10 @@ class ActiveSessions(ABC):
     def mean(self) -> float:
         """Return how many there were of late, 0 before the first look."""
         return sum(self._recent) / len(self._recent) if self._recent else 0.0
+
+    def least(self) -> int:
+        """Return how few there were at any look of late, 0 before the first."""
+        return min(self._recent, default=0)
 
     def look(self) -> PauseReason | None:
         """See `Signal`."""

@@ -11,8 +11,12 @@ import re
 from exporter.pacing.limits import ActiveSessions, ReplicaLag
 from exporter.pacing.signals import Asks
 
-_RUNNING = "SHOW GLOBAL STATUS LIKE 'Threads_running'"
-_REPLICAS = "SHOW GLOBAL STATUS LIKE 'Slaves_connected'"  # MySQL has none: there they stay counted
+_SETTINGS = "SELECT VERSION() LIKE '%MariaDB%', @@GLOBAL.event_scheduler = 'ON'"
+_COUNTS = (
+    "SHOW GLOBAL STATUS WHERE Variable_name IN ('Threads_running', 'Slaves_connected', 'Slaves_running')"  # MySQL: one
+)
+_THREADS_OF_A_REPLICA = 2
+_MOST_SENDERS = 3
 _VERSION = "SELECT VERSION()"
 _BEHIND = ("Seconds_Behind_Source", "Seconds_Behind_Master")
 _NUMBERS = re.compile(r"(\d+)\.(\d+)\.(\d+)")
@@ -20,19 +24,34 @@ _NEW_WORDS = (8, 0, 22)  # of MySQL, whose 8.4 has forgotten the old ones
 
 
 class MysqlSessions(ActiveSessions):
-    """Threads that run a statement, without the one that asks and those that send the log to replicas all the time."""
+    """Threads that run a statement, without the one that asks and those that only seem to, all the time.
+
+    MariaDB counts its event scheduler, the threads of its own replication and those that send the log to replicas, and
+    tells how many there are. MySQL counts the last alone, and does not tell: there they stay counted against limits,
+    and up to three threads that every recent look has found are no sign that the server is busy.
+    """
 
     what = "threads running"
 
     def __init__(self, connection: Asks, limit: int | None, critical: int | None) -> None:
         super().__init__(limit, critical)
         self._connection = connection
+        self._is_mariadb: bool | None = None
+        self._schedulers = 0
 
     def count(self) -> int:
         """See `ActiveSessions`."""
-        ((_, running),) = self._connection.ask(_RUNNING).rows
-        replicas = sum(int(str(count)) for _, count in self._connection.ask(_REPLICAS).rows)
-        return max(0, int(str(running)) - 1 - replicas)
+        if self._is_mariadb is None:
+            ((is_mariadb, has_scheduler),) = self._connection.ask(_SETTINGS).rows
+            self._is_mariadb = bool(is_mariadb)
+            self._schedulers = int(self._is_mariadb and bool(has_scheduler))
+        counts = {str(name): int(str(count)) for name, count in self._connection.ask(_COUNTS).rows}
+        replication = counts.get("Slaves_connected", 0) + _THREADS_OF_A_REPLICA * counts.get("Slaves_running", 0)
+        return max(0, counts["Threads_running"] - 1 - self._schedulers - replication)
+
+    def mean(self) -> float:
+        """See `ActiveSessions`."""
+        return super().mean() if self._is_mariadb else super().mean() - min(self.least(), _MOST_SENDERS)
 
 
 class MysqlLag(ReplicaLag):

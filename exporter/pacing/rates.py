@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-_MOST_CROWDED = 4.0
+_CALM_SESSIONS, _BUSY_SESSIONS = 0.4, 0.8
+_BUSY_FACTOR = 8.0
 
 
-def nice_beside(nice: float, active_sessions: float) -> float:
-    """Return how nice to be beside so many sessions that run a statement: as many times as there are, at most four.
+def busy_factor(active_sessions: float) -> float:
+    """Return how many times as long to rest beside so many sessions that run a statement, on an average of looks.
 
-    A server that works for several others all the time has nothing to spare, and each second of ours is taken from
-    them; one that is idle most of the time has.
+    Once up to 0.4 of them, eight times from 0.8 on. A server on which nearly every look finds somebody at work has
+    nothing to spare, and each second of ours is taken from them; one that is idle most of the time has. Measured on one
+    core: a load that never rests shows 1.2 sessions (PostgreSQL) and 1.7 (MariaDB), for it waits for its own client,
+    too; 60 transactions a second show 0.1 to 0.3.
     """
-    return nice * min(max(active_sessions, 1.0), _MOST_CROWDED)
+    busy = (active_sessions - _CALM_SESSIONS) / (_BUSY_SESSIONS - _CALM_SESSIONS)
+    return 1.0 + (_BUSY_FACTOR - 1.0) * min(max(busy, 0.0), 1.0)
 
 
 def rest_until(ended_at: float, seconds: float, nice: float) -> float:

@@ -129,6 +129,33 @@ class Reader:
         self.went_on.set()
 
 
+def test_a_server_that_works_for_others_all_the_time_is_rested_from_longer(server: Server, tmp_path: Path) -> None:
+    with paced(server, tmp_path, nice=1, max_active_sessions=25) as pace:
+        _read_slices(pace)
+        assert list(pace.waited_seconds) == ["nice"]
+    with busy(server, 2), paced(server, tmp_path, nice=1, max_active_sessions=25) as pace:
+        _read_slices(pace)
+        assert list(pace.waited_seconds) == ["busy_server", "nice"]
+
+
+def test_mariadbs_event_scheduler_is_nobody_at_work(mariadb_server: MariadbServer, tmp_path: Path) -> None:
+    with mariadb_server.connect() as connection:
+        _rows(connection, "SET GLOBAL event_scheduler = ON")
+        try:
+            with paced(mariadb_server, tmp_path, nice=1, max_active_sessions=25) as pace:
+                _read_slices(pace)
+                assert list(pace.waited_seconds) == ["nice"]
+        finally:
+            _rows(connection, "SET GLOBAL event_scheduler = OFF")
+
+
+def _read_slices(pace: Pace) -> None:
+    for _ in range(3):
+        pace.before_slice()
+        pace.after_slice(0.002, 100)
+    pace.before_slice()
+
+
 def test_sessions_over_the_limit_pause_the_reading_until_they_have_ended(server: Server, tmp_path: Path) -> None:
     with paced(server, tmp_path, max_active_sessions=2) as pace:
         pace.before_slice()

@@ -107,8 +107,10 @@ def test_every_second_of_rest_is_counted_under_the_rule_that_asked_for_it() -> N
     assert pace.waited_seconds == {"max_rows_per_second": 0.9, "nice": 2.7}
 
 
-@pytest.mark.parametrize(("active", "share"), [(0.0, 4), (1.0, 4), (2.5, 8.5), (4.0, 13), (20.0, 13)])
-def test_the_more_sessions_are_active_the_smaller_our_share(active: float, share: float) -> None:
+@pytest.mark.parametrize(
+    ("active", "share"), [(0.0, 4), (0.3, 4), (0.4, 4), (0.6, 14.5), (0.8, 25), (1.2, 25), (20.0, 25)]
+)
+def test_a_server_that_is_at_work_at_most_looks_is_left_more_of_the_time(active: float, share: float) -> None:
     timeline = Timeline()
     pace = loop(timeline, rules(nice=3), active)
     for _ in range(100):
@@ -116,6 +118,22 @@ def test_the_more_sessions_are_active_the_smaller_our_share(active: float, share
     pace.before_slice()
     reading = sum(ended - began for began, ended, _ in timeline.slices)
     assert reading == pytest.approx((timeline.now - timeline.slices[0][0]) / share)
+
+
+def test_what_a_busy_server_is_rested_from_longer_is_counted_apart() -> None:
+    timeline = Timeline()
+    pace = loop(timeline, rules(nice=3), 1.0)
+    for _ in range(11):
+        timeline.read(pace, 0.1, 50, 0.0)
+    assert pace.waited_seconds == {"busy_server": 21.0, "nice": 3.0}
+
+
+def test_flat_out_stays_flat_out_beside_others() -> None:
+    timeline = Timeline()
+    pace = loop(timeline, rules(), 20.0)
+    for _ in range(10):
+        timeline.read(pace, 0.1, 50, 0.0)
+    assert not any(pace.waited_seconds.values())
 
 
 def test_time_that_passes_anyway_counts_as_rest() -> None:
