@@ -21,7 +21,7 @@ from staging.open_store import open_store
 from staging.store import Store
 
 
-def gc_command(  # noqa: D103 - see `chain.cli`
+def gc_command(  # noqa: D103 - see `chain.commands`
     config: Path, overrides: Sequence[str], *, older_than_days: int, delete: bool, as_json: bool
 ) -> None:
     pipeline = load_pipeline(config, environ=environment(), overrides=overrides)

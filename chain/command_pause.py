@@ -17,7 +17,7 @@ from staging.open_store import open_store
 from staging.pause_switch import PauseSwitch, Turned, turn_pause_switch
 
 
-def pause_command(  # noqa: D103 - see `chain.cli`
+def pause_command(  # noqa: D103 - see `chain.commands`
     config: Path, overrides: Sequence[str], *, paused: bool, reason: str = "", as_json: bool
 ) -> None:
     pipeline = load_pipeline(config, environ=environment(), overrides=overrides)

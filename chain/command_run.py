@@ -30,7 +30,7 @@ from staging.open_store import open_store
 from staging.window import check_not_future, load_zone, parse_day, plan_window
 
 
-def run_command(  # noqa: D103 - see `chain.cli`
+def run_command(  # noqa: D103 - see `chain.commands`
     config: Path,
     day: str,
     overrides: Sequence[str],
@@ -45,7 +45,7 @@ def run_command(  # noqa: D103 - see `chain.cli`
     print_report(report, as_json=as_json)
 
 
-def reprocess_command(  # noqa: D103 - see `chain.cli`
+def reprocess_command(  # noqa: D103 - see `chain.commands`
     config: Path, day: str, overrides: Sequence[str], logs: Path | None, *, wait: bool, as_json: bool
 ) -> None:
     with open_day_run(config, day, overrides, logs, wait=wait) as day_run:

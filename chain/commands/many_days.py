@@ -1,0 +1,55 @@
+"""What brings many days to done."""
+# ruff: noqa: PLC0415 - heavy libraries are imported by the command that runs, never for `--help`
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from chain.cli_options import common, json_option, logs_option, progress_option
+
+
+@click.command(short_help="Bring many days to done, some at once.")
+@common
+@click.option("--from", "first", required=True, metavar="YYYY-MM-DD", help="The first day, inclusive.")
+@click.option("--to", "last", required=True, metavar="YYYY-MM-DD", help="The last day, inclusive.")
+@click.option(
+    "--days-at-once",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, 32),
+    metavar="K",
+    help="How many days are worked on at the same time; each may read the source.",
+)
+@click.option("--reprocess", is_flag=True, help="As `penstock reprocess` for each day: the source rests.")
+@click.option("--anew", is_flag=True, help="With --reprocess: don't go on with an interrupted one, do all days again.")
+@click.option("--keep-going", is_flag=True, help="Begin further days though one has failed.")
+@json_option
+@progress_option
+@logs_option
+def backfill(
+    config: Path,
+    overrides: Sequence[str],
+    *,
+    first: str,
+    last: str,
+    logs: Path | None,
+    days_at_once: int,
+    reprocess: bool,
+    anew: bool,
+    keep_going: bool,
+    as_json: bool,
+) -> None:
+    """Bring each day of a range to done, and print a line for each.
+
+    Days don't depend on each other. After a failure no further day begins, unless --keep-going is given. The same
+    command goes on where it was: days that are done write nothing. The exit code is that of the worst day, of
+    40, 1, 2, 10, 20, 30 the first.
+    """
+    from chain.backfill import DaysAtOnce
+    from chain.command_backfill import BackfillRequest, backfill_command
+
+    at_once = DaysAtOnce(days_at_once, keep_going)
+    backfill_command(BackfillRequest(config, first, last, overrides, logs, at_once, reprocess, anew), as_json=as_json)
