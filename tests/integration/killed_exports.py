@@ -149,7 +149,7 @@ class Moment:
 
 def moments(read: str) -> list[Moment]:
     """Give the life of an exporter, from its process's start to the last object it writes."""
-    lasts_seconds = 2.0 if read == "slices" else 0.6
+    lasts_seconds = 1.0 if read == "slices" else 0.5
     reads = [
         Moment("it starts", lambda _: True, 1.2),
         Moment("it connects", ServerDay.is_connected, 0.3),
