@@ -24,6 +24,7 @@ _READ_ONLY = {1290, 1792, 1836}
 _RIGHTS = {1142, 1143, 1227, 1370}
 _SHAPE = {1054, 1064, 1146, 1305, 1347, 1442, 1526, 1665, 1785, 1786, 1787, 3780}
 _DUPLICATE = {1022, 1062, 1586}
+_KEY_TOO_LONG = 1071
 _ROWS = {1048, 1364, 1644, 3819, 4025}  # NULL, no default, a trigger's SIGNAL, CHECK
 _FULL = {1021, 1041, 1114, 1135, 1180, 1206, 1197, 3675}
 
@@ -68,6 +69,12 @@ def translate_error(exc: pymysql.Error, name: str) -> PenstockError:  # noqa: PL
         )
     if number in _FULL:
         return UnavailableError(f"{name} has no room.", why=why, fix="Make room, then run the loader again.")
+    if number == _KEY_TOO_LONG:
+        return InputError(
+            f"{name} can't index a key that long.",
+            why=why,
+            fix="Create the table yourself, with shorter columns in its key; `penstock init --dry-run` shows the SQL.",
+        )
     if number in _SHAPE:
         return InputError(
             f"{name} can't run the load on this target.",

@@ -189,3 +189,22 @@ def test_receipts_that_tell_of_different_keys_are_refused(
     with pytest.raises(IntegrityError, match="don't fit") as error:
         FilesTarget(tmp_path / "revenue").load(run.write())
     assert fault in error.value.why
+
+
+def test_a_key_that_is_too_long_for_an_index_is_refused_with_what_to_do(mariadb_database: str, tmp_path: Path) -> None:
+    target = LoaderTarget("mariadb", mariadb_database)
+    for count in (3, 4):
+        key = tuple(f"part_{number}" for number in range(count))
+        columns = [pa.field(name, pa.string(), nullable=False) for name in key]
+        schema = pa.schema([*columns, pa.field("revenue", pa.decimal128(28, 2))])
+        rows = [{**dict.fromkeys(key, "é" * 255), "revenue": Decimal("1.00")}]
+        run = LoaderRun(tmp_path, rows, schema=schema, key=key).write()
+        if count == 3:
+            target.init(run)
+            assert target.load(run).loaded.inserted == 1
+            target.execute("DROP TABLE revenue")
+            continue
+        with pytest.raises(InputError, match="can't index a key that long") as error:
+            target.init(run)
+        assert "3072 bytes" in error.value.why
+        assert "with shorter columns" in error.value.fix

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import polars as pl
@@ -11,11 +15,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import staging.sharding
+from chain.cloud_settings import plan_settings
+from staging.config import Pipeline
+from staging.config_file import load_pipeline
 from staging.documents import Part
 from staging.errors import InputError
 from staging.key import DocumentKey, key_columns, show_row, spell_key
 from staging.sharding import check_known_answers, choose_function, hash_of_key, shard_of
-from tests.shard_reference import MASK, hash_of_value, shard_of_key, splitmix64
+from tests.shard_reference import MASK, hash_of_value, shard_of_key, splitmix64, xxh64
 
 INTEGERS = st.integers(-(2**63), 2**63 - 1)
 TYPES: dict[type, pl.DataType] = {int: pl.Int64(), str: pl.String(), bytes: pl.Binary()}
@@ -108,3 +115,31 @@ def test_a_document_spells_one_column_as_text_and_more_as_a_list_and_nothing_els
 
 def test_a_row_is_named_by_all_columns_of_its_key() -> None:
     assert show_row(("shop_id", "user_id"), (3, "Zoë ")) == "shop_id is 3 and user_id is 'Zoë '"
+
+
+def test_the_plain_python_of_the_reference_gives_the_same_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (Path(__file__).parents[2] / "docs/reference.md").read_text(encoding="utf-8")
+    (block,) = [code for code in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "def shard_of(" in code]
+    xxhash = ModuleType("xxhash")
+    xxhash.xxh64_intdigest = xxh64  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "xxhash", xxhash)
+    said: dict[str, Any] = {}
+    exec(block, said)
+    for rows in ([(7, "ada"), (-7, "")], [("Zoë", b"\xff", 2**63 - 1)], [(42,)], [("ada",)]):
+        assert [said["shard_of"](row, 8) for row in rows] == shards_by_polars(rows, 8)
+    examples = re.findall(r"`(shard_of\(\(.*?\), 8\))` is (\d)", text)
+    assert [eval(call, said) for call, _ in examples] == [int(shard) for _, shard in examples]
+    assert len(examples) == 2
+
+
+def test_a_job_elsewhere_gets_the_same_key() -> None:
+    values = {
+        "name": "daily_revenue",
+        "source": {"url": "env:SHOP", "table": "purchases", "key": ["shop_id", "user_id"], "time": "at"}
+        | {"columns": ["amount"], "timezone": "UTC"},
+        "staging": {"url": "gs://bucket/prefix"},
+        "target": {"url": "env:WAREHOUSE", "table": "revenue"},
+    }
+    for variables in plan_settings(Pipeline.model_validate(values), storage_is_local=False).values():
+        again = load_pipeline(Path("env:PENSTOCK_PIPELINE"), environ=variables)
+        assert again.source.key == ("shop_id", "user_id")
