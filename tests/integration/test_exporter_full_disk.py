@@ -291,7 +291,13 @@ def _check_spilled(settings: Any) -> None:
     )
 
 
-@pytest.mark.parametrize("spills", ["SELECT DISTINCT * FROM purchases", "SELECT * FROM purchases ORDER BY amount"])
+@pytest.mark.parametrize(
+    "spills",
+    [
+        "SELECT DISTINCT * FROM purchases",
+        pytest.param("SELECT * FROM purchases ORDER BY amount", marks=pytest.mark.nightly),
+    ],
+)
 def test_a_view_that_spills_to_a_full_disk_of_postgres_is_named_and_read_once_there_is_room(
     tmp_path: Path, spills: str
 ) -> None:
@@ -334,7 +340,10 @@ def test_a_limit_of_temporary_space_is_named_as_what_it_is(postgres_database: st
 
 @pytest.mark.parametrize(
     "spills",
-    ["SELECT DISTINCT * FROM purchases", "SELECT * FROM purchases ORDER BY amount LIMIT 1000000"],
+    [
+        "SELECT DISTINCT * FROM purchases",
+        pytest.param("SELECT * FROM purchases ORDER BY amount LIMIT 1000000", marks=pytest.mark.nightly),
+    ],
 )
 def test_a_view_that_spills_to_a_full_disk_of_mariadb_is_named_and_read_once_there_is_room(
     tmp_path: Path, spills: str

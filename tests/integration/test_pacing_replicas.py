@@ -198,6 +198,7 @@ def test_a_mariadb_replica_tells_how_far_it_is_behind_and_that_it_stopped(
         until(lag.look, is_stopped)  # nobody knows what it misses
 
 
+@pytest.mark.nightly
 def test_the_right_to_see_replication_is_asked_for_by_name(own_mariadb: MariadbServer, replica: MariadbServer) -> None:
     replica.execute("CREATE USER plain IDENTIFIED BY 'plain'")
     url = replica.url("information_schema", user="plain", password="plain")
