@@ -21,7 +21,7 @@ from staging.errors import InputError, UnavailableError
 from staging.open_store import open_store
 from staging.pause_switch import turn_pause_switch
 from staging.progress import Progress
-from tests.exporter_days import NOW, pipeline
+from tests.exporter_days import NOW, pipeline, run_export
 from tests.servers.mariadb import MariadbServer
 from tests.servers.postgres import PostgresServer
 
@@ -136,6 +136,29 @@ def test_a_server_that_works_for_others_all_the_time_is_rested_from_longer(serve
     with busy(server, 2), paced(server, tmp_path, nice=1, max_active_sessions=25) as pace:
         _read_slices(pace)
         assert list(pace.waited_seconds) == ["busy_server", "nice"]
+
+
+def test_an_export_tells_how_much_longer_it_left_a_busy_server_alone(server: Server, tmp_path: Path) -> None:
+    name = server.create_database()
+    with server.connect(name) as connection:
+        time_type = "timestamp" if isinstance(server, PostgresServer) else "datetime(6)"
+        _rows(
+            connection,
+            "CREATE TABLE purchases (id bigint PRIMARY KEY, user_id bigint NOT NULL, "
+            f"purchased_at {time_type} NOT NULL, amount decimal(12,2) NOT NULL)",
+        )
+        _rows(connection, "CREATE INDEX by_time ON purchases (purchased_at)")
+        for number in range(300):
+            values = (number, number, f"2026-11-14 {number % 24:02}:00:00", "1.50")
+            _rows(connection, "INSERT INTO purchases VALUES (%s, %s, %s, %s)", values)
+        connection.commit()
+    made = pipeline(server.url(name), tmp_path, export={"read": "slices"}, timezone="UTC", column_timezone="UTC")
+    made = made.model_copy(update={"pacing": made.pacing.model_copy(update={"gentle": "primary", "nice": 1})})
+    with busy(server, 2):
+        manifest = run_export(made).manifest
+    server.drop_database(name)
+    assert manifest["rows"] == 300
+    assert manifest["reading"]["waited_seconds"]["busy_server"] > 0
 
 
 def test_mariadbs_event_scheduler_is_nobody_at_work(mariadb_server: MariadbServer, tmp_path: Path) -> None:
