@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from chain.cli_options import environment, log_folder, progress_mode, style_for_stdout
+from chain.day_run import DayRun
 from chain.end_in_time import end_in_time
 from chain.hold_lease import hold_lease, new_lease
 from chain.leased_jobs import LeasedJobs
@@ -19,7 +20,7 @@ from chain.note_failure import noted_failures
 from chain.open_jobs import open_jobs
 from chain.progress_view import open_view
 from chain.report import Report
-from chain.run_day import DayRun, reprocess_day, run_day
+from chain.run_day import reprocess_day, run_day
 from chain.summary import format_summary
 from staging.cancel import STOPPED, cancel_on_signals
 from staging.config_file import load_pipeline

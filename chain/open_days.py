@@ -9,13 +9,13 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from chain.await_holder import await_dead_holder
+from chain.day_run import DayRun
 from chain.hold_lease import hold_lease, new_lease
 from chain.jobs import JobsApi
 from chain.leased_jobs import LeasedJobs
 from chain.linked_cancel import CancelGroup
 from chain.note_failure import noted_failures
 from chain.progress_view import View
-from chain.run_day import DayRun
 from staging.config import Pipeline
 from staging.lease import DayLease
 from staging.names import DayNames

@@ -18,7 +18,7 @@ from chain.day_status import (
 )
 from chain.jobs import ExecutionState
 from chain.look_at_jobs import Lookout
-from chain.run_day import plan_tasks
+from chain.run_job import plan_tasks
 from staging.config import Pipeline
 from staging.day_head import find_head
 from staging.errors import InputError, IntegrityError
