@@ -256,6 +256,8 @@ def _saturated(found: dict[str, Any]) -> Iterator[str]:
                 f"A load that never rests, server and load on one core, {database}: {alone:.0f} transactions/s alone, {beside:.0f}"
                 f" beside our export; ratio {found[name]['ratio']:.2f} (aim ≥ {SATURATED_LIMIT}: {kept})."
             )
+            if "ratio_busy" in found[name]:
+                yield f"Beside a process that computes and asks the database nothing: {found[name]['ratio_busy']:.2f}."
 
 
 def _paced(result: dict[str, Any]) -> float:

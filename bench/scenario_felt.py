@@ -29,6 +29,9 @@ TASKS = 16
 USERS = 1_000_000
 NOBODY, OURS, UNPACED = "nobody", "one Penstock export", "one Penstock export, flat out in one snapshot"
 NAIVE = f"{TASKS} tasks with a range query each"
+BUSY = "a process that computes and asks the database nothing"
+_BUSY = "import polars as pl\nwhile True: pl.DataFrame({'a': range(200_000)}).sort('a', descending=True)"
+_BUSY_SECONDS = 8
 _WAIT_SECONDS = 3
 _ALONE_SECONDS = 12
 _LIMIT_SECONDS = 600
@@ -91,7 +94,10 @@ def _cores(server: PostgresServer | MariadbServer, *, pinned: bool) -> Iterator[
 
 
 def saturated(server: PostgresServer | MariadbServer, folder: Path, rows: int, rounds: int) -> dict[str, Any]:
-    """Transactions a second of a load that never rests, alone and beside our export as it comes, both pinned."""
+    """Transactions a second of a load that never rests, alone and beside our export as it comes, both pinned.
+
+    And beside a process that only computes, where our export does: what the two cores take from each other anyway.
+    """
     fill = fill_postgres if isinstance(server, PostgresServer) else fill_mariadb
     database = fill(server, rows, users=USERS)  # type: ignore[operator] # one of two functions of one shape
     url, staging = server.url(database), folder / f"staging-saturated-{server.name}"
@@ -99,6 +105,7 @@ def saturated(server: PostgresServer | MariadbServer, folder: Path, rows: int, r
     beside: dict[str, Callable[[int], Any]] = {
         NOBODY: lambda _: time.sleep(_ALONE_SECONDS),
         OURS: lambda n: run_job("exporter", config, DAY, f"saturated-{n}", "--fresh-export"),
+        BUSY: lambda _: _compute(),
     }
     found: dict[str, list[float]] = {name: [] for name in beside}
     with _cores(server, pinned=True) as load_cores:
@@ -109,7 +116,15 @@ def saturated(server: PostgresServer | MariadbServer, folder: Path, rows: int, r
                 print(f"  round {number} {name}: {found[name][-1]} tps in {felt_then['seconds']} s", file=sys.stderr)
     server.drop_database(database)
     shutil.rmtree(staging)
-    return {"rows": rows, "tps": found, "ratio": statistics.median(b / a for a, b in zip(*found.values(), strict=True))}
+    ratios = [statistics.median(b / a for a, b in zip(found[NOBODY], found[who], strict=True)) for who in (OURS, BUSY)]
+    return {"rows": rows, "tps": found, "ratio": ratios[0], "ratio_busy": ratios[1]}
+
+
+def _compute() -> None:
+    process = subprocess.Popen([sys.executable, "-c", _BUSY], env={**os.environ, "POLARS_MAX_THREADS": "1"})
+    time.sleep(_BUSY_SECONDS)
+    process.kill()
+    process.wait()
 
 
 def _felt(url: str, work: Callable[[], None], load_cores: set[int], *, tps: int = TPS) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from collections import deque
 from exporter.pacing.signals import PauseReason
 from staging.errors import InputError, UnavailableError
 
-_RECENT_LOOKS = 16
+_RECENT_LOOKS = 24
 """Fewer would take a server for busy that by chance was at work whenever it was looked at."""
 
 
@@ -16,7 +16,7 @@ class ActiveSessions(ABC):
     """How many sessions do something now, ourselves left out; above `limit` reading waits, at `critical` it ends."""
 
     what = "active sessions"
-    interval_seconds = 0.5
+    interval_seconds = 0.25
 
     def __init__(self, limit: int | None, critical: int | None) -> None:
         self._limit = limit

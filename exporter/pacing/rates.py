@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-_CALM_SESSIONS, _BUSY_SESSIONS = 0.4, 0.8
+_CALM_SESSIONS, _BUSY_SESSIONS = 0.3, 0.5
 _BUSY_FACTOR = 8.0
 
 
 def busy_factor(active_sessions: float) -> float:
     """Return how many times as long to rest beside so many sessions that run a statement, on an average of looks.
 
-    Once up to 0.4 of them, eight times from 0.8 on. A server on which nearly every look finds somebody at work has
+    Once up to 0.3 of them, eight times from 0.5 on. A server on which every other look finds somebody at work has
     nothing to spare, and each second of ours is taken from them; one that is idle most of the time has. Measured on one
-    core: a load that never rests shows 1.2 sessions (PostgreSQL) and 1.7 (MariaDB), for it waits for its own client,
-    too; 60 transactions a second show 0.1 to 0.3.
+    core: a load that never rests shows 0.4 to 1.2 sessions (PostgreSQL) and 1.7 (MariaDB), for it waits for its own
+    client, too; 60 transactions a second show 0.1 to 0.3.
     """
     busy = (active_sessions - _CALM_SESSIONS) / (_BUSY_SESSIONS - _CALM_SESSIONS)
     return 1.0 + (_BUSY_FACTOR - 1.0) * min(max(busy, 0.0), 1.0)

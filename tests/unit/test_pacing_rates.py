@@ -108,7 +108,7 @@ def test_every_second_of_rest_is_counted_under_the_rule_that_asked_for_it() -> N
 
 
 @pytest.mark.parametrize(
-    ("active", "share"), [(0.0, 4), (0.3, 4), (0.4, 4), (0.6, 14.5), (0.8, 25), (1.2, 25), (20.0, 25)]
+    ("active", "share"), [(0.0, 4), (0.2, 4), (0.3, 4), (0.4, 14.5), (0.5, 25), (1.2, 25), (20.0, 25)]
 )
 def test_a_server_that_is_at_work_at_most_looks_is_left_more_of_the_time(active: float, share: float) -> None:
     timeline = Timeline()
