@@ -249,3 +249,18 @@ class LoaderRun:
             "created_at": "2026-11-15T02:16:00+00:00",
             "penstock_version": "0.1.0",
         }
+
+
+Make = Callable[..., LoaderRun]
+
+
+def loader_runs(folder: Path) -> Make:
+    """Return what makes runs in one staging folder, each with its own id, export and fence, unless told otherwise."""
+    staging = folder / "staging"
+    staging.mkdir()
+
+    def new(rows: Any, number: int = 1, **options: Any) -> LoaderRun:
+        ids = {"run_id": f"run-{number:04d}", "export_id": f"export-{number:04d}", "fence": number}
+        return LoaderRun(staging, rows, **{**ids, **options}).write()
+
+    return new

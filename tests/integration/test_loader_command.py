@@ -8,30 +8,19 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.loader_runs import LoaderRun, revenue
+from tests.loader_runs import Make, loader_runs, revenue
 from tests.loader_target import LoaderTarget, expected, finish, start_loader
 from tests.servers.server import PASSWORD
-
-Make = Callable[..., LoaderRun]
 
 
 @pytest.fixture
 def make(tmp_path: Path) -> Make:
-    folder = tmp_path / "staging"
-    folder.mkdir()
-
-    def new(rows: Any, number: int = 1, **options: Any) -> LoaderRun:
-        ids = {"run_id": f"run-{number:04d}", "export_id": f"export-{number:04d}", "fence": number}
-        return LoaderRun(folder, rows, **{**ids, **options}).write()
-
-    return new
+    return loader_runs(tmp_path)
 
 
 def test_a_load_and_its_repetition_end_with_0_and_one_json_object(target: LoaderTarget, make: Make) -> None:

@@ -8,7 +8,7 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,23 +18,15 @@ import pytest
 
 from staging.errors import UnavailableError
 from tests.integration.loader_forks import ForkedLoader, LoaderForks, loader_forks
-from tests.loader_runs import LoaderRun, revenue
+from tests.loader_runs import LoaderRun, Make, loader_runs, revenue
 from tests.loader_target import LoaderTarget, expected
 
-Make = Callable[..., LoaderRun]
 KILLS = int(os.environ.get("PENSTOCK_TEST_KILLS", "20"))
 
 
 @pytest.fixture
 def make(tmp_path: Path) -> Make:
-    folder = tmp_path / "staging"
-    folder.mkdir()
-
-    def new(rows: Any, number: int = 1, **options: Any) -> LoaderRun:
-        ids = {"run_id": f"run-{number:04d}", "export_id": f"export-{number:04d}", "fence": number}
-        return LoaderRun(folder, rows, **{**ids, **options}).write()
-
-    return new
+    return loader_runs(tmp_path)
 
 
 @pytest.fixture

@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from staging.run_documents import Loaded
-from tests.loader_runs import DAY, LoaderRun, revenue
+from tests.loader_runs import DAY, Make, loader_runs, revenue
 from tests.loader_target import NOW, LoaderTarget, expected, expected_rows
-
-Make = Callable[..., LoaderRun]
 
 
 @pytest.fixture
 def make(tmp_path: Path) -> Make:
-    """Runs in one folder, each with its own export."""
-    folder = tmp_path / "staging"
-    folder.mkdir()
-
-    def new(rows: Any, number: int = 1, **options: Any) -> LoaderRun:
-        ids = {"run_id": f"run-{number:04d}", "export_id": f"export-{number:04d}", "fence": number}
-        return LoaderRun(folder, rows, **{**ids, **options}).write()
-
-    return new
+    return loader_runs(tmp_path)
 
 
 def test_a_first_day_is_loaded_to_the_cent(target: LoaderTarget, make: Make) -> None:

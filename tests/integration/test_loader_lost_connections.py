@@ -3,31 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from staging.errors import UnavailableError
 from tests.integration.tcp_cut import Cut, cut_line
-from tests.loader_runs import LoaderRun, revenue
+from tests.loader_runs import Make, loader_runs, revenue
 from tests.loader_target import LoaderTarget, expected
 
-Make = Callable[..., LoaderRun]
 COMMIT = {"postgres": b"COMMIT\0", "mariadb": b"\3COMMIT"}  # as they stand in the protocols: no READ COMMITTED
 
 
 @pytest.fixture
 def make(tmp_path: Path) -> Make:
-    folder = tmp_path / "staging"
-    folder.mkdir()
-
-    def new(rows: Any, number: int = 1, **options: Any) -> LoaderRun:
-        ids = {"run_id": f"run-{number:04d}", "export_id": f"export-{number:04d}", "fence": number}
-        return LoaderRun(folder, rows, **{**ids, **options}).write()
-
-    return new
+    return loader_runs(tmp_path)
 
 
 @pytest.fixture(autouse=True)

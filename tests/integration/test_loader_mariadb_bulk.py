@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,10 @@ from loader.sql_text import Staged
 from loader.sqlalchemy_url import parse_database_url
 from staging.config import LoadConfig
 from staging.errors import InputError, IntegrityError
-from tests.loader_runs import LoaderRun, revenue
+from tests.loader_runs import Make, loader_runs, revenue
 from tests.loader_target import LoaderTarget, expected
 from tests.servers.mariadb import MariadbServer
 
-Make = Callable[..., LoaderRun]
 TABLE = (
     "CREATE TABLE t (k bigint PRIMARY KEY, money decimal(5,2), small smallint, word varchar(3) CHARACTER SET latin1)"
 )
@@ -31,14 +30,7 @@ COLUMNS = ("k", "money", "small", "word")
 
 @pytest.fixture
 def make(tmp_path: Path) -> Make:
-    folder = tmp_path / "staging"
-    folder.mkdir()
-
-    def new(rows: Any, number: int = 1, **options: Any) -> LoaderRun:
-        ids = {"run_id": f"run-{number:04d}", "export_id": f"export-{number:04d}", "fence": number}
-        return LoaderRun(folder, rows, **{**ids, **options}).write()
-
-    return new
+    return loader_runs(tmp_path)
 
 
 @pytest.fixture(params=["LOAD DATA", "INSERT"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,9 @@ import pyarrow as pa
 import pytest
 
 from staging.errors import InputError, IntegrityError
-from tests.loader_runs import LoaderRun, revenue
+from tests.loader_runs import LoaderRun, Make, loader_runs, revenue
 from tests.loader_target import LoaderTarget, expected
 
-Make = Callable[..., LoaderRun]
 WORDS = [
     "",
     " ",
@@ -45,14 +44,7 @@ TABLE = (
 
 @pytest.fixture
 def make(tmp_path: Path) -> Make:
-    folder = tmp_path / "staging"
-    folder.mkdir()
-
-    def new(rows: Any, number: int = 1, **options: Any) -> LoaderRun:
-        ids = {"run_id": f"run-{number:04d}", "export_id": f"export-{number:04d}", "fence": number}
-        return LoaderRun(folder, rows, **{**ids, **options}).write()
-
-    return new
+    return loader_runs(tmp_path)
 
 
 def money(key: pa.Field) -> pa.Schema:
