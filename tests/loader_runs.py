@@ -256,11 +256,21 @@ Make = Callable[..., LoaderRun]
 
 def loader_runs(folder: Path) -> Make:
     """Return what makes runs in one staging folder, each with its own id, export and fence, unless told otherwise."""
+    unwritten = unwritten_runs(folder)
+
+    def new(rows: Any, number: int = 1, **options: Any) -> LoaderRun:
+        return unwritten(number, rows=rows, **options).write()
+
+    return new
+
+
+def unwritten_runs(folder: Path) -> Make:
+    """As `loader_runs`, of 30 users unless told otherwise; nothing is in the folder yet, so that a test may bend it."""
     staging = folder / "staging"
     staging.mkdir()
 
-    def new(rows: Any, number: int = 1, **options: Any) -> LoaderRun:
+    def new(number: int = 1, *, rows: Any = None, **options: Any) -> LoaderRun:
         ids = {"run_id": f"run-{number:04d}", "export_id": f"export-{number:04d}", "fence": number}
-        return LoaderRun(staging, rows, **{**ids, **options}).write()
+        return LoaderRun(staging, rows if rows is not None else revenue(range(30)), **{**ids, **options})
 
     return new

@@ -12,23 +12,15 @@ import pytest
 
 from staging.errors import ExitCode, HeldError, InputError, IntegrityError, PenstockError
 from tests.hand_made_export import flip_bits
-from tests.loader_runs import OUTPUT, LoaderRun, revenue
+from tests.loader_runs import OUTPUT, LoaderRun, Make, revenue, unwritten_runs
 from tests.loader_target import LoaderTarget, expected
 
-Make = Callable[..., LoaderRun]
 Bend = Callable[[LoaderRun], None]
 
 
 @pytest.fixture
 def make(tmp_path: Path) -> Make:
-    folder = tmp_path / "staging"
-    folder.mkdir()
-
-    def new(number: int = 1, *, rows: Any = None, **options: Any) -> LoaderRun:
-        ids = {"run_id": f"run-{number:04d}", "export_id": f"export-{number:04d}", "fence": number}
-        return LoaderRun(folder, rows if rows is not None else revenue(range(30)), **{**ids, **options})
-
-    return new
+    return unwritten_runs(tmp_path)
 
 
 def refused(target: LoaderTarget, run: LoaderRun, error: type[PenstockError], *words: str, **options: Any) -> None:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -29,10 +29,9 @@ from staging.errors import HeldError, InputError, IntegrityError, InterruptedRun
 from staging.open_store import open_store
 from tests.hand_made_export import flip_bits
 from tests.integration.parquet_lake import pipeline_of
-from tests.loader_runs import DAY, LoaderRun, revenue
+from tests.loader_runs import DAY, LoaderRun, Make, revenue, unwritten_runs
 
 NOW = datetime(2026, 11, 15, 3, 0, tzinfo=UTC)
-Make = Callable[..., LoaderRun]
 
 
 @dataclass
@@ -94,14 +93,7 @@ def target(tmp_path: Path) -> FilesTarget:
 
 @pytest.fixture
 def make(tmp_path: Path) -> Make:
-    folder = tmp_path / "staging"
-    folder.mkdir()
-
-    def new(number: int = 1, *, rows: Any = None, **options: Any) -> LoaderRun:
-        ids = {"run_id": f"run-{number:04d}", "export_id": f"export-{number:04d}", "fence": number}
-        return LoaderRun(folder, rows if rows is not None else revenue(range(30)), **{**ids, **options})
-
-    return new
+    return unwritten_runs(tmp_path)
 
 
 def flip_a_bit(path: Path) -> None:
