@@ -100,19 +100,20 @@ def plan_checksum(row_text: str) -> str:
 def _row(statement: Statement, nullable: Mapping[str, bool]) -> str:
     parts = []
     for carried in statement.select:
-        value = carried.select
+        value, may_be_null = carried.select, nullable.get(carried.select, True)
         if carried.dtype == pl.String() and carried.wire is Wire.NATIVE:
-            parts.append(_quoted(f"REPLACE({value}, '\"', '\"\"')", may_be_null=nullable.get(value, True)))
+            parts.append(_quoted(value, f"REPLACE({value}, '\"', '\"\"')", may_be_null=may_be_null))
         elif carried.dtype == pl.Binary():
-            parts.append(_quoted(f"HEX({value})", may_be_null=nullable.get(value, True)))
+            parts.append(_quoted(value, f"HEX({value})", may_be_null=may_be_null))
         else:
-            parts.append(f"IFNULL({value}, '')" if nullable.get(value, True) else value)
+            parts.append(f"IFNULL({value}, '')" if may_be_null else value)
     return ", ',', ".join(parts)
 
 
-def _quoted(value: str, *, may_be_null: bool) -> str:
-    quoted = f"'\"', {value}, '\"'"
-    return f"IFNULL(CONCAT({quoted}), '')" if may_be_null else quoted
+def _quoted(value: str, text: str, *, may_be_null: bool) -> str:
+    quoted = f"'\"', {text}, '\"'"
+    # Not IFNULL: what is longer than a packet becomes NULL, too, and has to make the whole row NULL, which is noticed.
+    return f"IF({value} IS NULL, '', CONCAT({quoted}))" if may_be_null else quoted
 
 
 def is_whole(lines: bytes, rows: int, *, longest_bytes: int) -> bool:
