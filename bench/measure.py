@@ -33,7 +33,12 @@ def run(arguments: Sequence[str], environ: Mapping[str, str] | None = None) -> t
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         began = time.perf_counter()
         process = subprocess.Popen(
-            arguments, cwd=CHECKOUT, stdout=out, stderr=err, env={**os.environ, **(environ or {})}
+            arguments,
+            cwd=CHECKOUT,
+            stdout=out,
+            stderr=err,
+            env={**os.environ, **(environ or {})},
+            start_new_session=True,  # as the chain starts jobs
         )
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - began

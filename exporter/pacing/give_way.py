@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
+from pathlib import Path
 
 from staging.pacing_config import PacingConfig
 
 _NICENESS = 10
 """What `nice` adds where nobody says how much: a tenth of the weight of what runs as usual."""
+_AUTOGROUP = Path("/proc/self/autogroup")
 
 
 def give_way(config: PacingConfig) -> None:
-    """Let everybody else on this machine go first, unless it reads flat out. Alone on a machine it loses nothing."""
-    if config.gentle == "primary":
-        os.nice(_NICENESS)
+    """Let everybody else on this machine go first, unless it reads flat out. Alone on a machine it loses nothing.
+
+    Linux may weigh sessions against each other, and then a process's own niceness counts only within its session
+    (sched(7), the autogroup feature). The session's is lowered where it is ours alone: where we are its leader.
+    """
+    if config.gentle != "primary":
+        return
+    os.nice(_NICENESS)
+    if os.getsid(0) == os.getpid():
+        with suppress(OSError):  # a kernel without it
+            _AUTOGROUP.write_text(f"{_NICENESS}\n", encoding="ascii")
