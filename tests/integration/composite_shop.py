@@ -20,6 +20,13 @@ BLOBS = [b"", b"\x00", b"\x00\x00", b"a", b"A", b"a ", b"\xff" * 16]
 SHOPS = [-(2**63), -1, 0, 1, 2, 2**53 + 1, 2**63 - 1]
 CODES = [Decimal(code) for code in (-(10**18) + 1, -1, 0, 7, 10**18 - 1)]
 
+REGIONS = ["", "a", "A", "a ", "ä"]
+"""Texts of latin1 under a collation that fills up with spaces, where the database has such."""
+_REGION = {
+    "sqlite": "TEXT",
+    "postgresql": 'varchar(60) COLLATE "C"',
+    "mariadb": "varchar(60) CHARACTER SET latin1 COLLATE latin1_bin",
+}
 _TEXT = {
     "sqlite": "TEXT",
     "postgresql": "varchar(60)",
@@ -31,7 +38,7 @@ _TIME = {"sqlite": "TIMESTAMP", "postgresql": "timestamptz", "mariadb": "TIMESTA
 KEYS: dict[str, dict[str, list[Any]]] = {
     "number and text": {"shop_id": SHOPS, "user_id": LABELS},
     "text, bytes, number": {"user_id": LABELS[:8], "device": BLOBS, "shop_id": SHOPS[1:4]},
-    "decimal and text": {"code": CODES, "user_id": LABELS},
+    "decimal and two texts": {"code": CODES, "region": REGIONS, "user_id": LABELS},
 }
 
 
@@ -50,7 +57,8 @@ class CompositeShop:
     def create(self, rows: list[Row], *, nullable: bool = False) -> None:
         """Make the table, its keys in another order than the pipeline's, and fill it."""
         dialect = self.database.dialect
-        types = {"shop_id": "bigint", "code": "decimal(18,0)", "user_id": _TEXT[dialect], "device": _BYTES[dialect]}
+        types = {"shop_id": "bigint", "code": "decimal(18,0)", "user_id": _TEXT[dialect]}
+        types |= {"device": _BYTES[dialect], "region": _REGION[dialect]}
         columns = [f"{name} {types[name]}{'' if nullable else ' NOT NULL'}" for name in reversed(self.key)]
         columns += [f"purchased_at {_TIME[dialect]}", "amount decimal(12,2) NOT NULL"]
         self.database.execute(f"CREATE TABLE purchases (id integer PRIMARY KEY, {', '.join(columns)})")
