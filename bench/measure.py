@@ -40,7 +40,11 @@ def run(arguments: Sequence[str], environ: Mapping[str, str] | None = None) -> t
             env={**os.environ, **(environ or {})},
             start_new_session=True,  # as the chain starts jobs
         )
-        _, status, usage = os.wait4(process.pid, 0)
+        try:
+            _, status, usage = os.wait4(process.pid, 0)
+        except BaseException:  # Ctrl-C does not reach another session
+            process.kill()
+            raise
         seconds = time.perf_counter() - began
         process.returncode = os.waitstatus_to_exitcode(status)
         for file in (out, err):
