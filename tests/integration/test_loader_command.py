@@ -8,10 +8,12 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from tests.loader_runs import Make, loader_runs, revenue
 from tests.loader_target import LoaderTarget, expected, finish, start_loader
@@ -102,6 +104,19 @@ def test_wrong_arguments_are_told(
     assert words in ended.stderr
 
 
+def _wait_until_open(process: subprocess.Popen[str], file: str) -> None:
+    """Return when the process has the file open."""
+    descriptors = Path(f"/proc/{process.pid}/fd")
+    for _ in range(600):
+        assert process.poll() is None
+        for each in descriptors.iterdir():
+            with suppress(FileNotFoundError):  # it was closed meanwhile
+                if os.readlink(each) == file:
+                    return
+        time.sleep(0.05)
+    raise AssertionError(f"{file} is not opened")
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_in_the_middle_of_the_transaction_ends_it_within_5_seconds(
     target: LoaderTarget, make: Make, number: signal.Signals
@@ -116,7 +131,7 @@ def test_a_signal_in_the_middle_of_the_transaction_ends_it_within_5_seconds(
             cursor.execute("SELECT * FROM revenue WHERE user_id = 3 AND day = '2026-11-14' FOR UPDATE")
         process = start_loader(target, run, lock=60, idle=60)
         if target.kind == "sqlite":
-            time.sleep(2.5)  # its preflight waits for the file
+            _wait_until_open(process, str(sa.make_url(target.url).database))  # its preflight waits for it then
         else:
             target.wait_for_a_lock_wait()
         process.send_signal(number)
