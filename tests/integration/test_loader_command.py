@@ -111,7 +111,7 @@ def _wait_until_open(process: subprocess.Popen[str], file: str) -> None:
         assert process.poll() is None
         for each in descriptors.iterdir():
             with suppress(FileNotFoundError):  # it was closed meanwhile
-                if os.readlink(each) == file:
+                if str(each.readlink()) == file:
                     return
         time.sleep(0.05)
     raise AssertionError(f"{file} is not opened")
