@@ -26,6 +26,8 @@ PIECE_ROWS = 65_536
 PIECE_BYTES = 4 * 1024 * 1024
 _MOST_GROWTH = 4.0
 _STREWN = 3.0
+_CUT = 32.0
+"""What was too long is cut so: keys may lie in a few crowded places of a huge range."""
 
 Explain = Callable[[str], int]
 
@@ -58,8 +60,11 @@ def find_key_axis(
         rows = explain(f"SELECT 1 FROM {statement.table} {ALONG_KEY} WHERE {inside}")  # noqa: S608 - quoted
         return axis(keys, rows) if rows <= _STREWN * window_rows else None
 
-    if time_index is None or all_rows <= _STREWN * window_rows:
-        return axis(asked(), all_rows)
+    whole = asked()
+    # A few keys far from all others, and a stretch would be either all rows or none of them.
+    has_gaps = whole[1] - whole[0] > _STREWN * all_rows
+    if time_index is None or (all_rows <= _STREWN * window_rows and not has_gaps):
+        return axis(whole, all_rows)
     guess = guess_keys(statement, primary_key, time_index, fetch)
     found = dense(guess)
     if found is None or not fetch(outside_sql(statement, primary_key, time_index, guess)):
@@ -90,7 +95,7 @@ def read_pieces(axis: Axis, read: Callable[[int, int], Lines | None]) -> Iterato
         if found is None:
             if high - low == 1:
                 raise too_long(f"One value of {axis.column} has rows of more bytes")
-            length = (high - low) / 2
+            length = (high - low) / _CUT
             continue
         rows, lines = found
         if rows:
