@@ -69,7 +69,10 @@ def test_a_transform_that_can_not_be_had_is_named(runs: Runs, name: str, text: s
         ("raise KeyboardInterrupt", ["raised", "KeyboardInterrupt"]),
     ],
 )
-def test_what_the_function_does_wrong_is_named(runs: Runs, body: str, named: list[str]) -> None:
+def test_what_the_function_does_wrong_is_named(
+    runs: Runs, body: str, named: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # one of them writes where it stands
     runs.module(f"{CONTRACT}\ndef apply(rows, day):\n    {body}\ntransform = Transform(contract, apply)\n")
     told = refused(runs)
     assert all(part in told for part in ("mine:transform", *named)), told
