@@ -88,18 +88,14 @@ class MysqlSource:
             "TRANSACTION ISOLATION LEVEL REPEATABLE READ",
         ):
             self.connection.run(f"SET SESSION {setting}", "set up the session")
-        ((as_of,),) = self.connection.run(
-            "SELECT DATE_FORMAT(UTC_TIMESTAMP(6), '%Y-%m-%d %H:%i:%s.%f')", "tell the time"
-        )
+        ((as_of,),) = self.connection.run("SELECT UTC_TIMESTAMP(6)", "tell the time")
         self.connection.run("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY", "begin a snapshot")
         evidence = {"connection_id": str(self.connection_id)} | find_log_position(self.connection.run, self.dialect)
         table_sql = self.catalogue.table_sql(table)
         if not self.catalogue.leading_columns(table):
             self.catalogue.columns(table)  # says which table there may be instead
         self.connection.run(f"SELECT 1 FROM {table_sql} LIMIT 0", f"hold the definition of {table}")  # noqa: S608 - quoted
-        return MysqlSnapshot(
-            self, table, as_of=datetime.fromisoformat(str(as_of)).replace(tzinfo=UTC), evidence=evidence
-        )
+        return MysqlSnapshot(self, table, as_of=as_of.replace(tzinfo=UTC), evidence=evidence)
 
     def why_no_slices(self, table: TableName) -> str:
         """Return why there are none: a view, or an engine other than InnoDB."""
