@@ -18,7 +18,7 @@ check:          ## Format, lint, types, import contracts, unit tests
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(TEST) -q tests/unit
+	$(TEST) -q -m "not integration and not nightly"
 
 test:           ## Run all tests; servers they need are installed where that needs no question (make test ARGS="-k fence")
 	@.ci/setup all

@@ -22,12 +22,12 @@ import polars as pl
 from processor.assignment import read_assignment
 from processor.process_task import process_task
 from processor.task import Task
-from staging.cancel import Cancel
-from staging.config_file import load_pipeline
+from staging.config.file import load_pipeline
 from staging.names import DayNames
 from staging.open_store import open_store
-from staging.progress import Progress
-from tests.hand_made_export import DAY, WINDOW, HandMade, pipeline_text, put_in_folder
+from staging.process.cancel import Cancel
+from staging.process.progress import Progress
+from tests.shop.hand_made_export import DAY, WINDOW, HandMade, pipeline_text, put_in_folder
 
 ROWS = 1_000_000
 

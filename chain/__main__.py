@@ -8,8 +8,8 @@ import signal
 import click
 
 from chain.cli import cli
-from staging.entry import end_process, exit_now
 from staging.errors import ExitCode
+from staging.process.entry import end_process, exit_now
 
 
 def main() -> None:

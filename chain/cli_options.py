@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from chain.progress_view import ProgressMode
+from chain.views.run_view import ProgressMode
 
 _PROGRESS = "penstock.progress"
 Command = TypeVar("Command", bound=Callable[..., Any])

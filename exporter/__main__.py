@@ -9,13 +9,13 @@ from pathlib import Path
 import click
 
 from exporter.pacing.give_way import give_way
-from staging.cancel import Cancel, cancel_on_signals
-from staging.config_file import load_pipeline
-from staging.entry import end_process, exit_now
+from staging.config.file import load_pipeline
 from staging.names import check_id
 from staging.open_store import open_store
-from staging.progress import Progress
-from staging.watched import run_watched
+from staging.process.cancel import Cancel, cancel_on_signals
+from staging.process.entry import end_process, exit_now
+from staging.process.progress import Progress
+from staging.process.watched import run_watched
 from staging.window import parse_day
 
 

@@ -19,12 +19,12 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.types import TypeEngine
 
-from exporter.catalogue import Catalogue, ReflectedColumn, scrub
-from exporter.driver_rows import BATCH_ROWS, frames_of
-from exporter.exact_types import plan_decimal
-from exporter.sliced_source import Slices, refuse_slices
-from exporter.source import Bound, Carried, Estimate, Probe, SourceColumn, Statement, TableName, TimeKind, Wire
-from exporter.time_column import INSTANT
+from exporter.port.catalogue import Catalogue, ReflectedColumn, scrub
+from exporter.port.driver_rows import BATCH_ROWS, frames_of
+from exporter.port.exact_types import plan_decimal
+from exporter.port.sliced_source import Slices, refuse_slices
+from exporter.port.source import Bound, Carried, Estimate, Probe, SourceColumn, Statement, TableName, TimeKind, Wire
+from exporter.port.time_column import INSTANT
 from staging.errors import InputError, PenstockError, UnavailableError
 
 _ISOLATION_LEVELS = ("SNAPSHOT", "REPEATABLE READ", "SERIALIZABLE")

@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 
-from exporter.commit import Written, build_manifest, commit_manifest
-from exporter.need_pyarrow import needs_pyarrow
-from exporter.question import DayQuestion
+from exporter.arrow.need_pyarrow import needs_pyarrow
+from exporter.port.question import DayQuestion
+from exporter.port.source import Source
+from exporter.read.start_over import read_database
 from exporter.reuse import find_run_export, reuse_current_export, settle_run_export
-from exporter.source import Source
-from exporter.start_over import read_database
-from staging.cancel import Cancel
-from staging.config import Pipeline
+from exporter.shards.commit import Written, build_manifest, commit_manifest
+from staging.config.pipeline import Pipeline
+from staging.documents.run import RunExport
+from staging.documents.run_start import begin_run, set_current_export
 from staging.names import DayNames, new_id
-from staging.progress import Progress
-from staging.run_documents import RunExport
-from staging.run_start import begin_run, set_current_export
+from staging.process.cancel import Cancel
+from staging.process.progress import Progress
 from staging.sharding import check_known_answers
 from staging.store import Store
 from staging.window import check_not_future, load_zone, plan_window
@@ -75,9 +75,9 @@ def _read(question: DayQuestion, around: Surroundings) -> Written:
     if source.is_database:
         return read_database(question, around.open_source, around.store, around.cancel, around.progress)
     with needs_pyarrow():
-        from exporter.open_arrow import open_arrow  # noqa: PLC0415 - only here
-        from exporter.read_arrow import read_arrow  # noqa: PLC0415 - goes with it
-        from exporter.register_files import register_files  # noqa: PLC0415 - goes with it
+        from exporter.arrow.open import open_arrow  # noqa: PLC0415 - only here
+        from exporter.arrow.read import read_arrow  # noqa: PLC0415 - goes with it
+        from exporter.arrow.register_files import register_files  # noqa: PLC0415 - goes with it
     read = register_files if question.pipeline.export.shard == "file" else read_arrow
     with open_arrow(question, around.now, around.folders) as rows:
         return read(question, rows, around.store, around.cancel, around.progress)

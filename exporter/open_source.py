@@ -6,8 +6,8 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from exporter.catalogue import parse_url
-from exporter.source import Source
+from exporter.port.catalogue import parse_url
+from exporter.port.source import Source
 from staging.errors import InputError
 
 Say = Callable[[str], None]
@@ -32,15 +32,15 @@ def _connect(text: str, say: Say) -> Source:
     try:
         match url.get_backend_name():
             case "postgresql":
-                from exporter.postgres import PostgresSource  # noqa: PLC0415 - see above
+                from exporter.postgres.source import PostgresSource  # noqa: PLC0415 - see above
 
                 return PostgresSource(url)
             case "mysql" | "mariadb":
-                from exporter.mysql import MysqlSource  # noqa: PLC0415 - see above
+                from exporter.mysql.source import MysqlSource  # noqa: PLC0415 - see above
 
                 return MysqlSource(url)
             case "sqlite":
-                from exporter.sqlite import SqliteSource  # noqa: PLC0415 - see above
+                from exporter.sqlite.source import SqliteSource  # noqa: PLC0415 - see above
 
                 return SqliteSource(url)
             case name:

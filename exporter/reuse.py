@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import hashlib
 
-from staging.config import Pipeline
-from staging.day_head import read_head
+from staging.config.pipeline import Pipeline
+from staging.documents.head import read_head
+from staging.documents.manifest import Manifest
+from staging.documents.manifest_check import check_manifest
+from staging.documents.run import RunExport, RunRecord
+from staging.documents.same_question import check_same_question
+from staging.documents.used_export import read_run_export
 from staging.errors import ObjectExistsError
-from staging.manifest import Manifest
-from staging.manifest_check import check_manifest
 from staging.names import DayNames
-from staging.run_documents import RunExport, RunRecord
-from staging.same_question import check_same_question
 from staging.store import Store
-from staging.used_export import read_run_export
 
 
 def find_run_export(store: Store, names: DayNames, run_id: str) -> RunExport | None:

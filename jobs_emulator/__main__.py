@@ -15,9 +15,9 @@ from typing import Any
 import click
 
 from jobs_emulator.chaos import ChaosError, parse_chaos
-from jobs_emulator.entry_writer import EntryWriter
 from jobs_emulator.images import ImageTableError, read_image_table
-from jobs_emulator.log_command import LogChoice, LogsError, read_logs
+from jobs_emulator.logs.command import LogChoice, LogsError, read_logs
+from jobs_emulator.logs.writer import EntryWriter
 from jobs_emulator.unknowns import SIGTERM_GRACE_SECONDS
 
 DEFAULT_PORT = 8123

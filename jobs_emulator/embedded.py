@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from jobs_emulator.chaos import parse_chaos
 from jobs_emulator.images import Image, ImageTable, image_table, read_image_table
-from jobs_emulator.log_entries import EntrySink
+from jobs_emulator.logs.entries import EntrySink
 from jobs_emulator.server import EmulatorServer, Settings, run_until
 from jobs_emulator.unknowns import SIGTERM_GRACE_SECONDS
 

@@ -14,26 +14,26 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from jobs_emulator.admin import AdminPages
+from jobs_emulator.api.dispatch import Dispatcher
+from jobs_emulator.api.executions import ExecutionsService, TasksService
+from jobs_emulator.api.jobs import JobsService
+from jobs_emulator.api.methods import all_methods
+from jobs_emulator.api.operations import OperationsService
 from jobs_emulator.chaos import Chaos, ChaosSettings
 from jobs_emulator.clock import Clock
-from jobs_emulator.dispatch import Dispatcher
 from jobs_emulator.errors import ApiError, Code, not_this_machine
-from jobs_emulator.executions_service import ExecutionsService, TasksService
-from jobs_emulator.executor import Executor
-from jobs_emulator.front import Front
-from jobs_emulator.grpc_server import start_grpc_server
-from jobs_emulator.http1 import HttpRequest
-from jobs_emulator.http_answers import HttpResponse, json_response
+from jobs_emulator.http.admin import AdminPages
+from jobs_emulator.http.answers import HttpResponse, json_response
+from jobs_emulator.http.front import Front
+from jobs_emulator.http.grpc_server import start_grpc_server
+from jobs_emulator.http.http1 import HttpRequest
+from jobs_emulator.http.origin import foreign_host, foreign_origin
+from jobs_emulator.http.rest import RestApi
 from jobs_emulator.images import ImageTable
-from jobs_emulator.jobs_service import JobsService
-from jobs_emulator.leftovers import kill_leftovers
-from jobs_emulator.log_entries import EntrySink
-from jobs_emulator.methods import all_methods
-from jobs_emulator.operations_service import OperationsService
-from jobs_emulator.origin import foreign_host, foreign_origin
-from jobs_emulator.rest import RestApi
-from jobs_emulator.scheduler import Scheduler
+from jobs_emulator.logs.entries import EntrySink
+from jobs_emulator.run.executor import Executor
+from jobs_emulator.run.leftovers import kill_leftovers
+from jobs_emulator.run.scheduler import Scheduler
 from jobs_emulator.state import State
 from jobs_emulator.store import Store
 from jobs_emulator.unknowns import SIGTERM_GRACE_SECONDS

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from staging.cancel import Cancel, cancel_on_signals
-from staging.entry import end_process, exit_now
+from staging.process.cancel import Cancel, cancel_on_signals
+from staging.process.entry import end_process, exit_now
 
 if TYPE_CHECKING:
     from loader.outcome import Outcome
@@ -31,10 +31,10 @@ def command(
 
     def load(cancel: Cancel) -> Outcome:
         from loader.load_day import load_day  # noqa: PLC0415 - see below
-        from staging.config_file import load_pipeline  # noqa: PLC0415
+        from staging.config.file import load_pipeline  # noqa: PLC0415
         from staging.names import check_id  # noqa: PLC0415
         from staging.open_store import open_store  # noqa: PLC0415
-        from staging.progress import Progress  # noqa: PLC0415
+        from staging.process.progress import Progress  # noqa: PLC0415
         from staging.window import parse_day  # noqa: PLC0415
 
         pipeline = load_pipeline(config, environ=os.environ, overrides=overrides)
@@ -57,7 +57,7 @@ def command(
         with cancel_on_signals() as early:
             # Imports take a second or more: a signal that comes during them is heard after them.
             from loader import load_day  # noqa: F401, PLC0415
-            from staging.watched import run_watched  # noqa: PLC0415
+            from staging.process.watched import run_watched  # noqa: PLC0415
 
             # polars, when it is imported, puts a SIGINT handler of its own before ours; entering again puts ours first.
             with cancel_on_signals() as cancel:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from loader.database_errors import ConnectionLostError, ContendedError, ReadOnlyError
-from staging.cancel import Cancel
+from loader.target.errors import ConnectionLostError, ContendedError, ReadOnlyError
+from staging.process.cancel import Cancel
 
 MOST_ATTEMPTS = 6
 _FIRST_WAIT_SECONDS = 0.1

@@ -1,6 +1,7 @@
 """That nothing was lost or added on the way: counted by the exporter = shards = receipts = parts, to the last unit.
 
-The exporter's own totals and those of its shards are compared when the manifest is read (`staging.manifest_check`).
+The exporter's own totals and those of its shards are compared when the manifest is read
+(`staging.documents.manifest_check`).
 """
 
 from __future__ import annotations
@@ -10,12 +11,12 @@ from collections.abc import Iterator, Sequence
 import polars as pl
 
 from loader.run_inputs import RunInputs
-from loader.table import Kind, kind_of
+from loader.target.table import Kind, kind_of
 from staging.control_sums import format_minor_units, is_conservable, parse_money, scale_of, sum_minor_units
+from staging.documents.manifest import Shard
+from staging.documents.run import Receipt
 from staging.dtypes import schema_of
 from staging.errors import IntegrityError
-from staging.manifest import Shard
-from staging.run_documents import Receipt
 
 _SHOWN = 5
 _HALF = 10**18  # Int128 sums of decimals of more than 28 digits could wrap; of either half of them they can't

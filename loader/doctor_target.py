@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 
 import polars as pl
 
-from loader.database import Database
-from loader.ledger import ledger_name
 from loader.open_database import open_database
-from loader.preflight import check_target, find_tables
-from staging.config import Pipeline
+from loader.target.database import Database
+from loader.target.ledger import ledger_name
+from loader.target.preflight import check_target, find_tables
+from staging.config.pipeline import Pipeline
 from staging.errors import InputError, PenstockError
-from staging.finding import Finding, fault, warn, well
+from staging.process.finding import Finding, fault, warn, well
 
 _INIT = "penstock init creates it."
 

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from loader.database import Database
-from loader.ledger import create_ledger_statement, ledger_name
 from loader.open_database import open_database
-from loader.sql_text import DAY
-from loader.table import kind_of
-from staging.config import Pipeline
+from loader.target.database import Database
+from loader.target.ledger import create_ledger_statement, ledger_name
+from loader.target.sql import DAY
+from loader.target.table import kind_of
+from staging.config.pipeline import Pipeline
 from staging.errors import InputError
 from staging.key import show_key
 from staging.open_store import open_store

@@ -7,19 +7,19 @@ from datetime import date, datetime
 
 from loader.attempts import Attempts
 from loader.conservation import check_declared_sums
-from loader.database_errors import ConnectionLostError, ContendedError, ReadOnlyError
 from loader.load_once import Load, load_once
 from loader.note_loaded import note_loaded
 from loader.open_database import open_database
 from loader.outcome import Outcome
-from loader.parquet_target import load_files
+from loader.parquet.target import load_files
 from loader.refusals import Permission
 from loader.replace_day import CommitUnknownError
 from loader.run_inputs import read_run_inputs
-from staging.cancel import Cancel
-from staging.config import Pipeline
+from loader.target.errors import ConnectionLostError, ContendedError, ReadOnlyError
+from staging.config.pipeline import Pipeline
 from staging.names import DayNames
-from staging.progress import Progress
+from staging.process.cancel import Cancel
+from staging.process.progress import Progress
 from staging.store import Store
 
 

@@ -7,23 +7,23 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from loader.attempts import Attempts
-from loader.content import Content
-from loader.database import Database
-from loader.database_errors import ContendedError, ReadOnlyError
-from loader.difference import Change
-from loader.interrupting import interrupting
-from loader.ledger import LedgerRow, read_ledger_row
 from loader.outcome import Outcome
-from loader.preflight import Target, check_target
 from loader.refusals import Permission, check_may_load
 from loader.replace_day import CommitUnknownError, DayLoad, read_settled_row, replace_day
 from loader.run_inputs import RunInputs
 from loader.stage_parts import read_content, stage_parts
-from loader.target_day import count_day, describe_edits
-from staging.cancel import Cancel
-from staging.config import Pipeline
-from staging.progress import Progress
-from staging.run_documents import Loaded
+from loader.target.content import Content
+from loader.target.database import Database
+from loader.target.day import count_day, describe_edits
+from loader.target.difference import Change
+from loader.target.errors import ContendedError, ReadOnlyError
+from loader.target.interrupting import interrupting
+from loader.target.ledger import LedgerRow, read_ledger_row
+from loader.target.preflight import Target, check_target
+from staging.config.pipeline import Pipeline
+from staging.documents.run import Loaded
+from staging.process.cancel import Cancel
+from staging.process.progress import Progress
 from staging.store import Store
 
 

@@ -12,8 +12,8 @@ from tempfile import TemporaryDirectory
 import polars as pl
 
 from loader.run_inputs import RunInputs
-from staging.cancel import Cancel
 from staging.errors import InputError
+from staging.process.cancel import Cancel
 from staging.sharding import choose_function, shard_of
 
 PIECE_ROWS = 1_000_000

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from loader.database import Database
-from loader.missing_file import Missing
-from loader.sqlalchemy_url import DatabaseUrl, parse_database_url
-from staging.config import Pipeline
+from loader.target.database import Database
+from loader.target.missing_file import Missing
+from loader.target.url import DatabaseUrl, parse_database_url
+from staging.config.pipeline import Pipeline
 from staging.errors import InputError
 
 _EXTRAS = {"postgresql": "postgres", "mysql": "mysql"}
@@ -30,15 +30,15 @@ def open_database(pipeline: Pipeline, *, missing: Missing = "refuse") -> Iterato
 
 def _connect(url: DatabaseUrl, pipeline: Pipeline, missing: Missing) -> Database:
     if url.dialect == "sqlite":
-        from loader.sqlite import SqliteDatabase  # noqa: PLC0415 - see above
+        from loader.sqlite.database import SqliteDatabase  # noqa: PLC0415 - see above
 
         return SqliteDatabase(url, pipeline.load, missing=missing)
     try:
         if url.dialect == "postgresql":
-            from loader.postgres import PostgresDatabase  # noqa: PLC0415 - see above
+            from loader.postgres.database import PostgresDatabase  # noqa: PLC0415 - see above
 
             return PostgresDatabase(url, pipeline.load)
-        from loader.mysql import MysqlDatabase  # noqa: PLC0415 - see above
+        from loader.mysql.database import MysqlDatabase  # noqa: PLC0415 - see above
 
         return MysqlDatabase(url, pipeline.load)
     except ImportError as exc:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from staging.run_documents import Loaded
+from staging.documents.run import Loaded
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,10 @@ from tempfile import TemporaryDirectory
 
 import polars as pl
 
-from staging.cancel import Cancel
+from staging.documents.manifest import ShardFile
 from staging.elsewhere import download_file
 from staging.errors import IntegrityError
-from staging.manifest import ShardFile
+from staging.process.cancel import Cancel
 from staging.store import Store
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from loader.ledger import LedgerRow
+from loader.target.ledger import LedgerRow
 from staging.errors import HeldError, InputError, IntegrityError
 
 

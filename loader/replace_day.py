@@ -6,16 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from loader.conservation import raise_if_any
-from loader.content import Content, DayCount, content_faults
-from loader.database import Database
-from loader.database_errors import ConnectionLostError
-from loader.difference import Change, apply_difference
-from loader.ledger import LedgerRow, lock_ledger_row, write_ledger_row
-from loader.preflight import Target
 from loader.refusals import Permission, Standing, check_may_load
-from loader.sql_text import Staged
-from loader.target_day import count_day, describe_edits
-from staging.cancel import Cancel
+from loader.target.content import Content, DayCount, content_faults
+from loader.target.database import Database
+from loader.target.day import count_day, describe_edits
+from loader.target.difference import Change, apply_difference
+from loader.target.errors import ConnectionLostError
+from loader.target.ledger import LedgerRow, lock_ledger_row, write_ledger_row
+from loader.target.preflight import Target
+from loader.target.sql import Staged
+from staging.process.cancel import Cancel
 
 
 class CommitUnknownError(ConnectionLostError):

@@ -9,14 +9,14 @@ from typing import Literal
 
 import polars as pl
 
+from staging.documents.manifest import Manifest
+from staging.documents.run import Receipt, RunRecord
+from staging.documents.run_start import find_run
+from staging.documents.used_export import read_manifest, read_run_export
 from staging.dtypes import parse_dtype
 from staging.errors import InputError, IntegrityError, ObjectMissingError
-from staging.manifest import Manifest
 from staging.names import DayNames
-from staging.run_documents import Receipt, RunRecord
-from staging.run_start import find_run
 from staging.store import Store
-from staging.used_export import read_manifest, read_run_export
 
 _READERS = 8
 _SHOWN = 5

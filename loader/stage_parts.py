@@ -8,21 +8,21 @@ from dataclasses import dataclass
 import polars as pl
 
 from loader.conservation import add_up, part_faults, raise_if_any, sum_columns
-from loader.content import Content, content_faults
-from loader.database import Database
 from loader.digest import ContentDigest
-from loader.fit import check_fits
 from loader.merge import merge_parts
 from loader.parts import fetch_objects, read_part
-from loader.preflight import Target
-from loader.row_text import format_rows
 from loader.run_inputs import RunInputs
-from loader.sql_text import Staged
-from loader.target_day import count_rows
-from staging.cancel import Cancel
+from loader.target.content import Content, content_faults
+from loader.target.database import Database
+from loader.target.day import count_rows
+from loader.target.fit import check_fits
+from loader.target.preflight import Target
+from loader.target.row_text import format_rows
+from loader.target.sql import Staged
 from staging.control_sums import format_minor_units, scale_of
-from staging.manifest import ShardFile
-from staging.progress import Progress
+from staging.documents.manifest import ShardFile
+from staging.process.cancel import Cancel
+from staging.process.progress import Progress
 from staging.store import Store
 
 _BATCH_ROWS = 65_536

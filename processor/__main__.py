@@ -10,8 +10,8 @@ from pathlib import Path
 
 import click
 
-from staging.cancel import cancel_on_signals
-from staging.entry import end_process, exit_now
+from staging.process.cancel import cancel_on_signals
+from staging.process.entry import end_process, exit_now
 
 
 @click.command(name="penstock-processor")

@@ -10,15 +10,15 @@ from processor.declaration import read_contract
 from processor.describe_day import describe_day
 from processor.find_transform import find_transform
 from processor.transform import Contract, Day, Transform
-from staging.author_module import find_source_digest
-from staging.config import Pipeline
+from staging.config.pipeline import Pipeline
+from staging.documents.manifest import Manifest
+from staging.documents.same_question import check_same_question
+from staging.documents.used_export import read_manifest, read_run_export
 from staging.errors import InputError
-from staging.manifest import Manifest
 from staging.names import DayNames
-from staging.same_question import check_same_question
+from staging.process.author_module import find_source_digest
 from staging.sharding import BY_FILE
 from staging.store import Store
-from staging.used_export import read_manifest, read_run_export
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,10 @@ from processor.planned import REASON, check_schema, quarantine_schema
 from processor.run_plan import Result
 from processor.shard_checks import ShardCounts
 from staging.control_sums import format_minor_units, scale_of, sum_minor_units
+from staging.documents.manifest import Shard
+from staging.documents.run import Conservation
 from staging.errors import InputError, IntegrityError
 from staging.key import show_key
-from staging.manifest import Shard
-from staging.run_documents import Conservation
 from staging.sharding import shard_of
 
 _SHOWN_KEYS = 3

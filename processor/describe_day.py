@@ -5,9 +5,9 @@ from __future__ import annotations
 import polars as pl
 
 from processor.transform import Day
+from staging.documents.manifest import Manifest
 from staging.dtypes import schema_of
 from staging.errors import IntegrityError
-from staging.manifest import Manifest
 from staging.window import Window
 
 INSTANT = pl.Datetime("us", "UTC")

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from processor.transform import Transform
-from staging.author_module import find_attribute
 from staging.errors import InputError
+from staging.process.author_module import find_attribute
 
 
 def find_transform(name: str, folders: Sequence[Path]) -> Transform:

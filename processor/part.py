@@ -7,10 +7,10 @@ import io
 
 import polars as pl
 
-from staging.cancel import Cancel
+from staging.documents.manifest import ShardFile
 from staging.errors import IntegrityError, ObjectExistsError
-from staging.manifest import ShardFile
 from staging.parquet_object import ParquetObject
+from staging.process.cancel import Cancel
 from staging.store import Store
 
 _ROW_GROUP_ROWS = 128 * 1024

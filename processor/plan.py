@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from processor.task import Task
-from staging.manifest import Manifest, Shard
+from staging.documents.manifest import Manifest, Shard
 
 
 def plan_shards(manifest: Manifest, task: Task) -> tuple[Shard, ...]:

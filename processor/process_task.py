@@ -15,11 +15,11 @@ from processor.run_plan import run_plan
 from processor.shard_checks import is_stray, plan_checks
 from processor.shard_files import fetch_shard, local_paths
 from processor.task import Task
-from staging.cancel import Cancel
+from staging.documents.manifest import Shard
+from staging.documents.run import Receipt
 from staging.errors import InputError
-from staging.manifest import Shard
-from staging.progress import Progress
-from staging.run_documents import Receipt
+from staging.process.cancel import Cancel
+from staging.process.progress import Progress
 from staging.store import Store
 
 

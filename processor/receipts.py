@@ -10,11 +10,11 @@ from processor.assignment import Assignment
 from processor.contract import Output
 from processor.part import not_deterministic
 from staging.control_sums import parse_money
+from staging.documents.manifest import Shard, ShardFile
+from staging.documents.run import Receipt
 from staging.dtypes import format_dtype
 from staging.errors import InputError, IntegrityError, ObjectExistsError
 from staging.key import spell_key
-from staging.manifest import Shard, ShardFile
-from staging.run_documents import Receipt
 from staging.store import Store
 
 ENGINE = f"polars {pl.__version__}"

@@ -10,7 +10,7 @@ from processor.assignment import Assignment
 from processor.planned import Planned, quarantine_schema
 from processor.shard_checks import ShardChecks, ShardCounts
 from processor.user_code import user_code
-from staging.cancel import Cancel
+from staging.process.cancel import Cancel
 
 
 @dataclass(frozen=True, slots=True)

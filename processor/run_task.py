@@ -8,10 +8,10 @@ from pathlib import Path
 from processor.assignment import read_assignment
 from processor.process_task import process_task
 from processor.start import Start
-from staging.cancel import Cancel
 from staging.open_store import open_store
-from staging.progress import Progress
-from staging.watched import run_watched
+from staging.process.cancel import Cancel
+from staging.process.progress import Progress
+from staging.process.watched import run_watched
 
 _GRACE_SECONDS = 2.5  # what is left of 5 s goes to removing the scratch folder
 

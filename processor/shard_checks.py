@@ -15,8 +15,8 @@ import polars as pl
 from processor.assignment import Assignment
 from processor.describe_day import INSTANT
 from staging.control_sums import format_minor_units, parse_money, scale_of
+from staging.documents.manifest import Shard
 from staging.errors import IntegrityError
-from staging.manifest import Shard
 from staging.sharding import BY_FILE, shard_of
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import polars as pl
 
 from processor.declaration import format_schema
+from staging.documents.manifest import Shard, ShardFile
 from staging.elsewhere import download_file, is_elsewhere
 from staging.errors import IntegrityError
-from staging.manifest import Shard, ShardFile
 from staging.store import Store
 
 MAX_SHARD_ROWS = 2**32 - 2  # polars counts rows of a frame in 32 bits

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from processor.task import Task, read_task
-from staging.config import Pipeline
-from staging.config_file import load_pipeline
+from staging.config.file import load_pipeline
+from staging.config.pipeline import Pipeline
 from staging.errors import InputError
 from staging.names import DayNames, check_id
 from staging.window import parse_day

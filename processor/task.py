@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from staging.config import MAX_TASKS
+from staging.config.pipeline import MAX_TASKS
 from staging.errors import InputError
 
 INDEX = "CLOUD_RUN_TASK_INDEX"

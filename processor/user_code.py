@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 
-from staging.user_code import author_code
+from staging.process.user_code import author_code
 
 
 def user_code(transform: str, doing: str) -> AbstractContextManager[None]:

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from staging.documents.manifest import Column
 from staging.errors import IntegrityError
-from staging.manifest import Column
 
 _PLAIN: dict[str, pl.DataType] = {
     "Int8": pl.Int8(),

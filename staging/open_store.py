@@ -18,11 +18,11 @@ def open_store(url: str) -> Iterator[Store]:
     """
     scheme = url.partition(":")[0].lower()
     if scheme == "file":
-        from staging.folder import open_folder_store  # noqa: PLC0415 - see above
+        from staging.folder.store import open_folder_store  # noqa: PLC0415 - see above
 
         yield open_folder_store(url)
     elif scheme == "gs":
-        from staging.gcs import open_gcs_store  # noqa: PLC0415 - see above
+        from staging.gcs.store import open_gcs_store  # noqa: PLC0415 - see above
 
         with open_gcs_store(url) as store:
             yield store

@@ -12,8 +12,8 @@ import io
 
 import google_crc32c
 
+from staging.documents.manifest import ShardFile
 from staging.errors import IntegrityError
-from staging.manifest import ShardFile
 from staging.store import ObjectWriter
 
 

@@ -2,8 +2,8 @@
 
 There is no plain overwrite. A write is *create-only* or *replaces a named generation*; both are safe to repeat:
 a reply that was lost is resolved by reading back, so "already there with these very bytes" counts as done.
-No job lists or deletes: people do, by commands of the chain. The adapters `staging.gcs` and `staging.folder` pass one
-conformance suite.
+No job lists or deletes: people do, by commands of the chain. The adapters `staging.gcs.store` and
+`staging.folder.store` pass one conformance suite.
 """
 
 from __future__ import annotations

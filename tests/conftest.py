@@ -11,10 +11,11 @@ import pytest
 os.environ["GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT"] = "false"
 import gcsfs  # noqa: F401 - while it is set
 
-pytest_plugins = ["tests.guards", "tests.servers.missing", "tests.servers.fixtures", "tests.loader_target"]
+pytest_plugins = ["tests.guards", "tests.servers.missing", "tests.servers.fixtures", "tests.loader.target_fixtures"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Name the marks."""
+    config.addinivalue_line("markers", "integration: needs a server or starts processes; `make check` leaves it out")
     config.addinivalue_line("markers", "nightly: too long for every run; `make nightly` runs it")
     config.addinivalue_line("markers", "may_skip(reason): may skip even where servers are required")

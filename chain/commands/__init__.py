@@ -1,1 +1,5 @@
-"""The commands as the command line knows them: options and help. What each does stands in `chain.command_…`."""
+"""The `penstock` commands, one file each: options, help and body.
+
+Heavy libraries are imported inside a command's body, never for `--help`.
+May import everything of the chain; nothing of the chain imports a command.
+"""

@@ -30,7 +30,7 @@ def demo_shop(url: str, seed: int, users: int, purchases: int, *, replace: bool)
     Ten days around the end of daylight-saving time in Berlin, 2026-10-20 to 2026-10-29: the 25th has 25 hours.
     Few users buy much, most buy little; some purchases are refunded, cancelled or still pending.
     """
-    from chain.command_demo import demo_shop_command
+    from chain.commands.demo_body import demo_shop_command
 
     demo_shop_command(url, seed=seed, users=users, purchases=purchases, replace=replace)
 
@@ -49,6 +49,6 @@ def demo(folder: Path, day: str) -> None:
 
     Needs no server: the shop is an SQLite file, staging is a folder. A second time the shop is used again.
     """
-    from chain.command_demo import demo_command
+    from chain.commands.demo_body import demo_command
 
     demo_command(folder, day)

@@ -17,7 +17,7 @@ from chain.cli_options import common, day_option, json_option
 @json_option
 def verify(config: Path, day: str, overrides: Sequence[str], *, as_json: bool) -> None:
     """Read back manifest, shards, parts, ledger and target of a day and prove that they agree; exit 40 if not."""
-    from chain.command_verify import verify_command
+    from chain.commands.verify import verify_command
 
     verify_command(config, day, overrides, as_json=as_json)
 
@@ -46,7 +46,7 @@ def diff(
 
     Late rows show so after `penstock run --fresh-export`. Works on the bucket alone. Ends with 0 either way.
     """
-    from chain.command_diff import diff_command
+    from chain.commands.diff import diff_command
 
     diff_command(config, day, overrides, exports=exports or (), limit=limit, as_json=as_json)
 
@@ -72,6 +72,6 @@ def status(
 
     The bucket tells it, and the jobs' API where that can be asked. No database is touched, nothing is written.
     """
-    from chain.command_status import StatusRequest, status_command
+    from chain.commands.status import StatusRequest, status_command
 
     status_command(StatusRequest(config, overrides, day, first, last, as_json, watch))

@@ -48,8 +48,8 @@ def backfill(
     command goes on where it was: days that are done write nothing. The exit code is that of the worst day, of
     40, 1, 2, 10, 20, 30 the first.
     """
-    from chain.backfill import DaysAtOnce
-    from chain.command_backfill import BackfillRequest, backfill_command
+    from chain.commands.backfill import BackfillRequest, backfill_command
+    from chain.range.backfill import DaysAtOnce
 
     at_once = DaysAtOnce(days_at_once, keep_going)
     backfill_command(BackfillRequest(config, first, last, overrides, logs, at_once, reprocess, anew), as_json=as_json)

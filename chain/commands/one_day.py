@@ -34,7 +34,7 @@ def run(
     A run that was cut short is gone on with. A stored export of the day is used again unless --fresh-export is given.
     A day that is already done says so and writes nothing.
     """
-    from chain.command_run import run_command
+    from chain.commands.run import run_command
 
     run_command(config, day, overrides, logs, fresh_export=fresh_export, wait=wait, as_json=as_json)
 
@@ -51,7 +51,7 @@ def resume(config: Path, day: str, overrides: Sequence[str], logs: Path | None, 
 
     What the run was asked to do stands in the bucket. A day that is done says so; one without a run ends with 10.
     """
-    from chain.command_resume import resume_command
+    from chain.commands.resume import resume_command
 
     resume_command(config, day, overrides, logs, wait=wait, as_json=as_json)
 
@@ -70,6 +70,6 @@ def reprocess(
 
     Nothing connects to the source database.
     """
-    from chain.command_run import reprocess_command
+    from chain.commands.run import reprocess_command
 
     reprocess_command(config, day, overrides, logs, wait=wait, as_json=as_json)

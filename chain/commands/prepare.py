@@ -16,7 +16,7 @@ from chain.cli_options import common, day_option, json_option
 @click.option("--dry-run", is_flag=True, help="Only print the SQL.")
 def init(config: Path, overrides: Sequence[str], *, dry_run: bool) -> None:
     """Create the target and ledger tables where they are missing, and print the SQL. Never alters a table."""
-    from chain.command_init import init_command
+    from chain.commands.init import init_command
 
     init_command(config, overrides, dry_run=dry_run)
 
@@ -28,7 +28,7 @@ def doctor(config: Path, overrides: Sequence[str], *, as_json: bool) -> None:
     """Look at all that a run needs: connections, rights, columns, index, clocks, time zones, transform, target tables,
     bucket, jobs. One line each, with its fix; it does not stop at the first fault. Exit code 10 or 20 if there is one.
     """  # noqa: D205 - click's help text
-    from chain.command_doctor import doctor_command
+    from chain.commands.doctor import doctor_command
 
     doctor_command(config, overrides, as_json=as_json)
 
@@ -41,6 +41,6 @@ def plan(config: Path, day: str, overrides: Sequence[str], *, as_json: bool) -> 
     """Say what `run` would do with a day: its window, which columns go how, how it is read and why, the statement and
     how the database would run it, how much it is, and what would be refused. Nothing is written and no row is read.
     """  # noqa: D205 - click's help text
-    from chain.command_plan import plan_command
+    from chain.commands.plan import plan_command
 
     plan_command(config, day, overrides, as_json=as_json)

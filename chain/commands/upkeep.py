@@ -30,7 +30,7 @@ def gc(config: Path, overrides: Sequence[str], older_than_days: int, *, delete: 
     Never touched are a day's current export, the last run, what the target may have been loaded from, days that
     somebody works on, and objects that Penstock did not write.
     """
-    from chain.command_gc import gc_command
+    from chain.commands.gc import gc_command
 
     gc_command(config, overrides, older_than_days=older_than_days, delete=delete, as_json=as_json)
 
@@ -44,7 +44,7 @@ def pause(config: Path, overrides: Sequence[str], reason: str, *, as_json: bool)
 
     Who paused, since when and why is shown by whatever waits. A pipeline that is paused already says so.
     """
-    from chain.command_pause import pause_command
+    from chain.commands.pause import pause_command
 
     pause_command(config, overrides, paused=True, reason=reason, as_json=as_json)
 
@@ -54,6 +54,6 @@ def pause(config: Path, overrides: Sequence[str], reason: str, *, as_json: bool)
 @json_option
 def unpause(config: Path, overrides: Sequence[str], *, as_json: bool) -> None:
     """Let exports of the pipeline read again; what waits goes on within seconds."""
-    from chain.command_pause import pause_command
+    from chain.commands.pause import pause_command
 
     pause_command(config, overrides, paused=False, as_json=as_json)

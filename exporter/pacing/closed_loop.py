@@ -14,9 +14,9 @@ from exporter.pacing.latency import SliceLatency
 from exporter.pacing.rates import busy_factor, ceiling_until, rest_until
 from exporter.pacing.rules import PacingRules
 from exporter.pacing.signals import PauseReason
-from staging.cancel import Cancel
 from staging.errors import UnavailableError
-from staging.progress import PAUSED, Progress
+from staging.process.cancel import Cancel
+from staging.process.progress import PAUSED, Progress
 
 _TOLD_SECONDS = 1.0  # a shorter rest is how reading goes, and nothing to tell
 _LONGEST_SLEEP_SECONDS = 1.0

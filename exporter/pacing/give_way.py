@@ -6,7 +6,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from staging.pacing_config import PacingConfig
+from staging.config.pacing import PacingConfig
 
 _NICENESS = 10
 """What `nice` adds where nobody says how much: a tenth of the weight of what runs as usual."""

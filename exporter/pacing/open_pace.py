@@ -6,8 +6,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from exporter.catalogue import parse_url
-from exporter.pace import Pace
 from exporter.pacing.calm import Calm
 from exporter.pacing.closed_loop import ClosedLoop
 from exporter.pacing.limits import ActiveSessions
@@ -16,9 +14,11 @@ from exporter.pacing.postgres_signals import PostgresLag, PostgresSessions
 from exporter.pacing.rules import PacingRules, plan_rules
 from exporter.pacing.signal_connection import SignalConnection
 from exporter.pacing.signals import Asks, ProbeSignal, Signal, SwitchSignal
-from staging.cancel import Cancel
-from staging.config import Pipeline
-from staging.progress import Progress
+from exporter.port.catalogue import parse_url
+from exporter.port.pace import Pace
+from staging.config.pipeline import Pipeline
+from staging.process.cancel import Cancel
+from staging.process.progress import Progress
 from staging.store import Store
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from staging.config.pacing import PacingConfig
 from staging.errors import InputError
-from staging.pacing_config import PacingConfig
 
 _NICE = {"primary": 3, "replica": 0}
 _MAX_ACTIVE_SESSIONS = 25

@@ -15,9 +15,9 @@ from sqlalchemy.engine import URL, Connection
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from exporter.mysql_errors import translate_error as translate_mysql_error
+from exporter.mysql.errors import translate_error as translate_mysql_error
 from exporter.pacing.signals import Answer
-from exporter.postgres_errors import translate_error as translate_postgres_error
+from exporter.postgres.errors import translate_error as translate_postgres_error
 from staging.errors import InputError, PenstockError, UnavailableError
 
 _NOTHING = Answer((), ())

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
 
+from staging.documents.pause_switch import PauseSwitch, read_pause_switch
 from staging.errors import InputError, UnavailableError
-from staging.pause_switch import PauseSwitch, read_pause_switch
 from staging.store import Store
 
 

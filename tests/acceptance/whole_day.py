@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from chain.command_init import create_tables
+from chain.commands.init import create_tables
 from exporter.export_day import Surroundings, export_day
 from exporter.open_source import open_source
 from loader.load_day import load_day
@@ -15,15 +15,15 @@ from loader.outcome import Outcome
 from processor.assignment import read_assignment
 from processor.process_task import process_task
 from processor.task import Task
-from staging.cancel import Cancel
-from staging.config import Pipeline
-from staging.config_file import load_pipeline
+from staging.config.file import load_pipeline
+from staging.config.pipeline import Pipeline
 from staging.names import DayNames, new_id
 from staging.open_store import open_store
-from staging.progress import Progress
+from staging.process.cancel import Cancel
+from staging.process.progress import Progress
 from tests.acceptance.oracle import BusinessDay
-from tests.acceptance.shop_tables import Database
-from tests.acceptance.shops import Shop
+from tests.shop.shops import Shop
+from tests.shop.tables import Database
 
 
 @dataclass(frozen=True, slots=True)

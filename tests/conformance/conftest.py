@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from staging.gcs import GcsStore, open_gcs_store
+from staging.gcs.store import GcsStore, open_gcs_store
 from staging.open_store import open_store
 from staging.store import Store
 from tests.servers.fake_gcs import FakeGcsServer

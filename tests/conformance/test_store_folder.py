@@ -15,8 +15,10 @@ from pathlib import Path
 import pytest
 
 from staging.errors import GenerationChangedError, InputError, IntegrityError, ObjectMissingError, UnavailableError
-from staging.folder import FolderStore, open_folder_store
+from staging.folder.store import FolderStore, open_folder_store
 from staging.open_store import open_store
+
+pytestmark = pytest.mark.integration
 
 KILLED = Path(__file__).with_name("folder_child.py")
 NOBODY = 65534
@@ -336,7 +338,7 @@ def test_a_writer_whose_hidden_file_vanished_is_unavailable(store: FolderStore, 
 _AS_NOBODY = """
 import os, sys
 from staging.errors import InputError
-from staging.folder import open_folder_store
+from staging.folder.store import open_folder_store
 from staging.open_store import open_store
 os.setgroups([]); os.setgid({nobody}); os.setuid({nobody})
 verb, url = sys.argv[1:]

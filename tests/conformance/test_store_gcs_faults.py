@@ -16,9 +16,11 @@ from staging.errors import (
     PenstockError,
     UnavailableError,
 )
-from staging.gcs import GcsStore, open_gcs_store
+from staging.gcs.store import GcsStore, open_gcs_store
 from tests.conformance.conftest import BUFFERS_BYTES, PATIENCE_SECONDS
 from tests.servers.gcs_proxy import GcsProxy
+
+pytestmark = pytest.mark.integration
 
 DATA = b"0123456789abcdef" * 1000
 LARGE = bytes(i * i % 251 for i in range(1024)) * 1300  # two chunks of 512 KiB and a last one

@@ -15,9 +15,11 @@ import pytest
 from gcsfs.core import GCSFileSystem
 
 from staging.errors import GenerationChangedError, IntegrityError, ObjectExistsError
-from staging.gcs import GcsStore, open_gcs_store
+from staging.gcs.store import GcsStore, open_gcs_store
 from staging.open_store import open_store
 from staging.parquet_object import ParquetObject
+
+pytestmark = pytest.mark.integration
 
 BYTES = bytes(i * i % 253 for i in range(3_000_000))
 

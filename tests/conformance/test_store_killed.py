@@ -13,6 +13,8 @@ import pytest
 from staging.open_store import open_store
 from staging.store import Store
 
+pytestmark = pytest.mark.integration
+
 CHILD = Path(__file__).with_name("store_child.py")
 
 

@@ -7,14 +7,16 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from chain.hold_lease import new_lease
-from staging.day_head import find_head
+from chain.day.hold_lease import new_lease
+from staging.documents.head import find_head
+from staging.documents.lease import DayLease, LeaseLostError
 from staging.errors import HeldError
-from staging.gcs import GcsStore
-from staging.lease import DayLease, LeaseLostError
+from staging.gcs.store import GcsStore
 from staging.names import DayNames
 from staging.store import Store
 from tests.servers.gcs_proxy import GcsProxy
+
+pytestmark = pytest.mark.integration
 
 NAMES = DayNames("shop", date(2026, 11, 13))
 LONG_AGO, FAR_AHEAD = datetime(1999, 1, 1, tzinfo=UTC), datetime(2099, 1, 1, tzinfo=UTC)

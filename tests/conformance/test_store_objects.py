@@ -20,6 +20,8 @@ from staging.errors import (
 from staging.open_store import open_store
 from staging.store import ObjectWriter, Store
 
+pytestmark = pytest.mark.integration
+
 NAME = "daily/day=2026-11-14/run=r1/export.json"
 
 

@@ -9,7 +9,11 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from staging.store import Store
+
+pytestmark = pytest.mark.integration
 
 PROCESSES = 4
 THREADS = 10

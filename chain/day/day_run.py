@@ -1,0 +1,37 @@
+"""What one run of one day works with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+
+from chain.jobs.port import ExecutionState, JobName, JobsApi
+from staging.config.pipeline import Pipeline
+from staging.names import DayNames
+from staging.process.cancel import Cancel
+from staging.store import Store
+
+Watch = Callable[[JobName, ExecutionState], None]
+
+
+@dataclass(frozen=True, slots=True)
+class DayRun:
+    """All that one run of one day works with. `job_config` is how the jobs find the pipeline file."""
+
+    pipeline: Pipeline
+    config: Path
+    job_config: str
+    day: date
+    store: Store
+    jobs: JobsApi
+    cancel: Cancel
+    watch: Watch
+    say: Callable[[str], None]
+    now: Callable[[], datetime]
+
+    @property
+    def names(self) -> DayNames:
+        """Object names of this pipeline and day."""
+        return DayNames(self.pipeline.name, self.day)

@@ -1,0 +1,55 @@
+"""The export that a run uses: a stored one of the day, or one that its exporter makes now."""
+
+from __future__ import annotations
+
+from chain.day.day_run import DayRun
+from chain.day.job import run_job, single_task
+from chain.day.stored_export import StoredExport, find_stored_export
+from chain.diff.find import find_current_manifest
+from chain.diff.view import describe_change
+from staging.documents.manifest import Manifest
+from staging.documents.run import RunRecord
+from staging.documents.same_question import check_same_question
+from staging.documents.used_export import read_manifest, read_run_export
+from staging.errors import InputError
+
+
+def give_export(run: DayRun, record: RunRecord) -> Manifest:
+    """Return the manifest of the export that the run uses; where it has none yet, give it one."""
+    if run.store.find(run.names.run_export(record.run_id)) is None:
+        stored = None if record.fresh_export else find_usable(run)
+        if stored is not None:
+            run.say(f"run {record.run_id}: using the export of {stored.manifest.as_of:%F %T} UTC")
+            run.store.create(run.names.run_export(record.run_id), stored.for_run(record.run_id).to_bytes())
+        elif record.kind == "reprocess":
+            raise no_export(run)
+        else:
+            before = find_current_manifest(run.store, run.names)
+            run.say(f"run {record.run_id}: reading {run.day} from the source")
+            run_job(run, "exporter", record.run_id, single_task(), *(["--fresh-export"] if record.fresh_export else []))
+            if before is not None:
+                change = describe_change(before, read_manifest_of(run, record.run_id))
+                run.say(f"run {record.run_id}: since the export before: {change}")
+    return read_manifest_of(run, record.run_id)
+
+
+def read_manifest_of(run: DayRun, run_id: str) -> Manifest:
+    """Return the manifest of the export that the run uses."""
+    return read_manifest(run.store, run.names, read_run_export(run.store, run.names, run_id))
+
+
+def find_usable(run: DayRun) -> StoredExport | None:
+    """Return the stored export of the day, None where there is none; refused if it answers another question."""
+    stored = find_stored_export(run.store, run.names)
+    if stored is not None:
+        check_same_question(stored.manifest, run.pipeline)
+    return stored
+
+
+def no_export(run: DayRun) -> InputError:
+    """Return the error of a day that is to be reprocessed and has no export."""
+    return InputError(
+        f"There is no export of {run.day} to reprocess.",
+        why=f"{run.store.url} holds none for the pipeline {run.pipeline.name}.",
+        fix=f"Read the day first: penstock run --config {run.config} --day {run.day}",
+    )

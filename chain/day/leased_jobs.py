@@ -1,0 +1,46 @@
+"""Jobs that are started and cancelled by whoever holds the day, and by nobody else.
+
+A chain that was frozen for longer than its lease wakes up next to one that continues its executions: it must neither
+start another one nor cancel them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from chain.day.hold_lease import HeldLease, UnrenewedError
+from chain.jobs.port import ExecutionState, JobName, JobsApi, Overrides, StartedExecution
+from staging.documents.lease import LeaseLostError
+
+
+@dataclass(frozen=True, slots=True)
+class LeasedJobs:
+    """See `JobsApi`; wraps another one."""
+
+    jobs: JobsApi
+    lease: HeldLease
+
+    def start_execution(self, job: JobName, run_id: str, overrides: Overrides) -> StartedExecution:
+        """See `JobsApi`. LeaseLostError, or UnavailableError, where the day is not surely held."""
+        self.lease.ensure()
+        return self.jobs.start_execution(job, run_id, overrides)
+
+    def find_execution(self, job: JobName, run_id: str) -> str | None:
+        """See `JobsApi`."""
+        return self.jobs.find_execution(job, run_id)
+
+    def get_execution(self, execution: str) -> ExecutionState:
+        """See `JobsApi`."""
+        return self.jobs.get_execution(execution)
+
+    def cancel_execution(self, execution: str) -> None:
+        """See `JobsApi`. An execution of a day that is somebody else's by now goes on."""
+        try:
+            self.lease.ensure()
+        except (LeaseLostError, UnrenewedError):
+            return
+        self.jobs.cancel_execution(execution)
+
+    def poll_seconds(self, elapsed_seconds: float) -> float:
+        """See `JobsApi`."""
+        return self.jobs.poll_seconds(elapsed_seconds)

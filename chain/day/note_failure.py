@@ -1,0 +1,51 @@
+"""Leaves a note in the bucket of why a run was given up, for `penstock status`; nothing is decided by it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from staging.documents.head import read_head
+from staging.documents.run import RunFailure
+from staging.errors import HeldError, PenstockError
+from staging.names import DayNames, new_id
+from staging.redaction import redact
+from staging.store import Store
+
+_LOG = "\n  log: "  # as `chain.jobs.errors` puts it below what to do
+
+
+@contextmanager
+def noted_failures(
+    store: Store, names: DayNames, now: Callable[[], datetime], say: Callable[[str], None]
+) -> Iterator[None]:
+    """Note with the day's last run what the block raises; not where the day is somebody else's, who has its own."""
+    try:
+        yield
+    except HeldError:
+        raise
+    except PenstockError as error:
+        try:
+            note_failure(store, names, error, now())
+        except PenstockError as unnoted:
+            say(f"warning: why the run ended could not be noted in the bucket: {unnoted.what}")
+        raise
+
+
+def note_failure(store: Store, names: DayNames, error: PenstockError, now: datetime) -> None:
+    """Create a note beside the documents of the head's run; nothing where no run has begun."""
+    found = read_head(store, names)
+    if found is None or (run_id := found[0].run_id) is None:
+        return
+    fix, _, log = redact(error.fix).partition(_LOG)
+    failure = RunFailure(
+        run_id=run_id,
+        exit_code=int(error.exit_code),
+        what=redact(error.what),
+        why=redact(error.why),
+        fix=fix,
+        log=log,
+        failed_at=now,
+    )
+    store.create(names.failure(run_id, new_id(now)), failure.to_bytes())

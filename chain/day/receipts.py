@@ -1,0 +1,55 @@
+"""Whether every shard was processed: a job that says it went well has to have left its receipts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from staging.config.pipeline import Pipeline
+from staging.documents.run import Receipt
+from staging.errors import InputError, IntegrityError
+from staging.names import DayNames
+from staging.store import Store
+
+_READERS = 16  # a receipt is one small request; thousands one after the other would take minutes
+_SHOWN = 5
+
+
+def read_receipts(store: Store, names: DayNames, run_id: str, shards: int) -> list[Receipt]:
+    """Return the receipts of all shards in their order; IntegrityError when one is missing."""
+    found = find_receipts(store, names, run_id, shards)
+    _check_whole([shard for shard, receipt in enumerate(found) if receipt is None], names, run_id)
+    return [receipt for receipt in found if receipt is not None]
+
+
+def find_receipts(store: Store, names: DayNames, run_id: str, shards: int) -> list[Receipt | None]:
+    """Return the receipts of all shards in their order, None for one that is not there."""
+
+    def read(shard: int) -> Receipt | None:
+        name = names.receipt(run_id, shard)
+        return Receipt.parse(store.read(name)[0], name=name) if store.find(name) is not None else None
+
+    with ThreadPoolExecutor(_READERS) as readers:
+        return list(readers.map(read, range(shards)))
+
+
+def check_same_transform(receipts: Sequence[Receipt], pipeline: Pipeline) -> None:
+    """Raise InputError where shards were processed by another transform than the pipeline names now."""
+    for receipt in receipts:
+        if receipt.transform != pipeline.process.transform:
+            raise InputError(
+                f"Shard {receipt.shard} of the run {receipt.run_id} was processed by {receipt.transform}.",
+                why=f"process.transform is {pipeline.process.transform} now, and a run has one transform.",
+                fix="Process the stored export again: penstock reprocess.",
+            )
+
+
+def _check_whole(missing: Sequence[int], names: DayNames, run_id: str) -> None:
+    if not missing:
+        return
+    listed = ", ".join(map(str, missing[:_SHOWN])) + (", …" if len(missing) > _SHOWN else "")
+    raise IntegrityError(
+        f"The processor ended well, but {len(missing)} of its receipts are missing.",
+        why=f"Shards without one: {listed} (for example {names.receipt(run_id, missing[0])}).",
+        fix="Nothing was loaded. Look for who deletes objects in the bucket, then run the same command again.",
+    )

@@ -1,0 +1,149 @@
+"""What a run of a day came to, in figures that a person or a program can check."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Literal
+
+from staging.control_sums import format_minor_units, parse_money
+from staging.documents.manifest import Manifest
+from staging.documents.run import Loaded, Receipt
+from staging.errors import IntegrityError
+
+Status = Literal["done", "already done"]
+
+
+@dataclass(frozen=True, slots=True)
+class Conserved:
+    """One sum on its way. `part + set_aside == shards`, and `target` is what the target table holds for the day."""
+
+    source: str
+    output: str
+    exported: str
+    shards: str
+    parts: str
+    set_aside: str
+    target: str
+
+    @property
+    def agrees(self) -> bool:
+        """Whether nothing was lost on any step."""
+        if not (self.exported and self.shards and self.parts and self.target):
+            return False
+        exported, shards, parts, target = map(Decimal, (self.exported, self.shards, self.parts, self.target))
+        return exported == shards == parts + Decimal(self.set_aside) and parts == target
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One run. Money is exact decimal text. `totals` has the control sums as exported and as loaded.
+
+    `tasks` is how many the processor had; `rows_loaded` how many rows the target holds for the day; `inserted`,
+    `updated` and `deleted` what this run changed there. `complete` says whether the day was over when it was read,
+    `waited_seconds` how long that read waited, by reason.
+    """
+
+    run_id: str
+    export_id: str
+    pipeline: str
+    day: date
+    status: Status
+    rows_exported: int
+    rows_processed: int
+    rows_set_aside: int
+    rows_loaded: int
+    inserted: int
+    updated: int
+    deleted: int
+    totals: dict[str, dict[str, str]]
+    conserved: tuple[Conserved, ...]
+    shards: int
+    tasks: int
+    seconds: float
+    as_of: datetime
+    complete: bool
+    waited_seconds: dict[str, float]
+    logs: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `--json` prints."""
+        return asdict(self) | {"day": self.day.isoformat(), "as_of": self.as_of.isoformat()}
+
+
+def build_report(
+    *,
+    manifest: Manifest,
+    receipts: Sequence[Receipt],
+    loaded: Loaded,
+    status: Status,
+    tasks: int,
+    seconds: float,
+    logs: str,
+) -> Report:
+    """Put together what the documents of a run say."""
+    changed = status == "done"
+    return Report(
+        run_id=loaded.run_id,
+        export_id=manifest.export_id,
+        pipeline=manifest.pipeline,
+        day=manifest.day,
+        status=status,
+        rows_exported=manifest.rows,
+        rows_processed=sum(receipt.rows_out for receipt in receipts),
+        rows_set_aside=sum(receipt.rows_quarantined for receipt in receipts),
+        rows_loaded=loaded.rows,
+        inserted=loaded.inserted if changed else 0,
+        updated=loaded.updated if changed else 0,
+        deleted=loaded.deleted if changed else 0,
+        totals={"exported": dict(manifest.sums), "loaded": dict(loaded.totals)},
+        conserved=_conserved(manifest, receipts, loaded),
+        shards=len(manifest.shards),
+        tasks=tasks,
+        seconds=round(seconds, 3),
+        as_of=manifest.as_of,
+        complete=manifest.as_of >= manifest.window_end,
+        waited_seconds=dict(manifest.reading.waited_seconds),
+        logs=logs,
+    )
+
+
+def check_agreement(report: Report) -> None:
+    """Raise IntegrityError where the documents of the run do not add up: the loader would not have loaded them."""
+    for sums in report.conserved:
+        if not sums.agrees:
+            raise IntegrityError(
+                f"The sum of {sums.source} is not the same all the way.",
+                why=f"exported {sums.exported}, shards {sums.shards}, parts {sums.parts}, "
+                f"set aside {sums.set_aside}, target {sums.target}.",
+                fix=f"Don't use {report.day} in the target before `penstock verify` agrees.",
+            )
+
+
+def _conserved(manifest: Manifest, receipts: Sequence[Receipt], loaded: Loaded) -> tuple[Conserved, ...]:
+    pairs = dict.fromkeys((sum_.source, sum_.output) for receipt in receipts for sum_ in receipt.conserved)
+    return tuple(
+        Conserved(
+            source=source,
+            output=output,
+            exported=manifest.sums.get(source, ""),
+            shards=_add(receipts, source, output, "shard"),
+            parts=_add(receipts, source, output, "part"),
+            set_aside=_add(receipts, source, output, "quarantine"),
+            target=loaded.totals.get(output, ""),
+        )
+        for source, output in pairs
+    )
+
+
+def _add(receipts: Sequence[Receipt], source: str, output: str, field: str) -> str:
+    texts = [
+        str(getattr(each, field))
+        for receipt in receipts
+        for each in receipt.conserved
+        if (each.source, each.output) == (source, output)
+    ]
+    scale = max((len(text.partition(".")[2]) for text in texts), default=0)
+    return format_minor_units(sum(parse_money(text, scale) for text in texts), scale)

@@ -1,0 +1,121 @@
+"""The chain's sentence: take the fence, export, process, load, report; and what of it is left to do."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from chain.day.day_run import DayRun
+from chain.day.export import find_usable, give_export, no_export, read_manifest_of
+from chain.day.job import plan_tasks, run_job, single_task
+from chain.day.next_step import AskLedger, BeginRun, GoOn, Wish, plan_step
+from chain.day.receipts import check_same_transform, find_receipts, read_receipts
+from chain.day.report import Report, Status, build_report, check_agreement
+from chain.day.state import read_day_state, read_loads
+from staging.documents.lease import LeaseLostError
+from staging.documents.manifest import Manifest
+from staging.documents.run import Loaded, RunRecord
+from staging.documents.run_start import begin_run, note_run_failed
+from staging.documents.same_question import check_same_question
+from staging.errors import PenstockError, UnavailableError
+from staging.names import new_id
+
+
+def run_day(run: DayRun, *, fresh_export: bool) -> Report:
+    """Bring the day to done; a day that is done already stays as it is, which only the target's ledger decides.
+
+    A run that was cut short is gone on with. Raises what the job that failed said, with its exit code.
+    """
+    return _bring(run, "fresh export" if fresh_export else "run")
+
+
+def reprocess_day(run: DayRun) -> Report:
+    """Run today's transform over the stored export and load the result; nothing connects to the source."""
+    return _bring(run, "reprocess")
+
+
+def resume_day(run: DayRun) -> Report:
+    """Go on with the day's last run, whatever it was asked to do and whatever ended it; what it has done stays."""
+    return _bring(run, "resume")
+
+
+def _bring(run: DayRun, wish: Wish) -> Report:
+    began = time.monotonic()
+    state = read_day_state(run.store, run.names)
+    step = plan_step(wish, state, run.names)
+    if not isinstance(step, BeginRun) and state.has_export:
+        check_same_question(read_manifest_of(run, step.run.run_id), run.pipeline)
+    if isinstance(step, AskLedger):
+        return _load_again(run, step.run.run_id, began)
+    if isinstance(step, GoOn):
+        run.say(f"run {step.run.run_id}: going on with what was begun at {step.run.created_at:%F %T} UTC")
+        return _work_off(run, step.run, began)
+    stored = None if step.fresh_export else find_usable(run)
+    if stored is None and step.kind == "reprocess":
+        raise no_export(run)
+    now = run.now()
+    record = begin_run(run.store, run.names, new_id(now), kind=step.kind, fresh_export=step.fresh_export, now=now)
+    return _work_off(run, record, began)
+
+
+def _work_off(run: DayRun, record: RunRecord, began: float) -> Report:
+    """Do what the run has not done yet. An error that the same attempt would meet again is noted in the head."""
+    try:
+        manifest = give_export(run, record)
+        _process(run, record.run_id, manifest)
+        logs = run_job(run, "loader", record.run_id, single_task()).logs
+        loads = read_loads(run.store, run.names, record.run_id)
+        return _report(run, manifest, loads, status="done", began=began, logs=logs)
+    except (UnavailableError, LeaseLostError):
+        raise
+    except PenstockError:
+        note_run_failed(run.store, run.names, record.run_id, now=run.now())
+        raise
+
+
+def _process(run: DayRun, run_id: str, manifest: Manifest) -> None:
+    """Process the shards that have no receipt; IntegrityError when one has none afterwards."""
+    shards = len(manifest.shards)
+    done = [receipt for receipt in find_receipts(run.store, run.names, run_id, shards) if receipt is not None]
+    check_same_transform(done, run.pipeline)
+    if done:
+        run.say(f"run {run_id}: {len(done)} of {shards} shards are processed already")
+    if len(done) < shards:
+        run_job(run, "processor", run_id, plan_tasks(run.pipeline, manifest))
+        read_receipts(run.store, run.names, run_id, shards)
+
+
+def _load_again(run: DayRun, run_id: str, began: float) -> Report:
+    """The bucket says that the run has loaded the day; the loader asks the ledger, and writes nothing if it agrees.
+
+    If it does not, the loader loads the day again and leaves another note, by which it is told here.
+    """
+    run.say(f"run {run_id} has loaded {run.day}; asking the target's ledger")
+    manifest = read_manifest_of(run, run_id)
+    before = read_loads(run.store, run.names, run_id)
+    logs = run_job(run, "loader", run_id, single_task()).logs
+    after = read_loads(run.store, run.names, run_id)
+    status: Status = "done" if len(after) > len(before) else "already done"
+    return _report(run, manifest, after, status=status, began=began, logs=logs)
+
+
+def _report(
+    run: DayRun, manifest: Manifest, loads: Sequence[Loaded], *, status: Status, began: float, logs: str
+) -> Report:
+    if not loads:
+        raise UnavailableError(
+            f"{run.day} is loaded, but the loader could not leave its note in the bucket.",
+            why=f"The log in {logs} says why.",
+            fix="Nothing is lost. The same command, or `penstock verify`, shows the figures.",
+        )
+    report = build_report(
+        manifest=manifest,
+        receipts=read_receipts(run.store, run.names, loads[-1].run_id, len(manifest.shards)),
+        loaded=loads[-1],
+        status=status,
+        tasks=plan_tasks(run.pipeline, manifest).task_count,
+        seconds=time.monotonic() - began,
+        logs=logs,
+    )
+    check_agreement(report)
+    return report

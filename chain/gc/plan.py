@@ -1,0 +1,77 @@
+"""Which exports and runs of a day nobody needs any more. Reads the bucket and deletes nothing; asks no database.
+
+Kept are the current export; the head's run; every run from the newest one on that left a note of having loaded, as the
+target's ledger names one of them; what is younger than the bound; and the exports that any of these runs uses.
+A day without a head is kept whole: its head was lost, and nobody can tell what is current.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from chain.gc.bundles import Bundle, StoredDay
+from staging.documents.run import Head, RunExport
+from staging.documents.run_start import find_run
+from staging.names import DayNames
+from staging.store import Store
+
+_CLOCKS_APART = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class DayGarbage:
+    """What may go, runs before exports. `head_generation` is that of the head by which it was decided.
+
+    `kept_whole` says why nothing of the day may go, empty where something could.
+    """
+
+    names: DayNames
+    bundles: tuple[Bundle, ...] = ()
+    head_generation: int = 0
+    kept_whole: str = ""
+
+
+def plan_garbage(store: Store, day: StoredDay, *, older_than: timedelta, now: datetime) -> DayGarbage:
+    """Return what of the day nobody needs and was last written longer ago than `older_than`."""
+    names = day.names
+    if store.find(names.head()) is None:
+        return DayGarbage(names, kept_whole="it has no head: nobody can tell which export is current")
+    data, info = store.read(names.head())
+    head = Head.parse(data, name=names.head())
+    if (lease := head.lease) and info.updated_at + timedelta(seconds=lease.seconds) + _CLOCKS_APART > now:
+        return DayGarbage(names, kept_whole=f"{lease.holder} works on it since {lease.since:%Y-%m-%d %H:%M:%S} UTC")
+    young = {bundle.id for bundle in day.bundles if bundle.updated_at + older_than > now}
+    runs = _live_runs(store, day, head) | young
+    exports = _exports_of(store, day, runs) | young | {head.export_id}
+    garbage = [bundle for bundle in day.runs if bundle.id not in runs]
+    garbage += [bundle for bundle in day.bundles if bundle.kind == "export" and bundle.id not in exports]
+    return DayGarbage(names, tuple(garbage), info.generation)
+
+
+def _live_runs(store: Store, day: StoredDay, head: Head) -> set[str]:
+    """Return the head's run and those that the ledger may name.
+
+    A loader that was cut off after its commit leaves no note, so newer runs count that have anything to load.
+    """
+    fences = _read_fences(store, day)
+    noted = [fences[run.id] for run in day.runs if "loaded" in run.kinds and run.id in fences]
+    newest = max(noted, default=0)
+    loadable = {run.id for run in day.runs if "receipt" in run.kinds and fences.get(run.id, 0) >= max(newest, 1)}
+    return loadable | ({head.run_id} if head.run_id else set())
+
+
+def _read_fences(store: Store, day: StoredDay) -> Mapping[str, int]:
+    """Return the fence of each run that says what it was asked to do; without that, nothing loads it."""
+    records = ((run.id, find_run(store, day.names, run.id)) for run in day.runs if run.whole)
+    return {run_id: record.fence for run_id, record in records if record is not None}
+
+
+def _exports_of(store: Store, day: StoredDay, runs: set[str]) -> set[str | None]:
+    used: set[str | None] = set()
+    for run in day.runs:
+        if run.id in runs and "export" in run.kinds:
+            name = day.names.run_export(run.id)
+            used.add(RunExport.parse(store.read(name)[0], name=name).export_id)
+    return used

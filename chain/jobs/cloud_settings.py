@@ -1,0 +1,94 @@
+"""What jobs that run elsewhere get to know: the pipeline as a variable, and their passwords from Secret Manager.
+
+Whoever may look at a job or an execution sees its variables, so nothing secret is among them: a URL with a password in
+it is refused here, and a URL that is not a job's business is withheld from it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from chain.jobs.environment import URLS, WITHHELD
+from chain.jobs.port import JobName
+from staging.config.pipeline import Pipeline
+from staging.errors import InputError
+
+VARIABLE = "PENSTOCK_PIPELINE"
+CONFIG_ARGUMENT = f"env:{VARIABLE}"
+_BYTES_MAX = 32_768  # of one variable, on Cloud Run
+_PASSWORD = re.compile(r"://[^/?#@:]*:[^@]*@|[?&]\w*(password|passwd|pwd|passphrase)=", re.IGNORECASE)
+
+
+def plan_settings(pipeline: Pipeline, *, storage_is_local: bool) -> dict[JobName, dict[str, str]]:
+    """Return each job's variables; InputError for what cannot work elsewhere, before anything is called.
+
+    `storage_is_local`: the jobs run on this machine after all, beside an emulator, and may use a folder.
+    """
+    if not storage_is_local and not pipeline.staging.url.startswith("gs://"):
+        raise InputError(
+            f"The staging folder {pipeline.staging.url} can't be reached from Cloud Run.",
+            why="Jobs there share a bucket and no folder.",
+            fix="Set staging.url to gs://bucket/prefix.",
+        )
+    for key, url in (("source.parquet", pipeline.source.parquet), ("target.parquet", pipeline.target.parquet)):
+        if not storage_is_local and url is not None and not url.startswith("gs://"):
+            raise InputError(
+                f"{key} is {url}, which can't be reached from Cloud Run.",
+                why="Jobs there share buckets and no folder.",
+                fix=f"Set {key} to gs://bucket/….",
+            )
+    return {job: {VARIABLE: _to_json(pipeline, job)} for job in URLS}
+
+
+def plan_secrets(pipeline: Pipeline, job: JobName) -> dict[str, str]:
+    """Return the job's variables that come from Secret Manager: all but those of URLs that are not its business."""
+    references = pipeline.url_references()
+    own = {_variable(reference) for section, reference in references.items() if section in URLS[job]}
+    others = {_variable(reference) for reference in references.values()} - own
+    return {name: secret for name, secret in pipeline.cloud.secrets.items() if name not in others}
+
+
+def check_filled(pipeline: Pipeline, job: JobName) -> None:
+    """Raise InputError where the job's own URL is in a variable that no secret fills."""
+    references = pipeline.url_references()
+    for section in sorted(URLS[job] & references.keys()):
+        name = _variable(references[section])
+        if name is not None and name not in pipeline.cloud.secrets:
+            raise InputError(
+                f"Nothing on Cloud Run fills the variable {name}.",
+                why=f"{section}.url is env:{name}, and the chain's own variables stay where the chain runs.",
+                fix=f'Put the URL into Secret Manager and write below [cloud.secrets]: {name} = "name-of-the-secret".',
+            )
+
+
+def _to_json(pipeline: Pipeline, job: JobName) -> str:
+    values: dict[str, Any] = pipeline.model_dump(
+        mode="python", by_alias=True, exclude_none=True, exclude={"cloud", "chain"}
+    )
+    for section, reference in pipeline.url_references().items():
+        values[section]["url"] = _shown(section, reference) if section in URLS[job] else WITHHELD
+    text = json.dumps(values, ensure_ascii=False, separators=(",", ":"))
+    if len(text.encode()) > _BYTES_MAX:
+        raise InputError(
+            "The pipeline file is too long for Cloud Run.",
+            why=f"It travels in a variable of at most {_BYTES_MAX} bytes.",
+            fix="Shorten it; source.where is usually the longest.",
+        )
+    return text
+
+
+def _shown(section: str, reference: str) -> str:
+    if _variable(reference) is None and _PASSWORD.search(reference):
+        raise InputError(
+            f"{section}.url holds a password, which everybody who may look at the jobs on Cloud Run would see.",
+            why="Jobs get their settings as variables.",
+            fix=f'Put the URL into Secret Manager, write {section}.url = "env:NAME", '
+            'and below [cloud.secrets]: NAME = "name-of-the-secret".',
+        )
+    return reference
+
+
+def _variable(reference: str) -> str | None:
+    return reference.removeprefix("env:") if reference.startswith("env:") else None

@@ -1,0 +1,174 @@
+"""`JobsApi` over Google's own client: the same code against Cloud Run and against an emulator of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+from google.cloud import run_v2
+
+from chain.jobs.attempt_logs import AttemptLogs, LogsElsewhere
+from chain.jobs.cloudrun.clients import Clients, open_clients
+from chain.jobs.cloudrun.definition import plan_job
+from chain.jobs.cloudrun.deploy import JobDeployer
+from chain.jobs.cloudrun.errors import BAD_REQUEST, NOT_FOUND, SDK_ERRORS, code_of, translate
+from chain.jobs.cloudrun.mark import new_mark
+from chain.jobs.cloudrun.place import Place, plan_job_id, short_name
+from chain.jobs.cloudrun.retry import CALL_SECONDS, Patience, persist
+from chain.jobs.cloudrun.start import ExecutionStarter
+from chain.jobs.cloudrun.state import find_failures, to_state
+from chain.jobs.port import ExecutionState, JobName, Overrides, StartedExecution, TaskFailure
+from staging.config.pipeline import Pipeline
+from staging.errors import InputError
+from staging.process.cancel import Cancel
+
+_CANCEL_PATIENCE_SECONDS = 3.0
+_CANCEL_WAIT_SECONDS = 3.5
+_CANCEL_POLL_SECONDS = 0.1
+_TASKS_PAGE_SIZE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Polling:
+    """Looks follow each other after a tenth of the time that went by, but within these bounds."""
+
+    shortest_seconds: float = 0.1
+    longest_seconds: float = 5.0
+
+    def after(self, elapsed_seconds: float) -> float:
+        """Return how long to wait until the next look."""
+        return min(self.longest_seconds, max(self.shortest_seconds, elapsed_seconds / 10))
+
+
+def _nothing(job: JobName, overrides: Overrides) -> Mapping[str, str]:  # noqa: ARG001 - the shape of `environment_of`
+    return {}
+
+
+@dataclass(frozen=True, slots=True)
+class JobSettings:
+    """What the jobs get from their starter, besides the definition.
+
+    `secrets`: for each job its variables and what of Secret Manager they hold. `environment_of`: variables of one
+    execution. `logs`: how to see what attempts write.
+    """
+
+    secrets: Mapping[JobName, Mapping[str, str]] = field(default_factory=dict)
+    environment_of: Callable[[JobName, Overrides], Mapping[str, str]] = _nothing
+    logs: AttemptLogs = field(default_factory=LogsElsewhere)
+    polling: Polling = Polling()
+
+
+@contextmanager
+def open_cloud_run_jobs(
+    pipeline: Pipeline, place: Place, cancel: Cancel, settings: JobSettings
+) -> Iterator[CloudRunJobs]:
+    """Give the jobs of the pipeline in that place; InputError where there are no credentials."""
+    with open_clients(pipeline.cloud, place) as clients:
+        yield CloudRunJobs(pipeline, clients, place, cancel, settings)
+
+
+class CloudRunJobs:
+    """See `JobsApi`. Executions go by their short names."""
+
+    def __init__(
+        self, pipeline: Pipeline, clients: Clients, place: Place, cancel: Cancel, settings: JobSettings
+    ) -> None:
+        self._pipeline = pipeline
+        self._clients = clients
+        self._place = place
+        self._settings = settings
+        self._deployer = JobDeployer(clients, place, cancel)
+        self._starter = ExecutionStarter(clients, place, cancel, self._cancel)
+        self._names: dict[str, str] = {}
+
+    def start_execution(self, job: JobName, run_id: str, overrides: Overrides) -> StartedExecution:
+        """See `JobsApi`. The job is created, or updated where it differs from the pipeline file, before."""
+        environment = dict(overrides.environment) | dict(self._settings.environment_of(job, overrides))
+        overrides = replace(overrides, environment=environment, timeout_seconds=self._timeout_seconds(job, overrides))
+        stored = self._deploy(job, overrides)
+        name, continued = self._starter.start_once(stored, new_mark(run_id, job), overrides)
+        return StartedExecution(self._remember(name), continued)
+
+    def find_execution(self, job: JobName, run_id: str) -> str | None:
+        """See `JobsApi`."""
+        name = self._place.job(self._job_id(job))
+        try:
+            found = self._starter.find_all(name, new_mark(run_id, job))
+        except InputError as error:
+            if isinstance(error.__cause__, SDK_ERRORS) and code_of(error.__cause__) == NOT_FOUND:
+                return None
+            raise
+        return self._remember(found[0].name) if found else None
+
+    def get_execution(self, execution: str) -> ExecutionState:
+        """See `JobsApi`. One look: whoever waits decides how often to try."""
+        try:
+            current = self._get(self._names[execution])
+            return to_state(current, self._failures(current), self._settings.logs)
+        except SDK_ERRORS as error:
+            raise translate(error, self._place, f"look at the execution {execution}") from error
+
+    def cancel_execution(self, execution: str) -> None:
+        """See `JobsApi`. Waits some seconds for its end; Cloud Run gives tasks ten to end by themselves."""
+        name = self._names[execution]
+        self._cancel(name)
+        deadline = time.monotonic() + _CANCEL_WAIT_SECONDS
+        while time.monotonic() < deadline and not self._is_over(name):
+            time.sleep(_CANCEL_POLL_SECONDS)
+
+    def poll_seconds(self, elapsed_seconds: float) -> float:
+        """See `JobsApi`."""
+        return self._settings.polling.after(elapsed_seconds)
+
+    def _deploy(self, job: JobName, overrides: Overrides) -> run_v2.Job:
+        job_id, image = self._job_id(job), getattr(self._pipeline.cloud.images, job)
+        if image is None:
+            return self._deployer.check_deployed(job_id, job, overrides)
+        secrets = self._settings.secrets.get(job, {})
+        return self._deployer.ensure(job_id, plan_job(self._pipeline, job, image, overrides, secrets))
+
+    def _job_id(self, job: JobName) -> str:
+        chosen: str | None = getattr(self._pipeline.cloud, job).job
+        return chosen or plan_job_id(self._pipeline.name, job)
+
+    def _timeout_seconds(self, job: JobName, overrides: Overrides) -> int:
+        single = {"exporter": self._pipeline.cloud.exporter, "loader": self._pipeline.cloud.loader}.get(job)
+        return (single and single.timeout_seconds) or overrides.timeout_seconds
+
+    def _remember(self, name: str) -> str:
+        self._names[short_name(name)] = name
+        return short_name(name)
+
+    def _get(self, name: str) -> run_v2.Execution:
+        return self._clients.executions.get_execution(name=name, timeout=CALL_SECONDS)
+
+    def _is_over(self, name: str) -> bool:
+        try:
+            return bool(self._get(name).completion_time)
+        except SDK_ERRORS:
+            return False  # it was told to end; nothing depends on seeing that
+
+    def _failures(self, execution: run_v2.Execution) -> list[TaskFailure]:
+        """Of all tasks when it is over; before, of the first ones, as long as none went well."""
+        if execution.completion_time:
+            return self._list_failures(execution, whole=True) if execution.failed_count else []
+        troubled = execution.failed_count or execution.retried_count
+        return self._list_failures(execution, whole=False) if troubled and not execution.succeeded_count else []
+
+    def _list_failures(self, execution: run_v2.Execution, *, whole: bool) -> list[TaskFailure]:
+        request = run_v2.ListTasksRequest(parent=execution.name, page_size=_TASKS_PAGE_SIZE)
+        pager = self._clients.tasks.list_tasks(request=request, timeout=CALL_SECONDS)
+        tasks = pager if whole else next(iter(pager.pages)).tasks
+        return find_failures(tasks, self._settings.logs)
+
+    def _cancel(self, name: str) -> None:
+        """Ask for its end; nothing happens when it is over, or gone."""
+        patience = Patience(Cancel(), _CANCEL_PATIENCE_SECONDS)  # the run's own flag is set already
+        try:
+            persist(lambda: self._clients.executions.cancel_execution(name=name, timeout=CALL_SECONDS), patience)
+        except SDK_ERRORS as error:
+            over = code_of(error) == NOT_FOUND or (code_of(error) == BAD_REQUEST and self._is_over(name))
+            if not over:
+                raise translate(error, self._place, f"cancel the execution {short_name(name)}") from error

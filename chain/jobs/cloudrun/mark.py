@@ -1,0 +1,53 @@
+"""How an execution says whom it works for: three variables that every start writes, and that a listing shows.
+
+RunJob takes no request id, so this is the only way to find out whether a call whose answer was lost was carried out.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+
+from google.cloud import run_v2
+
+from chain.jobs.port import JobName
+
+RUN_VARIABLE = "PENSTOCK_RUN_ID"
+STEP_VARIABLE = "PENSTOCK_STEP"
+TOKEN_VARIABLE = "PENSTOCK_START_TOKEN"  # noqa: S105 - it opens nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """The run and the step (which of its jobs) an execution works for. `token` is one starter's own."""
+
+    run_id: str
+    step: JobName
+    token: str
+
+    def to_environment(self) -> dict[str, str]:
+        """Return the variables for the start."""
+        return {RUN_VARIABLE: self.run_id, STEP_VARIABLE: self.step, TOKEN_VARIABLE: self.token}
+
+    def is_of(self, execution: run_v2.Execution) -> bool:
+        """Whether the execution works for the same run and step, whoever started it."""
+        told = _told(execution)
+        return (told.get(RUN_VARIABLE), told.get(STEP_VARIABLE)) == (self.run_id, self.step)
+
+    def is_ours(self, execution: run_v2.Execution) -> bool:
+        """Whether this very starter has started it."""
+        return self.is_of(execution) and _told(execution).get(TOKEN_VARIABLE) == self.token
+
+
+def new_mark(run_id: str, step: JobName) -> Mark:
+    """Return a mark with a token of its own."""
+    return Mark(run_id, step, secrets.token_hex(8))
+
+
+def _told(execution: run_v2.Execution) -> dict[str, str]:
+    return {
+        variable.name: variable.value
+        for container in execution.template.containers
+        for variable in container.env
+        if variable.name.startswith("PENSTOCK_")
+    }

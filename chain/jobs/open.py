@@ -1,0 +1,114 @@
+"""Where a run's jobs run: on an emulator that the environment names, on Cloud Run, or on this machine.
+
+All three are driven by the same adapter over Google's own client, which costs a second or so to import: only here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from chain.jobs.cloud_settings import CONFIG_ARGUMENT, check_filled, plan_secrets, plan_settings
+from chain.jobs.cloudrun.place import Place, parse_emulator
+from chain.jobs.environment import URLS, plan_environments
+from chain.jobs.port import JobName, JobsApi
+from staging.config.cloud import CloudConfig, CloudImages
+from staging.config.pipeline import Pipeline
+from staging.process.cancel import Cancel
+from staging.process.progress import VARIABLE as PROGRESS_VARIABLE
+
+EMULATOR_VARIABLE = "RUN_EMULATOR_HOST"
+_STORAGE_VARIABLE = "STORAGE_EMULATOR_HOST"
+_LOCAL = "local"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedJobs:
+    """The jobs, and what they are to be given as `--config`."""
+
+    jobs: JobsApi
+    config: str
+
+
+@contextmanager
+def open_jobs(
+    pipeline: Pipeline,
+    config: Path,
+    cancel: Cancel,
+    *,
+    environ: Mapping[str, str],
+    overrides: Sequence[str],
+    logs: Path,
+) -> Iterator[OpenedJobs]:
+    """Give the jobs of a pipeline. RUN_EMULATOR_HOST wins over `cloud.project`; without both they run here.
+
+    `logs` is where attempts that run here write.
+    """
+    place = find_place(pipeline, environ)
+    if place is not None:
+        with (
+            _on_emulator(pipeline, place, cancel, environ) if place.emulator else _on_cloud_run(pipeline, place, cancel)
+        ) as jobs:
+            yield OpenedJobs(jobs, CONFIG_ARGUMENT)
+    else:
+        from chain.jobs.local.jobs import open_emulated_jobs  # noqa: PLC0415 - see above
+
+        environments = plan_environments(pipeline, environ, overrides)
+        with open_emulated_jobs(pipeline, environments, logs, cancel) as jobs:
+            yield OpenedJobs(jobs, str(config.absolute()))
+
+
+def find_place(pipeline: Pipeline, environ: Mapping[str, str]) -> Place | None:
+    """Return where the jobs run that others can look at, too; None where they run inside the chain's own process."""
+    cloud = pipeline.cloud
+    if environ.get(EMULATOR_VARIABLE):
+        return Place(cloud.project or _LOCAL, cloud.region or _LOCAL, parse_emulator(environ[EMULATOR_VARIABLE]))
+    return Place(str(cloud.project), str(cloud.region)) if cloud.project is not None else None
+
+
+@contextmanager
+def _on_cloud_run(pipeline: Pipeline, place: Place, cancel: Cancel) -> Iterator[JobsApi]:
+    variables = plan_settings(pipeline, storage_is_local=False)
+    for job in _deployed_by_chain(pipeline.cloud):
+        check_filled(pipeline, job)
+    from chain.jobs.cloudrun.jobs import JobSettings, open_cloud_run_jobs  # noqa: PLC0415 - see above
+
+    settings = JobSettings(secrets=_secrets(pipeline), environment_of=lambda job, _: variables[job])
+    with open_cloud_run_jobs(pipeline, place, cancel, settings) as jobs:
+        yield jobs
+
+
+@contextmanager
+def _on_emulator(pipeline: Pipeline, place: Place, cancel: Cancel, environ: Mapping[str, str]) -> Iterator[JobsApi]:
+    variables = plan_settings(pipeline, storage_is_local=True)
+    extra = {PROGRESS_VARIABLE: "1"}
+    if storage := environ.get(_STORAGE_VARIABLE):
+        extra[_STORAGE_VARIABLE] = storage
+    pipeline = pipeline.model_copy(update={"cloud": _with_images(pipeline.cloud)})
+    from chain.jobs.cloudrun.jobs import JobSettings, open_cloud_run_jobs  # noqa: PLC0415 - see above
+    from chain.jobs.local.emulator_logs import EmulatorLogs  # noqa: PLC0415 - only here
+
+    settings = JobSettings(
+        secrets=_secrets(pipeline),
+        environment_of=lambda job, _: {**variables[job], **extra},
+        logs=EmulatorLogs(str(place.emulator)),
+    )
+    with open_cloud_run_jobs(pipeline, place, cancel, settings) as jobs:
+        yield jobs
+
+
+def _with_images(cloud: CloudConfig) -> CloudConfig:
+    """An emulator's image table has `penstock-exporter` and so on, unless the pipeline file names others."""
+    images = {job: getattr(cloud.images, job) or f"penstock-{job}" for job in URLS}
+    return cloud.model_copy(update={"images": CloudImages(**images)})
+
+
+def _secrets(pipeline: Pipeline) -> dict[JobName, dict[str, str]]:
+    return {job: plan_secrets(pipeline, job) for job in _deployed_by_chain(pipeline.cloud)}
+
+
+def _deployed_by_chain(cloud: CloudConfig) -> list[JobName]:
+    """Whoever deploys the other jobs gives them their secrets."""
+    return [job for job in URLS if getattr(cloud.images, job) is not None]

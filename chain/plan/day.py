@@ -1,0 +1,106 @@
+"""What `penstock run` would do with a day: what the bucket holds of it, and what an export would read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from chain.day.stored_export import StoredExport, find_stored_export
+from exporter.inspect.plan import ExportPlan, plan_export, plan_other
+from exporter.open_source import open_source
+from exporter.port.question import DayQuestion
+from exporter.refuse.drift import find_contract
+from staging.config.pipeline import AUTO, Pipeline
+from staging.documents.same_question import check_same_question
+from staging.errors import PenstockError
+from staging.names import DayNames
+from staging.store import Store
+from staging.window import Window, load_zone, plan_window
+
+_NO_EXPORT = "planned"
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedDay:
+    """A day, planned. `stored` is the export that `run` would use again instead of reading, None where there is none.
+
+    `tasks` is how many the processor would have, None where the number of rows is not known.
+    """
+
+    pipeline: str
+    day: date
+    zone: ZoneInfo
+    window: Window
+    export: ExportPlan
+    stored: StoredExport | None
+    tasks: int | None
+    refused: tuple[PenstockError, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values: times in UTC, times of the zone with their offset."""
+        export = asdict(self.export)
+        export.pop("refused")
+        return {
+            "pipeline": self.pipeline,
+            "day": self.day.isoformat(),
+            "timezone": self.zone.key,
+            "window_start": self.window.start.isoformat(),
+            "window_end": self.window.end.isoformat(),
+            "local_start": self.window.start.astimezone(self.zone).isoformat(),
+            "local_end": self.window.end.astimezone(self.zone).isoformat(),
+            "hours": self.window.hours(),
+            **export,
+            "tasks": self.tasks,
+            "stored_export_id": self.stored.manifest.export_id if self.stored else None,
+            "stored_as_of": self.stored.manifest.as_of.isoformat() if self.stored else None,
+            "loaded_run_id": self.stored.loaded_run_id if self.stored else None,
+            "refused": [
+                {"what": error.what, "why": error.why, "fix": error.fix, "exit_code": int(error.exit_code)}
+                for error in self.refused
+            ],
+        }
+
+
+def plan_day(pipeline: Pipeline, day: date, store: Store, folders: Sequence[Path]) -> PlannedDay:
+    """Return what would happen; nothing is written and no row is read. `folders`: where a source's module may lie."""
+    zone = load_zone(pipeline.source.timezone)
+    names = DayNames(pipeline.name, day)
+    question = DayQuestion(pipeline, names, plan_window(day, zone), _NO_EXPORT)
+    refused: list[PenstockError] = []
+    stored = _find_stored(store, names, pipeline, refused)
+    if pipeline.source.is_database:
+        export = plan_export(question, find_contract(store, question), open_source)
+    else:
+        export = plan_other(question, folders)
+    return PlannedDay(
+        pipeline=pipeline.name,
+        day=day,
+        zone=zone,
+        window=question.window,
+        export=export,
+        stored=stored,
+        tasks=export.shards if pipeline.process.tasks == AUTO else pipeline.process.tasks,
+        refused=(*refused, *export.refused),
+    )
+
+
+def _find_stored(
+    store: Store, names: DayNames, pipeline: Pipeline, refused: list[PenstockError]
+) -> StoredExport | None:
+    try:
+        stored = find_stored_export(store, names)
+        if stored is not None:
+            check_same_question(stored.manifest, pipeline)
+    except PenstockError as error:
+        refused.append(error)
+        return None
+    return stored
+
+
+def is_over(window: Window, now: datetime) -> bool:
+    """Whether the day is over by this machine's clock."""
+    return now.astimezone(UTC) >= window.end

@@ -1,0 +1,5 @@
+"""Many days, each for itself: which they are, what came of each, and what they share.
+
+A failure of one day is no reason for another one to stop.
+May import `chain.day` and the jobs' port.
+"""

@@ -1,0 +1,66 @@
+"""Opens what many days share, once: the store, the place where jobs run; and for each day its lease and its run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from chain.day.await_holder import await_dead_holder
+from chain.day.day_run import DayRun
+from chain.day.hold_lease import hold_lease, new_lease
+from chain.day.leased_jobs import LeasedJobs
+from chain.day.note_failure import noted_failures
+from chain.jobs.port import JobsApi
+from chain.range.linked_cancel import CancelGroup
+from chain.views.run_view import View
+from staging.config.pipeline import Pipeline
+from staging.documents.lease import DayLease
+from staging.names import DayNames
+from staging.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class SharedByDays:
+    """What all days use: `jobs` is safe to use by several at once, `cancels` gives each day a cancel of its own.
+
+    `config` is the pipeline file, `job_config` how the jobs find it.
+    """
+
+    pipeline: Pipeline
+    config: Path
+    store: Store
+    jobs: JobsApi
+    job_config: str
+    cancels: CancelGroup
+    environ: Mapping[str, str]
+
+    @contextmanager
+    def open_day(self, day: date, view: View) -> Iterator[DayRun]:
+        """Hold the day and give its run; HeldError while somebody else works on it."""
+        names = DayNames(self.pipeline.name, day)
+        lease = new_lease(_now(), self.pipeline.chain.lease_seconds, self.environ)
+        with self.cancels.one() as cancel:
+            await_dead_holder(self.store, names, cancel, view.say)
+            with (
+                hold_lease(DayLease(self.store, names, lease, _now), cancel, view.say) as held,
+                noted_failures(self.store, names, _now, view.say),
+            ):
+                yield DayRun(
+                    pipeline=self.pipeline,
+                    config=self.config.absolute(),
+                    job_config=self.job_config,
+                    day=day,
+                    store=self.store,
+                    jobs=LeasedJobs(self.jobs, held),
+                    cancel=cancel,
+                    watch=view.watch,
+                    say=view.say,
+                    now=_now,
+                )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

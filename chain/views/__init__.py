@@ -1,0 +1,5 @@
+"""What people and programs see while days are worked on, and when they have ended.
+
+Bars on a terminal, plain lines elsewhere, JSON where it is asked for.
+May import reports and the jobs' port; decides nothing.
+"""

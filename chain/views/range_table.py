@@ -1,0 +1,70 @@
+"""What stands on stdout when many days were worked on: a line a day, and what all come to."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from chain.day.report import Report
+from chain.range.outcome import DayOutcome
+from chain.views.figures import format_count, format_money, format_seconds, plural
+from staging.redaction import redact
+
+Style = Callable[..., str]
+_COLOURS = {"done": "green", "failed": "red", "held": "yellow", "stopped": "yellow"}
+_HEADS = ("day", "outcome", "time", "rows")
+
+
+def format_outcomes(outcomes: Sequence[DayOutcome], *, style: Style, columns: int) -> str:
+    """Return the table, `columns` wide at most unless sums are longer: errors are cut, the whole stood on stderr."""
+    rows = [_cells(outcome) for outcome in outcomes]
+    heads = (*_HEADS, _sum_name(outcomes))
+    widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
+    lines = [_line(heads, widths).rstrip()]
+    for outcome, cells in zip(outcomes, rows, strict=True):
+        text = _line(cells, widths).rstrip()
+        if outcome.error is not None:
+            room = columns - len(_line(cells[:3], widths)) - 2
+            text = f"{_line(cells[:3], widths)}  {_few_words(outcome, room)}"
+        lines.append(text.replace(outcome.outcome, style(outcome.outcome, fg=_COLOURS.get(outcome.outcome)), 1))
+    return "\n".join(lines)
+
+
+def format_tally(pipeline: str, outcomes: Sequence[DayOutcome], seconds: float) -> str:
+    """`daily_revenue: 28 days done, 1 failed, 1 not begun, in 5 min 3 s`."""
+    counts = Counter(outcome.outcome for outcome in outcomes)
+    told = [
+        f"{plural(number, 'day')} {outcome}" if not position else f"{format_count(number)} {outcome}"
+        for position, (outcome, number) in enumerate(counts.items())
+    ]
+    return f"{pipeline}: {', '.join(told)}, in {format_seconds(seconds)}"
+
+
+def _cells(outcome: DayOutcome) -> tuple[str, str, str, str, str]:
+    seconds = format_seconds(outcome.seconds) if outcome.outcome != "not begun" else ""
+    report = outcome.report
+    rows = format_count(report.rows_loaded) if report else ""
+    return str(outcome.day), outcome.outcome, seconds, rows, format_money(_total(report)) if report else ""
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    """Day and outcome to the left, figures to the right."""
+    return "  ".join(
+        cell.ljust(width) if position < 2 else cell.rjust(width)  # noqa: PLR2004 - see above
+        for position, (cell, width) in enumerate(zip(cells, widths, strict=False))
+    )
+
+
+def _few_words(outcome: DayOutcome, room: int) -> str:
+    text = " ".join(redact(outcome.error.what).split()) if outcome.error else ""
+    return text if len(text) <= max(room, 20) else f"{text[: max(room, 20) - 1]}…"
+
+
+def _sum_name(outcomes: Sequence[DayOutcome]) -> str:
+    """Return the first sum that a day tells; `--json` has all of them."""
+    reports = [outcome.report for outcome in outcomes if outcome.report is not None]
+    return next((next(iter(report.totals["loaded"]), "") for report in reports), "")
+
+
+def _total(report: Report) -> str:
+    return next(iter(report.totals["loaded"].values()), "")

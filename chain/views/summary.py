@@ -1,0 +1,79 @@
+"""What stands on stdout when a run has ended: what came of it, and the table that proves that nothing was lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from chain.day.report import Conserved, Report
+from chain.views.figures import format_count, format_money, format_seconds, plural
+
+Style = Callable[..., str]
+_TOLD_SECONDS = 0.1
+
+
+def format_summary(report: Report, *, style: Style) -> str:
+    """Return the summary, at most 80 columns wide unless sums are longer; `style` paints, or does not."""
+    lines = [
+        style(f"{report.pipeline} {report.day}: {report.status} in {format_seconds(report.seconds)}", bold=True),
+        f"  run     {report.run_id}, {plural(report.tasks, 'task')}",
+        f"  export  {report.export_id}, true of {report.as_of:%Y-%m-%d %H:%M:%S} UTC",
+        *_waited(report.waited_seconds),
+        "",
+        *(f"  {line}" for line in _table(report)),
+        "",
+        f"  {_verdict(report, style)}",
+    ]
+    if not report.complete:
+        lines.append("  The day was not over when it was read; --fresh-export reads it again.")
+    return "\n".join(lines)
+
+
+def _waited(waited_seconds: Mapping[str, float]) -> list[str]:
+    """A line that says for what the read waited, the longest first; none where it was not worth a word."""
+    told = sorted((each for each in waited_seconds.items() if each[1] >= _TOLD_SECONDS), key=lambda each: -each[1])
+    reasons = ", ".join(f"{kind.replace('_', ' ')} {format_seconds(seconds)}" for kind, seconds in told)
+    return [f"  waited  {reasons}"] if told else []
+
+
+def _table(report: Report) -> list[str]:
+    sums = report.conserved
+    header = ["", "rows", *(_sum_name(each) for each in sums), ""]
+    rows = [
+        ["exported", format_count(report.rows_exported), *(each.exported for each in sums), "read from the source"],
+        ["shards", format_count(report.rows_exported), *(each.shards for each in sums), f"{report.shards} on staging"],
+        ["parts", format_count(report.rows_processed), *(each.parts for each in sums), "after the transform"],
+        ["set aside", format_count(report.rows_set_aside), *(each.set_aside for each in sums), "quarantined"],
+        ["target", format_count(report.rows_loaded), *(each.target for each in sums), _changes(report)],
+    ]
+    if not report.rows_set_aside:
+        del rows[3]
+    shown = [header, *([row[0], row[1], *map(format_money, row[2:-1]), row[-1]] for row in rows)]
+    return _aligned(shown)
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """First and last column to the left, figures to the right."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return [
+        "  ".join(
+            cell.ljust(width) if column in (0, len(row) - 1) else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def _sum_name(conserved: Conserved) -> str:
+    return conserved.source if conserved.source == conserved.output else f"{conserved.source} > {conserved.output}"
+
+
+def _changes(report: Report) -> str:
+    changes = {"inserted": report.inserted, "changed": report.updated, "deleted": report.deleted}
+    told = [f"{format_count(number)} {what}" for what, number in changes.items() if number]
+    return ", ".join(told) or "nothing written"
+
+
+def _verdict(report: Report, style: Style) -> str:
+    if not report.conserved:
+        return style("The transform declares no sum, so rows are counted and no sum is proven.", fg="yellow")
+    return style("Nothing lost, nothing doubled: every sum agrees to the last digit.", fg="green")

@@ -1,0 +1,74 @@
+"""Arrow batches on their way to the decoder: the columns that are carried, the rows of the day, nothing rounded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import polars as pl
+import pyarrow as pa
+
+from exporter.arrow.types import is_nanoseconds
+from exporter.port.columns import ReadPlan
+from exporter.port.source import Bound
+from exporter.port.time_column import INSTANT
+from staging.errors import InputError
+from staging.key import show_row
+from staging.process.cancel import Cancel
+
+_NANOSECONDS = 1000  # of a microsecond
+
+
+@dataclass(slots=True)
+class ArrowBatches:
+    """Gives frames of c0, c1 … as a statement would, of rows from `low` (inclusive) to `high` (exclusive).
+
+    A row without a time is given, too: the decoder refuses it by name. `outside_rows` counts those left out.
+    """
+
+    plan: ReadPlan
+    low: Bound
+    high: Bound
+    cancel: Cancel
+    outside_rows: int = 0
+
+    def frames(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pl.DataFrame]:
+        """Give the frames; InputError for a timestamp that is finer than a microsecond."""
+        names = [column.name for column in self.plan.columns]
+        for batch in batches:
+            self.cancel.check()
+            columns = [batch.column(batch.schema.get_field_index(name)) for name in names]
+            numbered = pa.RecordBatch.from_arrays(
+                [_whole_values(column) for column in columns], names=[f"c{i}" for i in range(len(names))]
+            )
+            frame = pl.DataFrame(pl.from_arrow(numbered))
+            self._check_fractions(numbered.schema, frame)
+            inside = frame.filter(self._inside(frame))
+            self.outside_rows += frame.height - inside.height
+            yield inside
+
+    def _inside(self, frame: pl.DataFrame) -> pl.Expr:
+        name = f"c{self.plan.time_index}"
+        time, dtype = pl.col(name), frame.schema[name]
+        if isinstance(dtype, pl.Datetime):
+            time = time.cast(INSTANT if dtype.time_zone else pl.Datetime("us"))
+        return time.is_null() | ((time >= pl.lit(self.low)) & (time < pl.lit(self.high)))
+
+    def _check_fractions(self, schema: pa.Schema, frame: pl.DataFrame) -> None:
+        for index, column in enumerate(self.plan.columns):
+            if not is_nanoseconds(schema.field(index).type):
+                continue
+            finer = frame[f"c{index}"].to_physical() % _NANOSECONDS != 0
+            if finer.any():
+                row, key = finer.arg_max(), [column.name for column in self.plan.key]
+                values = [frame[:, place][row] for place, _ in enumerate(key)]
+                raise InputError(
+                    f"Column {column.name} ({column.source_type}) has a time finer than a microsecond, "
+                    f"where {show_row(key, values)}.",
+                    why="Shards hold microseconds, and nothing is rounded.",
+                    fix="Write the column in microseconds. Nothing was exported.",
+                )
+
+
+def _whole_values(column: pa.Array) -> pa.Array:
+    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column

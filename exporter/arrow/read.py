@@ -1,0 +1,136 @@
+"""From rows that come as Arrow, instead of from a statement, to committed shards: decoded, counted and proven alike."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import pyarrow as pa
+
+from exporter.arrow.batches import ArrowBatches
+from exporter.port.columns import plan_columns
+from exporter.port.question import DayQuestion, PlannedRead
+from exporter.port.source import Estimate, SourceColumn, Statement
+from exporter.port.time_column import plan_bounds
+from exporter.refuse.drift import check_drift, find_contract
+from exporter.shards.commit import Written
+from exporter.shards.count import plan_shards
+from exporter.shards.decode import Decoder
+from exporter.shards.sink import commit_all
+from exporter.shards.tally import Tally
+from exporter.shards.writing import ShardWriting
+from staging.documents import manifest
+from staging.process.cancel import Cancel
+from staging.process.progress import Progress
+from staging.store import Store
+from staging.window import load_zone
+
+_SHARDS_OF_UNKNOWN = 8
+
+
+@dataclass(frozen=True, slots=True)
+class ArrivedFile:
+    """One file of the source on this machine, while it is the current one."""
+
+    object: manifest.SourceObject
+    path: Path
+    batches: Iterator[pa.RecordBatch]
+
+
+def _no_files(names: tuple[str, ...]) -> Iterator[ArrivedFile]:
+    raise TypeError(f"{names} come from no files")
+
+
+@dataclass(frozen=True, slots=True)
+class ArrowRows:
+    """Rows of a day, and rows of other days perhaps, with what the manifest says of where they come from.
+
+    `estimate` is None where nobody knows before how many rows there are.
+    `describe` gives the columns before the first batch; `batches` all have them. `statement` is what is read, without
+    the window. `evidence` is asked when everything was read.
+    """
+
+    dialect: str
+    version: str
+    identity: str
+    place: str
+    statement: str
+    as_of: datetime
+    estimate: Estimate | None
+    describe: Callable[[], Mapping[str, SourceColumn]]
+    batches: Callable[[tuple[str, ...]], Iterator[pa.RecordBatch]]
+    evidence: Callable[[], dict[str, str]]
+    objects: tuple[manifest.SourceObject, ...] = ()
+    files: Callable[[tuple[str, ...]], Iterator[ArrivedFile]] = _no_files
+
+
+def read_arrow(question: DayQuestion, rows: ArrowRows, store: Store, cancel: Cancel, progress: Progress) -> Written:
+    """Split the day's rows by their key and commit the shards; on any error nothing is committed."""
+    began = time.monotonic()
+    zone = load_zone(question.pipeline.source.column_timezone)
+    read = plan_arrow_read(question, rows)
+    plan, low, high = read.plan, read.statement.low, read.statement.high
+    check_drift(find_contract(store, question), question, read, rows.dialect)
+    arriving = ArrowBatches(plan, low, high, cancel)
+    shards, why_shards = _plan_shards(question, rows.estimate)
+    estimate = rows.estimate or Estimate(0, "not known before")
+    writing = ShardWriting(question, store, progress, Tally(plan, shards), shards, estimate)
+    frames = arriving.frames(rows.batches(tuple(column.name for column in plan.columns)))
+    writing.write(Decoder(plan, question.window, zone).decode(frames))
+    counted = writing.tally.by_shard()
+    files = commit_all(writing.objects, {shard: t.rows for shard, t in counted.items()}, check=cancel.check)
+    return Written(
+        shards=shards,
+        files=files,
+        counted=counted,
+        plan=plan,
+        source=describe_rows(question, rows, read, outside_rows=arriving.outside_rows),
+        reading=manifest.Reading(
+            mode=rows.dialect,
+            why=f"no database is read; {shards} shards, {why_shards}",
+            reader=f"pyarrow {pa.__version__}",
+            seconds=round(time.monotonic() - began, 3),
+            waited_seconds={},
+        ),
+        as_of=rows.as_of,
+    )
+
+
+def plan_arrow_read(question: DayQuestion, rows: ArrowRows) -> PlannedRead:
+    """Return the columns and the window as for a table; there is no SQL in it."""
+    found, source = rows.describe(), question.pipeline.source
+    plan = plan_columns(source, found)
+    low, high = plan_bounds(plan.time_kind, question.window, question.names.day, load_zone(source.column_timezone))
+    statement = Statement(
+        plan.select, rows.place, source.time, low, high, where=None, literal=str, time_index=plan.time_index
+    )
+    return PlannedRead(plan, tuple(found[column.name] for column in plan.columns), statement, tuple(sorted(found)))
+
+
+def _plan_shards(question: DayQuestion, estimate: Estimate | None) -> tuple[int, str]:
+    configured = question.pipeline.export.shards
+    if estimate is None and configured == "auto":
+        return _SHARDS_OF_UNKNOWN, "auto: how many rows there are is not known before"
+    return plan_shards(configured, estimate or Estimate(0, "not known before"))
+
+
+def describe_rows(question: DayQuestion, rows: ArrowRows, read: PlannedRead, *, outside_rows: int) -> manifest.Source:
+    """Return what the manifest says of the source, when everything was read."""
+    source = question.pipeline.source
+    outside = {"rows_outside_window": str(outside_rows), "column_timezone": source.column_timezone}
+    return manifest.Source(
+        dialect=rows.dialect,
+        server_version=rows.version,
+        server_identity=rows.identity,
+        table=rows.place,
+        key=source.key,
+        time=source.time,
+        where=None,
+        statement=f"{rows.statement} WHERE {read.statement.low} <= {source.time} < {read.statement.high}",
+        evidence=rows.evidence() | outside,
+        objects=rows.objects,
+        table_columns=read.table_columns,
+    )

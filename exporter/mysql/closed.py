@@ -1,0 +1,142 @@
+"""Whether a day is over for MySQL or MariaDB: its clock is past end and grace, and no older transaction is open.
+
+Rights: PROCESS to see transactions (information_schema.innodb_trx); without it, and on a replica, whose primary's
+transactions nobody sees, the grace is `WEAK_GRACE_FACTOR` times as long. SLAVE MONITOR (MySQL: REPLICATION CLIENT)
+tells whether the server is a replica and how far it has got; without it a server that is `read_only` counts as one.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from exporter.mysql.session import MysqlSession
+from exporter.port.sliced_source import WEAK_GRACE_FACTOR, Closed
+from staging.errors import InputError
+
+_DOING = "say whether the day is over"
+_RESOLUTION = timedelta(seconds=1)  # of trx_started and of Seconds_Behind
+_CACHE_SECONDS = 0.15  # information_schema.innodb_trx is as old as that
+_LOOKS = 5
+_REPLICA_STATUS = ("SHOW ALL SLAVES STATUS", "SHOW REPLICA STATUS", "SHOW SLAVE STATUS")
+
+
+@dataclass(frozen=True, slots=True)
+class _Replica:
+    """`applied_until` is None where the replica does not say."""
+
+    applied_until: datetime | None
+
+
+def find_closed(session: MysqlSession, window_end: datetime, grace_seconds: int) -> Closed:
+    """Ask the server."""
+    now = _now(session)
+    replica, is_told = _find_replica(session, now)
+    is_replica = replica is not None or (not is_told and _is_read_only(session))
+    oldest, sees_all = _oldest_transaction(session, window_end)
+    is_weak = is_replica or not sees_all
+    over = window_end + timedelta(seconds=grace_seconds * (WEAK_GRACE_FACTOR if is_weak else 1))
+    why_not = _why_not(now, oldest, over, replica) or ("" if sees_all else _why_prepared(session))
+    return Closed(not why_not, now, _how(over, is_replica=is_replica, sees_all=sees_all), why_not, is_weak)
+
+
+def _now(session: MysqlSession) -> datetime:
+    ((now,),) = session.run("SELECT UTC_TIMESTAMP(6)", _DOING)
+    return _utc(now)
+
+
+def _find_replica(session: MysqlSession, now: datetime) -> tuple[_Replica | None, bool]:
+    """Return how far the replica has got, None where it is none; and whether that could be asked."""
+    for statement in _REPLICA_STATUS:
+        try:
+            channels = session.run_named(statement, _DOING)
+        except InputError:  # the right is missing, or this version has no such statement
+            continue
+        behind = [_seconds_behind(channel) for channel in channels]
+        if not behind:
+            return None, True
+        known = [seconds for seconds in behind if seconds is not None]
+        until = now - timedelta(seconds=max(known)) - _RESOLUTION if len(known) == len(behind) else None
+        return _Replica(until), True
+    return None, False
+
+
+def _seconds_behind(channel: object) -> int | None:
+    assert isinstance(channel, dict)  # noqa: S101 - made by us
+    found = channel.get("seconds_behind_source", channel.get("seconds_behind_master"))
+    return None if found is None else int(found)
+
+
+def _is_read_only(session: MysqlSession) -> bool:
+    ((is_read_only,),) = session.run("SELECT @@GLOBAL.read_only <> 'OFF' AND @@GLOBAL.read_only <> '0'", _DOING)
+    return bool(is_read_only)
+
+
+def _oldest_transaction(session: MysqlSession, window_end: datetime) -> tuple[datetime | None, bool]:
+    """Return when the oldest open transaction of others began, at the latest; and whether all are seen.
+
+    `trx_started` is a wall clock of the server's own zone. A transaction that we begin now says what that clock shows,
+    so that nothing has to be known of the zone; and one that is not listed itself says that the list is not to be seen.
+    """
+    session.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", _DOING)
+    session.run("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY", _DOING)
+    try:
+        now, moved = _now(session), _clock_moved(session, window_end)
+        for _ in range(_LOOKS):
+            listed = session.run("SELECT trx_mysql_thread_id, trx_started FROM information_schema.innodb_trx", _DOING)
+            ours = [started for thread, started in listed if thread == session.connection_id]
+            if ours:
+                others = [started for thread, started in listed if thread != session.connection_id]
+                age = max((ours[0] - started for started in others), default=None)
+                return (None if age is None else now - age - moved - _RESOLUTION), True
+            time.sleep(_CACHE_SECONDS)
+    except InputError:  # the right is missing
+        return None, False
+    finally:
+        session.run("ROLLBACK", _DOING)
+    return None, False
+
+
+def _clock_moved(session: MysqlSession, since: datetime) -> timedelta:
+    """Return by how much the server's wall clock was set back since then, by the end of summer time."""
+    then = f"TIMESTAMP'{since.astimezone(UTC):%Y-%m-%d %H:%M:%S}'"
+    offsets = [f"TIMESTAMPDIFF(SECOND, {at}, CONVERT_TZ({at}, '+00:00', 'SYSTEM'))" for at in (then, "UTC_TIMESTAMP()")]
+    ((before, after),) = session.run(f"SELECT {', '.join(offsets)}", _DOING)
+    return timedelta(seconds=max(int(before or 0) - int(after or 0), 0))
+
+
+def _why_prepared(session: MysqlSession) -> str:
+    """Return what speaks against it that is seen without the right: transactions prepared for two-phase commit."""
+    try:
+        prepared = session.run("XA RECOVER", _DOING)
+    except InputError:
+        return ""
+    return f"{len(prepared)} prepared transactions (XA RECOVER) may yet be committed" if prepared else ""
+
+
+def _why_not(now: datetime, oldest: datetime | None, over: datetime, replica: _Replica | None) -> str:
+    if now < over:
+        return f"the database's clock says {now:%F %T} UTC, and the day counts as over from {over:%F %T} UTC on"
+    if replica is not None and (replica.applied_until is None or replica.applied_until < over):
+        until = f"{replica.applied_until:%F %T} UTC" if replica.applied_until else "nobody knows when"
+        return f"the replica has applied its primary's transactions until {until}, not until {over:%F %T} UTC"
+    if oldest is not None and oldest < over:
+        return f"a transaction that began at {oldest:%F %T} UTC is still open, and may yet write rows of the day"
+    return ""
+
+
+def _how(over: datetime, *, is_replica: bool, sees_all: bool) -> str:
+    if is_replica:
+        return f"the replica has applied transactions later than {over:%F %T} UTC; its primary's open ones are not seen"
+    if not sees_all:
+        return (
+            f"the database's clock is past {over:%F %T} UTC; open transactions are not seen "
+            "(GRANT PROCESS ON *.* TO the user)"
+        )
+    return f"the database's clock is past {over:%F %T} UTC, and no transaction from before is open"
+
+
+def _utc(told: object) -> datetime:
+    assert isinstance(told, datetime)  # noqa: S101 - a clock has no NULL
+    return told.replace(tzinfo=UTC)

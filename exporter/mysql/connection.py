@@ -1,0 +1,62 @@
+"""The connection that reads a snapshot of MySQL or MariaDB, by pymysql: rows come as text (see `mysql_row_text`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pymysql
+import sqlalchemy
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+from exporter.mysql.errors import translate_error
+
+_CONNECT_SECONDS = 10
+_BATCH_ROWS = 20_000
+
+
+class MysqlConnection:
+    """One connection in autocommit, used by one thread at a time. Errors are InputError or UnavailableError."""
+
+    def __init__(self, url: URL) -> None:
+        self._url = url
+        engine = sqlalchemy.create_engine(
+            url.set(drivername="mysql+pymysql"),
+            poolclass=NullPool,
+            isolation_level="AUTOCOMMIT",
+            connect_args={"connect_timeout": _CONNECT_SECONDS},
+        )
+        try:
+            self._pooled = engine.raw_connection()
+        except (SQLAlchemyError, pymysql.Error) as exc:
+            raise translate_error(exc, "connect", url) from exc
+
+    def run(self, sql: str, doing: str) -> Sequence[tuple[Any, ...]]:
+        """Run a statement and fetch all of it."""
+        try:
+            with self._driver().cursor() as cursor:
+                cursor.execute(sql)
+                return [tuple(row) for row in cursor.fetchall()]
+        except pymysql.Error as exc:
+            raise translate_error(exc, doing, self._url) from exc
+
+    def stream(self, sql: str, doing: str) -> Iterator[Sequence[tuple[Any, ...]]]:
+        """Run a statement and give its rows as they come, some ten thousand at a time."""
+        cursor = pymysql.cursors.SSCursor(self._driver())
+        try:
+            cursor.execute(sql)
+            while rows := cursor.fetchmany(_BATCH_ROWS):
+                yield rows
+        except pymysql.Error as exc:
+            raise translate_error(exc, doing, self._url) from exc
+
+    def close(self) -> None:
+        """Let go of the connection, without reading on what is left of a result."""
+        driver = self._driver()
+        self._pooled.detach()
+        driver._force_close()  # close() would send COM_QUIT behind an unread result
+
+    def _driver(self) -> Any:  # noqa: ANN401 - pymysql ships no types
+        return self._pooled.driver_connection

@@ -1,0 +1,94 @@
+"""What a table is to MySQL's or MariaDB's catalogue, so that one that was altered, emptied or swapped is noticed.
+
+InnoDB's numbers of a table and its partitions say it best: TRUNCATE and a swap of names give other ones, a new index or
+partition leaves them. They take the PROCESS right; without it the time of creation has to do, which has whole seconds,
+which an index changes as well and TRUNCATE not (on MariaDB), so that it only makes the read start over. What is
+overlooked then still can't become a wrong export: the seal compares the rows themselves.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from exporter.port.sliced_source import changed
+from exporter.port.source import TableName
+from staging.errors import InputError
+
+Run = Callable[[str, str], Sequence[tuple[Any, ...]]]
+
+_DOING = "look up the table's definition"
+_COUNTER = re.compile(r" AUTO_INCREMENT=(\d+)")
+_PLAIN_NAME = re.compile(r"[a-z0-9_]+", re.IGNORECASE)
+"""InnoDB spells other names in a code of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """The columns; InnoDB's numbers, empty where they may not be seen; the time of creation; the AUTO_INCREMENT."""
+
+    columns: tuple[object, ...]
+    numbers: frozenset[object]
+    created: object
+    counter: int
+
+
+def find_definition(run: Run, table: TableName, table_sql: str, *, dialect: str) -> Definition:
+    """Look the table up as it is now; InputError where it is gone."""
+    ((_, text, *_),) = run(f"SHOW CREATE TABLE {table_sql}", _DOING)
+    counter = _COUNTER.search(text)
+    is_ours = f"table_schema = {_schema(table)} AND table_name = {text_literal(table.table)}"
+    columns = run(
+        "SELECT column_name, column_type, collation_name, is_nullable, extra, generation_expression "  # noqa: S608 - quoted
+        f"FROM information_schema.columns WHERE {is_ours} ORDER BY ordinal_position",
+        _DOING,
+    )
+    ((created,),) = run(f"SELECT MIN(create_time) FROM information_schema.tables WHERE {is_ours}", _DOING)  # noqa: S608 - quoted
+    return Definition(tuple(columns), _innodb_numbers(run, table, dialect), created, int(counter[1]) if counter else 0)
+
+
+def _innodb_numbers(run: Run, table: TableName, dialect: str) -> frozenset[object]:
+    """Return InnoDB's numbers of the table or its partitions, none where the user may not see them."""
+    ((schema,),) = run(f"SELECT {_schema(table)}", _DOING)
+    if not (_PLAIN_NAME.fullmatch(schema) and _PLAIN_NAME.fullmatch(table.table)):
+        return frozenset()
+    view = "INNODB_SYS_TABLES" if dialect == "mariadb" else "INNODB_TABLES"
+    name = f"{schema}/{table.table}"
+    parts = name.replace("_", r"\_") + "#p#%"
+    try:
+        return frozenset(
+            row[0]
+            for row in run(
+                f"SELECT table_id FROM information_schema.{view} "  # noqa: S608 - plain names
+                f"WHERE name = '{name}' OR name LIKE '{parts}'",
+                _DOING,
+            )
+        )
+    except InputError:  # the right is missing
+        return frozenset()
+
+
+def _schema(table: TableName) -> str:
+    return text_literal(table.schema) if table.schema else "DATABASE()"
+
+
+def text_literal(text: str) -> str:
+    """Return a text literal whose meaning does not depend on sql_mode."""
+    return f"CONVERT(X'{text.encode().hex()}' USING utf8mb4)" if text else "''"
+
+
+def check_definition(before: Definition, after: Definition, table: TableName) -> str:
+    """Return what was touched that may have changed what the name means for a while ("" if nothing was).
+
+    IntegrityError where the table is another one now.
+    """
+    if before.columns != after.columns:
+        raise changed(table, "its columns are others now")
+    if before.numbers - after.numbers:
+        raise changed(table, "it was emptied, rewritten or swapped (TRUNCATE, ALTER, RENAME)")
+    if before.counter > after.counter:
+        raise changed(table, "its AUTO_INCREMENT was set back, as TRUNCATE does, or it was swapped (RENAME)")
+    is_touched = not before.numbers and before.created != after.created
+    return "its time of creation is another one now" if is_touched else ""

@@ -1,0 +1,114 @@
+"""Cuts the read of a MySQL table into short statements, one after another in the same snapshot.
+
+Why: the rows of a statement come as one text (`mysql_row_text`), which has to fit into a packet and into memory; and
+InnoDB reads 3-4 times cheaper along its primary key than along the index of a time column, which looks up each row.
+
+* Along the primary key, an integer, in the range that holds the window's rows. It is proved on the time column's index
+  in the same snapshot that no row of the window lies outside (`mysql_key_range`). Taken unless the keys of the window
+  are strewn over much more of the table than the window has.
+* Else along the time column's index.
+* Without either the statement stays whole, and its rows come as texts of their own.
+
+Half-open stretches that meet make up the whole exactly. Each is as long as the last one suggests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from exporter.mysql.axis import ALONG_KEY
+from exporter.mysql.key_range import Fetch, TimeIndex, guess_keys, outside_sql, within
+from exporter.port.sliced_source import Axis, position_bound
+from exporter.port.source import Statement
+from staging.errors import InputError
+
+PIECE_ROWS = 65_536
+PIECE_BYTES = 4 * 1024 * 1024
+_MOST_GROWTH = 4.0
+_STREWN = 3.0
+_CUT = 32.0
+"""What was too long is cut so: keys may lie in a few crowded places of a huge range."""
+
+Explain = Callable[[str], int]
+
+Lines = tuple[int, bytes]
+"""How many rows, and their lines."""
+
+
+def find_key_axis(
+    statement: Statement, primary_key: str, *, time_index: TimeIndex | None, fetch: Fetch, explain: Explain
+) -> Axis | None:
+    """Return the range of keys to read along, None where the index of the time column is cheaper.
+
+    The window's own range costs a scan of the time index; where the window is a third of the table or more, or its
+    index is missing, the range is the whole table, whose ends cost nothing.
+    """
+    window_rows = explain(f"SELECT {primary_key} FROM {statement.table} WHERE {statement.window()}")  # noqa: S608 - quoted
+    # Of the whole range InnoDB expects half the table's rows, whatever there are; of no range, all.
+    all_rows = explain(f"SELECT {primary_key} FROM {statement.table}")  # noqa: S608 - quoted
+    least_and_greatest = f"SELECT MIN({primary_key}), MAX({primary_key}) FROM {statement.table}"  # noqa: S608 - quoted
+
+    def asked(condition: str = "") -> tuple[int, int]:
+        ((least, greatest),) = fetch(least_and_greatest + condition)
+        return (0, 0) if least is None else (int(str(least)), int(str(greatest)) + 1)
+
+    def axis(keys: tuple[int, int], rows: int) -> Axis:
+        return Axis("key", primary_key, *keys, "asked of the same snapshot", ALONG_KEY, rows)
+
+    def dense(keys: tuple[int, int]) -> Axis | None:
+        inside = f"{primary_key} >= {keys[0]} AND {primary_key} < {keys[1]}"
+        rows = explain(f"SELECT 1 FROM {statement.table} {ALONG_KEY} WHERE {inside}")  # noqa: S608 - quoted
+        return axis(keys, rows) if rows <= _STREWN * window_rows else None
+
+    whole = asked()
+    # A few keys far from all others, and a stretch would be either all rows or none of them.
+    has_gaps = whole[1] - whole[0] > _STREWN * all_rows
+    if time_index is None or (all_rows <= _STREWN * window_rows and not has_gaps):
+        return axis(whole, all_rows)
+    guess = guess_keys(statement, primary_key, time_index, fetch)
+    found = dense(guess)
+    if found is None or not fetch(outside_sql(statement, primary_key, time_index, guess)):
+        return found
+    return dense(asked(f" WHERE {statement.window()}"))
+
+
+def stretch(axis: Axis, statement: Statement, low: int, high: int) -> str:
+    """Return what stands behind SELECT … for a part of the axis: FROM with the axis' hint, and WHERE."""
+    if axis.along == "time":
+        window = within(statement, position_bound(statement.low, low), position_bound(statement.low, high))
+    else:
+        window = f"{axis.column} BETWEEN {low} AND {high - 1} AND {within(statement, statement.low, statement.high)}"
+    where = f"{window} AND ({statement.where})" if statement.where else window
+    return f"FROM {statement.table} {axis.hint} WHERE {where}"
+
+
+def read_pieces(axis: Axis, read: Callable[[int, int], Lines | None]) -> Iterator[bytes]:
+    """Give the lines of the axis, stretch by stretch. `read` returns None where a stretch was too long to come whole.
+
+    InputError for a row that is too long by itself.
+    """
+    length = most = max(1.0, (axis.high - axis.low) / max(axis.expected_rows, 1)) * PIECE_ROWS
+    low = axis.low
+    while low < axis.high:
+        high = min(low + max(int(length), 1), axis.high)
+        found = read(low, high)
+        if found is None:
+            if high - low == 1:
+                raise too_long(f"One value of {axis.column} has rows of more bytes")
+            length = (high - low) / _CUT
+            continue
+        rows, lines = found
+        if rows:
+            yield lines
+        fits = min(PIECE_ROWS / max(rows, 1), PIECE_BYTES / max(len(lines), 1))
+        length = min(length * min(fits, _MOST_GROWTH), most * _MOST_GROWTH)
+        low = high
+
+
+def too_long(what: str) -> InputError:
+    """Return the error of what no packet holds; `what` ends in "bytes"."""
+    return InputError(
+        f"{what} than the server's max_allowed_packet allows.",
+        why="Such a value can't be sent.",
+        fix="Raise max_allowed_packet on the server, or leave long columns out of `source.columns`.",
+    )

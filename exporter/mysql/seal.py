@@ -1,0 +1,102 @@
+"""The seal of MySQL and MariaDB: what was read has the same rows as the window, by count and by checksum.
+
+InnoDB shows no versions of rows, so the seal looks at all that a slice carries: a row's checksum is computed of its
+text (`mysql_row_text`), by us of the bytes that were read, by the server of the rows that it sees at the end. Inserted,
+deleted, updated or moved rows change the sum; two changes that make up for one another in count and sums do as well.
+
+The server sees one instant: one consistent snapshot, read by short statements with rests, the same pieces that were
+read as slices. (One long statement would say the same, and be felt.) It is through in `SEAL_SECONDS`, or takes no rest.
+Where a range of keys was read, the same snapshot is asked for rows of the window outside of it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from exporter.mysql.axis import ALONG_KEY, PlannedAxis
+from exporter.mysql.key_range import outside_sql
+from exporter.mysql.row_text import plan_checksum
+from exporter.mysql.table import Run
+from exporter.mysql.walk import Rest, walk
+from exporter.port.sliced_source import position_bound
+from exporter.port.source import Statement
+
+SEAL_SECONDS = 15.0
+"""How old the seal's snapshot may get for the sake of resting; snapshots of 20 s were not felt."""
+_COST_OF_READ = 0.8  # a piece's seal against its read
+_DOING = "seal what was read"
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """What the snapshot held: rows of the statement, the sum of their checksums; rows outside the keys, at least."""
+
+    rows: int
+    checksum: int
+    rows_outside: int
+
+
+@dataclass(frozen=True, slots=True)
+class SealQuestion:
+    """What is sealed: the statement, what it was cut along, the pieces, and the SQL of a row's text.
+
+    `read_seconds` is how long the slices took, `rest_factor` how many times that was rested between them.
+    """
+
+    statement: Statement
+    planned: PlannedAxis
+    pieces: Sequence[tuple[int, int]]
+    row_text: str
+    read_seconds: float
+    rest_factor: float
+
+
+def seal_window(run: Run, question: SealQuestion, rest: Rest) -> Sealed:
+    """Look at the whole window in the snapshot that is open, resting as the reading did."""
+    rest.limit(SEAL_SECONDS, question.read_seconds * _COST_OF_READ, question.rest_factor)
+    in_window = rows = checksum = 0
+    for low, high in question.pieces:
+        began = time.perf_counter()
+        (found,) = run(_piece(question, low, high), _DOING)
+        in_window, rows, checksum = (a + int(b or 0) for a, b in zip((in_window, rows, checksum), found, strict=True))
+        rest.after(time.perf_counter() - began)
+    return Sealed(rows, checksum, _rows_outside(run, question, in_window, rest))
+
+
+def _piece(question: SealQuestion, low: int, high: int) -> str:
+    """Return the statement: rows of the window, rows that `where` leaves of them, the sum of their checksums."""
+    statement, axis = question.statement, question.planned.axis
+    checksum = plan_checksum(question.row_text)
+    figures = (
+        f"COUNT(*), COUNT(IF(({statement.where}), 1, NULL)), SUM(IF(({statement.where}), {checksum}, 0))"
+        if statement.where
+        else f"COUNT(*), COUNT(*), SUM({checksum})"
+    )
+    if axis.along == "time":
+        where = statement.window(position_bound(statement.low, low), position_bound(statement.low, high))
+    else:
+        where = f"{statement.window()} AND {axis.column} >= {low} AND {axis.column} < {high}"
+    return f"SELECT {figures} FROM {statement.table} {axis.hint} WHERE {where}"  # noqa: S608 - quoted by the dialect
+
+
+def _rows_outside(run: Run, question: SealQuestion, in_window: int, rest: Rest) -> int:
+    """Return how many rows of the window lie outside the range of keys, at least."""
+    statement, axis, time_axis = question.statement, question.planned.axis, question.planned.time
+    if axis.along == "time":
+        return 0
+    index, keys = question.planned.index, (axis.low, axis.high)
+    if question.planned.outside == "time" and time_axis is not None and index is not None:
+
+        def look(low: int, high: int) -> int:
+            part = position_bound(statement.low, low), position_bound(statement.low, high)
+            return len(run(outside_sql(statement, axis.column, index, keys, part=part), _DOING))
+
+        return sum(walk(time_axis.low, time_axis.high, in_window, look, rest))
+    ((rows,),) = run(
+        f"SELECT COUNT(*) FROM {statement.table} {ALONG_KEY} WHERE {statement.window()} "  # noqa: S608 - quoted
+        f"AND ({axis.column} < {axis.low} OR {axis.column} >= {axis.high})",
+        _DOING,
+    )
+    return int(rows)

@@ -1,0 +1,132 @@
+"""The one connection of a sliced read on MySQL and MariaDB: guarded, in autocommit, every answer fetched whole.
+
+By pymysql: a slice comes as one text (see `mysql_row_text`), so that nothing is decoded in Python row by row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+import pymysql
+from sqlalchemy.engine import URL
+
+from exporter.mysql.errors import KEEP_IDLE, error_number, translate_error
+from exporter.mysql.row_text import longest_text_bytes
+from exporter.port.sliced_source import (
+    LOCK_TIMEOUT_SECONDS,
+    SLICE_TIMEOUT_SECONDS,
+    SliceLostError,
+    SliceTooLongError,
+)
+from staging.errors import PenstockError
+
+_CONNECT_SECONDS = 10
+_ANSWER_SECONDS = 30
+"""How long the client waits for bytes; the server has ended the statement long before."""
+
+_TOO_LONG = frozenset({1969, 3024})  # MariaDB's max_statement_time, MySQL's max_execution_time
+_LOST = frozenset({0, 1053, 1077, 1317, 1927, 2002, 2003, 2006, 2013, 2014, 2055, 4031})
+
+DRIVER_ERRORS = (pymysql.Error, OSError)
+
+
+class MysqlSession:
+    """A read-only connection in UTC whose statements the server ends after `SLICE_TIMEOUT_SECONDS`."""
+
+    def __init__(self, url: URL) -> None:
+        self._url = url
+        self._sql_mode: str | None = None
+        self._also = "character_set_connection = utf8mb4"
+        self.connection_id = 0
+        self.longest_text_bytes = 0
+        self._connection = self._connect()
+
+    def run(self, sql: str, doing: str) -> Sequence[tuple[Any, ...]]:
+        """Run a statement and return its rows; SliceLostError, SliceTooLongError, UnavailableError or InputError."""
+        try:
+            with self._connection.cursor() as cursor:
+                cursor.execute(sql)
+                return [tuple(row) for row in cursor.fetchall()]
+        except DRIVER_ERRORS as exc:
+            raise self._translate(exc, doing) from exc
+
+    def run_named(self, sql: str, doing: str) -> Sequence[Mapping[str, Any]]:
+        """Run a statement whose columns differ from version to version; names in lower case."""
+        try:
+            with self._connection.cursor() as cursor:
+                cursor.execute(sql)
+                names = [column[0].lower() for column in cursor.description or ()]
+                return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        except DRIVER_ERRORS as exc:
+            raise self._translate(exc, doing) from exc
+
+    def set_also(self, setting: str) -> None:
+        """Set something for the session, and for those that follow it."""
+        self.run(f"SET SESSION {setting}", "set up the session")
+        self._also = setting
+
+    def reconnect(self) -> None:
+        """Connect again, with the same guards."""
+        self.close()
+        self._connection = self._connect()
+
+    def close(self) -> None:
+        """Let go of the connection; the server ends what it still runs when it sees that."""
+        self._connection._force_close()  # close() would wait to say COM_QUIT behind an unread answer
+
+    def _connect(self) -> Any:  # noqa: ANN401 - pymysql ships no types
+        make_dialect: Any = self._url.set(drivername="mysql+pymysql").get_dialect()
+        positional, named = make_dialect(dbapi=pymysql).create_connect_args(self._url)
+        settings = named | {
+            "charset": "utf8mb4",
+            "autocommit": True,
+            "connect_timeout": _CONNECT_SECONDS,
+            "read_timeout": _ANSWER_SECONDS,
+            "write_timeout": _ANSWER_SECONDS,
+        }
+        try:
+            connection = pymysql.connect(*positional, **settings)
+            with connection.cursor() as cursor:
+                self._guard(cursor)
+        except DRIVER_ERRORS as exc:
+            raise translate_error(exc, "connect", self._url) from exc
+        return connection
+
+    def _guard(self, cursor: Any) -> None:  # noqa: ANN401 - see above
+        cursor.execute("SELECT CONNECTION_ID(), @@max_allowed_packet, @@sql_mode, VERSION()")
+        ((self.connection_id, packet_bytes, sql_mode, version),) = cursor.fetchall()
+        if self._sql_mode is None:
+            self._sql_mode = sql_mode
+        limit = (
+            f"max_statement_time = {SLICE_TIMEOUT_SECONDS}"
+            if "mariadb" in version.lower()
+            else f"max_execution_time = {SLICE_TIMEOUT_SECONDS * 1000}"
+        )
+        self.longest_text_bytes = longest_text_bytes(packet_bytes)
+        for setting in (
+            "time_zone = '+00:00'",
+            f"sql_mode = '{self._sql_mode}'",  # a server's setting that changes meanwhile changes no text
+            limit,
+            f"lock_wait_timeout = {LOCK_TIMEOUT_SECONDS}",
+            f"innodb_lock_wait_timeout = {LOCK_TIMEOUT_SECONDS}",
+            f"group_concat_max_len = {self.longest_text_bytes}",
+            KEEP_IDLE,
+            self._also,
+            "TRANSACTION ISOLATION LEVEL READ COMMITTED, READ ONLY",
+        ):
+            cursor.execute(f"SET SESSION {setting}")
+
+    def _translate(self, error: BaseException, doing: str) -> PenstockError:
+        number = error_number(error)
+        ours = translate_error(error, doing, self._url)
+        if number in _TOO_LONG:
+            return SliceTooLongError(
+                ours.what, why=ours.why, fix="Look at what keeps the server so busy, then run again."
+            )
+        if number in _LOST or isinstance(error, OSError | pymysql.InterfaceError):
+            with suppress(*DRIVER_ERRORS):
+                self._connection._force_close()  # half an answer may still lie in it
+            return SliceLostError(ours.what, why=ours.why, fix=ours.fix)
+        return ours

@@ -1,0 +1,251 @@
+"""A MySQL or MariaDB table, read in slices: short statements in autocommit, and the seal of `mysql_seal` at the end.
+
+InnoDB tables only. Rights: SELECT on the table; PROCESS makes more certain that the day is closed (`mysql_closed`) and
+that the table is still the same (`mysql_definition`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from exporter.mysql.axis import PlannedAxis, plan_axis
+from exporter.mysql.closed import find_closed
+from exporter.mysql.definition import Definition, check_definition, find_definition
+from exporter.mysql.errors import error_number
+from exporter.mysql.log import find_log_position
+from exporter.mysql.pieces import stretch
+from exporter.mysql.row_text import (
+    carry_as_text,
+    checksum_of,
+    is_whole,
+    nullable_selects,
+    parse_rows,
+    plan_charset,
+    plan_row_text,
+    plan_slice_select,
+)
+from exporter.mysql.seal import Sealed, SealQuestion, seal_window
+from exporter.mysql.session import MysqlSession
+from exporter.mysql.table import MysqlTable
+from exporter.mysql.walk import Rest
+from exporter.mysql.where import why_where_moves
+from exporter.port.sliced_source import (
+    Axis,
+    Closed,
+    Gathered,
+    Seal,
+    SliceRows,
+    SliceTooLongError,
+    StartOverError,
+    changed,
+)
+from exporter.port.source import Statement, TableName
+from staging.errors import InputError, PenstockError
+
+if TYPE_CHECKING:
+    from exporter.mysql.source import MysqlSource
+
+_ROUND_TRIPS = 5
+_NO_SUCH_TABLE = 1146
+_PIECE_SECONDS = 0.003
+_UPTIME_SLACK_SECONDS = 2
+_SERVER = "SELECT @@hostname, @@port, @@server_id"
+_HOW = "checksum of every row, count"
+
+
+class MysqlSlices(MysqlTable):
+    """One table, read piece by piece."""
+
+    def __init__(self, source: MysqlSource, table: TableName) -> None:
+        self._session = MysqlSession(source.url)
+        super().__init__(source.catalogue, self._session.run, table, dialect=source.dialect, carry=carry_as_text)
+        self._catalogue.columns(table)  # says which table there may be instead
+        self._rest = Rest()
+        self._planned: PlannedAxis | None = None
+        self._statement: Statement | None = None
+        self._row_text = self._slice_select = ""
+        self._definition = Definition((), frozenset(), None, 0)
+        self._server: tuple[object, ...] = ()
+        self._server_up_seconds = 0.0
+        self._noted_at = 0.0
+        self._round_trip_seconds = 0.0
+        self._pieces: list[tuple[int, int]] = []
+        self._read_seconds = self._piece_seconds = self._gather_seconds = 0.0
+        self.evidence: dict[str, str] = {}
+
+    @property
+    def connection_id(self) -> int:
+        """The server's number of the connection that reads."""
+        return self._session.connection_id
+
+    def find_closed(self, window_end: datetime, grace_seconds: int) -> Closed:
+        """Ask the server."""
+        return find_closed(self._session, window_end, grace_seconds)
+
+    def plan_axis(self, statement: Statement) -> Axis | str:
+        """Return a range of the integer primary key, or the time column, or why there is neither."""
+        if moves := why_where_moves(statement.where):
+            return moves
+        planned = plan_axis(self, self._catalogue, statement, self._rest)
+        if isinstance(planned, str):
+            return planned
+        self._planned = planned
+        return planned.axis
+
+    def begin_seal(self, statement: Statement, axis: Axis) -> None:
+        """Note the table and the server, and how rows are written as text."""
+        del axis  # the one that was planned
+        self._statement = statement
+        nullable = nullable_selects(self.describe())
+        self._row_text = plan_row_text(statement, nullable)
+        self._slice_select = plan_slice_select(statement, nullable)
+        self._pieces = []
+        self._read_seconds = self._piece_seconds = self._gather_seconds = 0.0
+        self._session.set_also(plan_charset(statement))
+        self._definition = self._find_definition()
+        self._server, self._server_up_seconds = self._ask_server()
+        self._noted_at = time.monotonic()
+        self._round_trip_seconds = min(self._empty_statement() for _ in range(_ROUND_TRIPS))
+
+    def read_slice(self, low: int, high: int) -> SliceRows:
+        """Read one slice, whole. Its seconds are the server's and the rows' way, without an empty round trip."""
+        began = time.perf_counter()
+        with self._same_table():
+            ((rows, text),) = self._session.run(self._slice(low, high), "read a slice")
+        seconds = max(time.perf_counter() - began - self._round_trip_seconds, 0.0)
+        lines = (text or "").encode()
+        if not is_whole(lines, rows, longest_bytes=self._session.longest_text_bytes):
+            raise SliceTooLongError(
+                "The server could not send a slice whole.",
+                why=f"{rows} rows have more bytes than max_allowed_packet allows.",
+                fix="Raise max_allowed_packet on the server, or leave long columns out of `source.columns`.",
+            )
+        self._note_piece(low, high, seconds)
+        return SliceRows(rows, len(lines), seconds, lines)
+
+    def gather(self, slices: Sequence[SliceRows]) -> Gathered:
+        """Parse the rows of several slices, and add up their checksums."""
+        assert self._statement is not None  # noqa: S101 - begin_seal came before
+        began = time.perf_counter()
+        frame = parse_rows([each.data for each in slices], self._statement)
+        assert frame.height == sum(each.rows for each in slices)  # noqa: S101 - `is_whole` counted them
+        gathered = Gathered(frame, sum(checksum_of(each.data, each.rows) for each in slices))
+        self._gather_seconds += time.perf_counter() - began
+        return gathered
+
+    def reconnect(self) -> None:
+        """Connect again. The server is the same if it has its name and number and has been up for all that time."""
+        self._session.reconnect()
+        server, up_seconds = self._ask_server()
+        expected_seconds = self._server_up_seconds + time.monotonic() - self._noted_at
+        if server != self._server or up_seconds + _UPTIME_SLACK_SECONDS < expected_seconds:
+            raise StartOverError(
+                "The connection was lost, and the server is another one now or was restarted.",
+                why="What was read before can't be told to belong to what it holds now.",
+                fix="Run again.",
+            )
+
+    def seal(self, rows_read: int, checksum: int) -> Seal:
+        """Count the window's rows and add up their checksums, in one snapshot."""
+        assert self._statement is not None and self._planned is not None  # noqa: S101, PT018 - begin_seal came before
+        rested_seconds = time.monotonic() - self._noted_at - self._read_seconds - self._gather_seconds
+        question = SealQuestion(
+            self._statement,
+            self._planned,
+            self._pieces,
+            self._row_text,
+            self._read_seconds,
+            rested_seconds / max(self._read_seconds, 1e-6),
+        )
+        self._check_definition()
+        began = time.monotonic()
+        with self._same_table(), self._snapshot() as as_of:
+            sealed = seal_window(self._session.run, question, self._rest)
+        seconds = time.monotonic() - began
+        touched = self._check_definition()
+        found = self._judge(sealed, rows_read, checksum, as_of, seconds)
+        return replace(found, agrees=False, found=f"{found.found}; {touched}") if touched else found
+
+    def interrupt(self) -> None:
+        """Take no more rests; callable from any thread."""
+        self._rest.end()
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._session.close()
+
+    def _slice(self, low: int, high: int) -> str:
+        assert self._statement is not None and self._planned is not None  # noqa: S101, PT018 - see above
+        return f"SELECT {self._slice_select} {stretch(self._planned.axis, self._statement, low, high)}"
+
+    def _note_piece(self, low: int, high: int, seconds: float) -> None:
+        """Note what the seal will look at in one statement: a slice, or several short ones."""
+        self._read_seconds += seconds
+        if self._pieces and self._piece_seconds + seconds < _PIECE_SECONDS:
+            self._pieces[-1] = (self._pieces[-1][0], high)
+            self._piece_seconds += seconds
+        else:
+            self._pieces.append((low, high))
+            self._piece_seconds = seconds
+
+    @contextmanager
+    def _snapshot(self) -> Iterator[datetime]:
+        """Open a consistent snapshot and give its instant."""
+        run, doing = self._session.run, "begin a snapshot"
+        ((as_of,),) = run("SELECT UTC_TIMESTAMP(6)", "tell the time")
+        run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", doing)
+        run("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY", doing)
+        try:
+            self.evidence |= find_log_position(run, self._dialect)
+            yield as_of.replace(tzinfo=UTC)
+        finally:
+            with suppress(PenstockError):  # a dead connection has ended it
+                run("ROLLBACK", "end the snapshot")
+
+    @contextmanager
+    def _same_table(self) -> Iterator[None]:
+        """Where a statement is refused, say so if that is because the table is another one now."""
+        try:
+            yield
+        except InputError:
+            self._check_definition()
+            raise
+
+    def _check_definition(self) -> str:
+        try:
+            now = self._find_definition()
+        except InputError as exc:
+            if exc.__cause__ is None or error_number(exc.__cause__) != _NO_SUCH_TABLE:
+                raise
+            raise changed(self.table, f"it can't be looked at any more: {exc.why}") from exc
+        return check_definition(self._definition, now, self.table)
+
+    def _find_definition(self) -> Definition:
+        return find_definition(self._session.run, self.table, self.table_sql, dialect=self._dialect)
+
+    def _judge(self, sealed: Sealed, rows_read: int, checksum: int, as_of: datetime, seconds: float) -> Seal:
+        outside = f", {sealed.rows_outside} or more outside the keys read" if sealed.rows_outside else ""
+        return Seal(
+            agrees=(sealed.rows, sealed.checksum, sealed.rows_outside) == (rows_read, checksum, 0),
+            as_of=as_of,
+            how=f"{'MariaDB' if self._dialect == 'mariadb' else 'MySQL'}: {_HOW}",
+            found=f"{sealed.rows} rows, checksum {sealed.checksum}{outside}",
+            expected=f"{rows_read} rows, checksum {checksum}",
+            rows_differ=max(abs(sealed.rows - rows_read) + sealed.rows_outside, int(sealed.checksum != checksum)),
+            seconds=seconds,
+        )
+
+    def _ask_server(self) -> tuple[tuple[object, ...], float]:
+        (server,) = self._session.run(_SERVER, "say who it is")
+        ((_, up_seconds),) = self._session.run("SHOW GLOBAL STATUS LIKE 'Uptime'", "say since when it is up")
+        return server, float(up_seconds)
+
+    def _empty_statement(self) -> float:
+        began = time.perf_counter()
+        self._session.run("SELECT 1", "answer")
+        return time.perf_counter() - began

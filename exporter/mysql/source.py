@@ -1,0 +1,192 @@
+"""MySQL and MariaDB, by pymysql: rows come as text, many in one value, so that no driver takes them apart.
+
+The snapshot is START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY under REPEATABLE READ. The first read of the table
+takes a metadata lock that keeps ALTER out until the end; a table altered between the two is error 1412, not wrong rows.
+Engines without row versions (MyISAM, Aria, MEMORY) are refused: they would show the table as it is, not as it was.
+
+Rights: SELECT on the table. To stop a statement the user kills a thread of its own, which needs none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
+
+import polars as pl
+import pymysql
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import SQLAlchemyError
+
+from exporter.mysql.connection import MysqlConnection
+from exporter.mysql.errors import KEEP_IDLE, translate_error
+from exporter.mysql.key_range import TimeIndex
+from exporter.mysql.log import find_log_position
+from exporter.mysql.pieces import find_key_axis
+from exporter.mysql.row_text import carry_as_text, longest_text_bytes, nullable_selects
+from exporter.mysql.slices import MysqlSlices
+from exporter.mysql.table import MysqlTable
+from exporter.mysql.texts import TextRows
+from exporter.port.catalogue import Catalogue
+from exporter.port.sliced_source import Axis, Slices, refuse_slices, time_axis
+from exporter.port.source import Estimate, Statement, TableName
+from staging.errors import InputError, PenstockError
+
+_CONNECT_SECONDS = 10
+_LOCK_SECONDS = 2
+_NET_WRITE_SECONDS = 600  # how long the server waits for a reader that waits for the bucket
+_VERSIONED_ENGINES = ("INNODB", "ROCKSDB", "TOKUDB", "NDB", "NDBCLUSTER", "FEDERATED")
+
+_IDENTITY = "SELECT VERSION(), @@hostname, @@port, @@server_id, CONNECTION_ID(), @@max_allowed_packet"
+
+
+class MysqlSource:
+    """A connection that reads and one for the catalogue."""
+
+    def __init__(self, url: URL) -> None:
+        self.url = url
+        self.is_abandoned = False
+        self.connection = MysqlConnection(url)
+        self._slices: MysqlSlices | None = None
+        self.catalogue = Catalogue(
+            url.set(drivername="mysql+pymysql"),
+            self.translate,
+            connect_args={"connect_timeout": _CONNECT_SECONDS, "init_command": f"SET SESSION {KEEP_IDLE}"},
+        )
+        try:
+            self.connection.run(f"SET SESSION {KEEP_IDLE}", "set up the session")
+            (identity,) = self.connection.run(_IDENTITY, "say who it is")
+        except PenstockError:
+            self.close()
+            raise
+        version, host, port, number, self.connection_id, packet_bytes = identity
+        self.longest_text_bytes = longest_text_bytes(packet_bytes)
+        self.server_version = str(version)
+        self.dialect = "mariadb" if "mariadb" in self.server_version.lower() else "mysql"
+        self.reader = f"pymysql-{self.dialect}, rows as text"
+        self.server_identity = f"{host}:{port}#{number}/{url.database or ''}"
+
+    def translate(self, error: BaseException, doing: str) -> PenstockError:
+        """Return ours."""
+        return translate_error(error, doing, self.url)
+
+    def begin_snapshot(self, table: TableName, *, max_seconds: int) -> MysqlSnapshot:
+        """Fix the snapshot, then hold the table's definition by a first look at it."""
+        self._slices = None
+        self._check_engine(table)
+        limit = (
+            f"max_statement_time = {max_seconds}"
+            if self.dialect == "mariadb"
+            else (f"max_execution_time = {max_seconds * 1000}")
+        )
+        for setting in (
+            "time_zone = '+00:00'",
+            limit,
+            f"lock_wait_timeout = {_LOCK_SECONDS}",
+            f"net_write_timeout = {_NET_WRITE_SECONDS}",
+            f"group_concat_max_len = {self.longest_text_bytes}",
+            "TRANSACTION ISOLATION LEVEL REPEATABLE READ",
+        ):
+            self.connection.run(f"SET SESSION {setting}", "set up the session")
+        ((as_of,),) = self.connection.run("SELECT UTC_TIMESTAMP(6)", "tell the time")
+        self.connection.run("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY", "begin a snapshot")
+        evidence = {"connection_id": str(self.connection_id)} | find_log_position(self.connection.run, self.dialect)
+        table_sql = self.catalogue.table_sql(table)
+        if not self.catalogue.leading_columns(table):
+            self.catalogue.columns(table)  # says which table there may be instead
+        self.connection.run(f"SELECT 1 FROM {table_sql} LIMIT 0", f"hold the definition of {table}")  # noqa: S608 - quoted
+        return MysqlSnapshot(self, table, as_of=as_of.replace(tzinfo=UTC), evidence=evidence)
+
+    def why_no_slices(self, table: TableName) -> str:
+        """Return why there are none: a view, or an engine other than InnoDB."""
+        match self._kind(table):
+            case (kind, _) if "VIEW" in kind:
+                return "it is a view, whose rows no key can be proved to hold"
+            case (_, engine) if engine.upper() != "INNODB":
+                return f"its engine is {engine}, and only InnoDB shows one instant at the end"
+        return ""
+
+    def begin_slices(self, table: TableName) -> Slices:
+        """Open a connection for short statements."""
+        if why := self.why_no_slices(table):
+            raise refuse_slices(table, why)
+        self._slices = MysqlSlices(self, table)
+        return self._slices
+
+    def interrupt(self) -> None:
+        """Kill what the reading connection runs, by a connection of its own."""
+        slices = self._slices
+        if slices is not None:
+            slices.interrupt()
+        killing = f"KILL QUERY {int(slices.connection_id if slices is not None else self.connection_id)}"
+        with suppress(SQLAlchemyError, pymysql.Error, OSError), self.catalogue.engine.connect() as connection:
+            connection.exec_driver_sql(killing)
+
+    def abandon(self) -> None:
+        """Leave the connections to the thread that uses them."""
+        self.is_abandoned = True
+
+    def close(self) -> None:
+        """Close both connections."""
+        if self.is_abandoned:
+            return
+        with suppress(SQLAlchemyError, pymysql.Error, OSError):
+            self.connection.close()
+        with suppress(SQLAlchemyError):  # a dead connection
+            self.catalogue.close()
+
+    def _check_engine(self, table: TableName) -> None:
+        kind, engine = self._kind(table) or ("", "")
+        if kind == "BASE TABLE" and engine.upper() not in _VERSIONED_ENGINES:
+            raise InputError(
+                f"Table {table} is of the engine {engine}, which has no snapshots.",
+                why="Rows that change while it is read would be seen half, and nobody would know.",
+                fix="ALTER TABLE … ENGINE = InnoDB, or export a copy of it.",
+            )
+
+    def _kind(self, table: TableName) -> tuple[str, str] | None:
+        """Return the kind of table and its engine, None where it is not there."""
+        found = self.catalogue.rows(
+            "SELECT table_type, coalesce(engine, '') FROM information_schema.tables "
+            "WHERE table_schema = coalesce(%s, database()) AND table_name = %s",
+            table.schema,
+            table.table,
+        )
+        return (str(found[0][0]), str(found[0][1])) if found else None
+
+
+class MysqlSnapshot(MysqlTable):
+    """A REPEATABLE READ, READ ONLY transaction."""
+
+    def __init__(self, source: MysqlSource, table: TableName, *, as_of: datetime, evidence: dict[str, str]) -> None:
+        super().__init__(source.catalogue, source.connection.run, table, dialect=source.dialect, carry=carry_as_text)
+        self._source = source
+        self._open = True
+        self.as_of = as_of
+        self.evidence = evidence
+
+    def read(self, statement: Statement, estimate: Estimate) -> Iterator[pl.DataFrame]:
+        """Read the window, in stretches of this very snapshot where it can be cut."""
+        rows = TextRows(
+            self._source.connection, statement, nullable_selects(self.describe()), self._source.longest_text_bytes
+        )
+        axis = self._axis(statement, estimate)
+        return rows.along(axis) if axis is not None else rows.whole()
+
+    def _axis(self, statement: Statement, estimate: Estimate) -> Axis | None:
+        time_is_indexed = self.is_indexed(statement.time)
+        if primary_key := self.integer_primary_key():
+            time_index = TimeIndex.find(self._catalogue, self.table, statement.time) if time_is_indexed else None
+            keys = find_key_axis(
+                statement, primary_key, time_index=time_index, fetch=self.fetch, explain=self.expected_rows
+            )
+            if keys is not None:
+                return keys
+        return time_axis(statement, expected_rows=estimate.rows) if time_is_indexed else None
+
+    def close(self) -> None:
+        """End the transaction."""
+        if self._open and not self._source.is_abandoned:
+            self._open = False
+            with suppress(PenstockError):  # a dead connection has ended it
+                self._source.connection.run("ROLLBACK", "end the snapshot")

@@ -1,0 +1,116 @@
+"""One table of MySQL or MariaDB that can be looked at: what a snapshot of it and a read in slices share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import types as sql
+
+from exporter.mysql.types import folding, time_kind
+from exporter.port.catalogue import Catalogue, ReflectedColumn
+from exporter.port.probes import plan_probe
+from exporter.port.source import Bound, Carried, Estimate, Probe, SourceColumn, Statement, TableName, TimeKind
+from exporter.port.time_column import utc_text
+from staging.errors import InputError
+
+Run = Callable[[str, str], Sequence[tuple[Any, ...]]]
+"""Runs a small statement; the second text says what is being done."""
+
+Carry = Callable[[ReflectedColumn, str | None], tuple[Carried | None, str]]
+"""Returns how a column of this collation is carried, or None and why not."""
+
+
+class MysqlTable:
+    """A base table or view."""
+
+    def __init__(self, catalogue: Catalogue, run: Run, table: TableName, *, dialect: str, carry: Carry) -> None:
+        self.table = table
+        self.table_sql = catalogue.table_sql(table)
+        self._catalogue = catalogue
+        self._run = run
+        self._dialect = dialect
+        self._carry = carry
+        self._indexed = catalogue.leading_columns(table)
+
+    def describe(self) -> Mapping[str, SourceColumn]:
+        """Return the columns with the database's own spelling of their types."""
+        told = self._catalogue.rows(
+            "SELECT column_name, column_type, collation_name FROM information_schema.columns "
+            "WHERE table_schema = coalesce(%s, database()) AND table_name = %s ORDER BY ordinal_position",
+            self.table.schema,
+            self.table.table,
+        )
+        found = {}
+        for reflected, (name, spelled, collation) in zip(self._catalogue.columns(self.table), told, strict=True):
+            # SQLAlchemy reads names from SHOW CREATE TABLE and leaves the backticks in them doubled.
+            column = replace(reflected, name=name, quoted=self._catalogue.quote(name))
+            carried, refusal = self._carry(column, collation)
+            found[column.name] = SourceColumn(
+                name=column.name,
+                source_type=str(spelled),
+                nullable=column.nullable,
+                quoted=column.quoted,
+                carried=carried,
+                refusal=refusal,
+                time=time_kind(column),
+                folding=folding(collation),
+                indexed=column.name in self._indexed,
+                null_meaning="is NULL or a date with zeros"
+                if isinstance(column.type, sql.Date | sql.DateTime)
+                else "is NULL",
+            )
+        return found
+
+    def literal(self, bound: Bound) -> str:
+        """Write a bound; the session's zone is UTC."""
+        match bound:
+            case datetime(tzinfo=None):
+                return f"TIMESTAMP'{bound.isoformat(sep=' ')}'"
+            case datetime():
+                return f"TIMESTAMP'{utc_text(bound)}'"
+            case date():
+                return f"DATE'{bound.isoformat()}'"
+            case int():
+                return str(bound)
+        raise InputError(f"{self._dialect} has no time column like {bound!r}.")
+
+    def fetch(self, sql: str) -> Sequence[tuple[object, ...]]:
+        """Return the rows of a small statement."""
+        return self._run(sql, "look at the day")
+
+    def probes(self, statement: Statement, columns: Sequence[SourceColumn]) -> Sequence[Probe]:
+        """Look for zero dates in the time column: they lie before every window."""
+        time = columns[statement.time_index]
+        if time.time is TimeKind.UNIX_SECONDS:
+            return ()
+        first = "DATE'0001-01-01'" if time.time is TimeKind.DATE else "TIMESTAMP'0001-01-01 00:00:00'"
+        zero = f"{time.quoted} < {first}"
+        return [plan_probe(statement, columns, zero, f"Column {time.name} is a date with zeros, such as 0000-00-00")]
+
+    def estimate(self, statement: Statement) -> Estimate:
+        """Return what the optimizer expects to find by the time column.
+
+        Asked for that column alone: for all of them it may choose to scan the table, and tell that table's rows.
+        """
+        by_time = f"SELECT {statement.time} FROM {statement.table} WHERE {statement.window()}"  # noqa: S608 - quoted
+        return Estimate(self.expected_rows(by_time), "expected by EXPLAIN")
+
+    def expected_rows(self, sql: str) -> int:
+        """Return how many rows the optimizer expects to look at for a statement on one table."""
+        plans = self._catalogue.rows(f"EXPLAIN {sql}")
+        position = 9 if self._dialect == "mysql" else 8
+        return max((int(plan[position] or 0) for plan in plans), default=0)
+
+    def integer_primary_key(self) -> str | None:
+        """Return the quoted name of the primary key if it is one column of integers."""
+        key = self._catalogue.primary_key(self.table)
+        types = {column.name: column.type for column in self._catalogue.columns(self.table)}
+        single = len(key) == 1 and isinstance(types[key[0]], sql.Integer)
+        return self._catalogue.quote(key[0]) if single else None
+
+    def is_indexed(self, quoted: str) -> bool:
+        """Whether an index begins with the column."""
+        return quoted in {self._catalogue.quote(name) for name in self._indexed}

@@ -1,0 +1,64 @@
+"""Rows of one statement in a snapshot of MySQL or MariaDB: fetched as text, parsed while the next ones are fetched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import polars as pl
+
+from exporter.mysql.connection import MysqlConnection
+from exporter.mysql.pieces import Lines, read_pieces, stretch, too_long
+from exporter.mysql.row_text import is_whole, parse_rows, plan_charset, plan_line, plan_slice_select
+from exporter.port.sliced_source import Axis
+from exporter.port.source import Statement
+
+_DOING = "read the day"
+
+
+@dataclass(frozen=True, slots=True)
+class TextRows:
+    """A statement's rows. `nullable` is of each selected expression, `longest_bytes` the session's limit of a text."""
+
+    connection: MysqlConnection
+    statement: Statement
+    nullable: Mapping[str, bool]
+    longest_bytes: int
+
+    def along(self, axis: Axis) -> Iterator[pl.DataFrame]:
+        """Give the rows stretch by stretch, each in one text."""
+        select = plan_slice_select(self.statement, self.nullable)
+        self.connection.run(f"SET SESSION {plan_charset(self.statement)}", _DOING)
+
+        def read(low: int, high: int) -> Lines | None:
+            question = f"SELECT {select} {stretch(axis, self.statement, low, high)}"
+            ((rows, text),) = self.connection.run(question, _DOING)
+            lines = (text or "").encode()
+            return (rows, lines) if is_whole(lines, rows, longest_bytes=self.longest_bytes) else None
+
+        return self._parsed(read_pieces(axis, read))
+
+    def whole(self) -> Iterator[pl.DataFrame]:
+        """Give the rows of one statement that can't be cut: a text each, which is ten times our work."""
+        line = plan_line(self.statement, self.nullable)
+        question = f"SELECT {line} FROM {self.statement.table} WHERE {self.statement.condition()}"  # noqa: S608 - quoted
+        return self._parsed(map(_joined, self.connection.stream(question, _DOING)))
+
+    def _parsed(self, texts: Iterable[bytes]) -> Iterator[pl.DataFrame]:
+        with ThreadPoolExecutor(1, "parser") as pool:
+            before: Future[pl.DataFrame] | None = None
+            for lines in texts:
+                parsing = pool.submit(parse_rows, [lines], self.statement)
+                if before is not None:
+                    yield before.result()
+                before = parsing
+            if before is not None:
+                yield before.result()
+
+
+def _joined(rows: Sequence[tuple[str | None, ...]]) -> bytes:
+    lines = [line for (line,) in rows if line is not None]
+    if len(lines) < len(rows):
+        raise too_long("A row has more bytes")
+    return "\n".join(lines).encode()

@@ -1,0 +1,180 @@
+"""What SQLAlchemy tells of a table: that it is there, its columns and types, its indexes, and how names are quoted.
+
+A connection of its own, apart from the one that reads; it never stays in a transaction.
+"""
+
+from __future__ import annotations
+
+import difflib
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+import sqlalchemy
+from sqlalchemy.engine import URL, Inspector, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, NoSuchTableError, SAWarning, SQLAlchemyError
+from sqlalchemy.pool import NullPool
+from sqlalchemy.types import NullType, TypeEngine
+
+from exporter.port.source import TableName
+from staging.errors import InputError, PenstockError
+
+Translate = Callable[[BaseException, str], PenstockError]
+"""Makes ours of a driver's exception; the text says what was being done."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReflectedColumn:
+    """A column as SQLAlchemy reflects it; `source_type` is the database's spelling where it can be had."""
+
+    name: str
+    quoted: str
+    type: TypeEngine[Any]
+    source_type: str
+    nullable: bool
+
+
+def parse_url(text: str) -> URL:
+    """Parse a SQLAlchemy URL; InputError, which does not repeat it, if it is none."""
+    try:
+        return make_url(text)
+    except (ArgumentError, ValueError):
+        raise InputError(
+            "source.url is not a database URL.",
+            why="It can't be parsed; it is not repeated here for it may hold a password.",
+            fix="Write dialect+driver://user:password@host:port/database and escape @ : / % in the password by %40 "
+            "%3A %2F %25.",
+        ) from None
+
+
+def scrub(text: str, url: URL) -> str:
+    """Return a driver's message as one line, without the URL's password in any spelling."""
+    line = " ".join(text.split())
+    if password := url.password:
+        for spelling in sorted({str(password), quote(password, safe=""), quote_plus(password)}, key=len, reverse=True):
+            line = line.replace(spelling, "…")
+    return line
+
+
+class Catalogue:
+    """An open connection to look things up by. Errors come out as `translate` makes them."""
+
+    def __init__(self, url: URL, translate: Translate, *, connect_args: Mapping[str, object] | None = None) -> None:
+        self.url = url
+        self._translate = translate
+        try:
+            self.engine = sqlalchemy.create_engine(
+                url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=dict(connect_args or {})
+            )
+            self._connection = self.engine.connect()
+        except (NoSuchModuleError, ModuleNotFoundError) as exc:
+            raise InputError(
+                f"There is no driver for {url.drivername} here.",
+                why=str(exc),
+                fix="Install the extra of that database, for example penstock[postgres], or its SQLAlchemy dialect.",
+            ) from exc
+        except (SQLAlchemyError, OSError) as exc:
+            raise translate(exc, "connect") from exc
+
+    def quote(self, name: str) -> str:
+        """Return an identifier in the dialect's quotes, whatever is in it."""
+        # Not `quote_identifier`: it doubles each %, for drivers that are given parameters; our statements have none.
+        preparer = self.engine.dialect.identifier_preparer
+        escaped = name.replace(preparer.escape_quote, preparer.escape_to_quote)
+        return f"{preparer.initial_quote}{escaped}{preparer.final_quote}"
+
+    def table_sql(self, table: TableName) -> str:
+        """Return the quoted table."""
+        quoted = self.quote(table.table)
+        return f"{self.quote(table.schema)}.{quoted}" if table.schema else quoted
+
+    def rows(self, sql: str, *parameters: object) -> Sequence[tuple[Any, ...]]:
+        """Run a small statement of our own, as the driver takes it; parameters are bound."""
+        try:
+            # Without parameters a % in the statement is only a %.
+            options = {"no_parameters": not parameters}
+            result = self._connection.exec_driver_sql(sql, tuple(parameters) or None, execution_options=options)
+            return [tuple(row) for row in result]
+        except SQLAlchemyError as exc:
+            raise self._translate(exc, "ask the catalogue") from exc
+
+    def columns(self, table: TableName) -> list[ReflectedColumn]:
+        """Return the table's or view's columns in order; InputError if there is no such table."""
+        try:
+            with self._inspector() as inspector:
+                reflected = inspector.get_columns(table.table, schema=table.schema)
+        except NoSuchTableError:
+            raise self.no_table(table) from None
+        except SQLAlchemyError as exc:
+            raise self._translate(exc, f"look up the columns of {table}") from exc
+        if not reflected:
+            raise self.no_table(table)
+        return [
+            ReflectedColumn(
+                name=column["name"],
+                quoted=self.quote(column["name"]),
+                type=column["type"],
+                source_type=self._spell(column["type"]),
+                nullable=bool(column.get("nullable", True)),
+            )
+            for column in reflected
+        ]
+
+    def leading_columns(self, table: TableName) -> set[str]:
+        """Return the columns that an index begins with; empty for views."""
+        indexes: list[Sequence[str | None]] = [self.primary_key(table)]
+        with self._unless_view(table), self._inspector() as inspector:
+            indexes += [index["column_names"] for index in inspector.get_indexes(table.table, schema=table.schema)]
+        return {columns[0] for columns in indexes if columns and columns[0] is not None}
+
+    def primary_key(self, table: TableName) -> tuple[str, ...]:
+        """Return the columns of the primary key; empty for views."""
+        with self._unless_view(table), self._inspector() as inspector:
+            return tuple(inspector.get_pk_constraint(table.table, schema=table.schema)["constrained_columns"])
+        return ()
+
+    def close(self) -> None:
+        """Let go of the connection, dead or alive."""
+        with suppress(SQLAlchemyError, OSError):
+            self._connection.close()
+        self.engine.dispose()
+
+    @contextmanager
+    def _unless_view(self, table: TableName) -> Iterator[None]:
+        """Views can't tell, and it is no error; a connection that is lost can't either, and is one."""
+        try:
+            yield
+        except (SQLAlchemyError, NotImplementedError) as exc:
+            if isinstance(exc, DBAPIError) and exc.connection_invalidated:
+                raise self._translate(exc, f"look up the keys of {table}") from exc
+
+    @contextmanager
+    def _inspector(self) -> Iterator[Inspector]:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SAWarning)  # a type it does not know: refused by name where it is named
+            yield sqlalchemy.inspect(self._connection)
+
+    def _spell(self, type_: TypeEngine[Any]) -> str:
+        if isinstance(type_, NullType):
+            return ""
+        try:
+            return str(type_.compile(self.engine.dialect))
+        except SQLAlchemyError:
+            return type(type_).__name__
+
+    def no_table(self, table: TableName) -> InputError:
+        """Return what to say of a table that is not there, with the nearest name that is."""
+        names: list[str] = []
+        with suppress(SQLAlchemyError), self._inspector() as inspector:  # no such schema: nothing to propose
+            names += [*inspector.get_table_names(schema=table.schema), *inspector.get_view_names(schema=table.schema)]
+        near = difflib.get_close_matches(table.table, names, n=1)
+        return InputError(
+            f"There is no table or view {table} in the source.",
+            why="The catalogue does not know it, or the user may not see it. Names are compared exactly.",
+            fix=f"Did you mean {near[0]!r}?"
+            if near
+            else "Set `source.table` and, where a name has dots, `source.schema`.",
+        )

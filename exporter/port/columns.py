@@ -1,0 +1,186 @@
+"""Which columns an export carries and how: the key's, time, then the configured ones, each exact or refused by name.
+
+Decided from the catalogue alone, before a row is read.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from exporter.port.source import Carried, SourceColumn, TimeKind, Wire
+from exporter.port.time_column import INSTANT
+from staging.config.pipeline import SourceConfig
+from staging.control_sums import is_conservable
+from staging.documents.manifest import Column
+from staging.dtypes import format_dtype
+from staging.errors import InputError
+from staging.sharding import choose_function
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnPlan:
+    """One column of the shards. `conserved`: an exact control sum of it is counted; NULL is refused unless allowed."""
+
+    name: str
+    source_type: str
+    dtype: pl.DataType
+    wire: Wire
+    may_be_null: bool
+    conserved: bool
+    null_meaning: str
+
+    @property
+    def meaning(self) -> str:
+        """What a value that can't be decoded is not."""
+        return f"{format_dtype(self.dtype)} value" + (" or one of no such time" if self.dtype == INSTANT else "")
+
+    def describe(self) -> Column:
+        """Return the manifest's entry."""
+        return Column(
+            name=self.name, dtype=format_dtype(self.dtype), source_type=self.source_type, nullable=self.may_be_null
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPlan:
+    """All columns in file order, how each is selected, and the name of the shard function.
+
+    Before the column of `time_index` (from 0), the time, stand the key's.
+    """
+
+    columns: tuple[ColumnPlan, ...]
+    select: tuple[Carried, ...]
+    time_kind: TimeKind
+    shard_function: str
+    time_index: int
+
+    @property
+    def key(self) -> tuple[ColumnPlan, ...]:
+        """The columns that decide a row's shard."""
+        return self.columns[: self.time_index]
+
+    @property
+    def time(self) -> ColumnPlan:
+        """The column that decides a row's day."""
+        return self.columns[self.time_index]
+
+    def schema(self) -> pl.Schema:
+        """Return the shards' schema."""
+        return pl.Schema({column.name: column.dtype for column in self.columns})
+
+    def conserved(self) -> tuple[ColumnPlan, ...]:
+        """Return the columns that have control sums."""
+        return tuple(column for column in self.columns if column.conserved)
+
+
+def plan_columns(source: SourceConfig, found: Mapping[str, SourceColumn]) -> ReadPlan:
+    """Return how each column is carried; InputError that names the first column that can't be."""
+    _check_once((*source.key_columns, source.time, *source.columns))
+    key = [_find(name, found, source) for name in source.key_columns]
+    time = _find(source.time, found, source)
+    carried = [_find(name, found, source) for name in source.columns]
+    of_key = [_carried(column) for column in key]
+    of_time = Carried(INSTANT, Wire.NATIVE, _time_select(time))
+    of_carried = [_carried(column) for column in carried]
+    for column in carried:
+        _check_float(column, source)
+    return ReadPlan(
+        columns=(
+            *(_plan(column, how, conserved=False, may_be_null=False) for column, how in zip(key, of_key, strict=True)),
+            _plan(time, of_time, conserved=False, may_be_null=False),
+            *(_plan_value(column, how, source) for column, how in zip(carried, of_carried, strict=True)),
+        ),
+        select=(*of_key, of_time, *of_carried),
+        time_kind=_time_kind(time),
+        shard_function=_shard_function(key),
+        time_index=len(key),
+    )
+
+
+def _check_once(names: tuple[str, ...]) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(
+                f"Column {name} is named twice.",
+                why="Key and time are carried anyway, and each column once.",
+                fix="Leave it out of `source.columns`, or give a second meaning to a second column.",
+            )
+
+
+def _find(name: str, found: Mapping[str, SourceColumn], source: SourceConfig) -> SourceColumn:
+    if name in found:
+        return found[name]
+    near = difflib.get_close_matches(name, found, n=1)
+    raise InputError(
+        f"{source.place} has no column {name!r}.",
+        why=f"Its columns are {', '.join(found)}.",
+        fix=f"Did you mean {near[0]!r}? Names are compared exactly." if near else "Names are compared exactly.",
+    )
+
+
+def _carried(column: SourceColumn) -> Carried:
+    if column.carried is not None:
+        return column.carried
+    raise InputError(
+        f"Column {column.name} of type {column.source_type or '(none)'} can't be carried.",
+        why=column.refusal,
+        fix="Leave it out of `source.columns`, or read a view that casts it to a type that can.",
+    )
+
+
+def _time_select(time: SourceColumn) -> str:
+    """Return how the time is selected: as the driver's own type, not as the text that other columns may need."""
+    native = time.carried is not None and time.carried.wire is Wire.NATIVE
+    return time.carried.select if native and time.carried else time.quoted
+
+
+def _check_float(column: SourceColumn, source: SourceConfig) -> None:
+    if _carried(column).dtype.is_float() and not source.allow_float:
+        raise InputError(
+            f"Column {column.name} is a floating-point number ({column.source_type}).",
+            why="Sums of floating-point numbers are not exact, so nothing could be proved about money in it.",
+            fix="Change it to DECIMAL, read a view that casts it, or set `source.allow_float` if it holds no money.",
+        )
+
+
+def _time_kind(time: SourceColumn) -> TimeKind:
+    if time.time is not None:
+        return time.time
+    raise InputError(
+        f"Column {time.name} of type {time.source_type or '(none)'} can't decide the day.",
+        why="It is no date, no timestamp, no ISO text in a time column and no unix seconds.",
+        fix="Choose another column as `source.time`.",
+    )
+
+
+def _shard_function(key: Sequence[SourceColumn]) -> str:
+    for column in key:
+        if column.folding is not None:
+            raise InputError(
+                f"Key {column.name} has the collation {column.folding}.",
+                why="Under it the database takes different texts for one key; in shards they would be different keys.",
+                fix='Read a view or a column with a binary collation, for example COLLATE utf8mb4_bin, BINARY or "C".',
+            )
+    return choose_function(*(_carried(column).dtype for column in key))
+
+
+def _plan_value(column: SourceColumn, carried: Carried, source: SourceConfig) -> ColumnPlan:
+    conserved = is_conservable(carried.dtype)
+    may_be_null = column.nullable and (not conserved or column.name in source.allow_null)
+    return _plan(column, carried, conserved=conserved, may_be_null=may_be_null)
+
+
+def _plan(column: SourceColumn, carried: Carried, *, conserved: bool, may_be_null: bool) -> ColumnPlan:
+    return ColumnPlan(
+        name=column.name,
+        source_type=column.source_type,
+        dtype=carried.dtype,
+        wire=carried.wire,
+        may_be_null=may_be_null,
+        conserved=conserved,
+        null_meaning=column.null_meaning,
+    )

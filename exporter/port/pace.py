@@ -1,0 +1,52 @@
+"""The port between a read and whatever makes it wait: before a snapshot, and between two slices, never inside one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from staging.process.cancel import Cancel
+
+
+class Pace(Protocol):
+    """Says when reading may go on. Used by one thread; no result set is open while it sleeps.
+
+    Every method that waits raises InterruptedRunError as soon as the work is asked to stop, and the error of a hard
+    stop: UnavailableError for critical load or the longest pause.
+    """
+
+    @property
+    def waited_seconds(self) -> Mapping[str, float]:
+        """Seconds waited so far, by reason; reasons that never made it wait are left out."""
+        ...
+
+    def before_snapshot(self) -> None:
+        """Block until the database is calm enough for a snapshot to begin. A snapshot never pauses inside."""
+        ...
+
+    def before_slice(self) -> None:
+        """Block until the next slice may be read."""
+        ...
+
+    def after_slice(self, seconds: float, rows: int) -> None:
+        """Take note of a slice that was read: the seconds its statement took, and the rows it gave."""
+        ...
+
+
+class FlatOut:
+    """Never waits."""
+
+    def __init__(self, cancel: Cancel) -> None:
+        self._cancel = cancel
+        self.waited_seconds: Mapping[str, float] = {}
+
+    def before_snapshot(self) -> None:
+        """Go on, unless asked to stop."""
+        self._cancel.check()
+
+    def before_slice(self) -> None:
+        """Go on, unless asked to stop."""
+        self._cancel.check()
+
+    def after_slice(self, seconds: float, rows: int) -> None:
+        """Take note of nothing."""

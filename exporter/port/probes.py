@@ -1,0 +1,39 @@
+"""Looks for rows that no window would ever show: they would be missing from every day without a word."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from exporter.port.question import PlannedRead
+from exporter.port.source import OpenTable, Probe, SourceColumn, Statement
+from staging.errors import InputError
+from staging.key import show_row
+
+
+def run_probes(read: PlannedRead, table: OpenTable) -> None:
+    """Raise InputError if the table holds a row whose time says nothing, or what the database's adapter knows."""
+    time = read.time
+    probes = [*table.probes(read.statement, read.columns)]
+    if time.nullable:
+        probes.insert(
+            0, plan_probe(read.statement, read.columns, f"{time.quoted} IS NULL", f"Column {time.name} is NULL")
+        )
+    for probe in probes:
+        if rows := table.fetch(probe.sql):
+            raise InputError(
+                probe.tell(rows[0]),
+                why="It would be left out of every export, or changed, without a word.",
+                fix="Correct the row, or leave such rows out with `source.where`. Nothing was exported.",
+            )
+
+
+def plan_probe(statement: Statement, columns: Sequence[SourceColumn], condition: str, what: str) -> Probe:
+    """Return a statement that gives the key of one row under this condition and the pipeline's own.
+
+    `columns` stand as in the statement.
+    """
+    both = f"{condition} AND ({statement.where})" if statement.where else condition
+    key = [column.name for column in columns[: statement.time_index]]
+    selected = ", ".join(carried.select for carried in statement.select[: statement.time_index])
+    sql = f"SELECT {selected} FROM {statement.table} WHERE {both} LIMIT 1"  # noqa: S608 - quoted by the dialect
+    return Probe(sql, lambda row: f"{what}, where {show_row(key, row)}.")

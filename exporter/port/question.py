@@ -1,0 +1,66 @@
+"""What an export asks: of which pipeline and day, in which window, under which export id."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from exporter.port.columns import ReadPlan, plan_columns
+from exporter.port.source import OpenTable, SourceColumn, Statement, TableName
+from exporter.port.time_column import plan_bounds
+from exporter.port.where_clause import check_where
+from staging.config.pipeline import Pipeline
+from staging.names import DayNames
+from staging.window import Window, load_zone
+
+
+@dataclass(frozen=True, slots=True)
+class DayQuestion:
+    """One business day of one pipeline, and the id of the attempt that reads it."""
+
+    pipeline: Pipeline
+    names: DayNames
+    window: Window
+    export_id: str
+
+    def table(self) -> TableName:
+        """Return the table or view it reads; where that is none, what is read instead, as a name for people."""
+        source = self.pipeline.source
+        other = source.parquet or source.python
+        return TableName(None, other) if other else TableName(*source.table_parts())
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRead:
+    """How the question is put to one database: columns and statement."""
+
+    plan: ReadPlan
+    columns: tuple[SourceColumn, ...]
+    statement: Statement
+    table_columns: tuple[str, ...]
+    """All columns of the table, sorted."""
+
+    @property
+    def time(self) -> SourceColumn:
+        """The column that decides a row's day."""
+        return self.columns[self.statement.time_index]
+
+
+def plan_read(question: DayQuestion, table: OpenTable, dialect: str) -> PlannedRead:
+    """Return the statement; InputError for what can't be carried exactly. Reads the catalogue, and no row."""
+    source = question.pipeline.source
+    where = check_where(source.where, dialect=dialect)
+    found = table.describe()
+    plan = plan_columns(source, found)
+    columns = tuple(found[column.name] for column in plan.columns)
+    low, high = plan_bounds(plan.time_kind, question.window, question.names.day, load_zone(source.column_timezone))
+    statement = Statement(
+        select=plan.select,
+        table=table.table_sql,
+        time=columns[plan.time_index].quoted,
+        low=low,
+        high=high,
+        where=where,
+        literal=table.literal,
+        time_index=plan.time_index,
+    )
+    return PlannedRead(plan, columns, statement, tuple(sorted(found)))

@@ -1,0 +1,235 @@
+"""The port of a sliced read: many short statements, and a seal at the end that proves they saw one and the same table.
+
+An adapter whose database can't seal (`Source.why_no_slices`) has none of this. In order: `begin_slices`, `find_closed`,
+`plan_axis`, `begin_seal`, then `read_slice` until the axis is through, `seal`, `close`. Each statement is a transaction
+of its own, fetched whole: between two of them nothing is open. Used by one thread at a time, but `Source.interrupt`.
+
+The session is guarded: UTC, read-only, autocommit, a statement timeout of `SLICE_TIMEOUT_SECONDS`, a lock timeout of at
+most `LOCK_TIMEOUT_SECONDS`, so that we never queue readers behind us.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Literal, Protocol
+
+import polars as pl
+
+from exporter.port.source import Bound, OpenTable, Statement, TableName
+from staging.errors import InputError, IntegrityError, UnavailableError
+
+SLICE_TIMEOUT_SECONDS = 5
+LOCK_TIMEOUT_SECONDS = 1
+
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class SliceLostError(UnavailableError):
+    """A slice broke off: the connection was cut, or an operator ended it. Reading it again may work."""
+
+
+class SliceTooLongError(UnavailableError):
+    """The server's statement timeout ended a slice. Reading a shorter one may work."""
+
+
+class StartOverError(UnavailableError):
+    """What was read so far is worth nothing any more: another server answers, or the seal found another table."""
+
+
+def refuse_slices(table: TableName, why: str) -> InputError:
+    """Return what to say of a table that can't be read in slices."""
+    return InputError(
+        f"{table} can't be read in slices.",
+        why=f"{why[:1].upper()}{why[1:]}.",
+        fix='Set `export.read = "snapshot"`, with a `max_snapshot_seconds` that the database can bear.',
+    )
+
+
+def changed(table: TableName, what: str) -> IntegrityError:
+    """Return what to say of a table that is not the one that was begun with."""
+    return IntegrityError(
+        f"The table {table} was changed while it was read in slices.",
+        why=f"{what[:1].upper()}{what[1:]}; slices before and after can't be told to belong together.",
+        fix="Look at who altered it, then run again. Nothing was exported.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """Whether the day is over for the database itself.
+
+    `database_time` is its clock, UTC. `how` says how it is known, `why_not` what speaks against it ("" if closed).
+    `is_weak`: transactions of other users, or of a replica's primary, could not be looked at; the adapter has asked for
+    `WEAK_GRACE_FACTOR` times the grace instead. The seal holds all the same; rows may come late.
+    """
+
+    is_closed: bool
+    database_time: datetime
+    how: str
+    why_not: str = ""
+    is_weak: bool = False
+
+
+WEAK_GRACE_FACTOR = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """What a window is cut along, as integers: `low` inclusive, `high` exclusive, `high - low` steps of the finest cut.
+
+    time: microseconds since 1970 (of the instant or of the wall clock), whole seconds, of the statement's time column.
+    key: values of `column`, the quoted integer primary key. `proof` says why no row of the window lies outside.
+    `hint` follows the table's name in FROM. `expected_rows` is an estimate for the first slice's length.
+    """
+
+    along: Literal["time", "key"]
+    column: str
+    low: int
+    high: int
+    proof: str
+    hint: str = ""
+    expected_rows: int = 0
+
+    def text(self, statement: Statement, low: int, high: int) -> str:
+        """Return the statement for one slice, which keeps the window's condition when it is cut along a key."""
+        table = f"{statement.table} {self.hint}" if self.hint else statement.table
+        if self.along == "time":
+            return statement.text_from(table, *self._bounds(statement, low, high))
+        return f"{statement.text_from(table)} AND {self._keys(low, high)}"
+
+    def condition(self, statement: Statement, low: int, high: int) -> str:
+        """Return what stands behind the slice's WHERE."""
+        if self.along == "time":
+            return statement.condition(*self._bounds(statement, low, high))
+        return f"{statement.condition()} AND {self._keys(low, high)}"
+
+    def outside(self, statement: Statement) -> tuple[str, ...]:
+        """Return the conditions under which rows of the window lie outside: such that came after the axis was planned.
+
+        A seal that counts along the axis has to count these, too.
+        """
+        if self.along == "time":
+            return ()
+        return tuple(f"{statement.condition()} AND {self.column} {end}" for end in (f"< {self.low}", f">= {self.high}"))
+
+    def _bounds(self, statement: Statement, low: int, high: int) -> tuple[Bound, Bound]:
+        return position_bound(statement.low, low), position_bound(statement.low, high)
+
+    def _keys(self, low: int, high: int) -> str:
+        return f"{self.column} >= {low} AND {self.column} < {high}"
+
+
+def time_axis(statement: Statement, *, hint: str = "", expected_rows: int = 0) -> Axis | None:
+    """Return the axis along the time column, None where it can't be cut finer than a day (DATE) or compares as text."""
+    low, high = _position(statement.low), _position(statement.high)
+    if low is None or high is None:
+        return None
+    proof = "the slices of time meet and end where the window ends"
+    return Axis("time", statement.time, low, high, proof, hint, expected_rows)
+
+
+def position_bound(like: Bound, position: int) -> Bound:
+    """Return a position on a time axis as a bound of the same type as `like`."""
+    match like:
+        case datetime(tzinfo=None):
+            return datetime(1970, 1, 1) + position * _MICROSECOND  # noqa: DTZ001 - a wall clock
+        case datetime():
+            return datetime(1970, 1, 1, tzinfo=UTC) + position * _MICROSECOND
+    return position
+
+
+def _position(bound: Bound) -> int | None:
+    match bound:
+        case datetime(tzinfo=None):
+            return (bound - datetime(1970, 1, 1)) // _MICROSECOND  # noqa: DTZ001 - a wall clock
+        case datetime():
+            return (bound - datetime(1970, 1, 1, tzinfo=UTC)) // _MICROSECOND
+        case date() | str():
+            return None
+    return bound
+
+
+@dataclass(frozen=True, slots=True)
+class SliceRows:
+    """What one slice gave: its rows, fetched whole but not yet decoded, in whatever form the adapter likes.
+
+    `size_bytes` is about what they take in memory. `seconds` are those of the server's work where the driver can tell,
+    else of the wall clock from sending the statement to its last byte.
+    """
+
+    rows: int
+    size_bytes: int
+    seconds: float
+    data: Any = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """The rows of one or more slices as one frame of c0, c1 … (columns besides these are ignored).
+
+    `checksum` is what the seal's needs of exactly these rows; they are added up as Python integers. 0 where the seal
+    needs none.
+    """
+
+    frame: pl.DataFrame
+    checksum: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """What the seal found over the whole window, at the instant `as_of` (UTC, the database's clock).
+
+    `how` names the method in a few words for the manifest and for people; `found` and `expected` are what was compared.
+    `rows_differ` is how many rows are known to differ, at least; 0 only where `agrees`.
+    """
+
+    agrees: bool
+    as_of: datetime
+    how: str
+    found: str
+    expected: str
+    rows_differ: int
+    seconds: float
+    evidence: Mapping[str, str] = field(default_factory=dict)
+
+
+class Slices(OpenTable, Protocol):
+    """One table, read piece by piece on one connection."""
+
+    def find_closed(self, window_end: datetime, grace_seconds: int) -> Closed:
+        """Ask whether the database's clock is past the end plus grace and no older transaction is open."""
+        ...
+
+    def plan_axis(self, statement: Statement) -> Axis | str:
+        """Return what to cut along, the cheapest that is proved to hold the window; or why there is none."""
+        ...
+
+    def begin_seal(self, statement: Statement, axis: Axis) -> None:
+        """Note, before the first slice, what the seal is compared with, and what the table and the server are."""
+        ...
+
+    def read_slice(self, low: int, high: int) -> SliceRows:
+        """Read the rows from `low` (inclusive) to `high` (exclusive) of the axis, whole.
+
+        SliceLostError or SliceTooLongError where repeating may help (after `reconnect` for the first), UnavailableError
+        where waiting may (a lock), IntegrityError where the table's definition has changed.
+        """
+        ...
+
+    def gather(self, slices: Sequence[SliceRows]) -> Gathered:
+        """Decode the rows of several slices at once, in their order. Must not touch the connection."""
+        ...
+
+    def reconnect(self) -> None:
+        """Connect again with the same guards; StartOverError unless it is the same server, not restarted since."""
+        ...
+
+    def seal(self, rows_read: int, checksum: int) -> Seal:
+        """Compare the whole window, in one snapshot, with what was read; after the last slice.
+
+        IntegrityError where the table is no longer the one that `begin_seal` saw (altered, emptied, swapped), be it
+        before or after that snapshot. Rows that are no longer the same are no error but a `Seal` that does not agree.
+        """
+        ...

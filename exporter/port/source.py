@@ -1,0 +1,250 @@
+"""The port between an export and a database: what an export needs of a source, and nothing else.
+
+Adapters: `postgres`, `mysql`, `sqlite`, `any_dialect`; `open_source` chooses. A `Source` is two connections, one for
+the catalogue and one that reads; a `Snapshot` is what it sees at one instant. Rights: SELECT on the one table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import Enum
+from typing import TYPE_CHECKING, Protocol
+
+import polars as pl
+
+if TYPE_CHECKING:
+    from exporter.port.sliced_source import Slices
+
+
+class Wire(Enum):
+    """How a value travels from the statement to us, before it is decoded."""
+
+    NATIVE = "native"
+    """As the driver's own type; cast to the shard's."""
+    DECIMAL_TEXT = "decimal text"
+    """Exact decimal as text; refused when it has more digits than declared."""
+    TYPED_DECIMAL_TEXT = "typed decimal text"
+    """As DECIMAL_TEXT where the server itself keeps every value within the declared digits: not looked at twice."""
+    DATE_TEXT = "date text"
+    DATETIME_TEXT = "datetime text"
+    TIME_TEXT = "time text"
+    BOOLEAN_INTEGER = "boolean integer"
+
+
+class TimeKind(Enum):
+    """What a time column means, and so how a window becomes two bounds in its own type."""
+
+    INSTANT = "instant"
+    """It knows its zone: `timestamptz`, MySQL's TIMESTAMP."""
+    NAIVE = "naive"
+    """A wall clock of `source.column_timezone`."""
+    DATE = "date"
+    """The business day itself."""
+    ISO_TEXT = "ISO text"
+    """A wall clock of `source.column_timezone` as text, `T` or blank between date and time."""
+    UNIX_SECONDS = "unix seconds"
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """How a column is carried: its type in the shards, how it travels, and the SQL that selects it."""
+
+    dtype: pl.DataType
+    wire: Wire
+    select: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceColumn:
+    """One column as the catalogue describes it.
+
+    `carried` is None where it can't be carried exactly; `refusal` says why. `folding` names a collation under which
+    different texts are equal. `indexed` is whether it leads an index.
+    """
+
+    name: str
+    source_type: str
+    nullable: bool
+    quoted: str
+    carried: Carried | None = None
+    refusal: str = ""
+    time: TimeKind | None = None
+    folding: str | None = None
+    indexed: bool = False
+    null_meaning: str = "is NULL"
+    """What it means when the statement gives NULL for it, as the end of a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableName:
+    """A table or view; no schema means the connection's own."""
+
+    schema: str | None
+    table: str
+
+    def __str__(self) -> str:
+        return f"{self.schema}.{self.table}" if self.schema else self.table
+
+
+Bound = datetime | date | str | int
+"""A window's edge in the time column's own type."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """The one SELECT of an export: columns are called c0, c1 … in the order of the shard's.
+
+    `low` is inclusive, `high` exclusive; `literal` writes a bound as the dialect wants it. Before the column of
+    `time_index` (from 0), the time, stand the key's.
+    """
+
+    select: tuple[Carried, ...]
+    table: str
+    time: str
+    low: Bound
+    high: Bound
+    where: str | None
+    literal: Callable[[Bound], str]
+    time_index: int = 1
+
+    def text(self, low: Bound | None = None, high: Bound | None = None) -> str:
+        """Return the SQL, for the whole window or for a part of it."""
+        return self.text_from(self.table, low, high)
+
+    def text_from(self, table: str, low: Bound | None = None, high: Bound | None = None) -> str:
+        """Return the SQL with another FROM, such as the table with a hint."""
+        columns = ", ".join(f"{carried.select} AS c{i}" for i, carried in enumerate(self.select))
+        return f"SELECT {columns} FROM {table} WHERE {self.condition(low, high)}"  # noqa: S608 - quoted by the dialect
+
+    def condition(self, low: Bound | None = None, high: Bound | None = None) -> str:
+        """Return what stands behind WHERE."""
+        window = self.window(low, high)
+        return f"{window} AND ({self.where})" if self.where else window
+
+    def window(self, low: Bound | None = None, high: Bound | None = None) -> str:
+        """Return the condition on the time column alone."""
+        low, high = self.low if low is None else low, self.high if high is None else high
+        return f"{self.time} >= {self.literal(low)} AND {self.time} < {self.literal(high)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A statement that must return no row; `tell` says what it means if it does, in one sentence, of its first row."""
+
+    sql: str
+    tell: Callable[[tuple[object, ...]], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """How many rows a statement will return, and how that is known."""
+
+    rows: int
+    how: str
+
+
+class OpenTable(Protocol):
+    """A table or view that can be looked at: what a snapshot of it and a read in slices share.
+
+    Used by one thread at a time, but `Source.interrupt`.
+    """
+
+    @property
+    def evidence(self) -> dict[str, str]:
+        """What the server says of the read: log position and the like."""
+        ...
+
+    @property
+    def table_sql(self) -> str:
+        """The quoted table, ready for FROM."""
+        ...
+
+    def describe(self) -> Mapping[str, SourceColumn]:
+        """Return the table's columns by name, in catalogue order."""
+        ...
+
+    def literal(self, bound: Bound) -> str:
+        """Write a bound as SQL."""
+        ...
+
+    def fetch(self, sql: str) -> Sequence[tuple[object, ...]]:
+        """Return the rows of a small statement."""
+        ...
+
+    def probes(self, statement: Statement, columns: Sequence[SourceColumn]) -> Sequence[Probe]:
+        """Return this database's own checks for rows that a window can't see or a statement would change.
+
+        `columns` stand as in the statement: the key's, time, then the others.
+        """
+        ...
+
+    def estimate(self, statement: Statement) -> Estimate:
+        """Return how many rows the statement will give, cheaply where the database can tell."""
+        ...
+
+    def close(self) -> None:
+        """End what is open for it; safe to call twice."""
+        ...
+
+
+class Snapshot(OpenTable, Protocol):
+    """What the database held at one instant: one transaction, all of whose statements see the same."""
+
+    @property
+    def as_of(self) -> datetime:
+        """The instant, by the database's clock, UTC."""
+        ...
+
+    def read(self, statement: Statement, estimate: Estimate) -> Iterator[pl.DataFrame]:
+        """Run the statement and give its rows in batches, never all at once. Blocks while the server works."""
+        ...
+
+
+class Source(Protocol):
+    """A database that a day is read from."""
+
+    @property
+    def dialect(self) -> str:
+        """Name of the dialect, such as `postgresql`, `mysql`, `mariadb` or `sqlite`."""
+        ...
+
+    @property
+    def reader(self) -> str:
+        """What reads the rows, for the manifest and for people."""
+        ...
+
+    @property
+    def server_version(self) -> str:
+        """As the server gives it."""
+        ...
+
+    @property
+    def server_identity(self) -> str:
+        """Something that tells this server and database from any other; no secret."""
+        ...
+
+    def begin_snapshot(self, table: TableName, *, max_seconds: int) -> Snapshot:
+        """Fix an instant and hold the table's definition. The server itself ends what lasts longer than that."""
+        ...
+
+    def why_no_slices(self, table: TableName) -> str:
+        """Return why the table can't be read in slices that a seal proves, a clause without a stop; "" where it can."""
+        ...
+
+    def begin_slices(self, table: TableName) -> Slices:
+        """Set up the reading connection for short statements (see `sliced_source`); InputError of `why_no_slices`."""
+        ...
+
+    def interrupt(self) -> None:
+        """Stop what the server does for us; callable from any thread, safe to repeat."""
+        ...
+
+    def abandon(self) -> None:
+        """Leave both connections as they are: a thread that can't be stopped uses them. `close` does nothing then."""
+        ...
+
+    def close(self) -> None:
+        """Close both connections."""
+        ...

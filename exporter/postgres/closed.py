@@ -1,0 +1,73 @@
+"""Whether a day is over for PostgreSQL: its clock is past the end and the grace, and no older transaction is open.
+
+Right: pg_read_all_stats (or pg_monitor) to see when other users' transactions began. Without it, and on a replica,
+whose primary's transactions nobody sees, the grace is `WEAK_GRACE_FACTOR` times as long.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from exporter.port.sliced_source import WEAK_GRACE_FACTOR, Closed
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+# Transactions of other databases can't write here. Vacuum's workers write no rows; a replica's receiver neither.
+_SQL = """
+SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint,
+       pg_is_in_recovery(),
+       (extract(epoch FROM CASE WHEN pg_is_in_recovery() THEN pg_last_xact_replay_timestamp() END) * 1000000)::bigint,
+       pg_has_role(current_user, 'pg_read_all_stats', 'USAGE'),
+       (SELECT (extract(epoch FROM min(began)) * 1000000)::bigint FROM (
+            SELECT xact_start AS began FROM pg_stat_activity
+            WHERE datname = current_database() AND pid <> pg_backend_pid()
+              AND NOT pg_is_in_recovery() AND backend_type NOT IN ('autovacuum worker', 'walsender')
+            UNION ALL
+            SELECT prepared FROM pg_prepared_xacts WHERE database = current_database() AND NOT pg_is_in_recovery()
+        ) AS open)
+"""
+
+Run = Callable[[str, str], Sequence[tuple[Any, ...]]]
+
+
+def find_closed(run: Run, window_end: datetime, grace_seconds: int) -> Closed:
+    """Ask the server."""
+    ((now_us, is_replica, replayed_us, sees_all, oldest_us),) = run(_SQL, "say whether the day is over")
+    now, replayed, oldest = _instant(now_us), _instant(replayed_us), _instant(oldest_us)
+    assert now is not None  # noqa: S101 - a clock has no NULL
+    is_weak = is_replica or not sees_all
+    over = window_end + timedelta(seconds=grace_seconds * (WEAK_GRACE_FACTOR if is_weak else 1))
+    how = _how(is_replica=is_replica, sees_all=sees_all, over=over)
+    return Closed(not (why := _why_not(now, replayed, oldest, over, is_replica=is_replica)), now, how, why, is_weak)
+
+
+def _instant(micros: int | None) -> datetime | None:
+    return None if micros is None else _EPOCH + timedelta(microseconds=micros)
+
+
+def _how(*, is_replica: bool, sees_all: bool, over: datetime) -> str:
+    if is_replica:
+        return (
+            f"the replica has replayed transactions later than {over:%F %T} UTC; its primary's open ones are not seen"
+        )
+    if not sees_all:
+        return (
+            f"the database's clock is past {over:%F %T} UTC; open transactions of other users are not seen "
+            "(GRANT pg_read_all_stats)"
+        )
+    return f"the database's clock is past {over:%F %T} UTC, and no transaction from before is open"
+
+
+def _why_not(
+    now: datetime, replayed: datetime | None, oldest: datetime | None, over: datetime, *, is_replica: bool
+) -> str:
+    if now < over:
+        return f"the database's clock says {now:%F %T} UTC, and the day counts as over from {over:%F %T} UTC on"
+    if is_replica and (replayed is None or replayed < over):
+        until = f"{replayed:%F %T} UTC" if replayed else "nowhere"
+        return f"the replica has replayed its primary's transactions until {until}, not until {over:%F %T} UTC"
+    if oldest is not None and oldest < over:
+        return f"a transaction that began at {oldest:%F %T} UTC is still open, and may yet write rows of the day"
+    return ""

@@ -1,0 +1,119 @@
+"""The connection that reads rows from PostgreSQL, by ADBC.
+
+Two ways to run a statement. By COPY rows stream as they come, at the lowest price a row: for a whole day. By the
+extended protocol the result is fetched whole, at the lowest price a statement: for slices and for small questions.
+Bounds are typed literals in both: with bound parameters ADBC takes more of the server's time and of ours (measured).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import adbc_driver_manager
+import adbc_driver_postgresql.dbapi as adbc
+import polars as pl
+import pyarrow as pa
+from sqlalchemy.engine import URL
+
+from exporter.port.sliced_source import SliceRows
+from exporter.postgres.errors import KEEP_IDLE, translate_error
+from staging.errors import PenstockError
+
+_CONNECT_SECONDS = 10
+_BATCH_BYTES = 4 * 1024 * 1024
+# A line that carries nothing any more is given up after about half a minute (libpq; the kernel does it).
+_LINE = {
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "4",
+    "tcp_user_timeout": "30000",
+}
+_DriverError = adbc_driver_manager.Error
+# What goes wrong between two batches comes out of pyarrow, not of the driver.
+DRIVER_ERRORS = (_DriverError, OSError, pa.ArrowException)
+
+
+class PostgresConnection:
+    """One connection in autocommit, used by one thread at a time, but `interrupt`."""
+
+    def __init__(self, url: URL) -> None:
+        self.url = url
+        try:
+            self._connection = adbc.connect(adbc_uri(url), autocommit=True)
+            self._cursor = self._connection.cursor(
+                adbc_stmt_kwargs={"adbc.postgresql.batch_size_hint_bytes": str(_BATCH_BYTES)}
+            )
+            # Without COPY: what SHOW and SET answer can't be copied.
+            self._plain = self._connection.cursor(adbc_stmt_kwargs={"adbc.postgresql.use_copy": "false"})
+        except _DriverError as exc:
+            raise translate_error(exc, "connect", url) from exc
+        try:
+            self.run(KEEP_IDLE, "set up the session")
+        except PenstockError:
+            self.close()
+            raise
+
+    def run(self, sql: str, doing: str) -> Sequence[tuple[Any, ...]]:
+        """Run a small statement."""
+        try:
+            return rows_of(self.fetch_whole(sql))
+        except DRIVER_ERRORS as exc:
+            raise translate_error(exc, doing, self.url) from exc
+
+    def stream(self, sql: str) -> Iterator[pl.DataFrame]:
+        """Run a statement and give its batches as they come."""
+        try:
+            self._cursor.execute(sql)
+            for batch in self._cursor.fetch_record_batch():
+                yield pl.DataFrame(pl.from_arrow(batch))
+        except DRIVER_ERRORS as exc:
+            raise translate_error(exc, "read the day", self.url) from exc
+
+    def fetch_whole(self, sql: str) -> SliceRows:
+        """Run a statement and fetch all of it, as a pyarrow table. Raises the driver's own error (`DRIVER_ERRORS`)."""
+        began = time.perf_counter()
+        self._plain.execute(sql)
+        table = self._plain.fetch_arrow_table()
+        return SliceRows(table.num_rows, table.nbytes, time.perf_counter() - began, table)
+
+    def interrupt(self) -> None:
+        """Ask the server to cancel what it runs for us."""
+        with suppress(_DriverError):  # nothing to cancel
+            self._connection.adbc_cancel()
+
+    def close(self) -> None:
+        """Let go of the connection; the server ends what is open."""
+        for closing in (self._cursor.close, self._plain.close, self._connection.close):
+            with suppress(_DriverError):
+                closing()
+
+
+def rows_of(whole: SliceRows) -> list[tuple[Any, ...]]:
+    """Return the rows of one `fetch_whole`."""
+    return list(zip(*(column.to_pylist() for column in whole.data.columns), strict=True))
+
+
+def gather(slices: Sequence[SliceRows]) -> pl.DataFrame:
+    """Return the rows of several `fetch_whole` as one frame."""
+    return pl.DataFrame(pl.from_arrow(pa.concat_tables([each.data for each in slices])))
+
+
+def adbc_uri(url: URL) -> str:
+    """Return the same connection as libpq's URI."""
+    password = f":{quote(str(url.password), safe='')}" if url.password is not None else ""
+    user = f"{quote(url.username, safe='')}{password}@" if url.username else ""
+    host = f"[{url.host}]" if url.host and ":" in url.host else (url.host or "")
+    port = f":{url.port}" if url.port else ""
+    query = {
+        "connect_timeout": str(_CONNECT_SECONDS),
+        "application_name": "penstock-exporter",
+        "client_encoding": "UTF8",
+        **_LINE,
+        **url.query,
+    }
+    options = urlencode(query, doseq=True, quote_via=quote)
+    return f"postgresql://{user}{host}{port}/{quote(url.database or '', safe='')}?{options}"

@@ -1,0 +1,97 @@
+"""What a PostgreSQL table is: its columns, how bounds are written, what the planner expects of a statement."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy.dialects import postgresql as pg
+
+from exporter.port.catalogue import Catalogue
+from exporter.port.probes import plan_probe
+from exporter.port.source import Bound, Estimate, Probe, SourceColumn, Statement, TableName, TimeKind
+from exporter.port.time_column import utc_text
+from exporter.postgres.types import base_type, plan_carried, time_kind
+from staging.errors import InputError
+
+# A domain's modifier is its own: SQLAlchemy does not tell it.
+_ATTRIBUTES = """
+SELECT a.attname, CASE WHEN t.typtype = 'd' THEN t.typtypmod ELSE a.atttypmod END, c.collname
+FROM pg_attribute a
+JOIN pg_type t ON t.oid = a.atttypid
+LEFT JOIN pg_collation c ON c.oid = a.attcollation AND NOT c.collisdeterministic
+WHERE a.attrelid = to_regclass(%s) AND a.attnum > 0 AND NOT a.attisdropped
+"""
+
+
+class PostgresTable:
+    """A table or view, looked at by the catalogue's connection and by `run` on the one that reads."""
+
+    def __init__(
+        self, catalogue: Catalogue, run: Callable[[str, str], Sequence[tuple[Any, ...]]], table: TableName
+    ) -> None:
+        self._catalogue = catalogue
+        self._run = run
+        self.table = table
+        self.table_sql = catalogue.table_sql(table)
+
+    def kind(self) -> str:
+        """Return its `pg_class.relkind`; InputError where there is none of that name."""
+        kinds = self._catalogue.rows("SELECT relkind FROM pg_class WHERE oid = to_regclass(%s)", self.table_sql)
+        if not kinds:
+            self._catalogue.columns(self.table)  # says which table there may be instead
+        return str(kinds[0][0]) if kinds else ""
+
+    def describe(self) -> Mapping[str, SourceColumn]:
+        """Return the columns; those of a nondeterministic collation or of citext fold texts."""
+        catalogue = self._catalogue
+        ((encoding,),) = catalogue.rows("SELECT current_setting('server_encoding')")
+        told = {name: (typmod, folding) for name, typmod, folding in catalogue.rows(_ATTRIBUTES, self.table_sql)}
+        indexed = catalogue.leading_columns(self.table)
+        found = {}
+        for column in catalogue.columns(self.table):
+            typmod, folding = told[column.name]
+            carried, refusal = plan_carried(column, typmod=typmod, has_encoding=encoding != "SQL_ASCII")
+            found[column.name] = SourceColumn(
+                name=column.name,
+                source_type=column.source_type,
+                nullable=column.nullable,
+                quoted=column.quoted,
+                carried=carried,
+                refusal=refusal,
+                time=time_kind(column),
+                folding="citext" if isinstance(base_type(column.type), pg.CITEXT) else folding,
+                indexed=column.name in indexed,
+            )
+        return found
+
+    def literal(self, bound: Bound) -> str:
+        """Write a bound with its type, so that an index on the column is used."""
+        match bound:
+            case datetime(tzinfo=None):
+                return f"TIMESTAMP '{bound.isoformat(sep=' ')}'"
+            case datetime():
+                return f"TIMESTAMPTZ '{utc_text(bound)}+00'"
+            case date():
+                return f"DATE '{bound.isoformat()}'"
+        raise InputError(f"PostgreSQL has no time column like {bound!r}.")
+
+    def fetch(self, sql: str) -> Sequence[tuple[object, ...]]:
+        """Return the rows of a small statement on the reading connection."""
+        return self._run(sql, "look at the day")
+
+    def probes(self, statement: Statement, columns: Sequence[SourceColumn]) -> Sequence[Probe]:
+        """Look for infinite times: they lie in no window."""
+        time = columns[statement.time_index]
+        if time.time is TimeKind.DATE or time.carried is None:
+            return ()
+        infinite = f"{time.quoted} IN ('infinity', '-infinity')"
+        return [plan_probe(statement, columns, infinite, f"Column {time.name} is infinite")]
+
+    def estimate(self, statement: Statement) -> Estimate:
+        """Return what the planner expects."""
+        ((plan,),) = self.fetch(f"EXPLAIN (FORMAT JSON) {statement.text()}")
+        parsed = json.loads(str(plan))
+        return Estimate(int(parsed[0]["Plan"]["Plan Rows"]), "expected by EXPLAIN")

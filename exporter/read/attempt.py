@@ -1,0 +1,128 @@
+"""One attempt at reading a day, whichever way it is read: what comes before the rows, and what comes after them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import polars as pl
+
+from exporter.port.pace import Pace
+from exporter.port.question import DayQuestion, PlannedRead, plan_read
+from exporter.port.sliced_source import Closed
+from exporter.port.source import Estimate, OpenTable, Source
+from exporter.read.choose import ReadChoice, choose_read
+from exporter.refuse.drift import check_drift
+from exporter.refuse.full_scan import check_full_scan
+from exporter.shards.commit import Written
+from exporter.shards.count import plan_shards
+from exporter.shards.decode import Decoder
+from exporter.shards.sink import commit_all
+from exporter.shards.tally import Tally
+from exporter.shards.writing import ShardWriting
+from staging.documents import manifest
+from staging.documents.manifest import Manifest
+from staging.process.cancel import Cancel
+from staging.process.progress import Progress
+from staging.store import Store
+from staging.window import load_zone
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What is asked of whom, where the rows go, what may hold it up, and the contract that the last export made.
+
+    `failed_seals`: how often the day was read in slices in vain before.
+    """
+
+    question: DayQuestion
+    source: Source
+    store: Store
+    cancel: Cancel
+    progress: Progress
+    pace: Pace
+    contract: Manifest | None
+    failed_seals: int
+
+    def choose(self, estimate: Estimate, why_no_slices: str, closed: Closed | None) -> ReadChoice:
+        """Return how to read; InputError and UnavailableError as `choose_read` has them."""
+        pipeline = self.question.pipeline
+        return choose_read(
+            pipeline.export,
+            gentle=pipeline.pacing.gentle,
+            dialect=self.source.dialect,
+            estimate=estimate,
+            why_no_slices=why_no_slices,
+            closed=closed,
+            failed_seals=self.failed_seals,
+        )
+
+    def plan(self, table: OpenTable) -> PlannedRead:
+        """Return the statement; InputError for one that may not be run. Reads the catalogue, and no row."""
+        read = plan_read(self.question, table, self.source.dialect)
+        check_drift(self.contract, self.question, read, self.source.dialect)
+        check_full_scan(self.question, read, table, self.source.dialect)
+        return read
+
+
+@dataclass(frozen=True, slots=True)
+class HowRead:
+    """How the rows were read, for the manifest."""
+
+    mode: str
+    why: str
+    as_of: datetime
+    evidence: Mapping[str, str]
+    seconds: float
+
+
+class ShardedRead:
+    """The shards of an attempt: written as frames come, committed when all of them were counted."""
+
+    def __init__(self, attempt: Attempt, read: PlannedRead, estimate: Estimate) -> None:
+        self._attempt = attempt
+        self._read = read
+        self._shards, self._why_shards = plan_shards(attempt.question.pipeline.export.shards, estimate)
+        tally = Tally(read.plan, self._shards)
+        self._writing = ShardWriting(attempt.question, attempt.store, attempt.progress, tally, self._shards, estimate)
+
+    def write(self, batches: Iterator[pl.DataFrame]) -> None:
+        """Decode, count and write all rows; the objects are finished then, and uncommitted. An error aborts them."""
+        zone = load_zone(self._attempt.question.pipeline.source.column_timezone)
+        self._writing.write(Decoder(self._read.plan, self._attempt.question.window, zone).decode(batches))
+
+    def commit(self, how: HowRead) -> Written:
+        """Make the shards exist."""
+        counted = self._writing.tally.by_shard()
+        rows = {shard: tally.rows for shard, tally in counted.items()}
+        return Written(
+            shards=self._shards,
+            files=commit_all(self._writing.objects, rows, check=self._attempt.cancel.check),
+            counted=counted,
+            plan=self._read.plan,
+            source=self._describe_source(how),
+            reading=manifest.Reading(
+                mode=how.mode,
+                why=f"{how.why}; {self._shards} shards, {self._why_shards}",
+                reader=self._attempt.source.reader,
+                seconds=round(how.seconds, 3),
+                waited_seconds=dict(self._attempt.pace.waited_seconds),
+            ),
+            as_of=how.as_of,
+        )
+
+    def _describe_source(self, how: HowRead) -> manifest.Source:
+        config, source = self._attempt.question.pipeline.source, self._attempt.source
+        return manifest.Source(
+            dialect=source.dialect,
+            server_version=source.server_version,
+            server_identity=source.server_identity,
+            table=str(self._attempt.question.table()),
+            key=config.key,
+            time=config.time,
+            where=config.where,
+            statement=self._read.statement.text(),
+            evidence={**how.evidence, "column_timezone": config.column_timezone},
+            table_columns=self._read.table_columns,
+        )

@@ -1,0 +1,47 @@
+"""From a connected source to committed shards: in one snapshot or in slices, every row counted."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+from exporter.pacing.open_pace import open_pace
+from exporter.port.question import DayQuestion
+from exporter.port.sliced_source import refuse_slices
+from exporter.port.source import Source
+from exporter.read.attempt import Attempt
+from exporter.read.slices import look_at, read_in_slices
+from exporter.read.snapshot import read_in_snapshot
+from exporter.read.snapshot_guard import SnapshotGuard
+from exporter.refuse.drift import find_contract
+from exporter.shards.commit import Written
+from staging.process.cancel import Cancel
+from staging.process.progress import Progress
+from staging.store import Store
+
+
+def read_shards(
+    question: DayQuestion, source: Source, store: Store, cancel: Cancel, progress: Progress, *, failed_seals: int
+) -> Written:
+    """Read the day as `choose_read` says and commit its shards; on any error nothing is committed.
+
+    StartOverError when it was read in slices and the table changed meanwhile; `failed_seals` counts earlier ones.
+    """
+    with open_pace(question.pipeline, source.dialect, store, cancel, progress) as pace:
+        pace.before_snapshot()  # whatever is to come: a database that is not calm is not asked about its tables either
+        contract = find_contract(store, question)
+        return _read(Attempt(question, source, store, cancel, progress, pace, contract, failed_seals))
+
+
+def _read(attempt: Attempt) -> Written:
+    source, config = attempt.source, attempt.question.pipeline.export
+    table = attempt.question.table()
+    why_no_slices = "" if config.read == "snapshot" else source.why_no_slices(table)
+    if config.read == "slices" and why_no_slices:
+        raise refuse_slices(table, why_no_slices)
+    if config.read == "snapshot" or why_no_slices:
+        return read_in_snapshot(attempt, lambda estimate: attempt.choose(estimate, why_no_slices, None))
+    with SnapshotGuard(source, attempt.cancel, None) as guard, closing(source.begin_slices(table)) as slices:
+        look = look_at(attempt, slices)
+        if look.choice.mode == "slices":
+            return read_in_slices(attempt, slices, look, guard)
+    return read_in_snapshot(attempt, lambda _: look.choice)

@@ -1,0 +1,79 @@
+"""A closed day in many short statements, and a seal that proves they saw one and the same table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from exporter.port.probes import run_probes
+from exporter.port.question import DayQuestion, PlannedRead
+from exporter.port.sliced_source import Axis, Closed, Seal, Slices
+from exporter.port.source import Estimate
+from exporter.read.attempt import Attempt, HowRead, ShardedRead
+from exporter.read.choose import ReadChoice
+from exporter.read.reading import Reading
+from exporter.read.slice_loop import SliceCounts, SlicedRead
+from exporter.read.snapshot_guard import SnapshotGuard
+from exporter.shards.commit import Written
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What was found out before a row was read: the statement, how much it will give, what to cut it along."""
+
+    read: PlannedRead
+    estimate: Estimate
+    choice: ReadChoice
+    closed: Closed | None
+    axis: Axis | None
+
+
+def look_at(attempt: Attempt, slices: Slices) -> Look:
+    """Choose how to read. InputError and UnavailableError as `choose_read` has them."""
+    read = attempt.plan(slices)
+    estimate = slices.estimate(read.statement)
+    way = find_way(attempt.question, slices, read, partial(attempt.choose, estimate))
+    return Look(read, estimate, *way)
+
+
+def find_way(
+    question: DayQuestion, slices: Slices, read: PlannedRead, choose: Callable[[str, Closed | None], ReadChoice]
+) -> tuple[ReadChoice, Closed | None, Axis | None]:
+    """Return what `choose` says of why there are no slices and of the day's end, neither of them asked for in vain."""
+    choice = choose("", None)
+    if choice.mode == "snapshot":  # whatever slices there may be
+        return choice, None, None
+    axis = slices.plan_axis(read.statement)
+    closed = slices.find_closed(question.window.end, question.pipeline.export.grace_seconds)
+    choice = choose(axis if isinstance(axis, str) else "", closed)
+    return choice, closed, axis if isinstance(axis, Axis) else None
+
+
+def read_in_slices(attempt: Attempt, slices: Slices, look: Look, guard: SnapshotGuard) -> Written:
+    """Read the day in slices and commit its shards; StartOverError, and nothing left, when the seal does not agree."""
+    assert look.axis is not None  # noqa: S101 - chosen because there is one
+    run_probes(look.read, slices)
+    target_seconds = attempt.question.pipeline.export.slice_milliseconds / 1000
+    sliced = SlicedRead(slices, look.axis, attempt.pace, attempt.cancel, target_seconds=target_seconds)
+    sharded = ShardedRead(attempt, look.read, look.estimate)
+    slices.begin_seal(look.read.statement, look.axis)
+    with Reading(sliced.frames, attempt.source, guard) as reading:
+        sharded.write(reading.batches())
+    guard.release()
+    seal = sliced.counts.seal
+    assert seal is not None  # noqa: S101 - else it had raised
+    evidence = slices.evidence | _evidence(look.axis, look.closed, sliced.counts, seal)
+    return sharded.commit(HowRead("slices", look.choice.why, seal.as_of, evidence, reading.seconds))
+
+
+def _evidence(axis: Axis, closed: Closed | None, counts: SliceCounts, seal: Seal) -> dict[str, str]:
+    return {
+        **seal.evidence,
+        "sealed": f"{seal.how}; found {seal.found}",
+        "seal_seconds": f"{seal.seconds:.3f}",
+        "slices": f"{counts.slices} along {axis.along} {axis.column}: {axis.proof}",
+        "slice_seconds": f"{counts.seconds:.3f} in all, {counts.longest_seconds:.3f} the longest",
+        "slices_repeated": str(counts.repeated),
+        **({"closed": closed.how} if closed is not None else {}),
+    }

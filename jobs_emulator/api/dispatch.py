@@ -1,0 +1,32 @@
+"""The one way a call takes, whichever transport it came by: chaos, the method, chaos; and no error but the API's."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+
+from jobs_emulator.api.methods import Method
+from jobs_emulator.chaos import Chaos
+from jobs_emulator.errors import ApiError, Code, LostReplyError
+from jobs_emulator.protos import RequestMessage, ResponseMessage
+
+
+class Dispatcher:
+    """Carries out calls."""
+
+    def __init__(self, chaos: Chaos) -> None:
+        self._chaos = chaos
+
+    async def call(self, method: Method, request: RequestMessage) -> ResponseMessage:
+        """The method's answer; raises ApiError, or LostReplyError when the answer must not reach the client."""
+        self._chaos.check_call(method.short_name)
+        try:
+            response = await method.handler(request)
+        except ApiError:
+            raise
+        except Exception as exc:  # a bug of ours ends one call, not the server
+            traceback.print_exc(file=sys.stderr)
+            raise ApiError(Code.INTERNAL, f"Internal error of the emulator in {method.short_name}: {exc!r}") from exc
+        if self._chaos.loses_reply(method.short_name):
+            raise LostReplyError
+        return response

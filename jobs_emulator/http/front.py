@@ -1,0 +1,155 @@
+"""One loopback port for both transports.
+
+A connection that opens with HTTP/2's preface is spliced to the gRPC server, any other is served as HTTP/1.1 (RFC 9113,
+section 3.4: a client with prior knowledge sends the preface first).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import socket
+from pathlib import Path
+
+from jobs_emulator.http.http1 import IDLE_SECONDS_MAX, REQUEST_SECONDS_MAX, Answer, serve_http1
+from jobs_emulator.http.http2_authority import PREFACE, AuthorityReader
+from jobs_emulator.http.origin import foreign_host
+
+SPLICE_BYTES = 65_536
+CONNECTIONS_MAX = 4000
+CLOSE_SECONDS_MAX = 5.0
+BACKLOG = 1024
+LOOPBACK = "127.0.0.1"
+
+
+class Front:
+    """The listening socket and its connections.
+
+    `strangers` gets, by the name gRPC's server knows a connection by, whom its client meant to call, where that is not
+    this machine.
+    """
+
+    def __init__(self, grpc_socket: Path, answer: Answer, strangers: dict[str, str]) -> None:
+        self._grpc_socket = grpc_socket
+        self._strangers = strangers
+        self._numbers = itertools.count()
+        self._answer = answer
+        self._connections: set[asyncio.Task[None]] = set()
+        self._server: asyncio.Server | None = None
+
+    async def start(self, port: int) -> int:
+        """Listens on the loopback address; returns the port, which is a free one for 0."""
+        self._server = await asyncio.start_server(self._accept, LOOPBACK, port, backlog=BACKLOG)
+        return int(self._server.sockets[0].getsockname()[1])
+
+    async def stop(self) -> None:
+        """Stops listening and ends all connections."""
+        if self._server is not None:
+            self._server.close()
+        for connection in list(self._connections):
+            connection.cancel()
+        if self._connections:
+            await asyncio.wait(self._connections)
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if len(self._connections) >= CONNECTIONS_MAX:
+            writer.transport.abort()
+            return
+        connection = asyncio.get_running_loop().create_task(self._serve(reader, writer))
+        self._connections.add(connection)
+        connection.add_done_callback(self._connections.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            first = await _read_opening(reader)
+            if first.startswith(PREFACE):
+                await self._splice(first, reader, writer)
+            elif first:
+                await serve_http1(first, reader, writer, self._answer)
+        except (OSError, asyncio.CancelledError):
+            pass  # the client has gone, or the emulator stops: there is nobody to tell
+        finally:
+            await _close(writer)
+
+    async def _splice(self, first: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        path = self._grpc_socket.with_name(f"c{next(self._numbers)}")
+        peer = f"unix:{path}"
+        inner_reader, inner_writer = await _connect(self._grpc_socket, path)
+        try:
+            pumps = {
+                asyncio.ensure_future(self._pump_requests(peer, first, reader, inner_writer)),
+                asyncio.ensure_future(_pump(inner_reader, writer)),
+            }
+            try:
+                await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for pump in pumps:
+                    pump.cancel()
+                await asyncio.gather(*pumps, return_exceptions=True)
+        finally:
+            await _close(inner_writer)
+            self._strangers.pop(peer, None)
+
+    async def _pump_requests(
+        self, peer: str, first: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        """Hands on what the client sends; before its first request has left, it is known whom that means."""
+        opening, data = AuthorityReader(), first
+        while data:
+            opening.feed(data)
+            if opening.authority and foreign_host(opening.authority):
+                self._strangers[peer] = opening.authority
+            writer.write(data)
+            await writer.drain()
+            if opening.authority is not None:
+                await _pump(reader, writer)
+                return
+            data = await reader.read(SPLICE_BYTES)
+
+
+async def _connect(server: Path, own: Path) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection to gRPC's server from a socket with a name, by which the server tells connections apart."""
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        connection.setblocking(False)
+        connection.bind(str(own))
+        try:
+            await asyncio.get_running_loop().sock_connect(connection, str(server))
+        finally:
+            own.unlink(missing_ok=True)
+        return await asyncio.open_unix_connection(sock=connection)
+    except BaseException:
+        connection.close()
+        raise
+
+
+async def _read_opening(reader: asyncio.StreamReader) -> bytes:
+    """The first bytes: the whole preface, or what is enough to see that it is none. Empty when none come in time."""
+    first = b""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(IDLE_SECONDS_MAX) as limit:
+            while len(first) < len(PREFACE) and PREFACE.startswith(first):
+                data = await reader.read(SPLICE_BYTES)
+                if not data:
+                    return first
+                first += data
+                limit.reschedule(asyncio.get_running_loop().time() + REQUEST_SECONDS_MAX)
+            return first
+    return b""
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(SPLICE_BYTES):
+        writer.write(data)
+        await writer.drain()
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
+    """Closes after what was written has left; at once, when the client does not take it."""
+    writer.close()
+    try:
+        async with asyncio.timeout(CLOSE_SECONDS_MAX):
+            await writer.wait_closed()
+    except (OSError, asyncio.CancelledError):
+        writer.transport.abort()

@@ -1,0 +1,88 @@
+"""The API over gRPC: generic handlers over the client's own messages, on a Unix socket that the front splices to.
+
+Requests arrive as bytes and are parsed here, so that a malformed one gets the API's error and not a broken stream.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import grpc
+from google.protobuf.message import DecodeError
+
+from jobs_emulator.api.dispatch import Dispatcher
+from jobs_emulator.api.methods import Method
+from jobs_emulator.errors import ApiError, Code, LostReplyError, not_this_machine
+from jobs_emulator.protos import RequestMessage
+
+REQUEST_BYTES_MAX = 4 * 2**20
+"""Largest request over either transport: gRPC's own default."""
+
+Context = Any
+"""grpc.aio.ServicerContext; grpc ships no types."""
+
+_STATUS_OF = {code.value[0]: code for code in grpc.StatusCode}
+
+
+async def start_grpc_server(
+    methods: list[Method], dispatcher: Dispatcher, socket: Path, strangers: Mapping[str, str]
+) -> grpc.aio.Server:
+    """A started grpc.aio server on the Unix socket; `strangers` are the connections that are refused (see `Front`)."""
+    server = grpc.aio.server(
+        options=[
+            ("grpc.max_receive_message_length", REQUEST_BYTES_MAX),
+            ("grpc.so_reuseport", 0),
+            ("grpc.max_metadata_size", 64 * 1024),
+        ]
+    )
+    by_service: dict[str, dict[str, Any]] = defaultdict(dict)
+    for method in methods:
+        by_service[method.service][method.name] = grpc.unary_unary_rpc_method_handler(
+            _behaviour(method, dispatcher, strangers)
+        )
+    server.add_generic_rpc_handlers(
+        [grpc.method_handlers_generic_handler(service, handlers) for service, handlers in by_service.items()]
+    )
+    server.add_insecure_port(f"unix:{socket}")
+    await server.start()
+    return server
+
+
+def _behaviour(
+    method: Method, dispatcher: Dispatcher, strangers: Mapping[str, str]
+) -> Callable[[bytes, Context], Awaitable[bytes]]:
+    async def answer(data: bytes, context: Context) -> bytes:
+        try:
+            _refuse_browsers(context, strangers)
+            response = await dispatcher.call(method, _parse(method, data))
+        except LostReplyError:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "Connection reset by peer (chaos switch: reply lost)")
+            raise  # abort raises by itself; this is for the reader
+        except ApiError as exc:
+            details = (("grpc-status-details-bin", exc.to_status().SerializeToString()),)
+            await context.abort(_STATUS_OF[int(exc.code)], exc.message, trailing_metadata=details)
+            raise
+        return bytes(response.SerializeToString())
+
+    return answer
+
+
+def _parse(method: Method, data: bytes) -> RequestMessage:
+    try:
+        return method.request.FromString(data)
+    except DecodeError as exc:
+        raise ApiError(
+            Code.INVALID_ARGUMENT, f"The request is not a valid {method.request.DESCRIPTOR.full_name}."
+        ) from exc
+
+
+def _refuse_browsers(context: Context, strangers: Mapping[str, str]) -> None:
+    """No page speaks HTTP/2 in plain text; this is for a proxy that translates."""
+    if strangers and (authority := strangers.get(context.peer())) is not None:
+        raise not_this_machine(authority)
+    origin = dict(context.invocation_metadata() or ()).get("origin")
+    if origin is not None:
+        raise ApiError(Code.PERMISSION_DENIED, f"Origin '{origin}' may not call the emulator.")

@@ -1,0 +1,5 @@
+"""What attempts wrote: files, entries as Cloud Logging shows them, and reading them back.
+
+One file an attempt, byte for byte.
+May import names and records.
+"""

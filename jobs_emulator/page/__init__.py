@@ -1,0 +1,5 @@
+"""The status page: jobs, executions and tasks, light and dark, without a script.
+
+`frame.py` is the style, `status.py` the content.
+May import state, records and logs.
+"""

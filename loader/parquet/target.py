@@ -1,0 +1,193 @@
+"""A target of Parquet files: parts, and a manifest that says which of them are the day.
+
+The manifest plays the ledger. It is replaced by the generation that was read, so that of two loaders the second one
+reads again and meets the first one's fence; the same refusals hold as for a table (`loader.refusals`). A reader that
+begins with the manifest sees the old day or the new one. Parts are create-only under the run's id: what a failed load
+left is named by nothing.
+
+Rights: to create and read objects below `target.parquet`, and to replace `day=…/manifest.json`
+(`storage.objects.create`, `.get`, `.delete`, which Cloud Storage asks for a replacement).
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from loader.load_once import Load, ledger_row, outcome_of
+from loader.outcome import Outcome
+from loader.parts import fetch_objects
+from loader.refusals import Standing, check_may_load
+from loader.stage_parts import PartReader, read_content
+from loader.target.content import Content
+from loader.target.difference import Change
+from loader.target.ledger import LedgerRow
+from staging.documents.manifest import ShardFile
+from staging.documents.target_manifest import TargetManifest, target_manifest_name, target_part_name
+from staging.dtypes import format_dtype
+from staging.errors import GenerationChangedError, HeldError, IntegrityError, ObjectExistsError
+from staging.key import spell_key
+from staging.open_store import open_store
+from staging.parquet_object import ParquetObject
+from staging.store import Store
+
+_ATTEMPTS = 50  # a manifest that changes more often than this in one load is no contention any more
+_CHUNK_BYTES = 4 << 20
+_LOOKS_AT_ONCE = 8
+
+
+def load_files(url: str, load: Load) -> Outcome:
+    """Make the day what the run's parts say; HeldError, InputError and IntegrityError leave it as it was."""
+    day = load.inputs.names.day
+    with open_store(url) as target:
+        found = read_target_manifest(target, day)
+        if found is None or found[0].run_id != load.inputs.record.run_id:
+            # Refusals are told before the parts are read; they are asked again before the manifest is replaced.
+            check_may_load(to_row(found, url), ledger_row(load, Content(0, {}, ""), "", url), load.permission)
+        load.say(f"Reading {load.inputs.rows} rows of {len(load.inputs.receipts)} parts for {url}.")
+        content = read_content(load.store, load.inputs, load.cancel)
+        ours = ledger_row(load, content, "", url)
+        copied: tuple[ShardFile, ...] | None = None
+        for _ in range(_ATTEMPTS):
+            found = read_target_manifest(target, day)
+            before = to_row(found, url)
+            if check_may_load(before, ours, load.permission) is Standing.DONE_ALREADY and before is not None:
+                return outcome_of(before, None)
+            parts, change = _standing_parts(target, found, content), Change(0, 0, 0)
+            if parts is None:
+                parts = copied = copied or (_write_merged if load.inputs.merge else _copy_parts)(target, load)
+                change = Change(inserted=content.rows, updated=0, deleted=before.loaded_rows if before else 0)
+            load.cancel.check()
+            if _replace(target, found, _describe(ours, load, parts)):
+                return outcome_of(ours, change)
+    raise HeldError(
+        f"{target_manifest_name(day)} in {url} changes faster than it can be replaced.",
+        why="Many loads of this day run at once.",
+        fix="Leave one of them running.",
+    )
+
+
+def read_target_manifest(target: Store, day: date) -> tuple[TargetManifest, int] | None:
+    """Return the day's manifest and its generation, or None where the day was never loaded."""
+    name = target_manifest_name(day)
+    if target.find(name) is None:
+        return None
+    data, info = target.read(name)
+    found = TargetManifest.parse(data, name=name)
+    if found.day != day:
+        raise IntegrityError(f"{name} is of {found.day}.", why="Somebody copied it there.", fix="Take it away.")
+    return found, info.generation
+
+
+def to_row(found: tuple[TargetManifest, int] | None, url: str) -> LedgerRow | None:
+    """Return what the manifest says, as a ledger would."""
+    if found is None:
+        return None
+    said = found[0]
+    return LedgerRow(
+        target_schema="",
+        target_table=url,
+        day=said.day,
+        pipeline=said.pipeline,
+        head_id=said.head_id,
+        fence=said.fence,
+        run_id=said.run_id,
+        export_id=said.export_id,
+        as_of=said.as_of,
+        window_start=said.window_start,
+        window_end=said.window_end,
+        loaded_rows=said.rows,
+        totals=said.totals,
+        digest=said.digest,
+        loaded_at=said.loaded_at,
+    )
+
+
+def _standing_parts(
+    target: Store, found: tuple[TargetManifest, int] | None, content: Content
+) -> tuple[ShardFile, ...] | None:
+    """Return the parts that hold these very rows already, so that an equal day writes none; None where none do."""
+    if found is None or found[0].digest != content.digest:
+        return None
+    parts = found[0].parts
+    with ThreadPoolExecutor(_LOOKS_AT_ONCE) as pool:
+        there = list(pool.map(target.find, [part.name for part in parts]))
+    whole = all(
+        info is not None and info.generation == part.generation for info, part in zip(there, parts, strict=True)
+    )
+    return parts if whole else None
+
+
+def _copy_parts(target: Store, load: Load) -> tuple[ShardFile, ...]:
+    inputs, copied = load.inputs, list[ShardFile]()
+    files: Sequence[ShardFile] = [receipt.part for receipt in inputs.receipts]
+    for receipt, (file, path) in zip(inputs.receipts, fetch_objects(load.store, files, load.cancel), strict=True):
+        name = target_part_name(inputs.names.day, inputs.record.run_id, receipt.shard)
+        copied.append(_copy(target, name, path, file.rows, load))
+        load.progress.emit(rows=sum(part.rows for part in copied), expected_rows=inputs.rows)
+    return tuple(copied)
+
+
+def _write_merged(target: Store, load: Load) -> tuple[ShardFile, ...]:
+    """Partial rows are merged first: there are as many files as the merge has pieces."""
+    inputs, written = load.inputs, list[ShardFile]()
+    with TemporaryDirectory(prefix="penstock-loader-") as folder:
+        for number, rows in enumerate(PartReader(load.store, inputs, load.cancel).frames()):
+            path = Path(folder) / "part.parquet"
+            rows.write_parquet(path, compression="zstd", compression_level=1)
+            name = target_part_name(inputs.names.day, inputs.record.run_id, number)
+            written.append(_copy(target, name, path, rows.height, load))
+    return tuple(written)
+
+
+def _copy(target: Store, name: str, path: Path, rows: int, load: Load) -> ShardFile:
+    made = ParquetObject(name, target.create_stream(name))
+    try:
+        with path.open("rb") as opened:
+            while chunk := opened.read(_CHUNK_BYTES):
+                load.cancel.check()
+                made.write(chunk)
+        return made.commit(rows)
+    finally:
+        made.abort()
+
+
+def _describe(ours: LedgerRow, load: Load, parts: tuple[ShardFile, ...]) -> TargetManifest:
+    inputs = load.inputs
+    return TargetManifest(
+        pipeline=ours.pipeline,
+        day=ours.day,
+        timezone=inputs.manifest.timezone,
+        head_id=ours.head_id,
+        fence=ours.fence,
+        run_id=ours.run_id,
+        export_id=ours.export_id,
+        as_of=ours.as_of,
+        window_start=ours.window_start,
+        window_end=ours.window_end,
+        key=spell_key(inputs.key),
+        columns={name: format_dtype(dtype) for name, dtype in inputs.schema.items()},
+        rows=ours.loaded_rows,
+        totals=ours.totals,
+        digest=ours.digest,
+        loaded_at=ours.loaded_at,
+        parts=parts,
+        nonce=secrets.token_hex(8),
+    )
+
+
+def _replace(target: Store, found: tuple[TargetManifest, int] | None, wanted: TargetManifest) -> bool:
+    """Write the manifest over the one that was read; False where somebody else was faster."""
+    name = target_manifest_name(wanted.day)
+    try:
+        if found is None:
+            target.create(name, wanted.to_bytes())
+        else:
+            target.replace(name, wanted.to_bytes(), generation=found[1])
+    except (ObjectExistsError, GenerationChangedError):
+        return False
+    return True

@@ -1,0 +1,149 @@
+"""Looks at target and ledger before anything is written; every reason to refuse is an InputError."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from loader.target.database import Database
+from loader.target.errors import ReadOnlyError
+from loader.target.fit import check_types
+from loader.target.ledger import check_ledger, ledger_name
+from loader.target.sql import DAY
+from loader.target.table import Column, Kind, Table
+from staging.config.pipeline import Pipeline
+from staging.errors import InputError
+
+_INIT = "Run `penstock init`, which creates what is missing and says the DDL."
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Target and ledger, fit to be loaded. `columns` are the target's own by the output's names, the key's first.
+
+    `key` are those of them that are unique together within a day, `values` all others but the day.
+    """
+
+    table: Table
+    ledger: Table
+    columns: dict[str, Column]
+    key: tuple[Column, ...]
+    values: tuple[Column, ...]
+
+
+def check_target(database: Database, pipeline: Pipeline, schema: pl.Schema, key: Sequence[str]) -> Target:
+    """Return the target if a day with this output can be loaded into it; InputError if not.
+
+    In `schema` the columns of `key` stand first. Writes nothing.
+    """
+    target = find_target(database, pipeline, schema, key)
+    _check_writable(database, target)
+    return target
+
+
+def find_target(database: Database, pipeline: Pipeline, schema: pl.Schema, key: Sequence[str]) -> Target:
+    """Return the target if its shape fits this output; InputError if not. Asks for no right to write."""
+    table, ledger = find_tables(database, pipeline)
+    columns = {name: _column(table, name) for name in schema}
+    day = _column(table, DAY)
+    if day in columns.values():
+        raise InputError(
+            f"The output has a column {DAY}.",
+            why="The loader fills it with the business day.",
+            fix="Rename it in the transform.",
+        )
+    check_types(schema, tuple(columns.values()))
+    _check_day(day)
+    ours = tuple(columns.values())
+    target = Target(table, ledger, columns, ours[: len(key)], ours[len(key) :])
+    _check_unique_key(table, target.key)
+    _check_other_columns(table, {day, *columns.values()})
+    return target
+
+
+def find_tables(database: Database, pipeline: Pipeline) -> tuple[Table, Table]:
+    """Return target and ledger; InputError where one is missing or is no table that takes rows."""
+    schema, name = pipeline.target.table_parts()
+    shown = f"{schema}.{name}" if schema else name
+    table = database.find_table(schema, name)
+    if table is None:
+        raise InputError(
+            f"There is no table {shown} in the target database.",
+            why=f"{database.name} does not know it, or not for this user.",
+            fix=_INIT,
+        )
+    if table.fault:
+        raise InputError(
+            f"{shown} can't be the target.", why=table.fault, fix="Name a table that takes rows in target.table."
+        )
+    ledger_schema, ledger = ledger_name(pipeline, table.schema)
+    return table, check_ledger(database.find_table(ledger_schema, ledger), f"{ledger_schema}.{ledger}")
+
+
+def _column(table: Table, name: str) -> Column:
+    if (column := table.column(name)) is None:
+        has = ", ".join(each.name for each in table.columns)
+        raise InputError(
+            f"{table.name} has no column {name}.",
+            why=f"It has {has}.",
+            fix="Add the column, or name another table in target.table.",
+        )
+    return column
+
+
+def _check_day(day: Column) -> None:
+    if Kind.DATE not in day.accepts or day.generated:
+        raise InputError(
+            f"The column {DAY} is {day.declared}.",
+            why="It holds the business day, a date.",
+            fix="Declare it DATE (TEXT in SQLite).",
+        )
+
+
+def _check_unique_key(table: Table, key: Sequence[Column]) -> None:
+    day = table.column(DAY)
+    wanted = frozenset({*(column.name for column in key), day.name if day else DAY})
+    narrower = [unique for unique in table.unique_keys if unique < wanted]
+    if wanted not in table.unique_keys or narrower:
+        has = "; ".join(f"unique ({', '.join(sorted(unique))})" for unique in table.unique_keys) or "no unique key"
+        unique_key = ", ".join([DAY, *(column.name for column in key)])
+        raise InputError(
+            f"{table.name} has another unique key than ({unique_key}).",
+            why=f"It has {has}. One row per key and day is what the loader keeps.",
+            fix=f"Make ({unique_key}) its primary key, and no part of it unique alone.",
+        )
+
+
+def _check_other_columns(table: Table, ours: set[Column]) -> None:
+    others = [c.name for c in table.columns if c not in ours and not (c.nullable or c.has_default or c.generated)]
+    if others:
+        raise InputError(
+            f"{table.name} has columns that the loader can't fill: {', '.join(others)}.",
+            why="They are NOT NULL and have no default.",
+            fix="Give them a default, or let the transform return them.",
+        )
+
+
+def _check_writable(database: Database, target: Target) -> None:
+    """Run each kind of write for no row, and roll back: rights, standbys and read-only servers show themselves."""
+    sql = database.sql
+    table, ledger = sql.of(target.table), sql.of(target.ledger)
+    key, day = sql.quote(target.key[0].name), sql.quote(DAY)
+    fence = sql.quote("fence")
+    names = ", ".join(sql.quote(column.name) for column in target.columns.values())
+    try:
+        database.begin()
+        for statement in (
+            f"DELETE FROM {table} WHERE 1 = 0",
+            f"UPDATE {table} SET {key} = {key} WHERE 1 = 0",
+            f"INSERT INTO {table} ({day}, {names}) SELECT {day}, {names} FROM {table} WHERE 1 = 0",
+            f"UPDATE {ledger} SET {fence} = {fence} WHERE 1 = 0",
+            f"INSERT INTO {ledger} SELECT * FROM {ledger} WHERE 1 = 0",
+        ):
+            database.execute(statement)
+    except ReadOnlyError as error:
+        raise InputError(error.what, why=error.why, fix=error.fix) from error
+    finally:
+        database.rollback()

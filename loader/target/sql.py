@@ -1,0 +1,182 @@
+"""The SQL that the loader speaks, as far as all three dialects agree; each adapter overrides what it says otherwise.
+
+Statements are run with bound values, always: a `%` in a name is doubled where the driver would take it for a mark.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+import polars as pl
+
+from loader.target.table import Column, Table
+
+DAY = "day"
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """The temporary table of a load: `name` is ready for SQL; `key`, then `values`, all of the target's types.
+
+    No column of the key is NULL, and together they are unique.
+    """
+
+    name: str
+    target: Table
+    key: tuple[Column, ...]
+    values: tuple[Column, ...]
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Key and values."""
+        return (*self.key, *self.values)
+
+
+class SqlText(ABC):
+    """Writes statements; holds no connection."""
+
+    mark = "%s"
+    proof_lock = ""
+    row_lock = " FOR UPDATE"
+
+    @abstractmethod
+    def quote(self, name: str) -> str:
+        """Return an identifier ready for SQL."""
+
+    @abstractmethod
+    def type_of(self, dtype: pl.DataType, *, is_key: bool) -> str:
+        """Return the column type that holds every value of `dtype` exactly; InputError where there is none."""
+
+    @abstractmethod
+    def ledger_types(self) -> dict[str, str]:
+        """Return the column types of a ledger: of `name`, `text`, `day`, `count` and `instant`."""
+
+    @abstractmethod
+    def differ(self, left: str, right: str, column: Column) -> str:
+        """Return a condition that is true where the values differ in any bit, NULL being a value."""
+
+    def sum_text(self, column: str) -> str:
+        """Return the exact sum of a column as text, '0' of no rows."""
+        return f"CAST(COALESCE(SUM({column}), 0) AS CHAR)"
+
+    def table_options(self) -> str:
+        """Return what follows the closing bracket of a CREATE TABLE."""
+        return ""
+
+    def qualified(self, schema: str, name: str) -> str:
+        """Return a table's full name."""
+        return f"{self.quote(schema)}.{self.quote(name)}"
+
+    def of(self, table: Table) -> str:
+        """Return a table's full name."""
+        return self.qualified(table.schema, table.name)
+
+    def day(self, day: date) -> str:
+        """Return a day as a literal."""
+        return f"DATE '{day.isoformat()}'"
+
+    def day_value(self, day: date) -> Any:  # noqa: ANN401 - what the driver binds
+        """Return the value to bind for a day."""
+        return day
+
+    def instant(self, value: datetime) -> Any:  # noqa: ANN401 - what the driver binds
+        """Return the value to bind for an instant."""
+        return value
+
+    def parse_instant(self, value: Any) -> datetime:  # noqa: ANN401 - what the driver gives
+        """Return the instant that was read, in UTC."""
+        instant: datetime = value
+        return instant.astimezone(UTC)
+
+    # --- the difference between the day in the target (t) and the staged rows (s) ---
+
+    def count_and_sums(self, table: str, columns: Sequence[str], where: str = "") -> str:
+        """Return a statement that counts rows and adds columns up."""
+        sums = "".join(f", {self.sum_text(self.quote(column))}" for column in columns)
+        return f"SELECT COUNT(*){sums} FROM {table}{where}"
+
+    def of_day(self, day: date, table: str = "") -> str:
+        """Return ` WHERE day = …`."""
+        return f" WHERE {table}{self.quote(DAY)} = {self.day(day)}"
+
+    def key_list(self, staged: Staged) -> str:
+        """Return the key's columns, apart by commas."""
+        return ", ".join(self.quote(column.name) for column in staged.key)
+
+    def same_key(self, staged: Staged) -> str:
+        """Return the condition that `t` and `s` have the same key."""
+        names = [self.quote(column.name) for column in staged.key]
+        return " AND ".join(f"t.{name} = s.{name}" for name in names)
+
+    def delete_vanished(self, staged: Staged, day: date) -> str:
+        """Return the statement that deletes the day's rows whose key is not staged."""
+        return (
+            f"DELETE FROM {self.of(staged.target)} AS t{self.of_day(day, 't.')}"
+            f" AND NOT EXISTS (SELECT 1 FROM {staged.name} AS s WHERE {self.same_key(staged)})"
+        )
+
+    def update_changed(self, staged: Staged, day: date) -> str:
+        """Return the statement that updates the day's rows that differ in any bit."""
+        return (
+            f"UPDATE {self.of(staged.target)} AS t SET {self.assignments(staged)} FROM {staged.name} AS s"
+            f"{self.of_day(day, 't.')} AND {self.same_key(staged)} AND ({self.any_differ(staged)})"
+        )
+
+    def insert_all(self, staged: Staged, day: date) -> str:
+        """Return the statement that inserts every staged row: right only where the day has none."""
+        names = ", ".join(self.quote(column.name) for column in staged.columns)
+        return (
+            f"INSERT INTO {self.of(staged.target)} ({self.quote(DAY)}, {names})"
+            f" SELECT {self.day(day)}, {names} FROM {staged.name}"
+        )
+
+    def insert_new(self, staged: Staged, day: date) -> str:
+        """Return the statement that inserts the staged rows whose key the day lacks."""
+        names = ", ".join(self.quote(column.name) for column in staged.columns)
+        values = ", ".join(f"s.{self.quote(column.name)}" for column in staged.columns)
+        return (
+            f"INSERT INTO {self.of(staged.target)} ({self.quote(DAY)}, {names})"
+            f" SELECT {self.day(day)}, {values} FROM {staged.name} AS s {self.without_target(staged, day)}"
+        )
+
+    def count_matched(self, staged: Staged, day: date) -> str:
+        """Return the statement that counts staged rows whose key the day has, and those of them that differ."""
+        return (
+            f"SELECT COUNT(*), COALESCE(SUM(CASE WHEN {self.any_differ(staged)} THEN 1 ELSE 0 END), 0)"
+            f" FROM {staged.name} AS s JOIN {self.of(staged.target)} AS t"
+            f" ON t.{self.quote(DAY)} = {self.day(day)} AND {self.same_key(staged)}"
+        )
+
+    def without_target(self, staged: Staged, day: date) -> str:
+        """Return the condition on `s` that the day lacks its key."""
+        return (
+            f"WHERE NOT EXISTS (SELECT 1 FROM {self.of(staged.target)} AS t"
+            f"{self.of_day(day, 't.')} AND {self.same_key(staged)})"
+        )
+
+    def changing(self, staged: Staged) -> list[Column]:
+        """Return the columns that an update may have to set: a text key can be equal by collation, and another."""
+        return [column for column in staged.columns if column not in staged.key or column.is_text]
+
+    def any_differ(self, staged: Staged) -> str:
+        """Return the condition that `t` and `s` of the same key differ."""
+        names = [(self.quote(column.name), column) for column in self.changing(staged)]
+        return " OR ".join(self.differ(f"t.{name}", f"s.{name}", column) for name, column in names) or "1 = 0"
+
+    def assignments(self, staged: Staged) -> str:
+        """Return `a = s.a, …`."""
+        names = [self.quote(column.name) for column in self.changing(staged) or staged.columns]
+        return ", ".join(f"{name} = s.{name}" for name in names)
+
+    # --- the ledger's row ---
+
+    def add_row_unless_there(self, table: str, names: Sequence[str], key: Sequence[str]) -> str:
+        """Return an insert that waits for whoever inserts the same key, and does nothing where it is there."""
+        columns = ", ".join(self.quote(name) for name in names)
+        marks = ", ".join(self.mark for _ in names)
+        keys = ", ".join(self.quote(name) for name in key)
+        return f"INSERT INTO {table} ({columns}) VALUES ({marks}) ON CONFLICT ({keys}) DO NOTHING"

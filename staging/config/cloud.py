@@ -1,0 +1,88 @@
+"""The `[cloud]` section: where the jobs run when Cloud Run runs them, and how they are deployed there.
+
+Without `project` nothing of it matters: the jobs run on this machine.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from staging.config.cloud_checks import (
+    check_account,
+    check_cpu,
+    check_endpoint,
+    check_instance,
+    check_job_id,
+    check_memory,
+    check_project,
+    check_region,
+    check_secrets,
+)
+from staging.config.section import Name, Section
+
+JobId = Annotated[str, AfterValidator(check_job_id)]
+Account = Annotated[str, AfterValidator(check_account)]
+TimeoutSeconds = Annotated[int, Field(ge=1, le=604_800)]
+
+
+class CloudImages(Section):
+    """The image of each job. A job without one is deployed by somebody else: it is run, and never written."""
+
+    exporter: Name | None = None
+    processor: Name | None = None
+    loader: Name | None = None
+
+
+class CloudJob(Section):
+    """How one job is deployed: its id, what a task of it may use, and as whom it runs."""
+
+    job: JobId | None = None
+    cpu: Annotated[str, AfterValidator(check_cpu)] | None = None
+    memory: Annotated[str, AfterValidator(check_memory)] | None = None
+    service_account: Account | None = None
+
+
+class CloudSingleJob(CloudJob):
+    """A job of one task. Its time limit stands here; that of a processor is `process.timeout_seconds`."""
+
+    timeout_seconds: TimeoutSeconds | None = None
+
+
+class CloudVpc(Section):
+    """The network through which exporter and loader, and the processor if it says so, reach what is not public."""
+
+    network: Name | None = None
+    subnetwork: Name | None = None
+    connector: Name | None = None
+    egress: Literal["private-ranges-only", "all-traffic"] = "private-ranges-only"
+    processor: bool = False
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.connector and (self.network or self.subnetwork):
+            raise ValueError("a connector and a network exclude each other; the connector knows its network")
+        return self
+
+
+class CloudConfig(Section):
+    """Cloud Run: project and region, images, and what each job needs there."""
+
+    project: Annotated[str, AfterValidator(check_project)] | None = None
+    region: Annotated[str, AfterValidator(check_region)] | None = None
+    transport: Literal["grpc", "rest"] = "grpc"
+    endpoint: Annotated[str, AfterValidator(check_endpoint)] | None = None
+    cloudsql_instances: Annotated[tuple[Annotated[str, AfterValidator(check_instance)], ...], Field(strict=False)] = ()
+    images: CloudImages = CloudImages()
+    exporter: CloudSingleJob = CloudSingleJob()
+    processor: CloudJob = CloudJob()
+    loader: CloudSingleJob = CloudSingleJob()
+    vpc: CloudVpc = CloudVpc()
+    secrets: Annotated[dict[str, str], AfterValidator(check_secrets)] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _project_and_region(self) -> Self:
+        if self.project is not None and self.region is None:
+            raise ValueError("region is missing: Cloud Run jobs live in one, for example europe-west1")
+        return self

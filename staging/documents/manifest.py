@@ -1,0 +1,127 @@
+"""The manifest: written last, it makes an export exist, and readers believe only what stands in it."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Annotated
+
+from pydantic import Field
+
+from staging.documents.document import Document, Instant, Money, Part, Sha256
+from staging.key import DocumentKey, Key, key_columns
+
+Count = Annotated[int, Field(ge=0)]
+
+
+class Column(Part):
+    """One column of the shards: `dtype` is polars' text (`Decimal(12, 2)`), `source_type` the database's own."""
+
+    name: str
+    dtype: str
+    source_type: str
+    nullable: bool
+
+
+class ShardFile(Part):
+    """One Parquet file; name relative to the staging prefix, read by this generation only."""
+
+    name: str
+    generation: int
+    size_bytes: Count
+    crc32c: Count
+    sha256: Sha256
+    rows: Count
+
+
+class Shard(Part):
+    """All rows of one hash class of keys. `min_key`/`max_key` as text, None when there is no row.
+
+    Of a key of several columns they are the least and greatest value of each column by itself.
+    `sums` are exact control sums of the conserved columns, as the exporter counted them while reading.
+    """
+
+    shard: Count
+    files: tuple[ShardFile, ...]
+    rows: Count
+    min_key: Key | None
+    max_key: Key | None
+    sums: dict[str, Money]
+
+
+class SourceObject(Part):
+    """One object that rows were read from, as it was listed: exactly this generation was read."""
+
+    url: str
+    generation: int
+    size_bytes: Count
+    crc32c: Count
+
+
+class Source(Part):
+    """Where the rows came from. Holds no password. `evidence` is what the server said of the snapshot it read.
+
+    `dialect` is `parquet` or `python` where that was no database; `objects` are the Parquet files that were read.
+    """
+
+    dialect: str
+    server_version: str
+    server_identity: str
+    table: str
+    key: DocumentKey
+    time: str
+    where: str | None
+    statement: str
+    evidence: dict[str, str]
+    table_columns: tuple[str, ...] = ()
+    """All columns of the table, carried or not, sorted; empty where that was not known or written down."""
+    objects: tuple[SourceObject, ...] = ()
+
+    @property
+    def key_columns(self) -> tuple[str, ...]:
+        """The names of the key's columns, in its order."""
+        return key_columns(self.key)
+
+
+class Reading(Part):
+    """How the read went: `mode` and why it was chosen, seconds it took, seconds it waited by reason."""
+
+    mode: str
+    why: str
+    reader: str
+    seconds: float
+    waited_seconds: dict[str, float]
+
+
+class Manifest(Document):
+    """One committed export of one business day.
+
+    `as_of` is the instant the data is true of, by the database's clock. `columns` stand in file order: the key's,
+    time, then the configured ones. `sums` are the totals of the shards' control sums.
+    """
+
+    export_id: str
+    pipeline: str
+    day: date
+    timezone: str
+    window_start: Instant
+    window_end: Instant
+    as_of: Instant
+    source: Source
+    columns: tuple[Column, ...]
+    schema_fingerprint: Sha256
+    shard_function: str
+    shards: tuple[Shard, ...]
+    rows: Count
+    sums: dict[str, Money]
+    reading: Reading
+    created_at: Instant
+    penstock_version: str
+
+    @property
+    def carried(self) -> tuple[Column, ...]:
+        """The configured columns: all but key and time."""
+        return self.columns[len(self.source.key_columns) + 1 :]
+
+    def window(self) -> tuple[datetime, datetime]:
+        """Start (inclusive) and end (exclusive), in UTC."""
+        return self.window_start, self.window_end

@@ -1,0 +1,207 @@
+"""The requests that the GCS adapter makes, each repeated within its patience; what the SDK raises ends here.
+
+A precondition that failed is an answer (None) and no error: only the caller can tell whether it lost its own reply.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import requests
+from google.api_core import exceptions as api
+from google.cloud.storage import Client
+from google.cloud.storage.retry import DEFAULT_RETRY
+
+from staging.errors import UnavailableError
+from staging.gcs.download import Sink, fetch
+from staging.gcs.errors import BadReplyError, UploadDamagedError, sdk_errors, what_helps
+from staging.gcs.retry import Patience, Timeout, persist
+from staging.gcs.session import UploadSession
+from staging.store import ObjectInfo
+
+AT_ONCE_BYTES = 1024 * 1024
+"""Up to here an object goes up in one request, so that a slow line still ends it within the timeout."""
+
+_CONTENT_TYPE = "application/octet-stream"
+_CONFLICT = 412
+_SESSION_OVER = {404, 410}
+
+
+class GcsObjects:
+    """Objects of one bucket below one prefix; `url` names both in errors."""
+
+    def __init__(self, client: Client, bucket: str, prefix: str, patience_seconds: float) -> None:
+        self._client = client
+        self._bucket = client.bucket(bucket)
+        self._prefix = f"{prefix}/" if prefix else ""
+        self._patience_seconds = patience_seconds
+        self._date: datetime | None = None
+        client._http.hooks["response"].append(self._note_date)  # the SDK keeps headers to itself
+        self._uploads = requests.Session()  # a session's address is its credential
+        self.prefix = prefix
+        self.url = f"gs://{bucket}/{prefix}".rstrip("/")
+
+    def close(self) -> None:
+        """Close connections."""
+        self._uploads.close()
+        self._client.close()
+
+    def find(self, name: str, generation: int | None = None) -> ObjectInfo | None:
+        """Return this generation (None: the current one), or None."""
+
+        def attempt(timeout: Timeout) -> ObjectInfo | None:
+            blob = self._blob(name, generation)
+            try:
+                blob.reload(timeout=timeout, retry=None)
+            except api.NotFound:
+                return None
+            return _info_of_blob(name, blob)
+
+        with sdk_errors(self.url, f"find {name}"):
+            return persist(attempt, self._patience())
+
+    def now(self) -> datetime:
+        """Return what the service's clock says: the `Date` of the answer to a listing of one object."""
+        for _ in self.list("", limit=1):
+            break
+        if self._date is None:
+            raise UnavailableError(f"{self.url} does not say what time it is.", why="Its answers have no Date.")
+        return self._date
+
+    def fetch(self, info: ObjectInfo, sink: Sink) -> bool:
+        """Fill `sink` with the bytes of this generation, unchecked; False when it is not there any more."""
+        with sdk_errors(self.url, f"read {info.name}"):
+            return fetch(self._blob(info.name, info.generation), info, sink, self._patience())
+
+    def upload(self, name: str, data: bytes, *, replacing: int) -> ObjectInfo | None:
+        """Write a small object if its generation is `replacing` (0: if there is none); None if it is not."""
+
+        def attempt(timeout: Timeout) -> ObjectInfo | None:
+            blob = self._blob(name)
+            try:
+                blob.upload_from_string(
+                    data,
+                    content_type=_CONTENT_TYPE,
+                    if_generation_match=replacing,
+                    checksum="crc32c",
+                    timeout=timeout,
+                    retry=None,
+                )
+            except api.PreconditionFailed:
+                return None
+            return _info_of_blob(name, blob)
+
+        with sdk_errors(self.url, f"write {name}"):
+            return persist(attempt, self._patience())
+
+    def begin(self, name: str) -> UploadSession:
+        """Open a session that creates the object when it is finished, if there is none then."""
+
+        def attempt(timeout: Timeout) -> str:
+            address: str = self._blob(name).create_resumable_upload_session(
+                content_type=_CONTENT_TYPE, if_generation_match=0, timeout=timeout, retry=None
+            )
+            return address
+
+        with sdk_errors(self.url, f"write {name}"):
+            address = persist(attempt, self._patience())
+        return UploadSession(self._uploads, address, self._patience_seconds)
+
+    def send(self, name: str, session: UploadSession, chunk: bytes) -> None:
+        """Send a chunk that is not the last."""
+        with sdk_errors(self.url, f"write {name}"):
+            try:
+                session.send(chunk)
+            except api.GoogleAPICallError as exc:
+                if exc.code in _SESSION_OVER:
+                    raise session_over(name, session.refused) from exc
+                raise
+
+    def finish(self, name: str, session: UploadSession, chunk: bytes, *, crc32c: int) -> ObjectInfo | None:
+        """Send the last chunk; None when there is an object already, or may be as the session is over."""
+        with sdk_errors(self.url, f"write {name}"):
+            try:
+                return _info(name, session.finish(chunk, crc32c=crc32c))
+            except UploadDamagedError as exc:
+                raise UnavailableError(
+                    f"The upload of {name} was damaged on its way.",
+                    why="The service found another checksum than was sent, and made no object.",
+                    fix="Run again.",
+                ) from exc
+            except api.GoogleAPICallError as exc:
+                if exc.code == _CONFLICT or exc.code in _SESSION_OVER:
+                    return None
+                raise
+
+    def list(self, prefix: str, *, limit: int | None = None) -> Iterator[ObjectInfo]:
+        """Give the current objects whose name begins with `prefix`, in name order; `limit` ends early."""
+        with sdk_errors(self.url, "list objects"):
+            patience = self._patience()
+            for blob in self._client.list_blobs(
+                self._bucket,
+                prefix=f"{self._prefix}{prefix}",
+                max_results=limit,
+                timeout=patience.timeout(),
+                retry=DEFAULT_RETRY.with_timeout(self._patience_seconds),
+            ):
+                yield _info_of_blob(blob.name.removeprefix(self._prefix), blob)
+
+    def delete(self, name: str, generation: int) -> bool:
+        """Delete the object if this generation is the current one; whether there is none now."""
+
+        def attempt(timeout: Timeout) -> bool:
+            try:
+                self._blob(name).delete(if_generation_match=generation, timeout=timeout, retry=None)
+            except api.NotFound:
+                return True  # also after a reply of ours was lost
+            except api.PreconditionFailed:
+                return False
+            return True
+
+        with sdk_errors(self.url, f"delete {name}"):
+            return persist(attempt, self._patience())
+
+    def _note_date(self, reply: requests.Response, **_: Any) -> None:  # noqa: ANN401 - the shape of a hook
+        with suppress(KeyError, TypeError, ValueError):  # none, or no date: `now` says so
+            self._date = parsedate_to_datetime(reply.headers["Date"]).astimezone(UTC)
+
+    def _blob(self, name: str, generation: int | None = None) -> Any:  # noqa: ANN401 - the SDK has no types
+        return self._bucket.blob(f"{self._prefix}{name}", generation=generation)
+
+    def _patience(self) -> Patience:
+        return Patience(self._patience_seconds)
+
+
+def session_over(name: str, refused: str) -> UnavailableError:
+    """Return the error for an upload that the service forgot: its earlier chunks are gone, so it must start anew.
+
+    `refused` is what it answered to a chunk before that, "" if it took them all.
+    """
+    return UnavailableError(
+        f"The upload of {name} was ended by the service.",
+        why=f"Its session is over, and no object was made of it. {refused}".rstrip(),
+        fix=what_helps(refused) if refused else "Run again.",
+    )
+
+
+def _info_of_blob(name: str, blob: Any) -> ObjectInfo:  # noqa: ANN401 - the SDK has no types
+    # The resource as it came: the SDK's own reading of its times takes none but UTC, which emulators don't keep to.
+    return _info(name, blob._properties)
+
+
+def _info(name: str, resource: Mapping[str, Any]) -> ObjectInfo:
+    try:
+        return ObjectInfo(
+            name=name,
+            generation=int(resource["generation"]),
+            size_bytes=int(resource["size"]),
+            crc32c=int.from_bytes(base64.b64decode(resource["crc32c"], validate=True), "big"),
+            updated_at=datetime.fromisoformat(resource["updated"]).astimezone(UTC),
+        )
+    except (KeyError, TypeError, ValueError) as exc:
+        raise BadReplyError("The service's answer lacks generation, size, sum or time of the object.") from exc

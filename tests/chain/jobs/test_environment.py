@@ -1,0 +1,71 @@
+"""What each job gets to know of the settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from chain.jobs.environment import plan_environments
+from staging.config.file import load_pipeline
+from staging.config.pipeline import Pipeline
+from staging.errors import InputError
+
+FILE = """\
+name = "p"
+[source]
+url = "env:SHOP"
+table = "t"
+key = "k"
+time = "at"
+columns = ["a"]
+timezone = "UTC"
+[staging]
+url = "file:///s"
+[target]
+url = "postgresql://u:secret@h/d"
+table = "r"
+"""
+
+
+def seen_by_jobs(tmp_path: Path, environ: dict[str, str], overrides: list[str]) -> dict[str, tuple[Pipeline, str]]:
+    path = tmp_path / "p.toml"
+    path.write_text(FILE)
+    pipeline = load_pipeline(path, environ=environ, overrides=overrides)
+    environments = plan_environments(pipeline, environ, overrides)
+    return {job: (load_pipeline(path, environ=env), str(env)) for job, env in environments.items()}
+
+
+def test_overrides_reach_every_job_by_environment(tmp_path: Path) -> None:
+    seen = seen_by_jobs(
+        tmp_path, {"PENSTOCK_EXPORT__SHARDS": "3", "PATH": "/bin"}, ["export.shards=5", "source.where=x = 1"]
+    )
+    for pipeline, environment in seen.values():
+        assert pipeline.export.shards == 5
+        assert pipeline.source.where == "x = 1"
+        assert "/bin" in environment
+
+
+def test_no_job_gets_a_url_that_is_not_its_business(tmp_path: Path) -> None:
+    source, target = "sqlite:///canary-source", "sqlite:///canary-target"
+    withheld = [("processor", "source"), ("processor", "target"), ("exporter", "target"), ("loader", "source")]
+    for environ, overrides in (
+        ({"SHOP": source, "PENSTOCK_TARGET__URL": target}, []),
+        ({}, [f"source.url={source}", f"target.url={target}"]),
+    ):
+        seen = seen_by_jobs(tmp_path, environ, overrides)
+        assert seen["exporter"][0].source.url.reveal() == source
+        assert "canary-target" not in seen["exporter"][1]
+        assert seen["loader"][0].target.url.reveal() == target
+        assert "canary" not in seen["processor"][1]
+        for job, section in withheld:
+            with pytest.raises(InputError, match="PENSTOCK_URL_IS_WITHHELD"):
+                getattr(seen[job][0], section).url.reveal()
+
+
+def test_a_variable_that_source_and_target_share_stays_for_those_who_need_it(tmp_path: Path) -> None:
+    environ = {"SHOP": "sqlite:///canary", "PENSTOCK_TARGET__URL": "env:SHOP"}
+    seen = seen_by_jobs(tmp_path, environ, [])
+    assert seen["exporter"][0].source.url.reveal() == "sqlite:///canary"
+    assert seen["loader"][0].target.url.reveal() == "sqlite:///canary"
+    assert "canary" not in seen["processor"][1]

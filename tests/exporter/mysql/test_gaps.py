@@ -1,0 +1,20 @@
+"""No export with writes in the gaps of a read in slices is ever wrong: MariaDB."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.exporter.gaps import export_seeds
+
+pytestmark = pytest.mark.integration
+
+
+def test_writes_between_slices_never_make_a_wrong_export(mariadb_database: str, tmp_path: Path) -> None:
+    export_seeds(mariadb_database, tmp_path, range(25))
+
+
+@pytest.mark.nightly
+def test_writes_between_slices_never_make_a_wrong_export_in_two_hundred(mariadb_database: str, tmp_path: Path) -> None:
+    export_seeds(mariadb_database, tmp_path, range(2000, 2200))

@@ -1,0 +1,51 @@
+"""A connection lost while a table's keys are looked up is an error with its cause, and no table without keys."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+import pytest
+import sqlalchemy as sa
+
+from exporter.mysql.errors import translate_error as translate_mysql_error
+from exporter.port.catalogue import Catalogue, parse_url
+from exporter.port.source import TableName
+from exporter.postgres.errors import translate_error as translate_postgres_error
+from staging.errors import UnavailableError
+from tests.shop.tables import Database
+
+pytestmark = pytest.mark.integration
+
+TABLE = TableName(None, "purchases")
+
+
+@pytest.mark.parametrize("database", ["postgres", "mariadb"])
+def test_keys_are_not_taken_for_missing_when_the_connection_is_lost(
+    request: pytest.FixtureRequest, database: str
+) -> None:
+    url = request.getfixturevalue(f"{database}_database")
+    other = Database(url)
+    other.execute("CREATE TABLE purchases (id BIGINT PRIMARY KEY, purchased_at TIMESTAMP NOT NULL)")
+    other.execute("CREATE VIEW seen AS SELECT * FROM purchases")
+    translate = translate_mysql_error if database == "mariadb" else translate_postgres_error
+    parsed = sa.make_url(url)
+    for look in (Catalogue.primary_key, Catalogue.leading_columns):
+        with closing(Catalogue(parse_url(url), lambda error, doing: translate(error, doing, parsed))) as catalogue:
+            assert not look(catalogue, TableName(None, "seen"))
+            assert look(catalogue, TABLE) in (("id",), {"id"})
+            _end_all(other)
+            with pytest.raises(UnavailableError, match="look up the keys of purchases") as caught:
+                look(catalogue, TABLE)
+            assert "rollback" not in caught.value.why
+
+
+def _end_all(database: Database) -> None:
+    if database.dialect == "mariadb":
+        ours = "SELECT id FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()"
+        for (number,) in database.execute(ours):
+            database.execute(f"KILL CONNECTION {number}")
+        return
+    database.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )

@@ -1,0 +1,140 @@
+"""A day read in slices of a hot standby: sealed by the primary's transaction numbers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from exporter.open_source import open_source
+from exporter.port.source import Statement, TableName
+from staging.config.pipeline import Pipeline
+from tests.exporter.days import pipeline, run_export
+from tests.servers.postgres import USER, PostgresServer
+from tests.servers.server import HOST, PASSWORD
+
+pytestmark = pytest.mark.integration
+
+ROWS = 2000
+
+
+class Standby(PostgresServer):
+    """A hot standby of another server."""
+
+    name = "standby"
+
+    def __init__(self, primary: PostgresServer) -> None:
+        self._primary = primary
+        super().__init__()
+
+    def prepare(self) -> None:
+        """Copy the primary."""
+        program = Path(self._programs.initdb).with_name("pg_basebackup")
+        to = ["-h", HOST, "-p", str(self._primary.port), "-U", USER, "-D", str(self.folder / "data")]
+        self.run([str(program), *to, "-R", "--checkpoint=fast", "--no-sync"], PGPASSWORD=PASSWORD)
+
+
+@pytest.fixture
+def pair(own_postgres: PostgresServer) -> Iterator[tuple[PostgresServer, PostgresServer, str]]:
+    """A primary with a shop, its standby, the database's name."""
+    database = own_postgres.create_database()
+    with own_postgres.connect(database) as connection:
+        connection.execute(
+            "CREATE TABLE purchases (id bigint PRIMARY KEY, user_id bigint NOT NULL, "
+            "purchased_at timestamptz NOT NULL, amount numeric(12,2) NOT NULL)"
+        )
+        connection.execute(
+            "INSERT INTO purchases SELECT g, g % 50, timestamptz '2026-11-13 23:00+00' + g * interval '40 seconds', g "
+            f"FROM generate_series(0, {ROWS - 1}) g"
+        )
+        connection.execute("CREATE INDEX ON purchases (purchased_at)")
+    standby = Standby(own_postgres)
+    try:
+        standby.start()
+        yield own_postgres, standby, database
+    finally:
+        standby.close()
+
+
+def _settings(server: PostgresServer, database: str, folder: Path) -> Pipeline:
+    made = pipeline(server.url(database), folder, export={"read": "slices", "shards": 2})
+    return made.model_copy(update={"pacing": made.pacing.model_copy(update={"gentle": "replica"})})
+
+
+def _write(primary: PostgresServer, standby: PostgresServer, database: str, sql: str) -> None:
+    """Write on the primary, and wait until the standby shows it."""
+    with primary.connect(database) as connection:
+        connection.execute(sql.encode())
+        ((position,),) = connection.execute("SELECT pg_current_wal_lsn()::text").fetchall()
+    with standby.connect(database) as connection:
+        for _ in range(400):
+            ((there,),) = connection.execute("SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn", (position,)).fetchall()
+            if there:
+                return
+            time.sleep(0.05)
+    raise AssertionError("the standby does not follow")
+
+
+def test_a_standby_is_sealed_and_its_weaker_promise_told(
+    pair: tuple[PostgresServer, PostgresServer, str], tmp_path: Path
+) -> None:
+    primary, standby, database = pair
+    _write(primary, standby, database, "INSERT INTO purchases VALUES (99999, 1, '2027-01-01', 1)")
+    manifest = run_export(_settings(standby, database, tmp_path)).manifest
+    assert manifest["rows"] == ROWS
+    evidence: dict[str, Any] = manifest["source"]["evidence"]
+    assert "primary's open ones are not seen" in evidence["closed"]
+    assert evidence["lsn"].startswith("replay ")
+
+
+def test_a_write_that_a_standby_replays_during_the_read_is_seen_by_the_seal(
+    pair: tuple[PostgresServer, PostgresServer, str],
+) -> None:
+    primary, standby, database = pair
+    _write(primary, standby, database, "SELECT pg_catalog.txid_current()")
+    with closing(primary.connect(database)) as open_on_primary:
+        # In flight on the primary when the read begins; commits, and is replayed, before the seal.
+        open_on_primary.execute("BEGIN")
+        open_on_primary.execute("UPDATE purchases SET amount = amount + 1 WHERE id = 1")
+        _write(primary, standby, database, "INSERT INTO purchases VALUES (99999, 1, '2027-01-01', 1)")
+        with open_source(standby.url(database)) as source:
+            slices: Any = source.begin_slices(TableName(None, "purchases"))
+            statement = _statement(slices)
+            axis = slices.plan_axis(statement)
+            slices.begin_seal(statement, axis)
+            rows = slices.read_slice(axis.low, axis.high).rows
+            open_on_primary.execute("COMMIT")
+            _write(primary, standby, database, "SELECT txid_current()")
+            seal = slices.seal(rows, 0)
+    assert rows == ROWS
+    assert not seal.agrees
+    assert seal.rows_differ == 1
+
+
+def _statement(slices: Any) -> Any:
+    columns = slices.describe()
+    carried = tuple(columns[name].carried for name in ("user_id", "purchased_at", "amount"))
+    low, high = datetime(2026, 11, 13, 23, tzinfo=UTC), datetime(2026, 11, 14, 23, tzinfo=UTC)
+    return Statement(carried, slices.table_sql, '"purchased_at"', low, high, None, slices.literal)
+
+
+def test_a_standby_that_has_not_replayed_so_far_is_not_over(
+    pair: tuple[PostgresServer, PostgresServer, str],
+) -> None:
+    primary, standby, database = pair
+    _write(primary, standby, database, "SELECT txid_current()")
+    with open_source(standby.url(database)) as source:
+        slices = source.begin_slices(TableName(None, "purchases"))
+        now = datetime.now(UTC)
+        assert slices.find_closed(now - timedelta(hours=2), 60).is_closed
+        # Over by its clock, but it has replayed nothing since.
+        time.sleep(1.5)
+        closed = slices.find_closed(datetime.now(UTC) - timedelta(seconds=0.5), 0)
+    assert not closed.is_closed
+    assert closed.is_weak
+    assert "replayed" in closed.why_not

@@ -1,0 +1,205 @@
+"""A day in the target becomes exactly what the parts say, with the smallest change, in every database."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from staging.documents.run import Loaded
+from tests.loader.runs import DAY, Make, loader_runs, revenue
+from tests.loader.target_fixtures import NOW, LoaderTarget, expected, expected_rows
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Make:
+    return loader_runs(tmp_path)
+
+
+def test_a_first_day_is_loaded_to_the_cent(target: LoaderTarget, make: Make) -> None:
+    run = make(revenue(range(-20, 300)))
+    target.init(run)
+    outcome = target.load(run)
+    assert target.rows() == expected(run)
+    assert (outcome.already, outcome.loaded.rows, outcome.loaded.inserted) == (False, 320, 320)
+    assert outcome.loaded.totals == {
+        "revenue": f"{sum(row['revenue'] for row in run.rows):.2f}",
+        "purchases": str(sum(row["purchases"] for row in run.rows)),
+    }
+
+
+def test_the_ledger_says_what_is_loaded_by_whom_and_out_of_what(target: LoaderTarget, make: Make) -> None:
+    run = make(revenue(range(10)), fence=7)
+    target.init(run)
+    outcome = target.load(run)
+    row = {name: str(value) for name, value in target.ledger_row().items()}
+    told = ("day", "pipeline", "head_id", "fence", "run_id", "export_id", "loaded_rows", "digest")
+    assert [row[name] for name in told] == [
+        *("2026-11-14", "daily_revenue", run.head_id, "7", "run-0001", "export-0001", "10"),
+        outcome.loaded.digest,
+    ]
+    assert row["target_table"] == "revenue"
+    assert row["as_of"].startswith("2026-11-15")
+    assert row["window_start"].startswith("2026-11-1")
+    assert '"revenue": "' in row["totals"]
+
+
+def test_vanished_changed_and_new_rows_are_all_that_is_written(target: LoaderTarget, make: Make) -> None:
+    target.init(first := make(revenue(range(100))))
+    target.load(first)
+    second = make(revenue(range(10, 130), cents=lambda user: user * 37 % 10_000 + (user == 50)), number=2)
+    loaded = target.load(second).loaded
+    assert (loaded.inserted, loaded.updated, loaded.deleted) == (30, 1, 10)
+    assert target.rows() == expected(second)
+
+
+def test_an_equal_day_of_a_new_run_writes_no_row(target: LoaderTarget, make: Make) -> None:
+    target.init(first := make(revenue(range(100))))
+    target.load(first)
+    before = target.state()
+    loaded = target.load(make(first.rows, number=2)).loaded
+    assert (loaded.inserted, loaded.updated, loaded.deleted) == (0, 0, 0)
+    rows, ledger = target.state()
+    assert rows == before[0]  # row versions, on PostgreSQL
+    assert ledger != before[1]
+    assert target.ledger_row()["run_id"] == "run-0002"
+
+
+def test_only_the_changed_rows_get_new_versions(postgres_database: str, make: Make) -> None:
+    target = LoaderTarget("postgres", postgres_database)
+    target.init(first := make(revenue(range(100))))
+    target.load(first)
+    versions = dict(target.query("SELECT user_id, xmin::text || ctid::text FROM revenue"))
+    target.load(make(revenue(range(100), cents=lambda user: user * 37 % 10_000 + (user in (3, 4))), number=2))
+    after = dict(target.query("SELECT user_id, xmin::text || ctid::text FROM revenue"))
+    assert {user for user in after if after[user] != versions[user]} == {3, 4}
+
+
+def test_the_same_run_again_is_done_already_and_writes_nothing(target: LoaderTarget, make: Make) -> None:
+    target.init(run := make(revenue(range(50))))
+    first = target.load(run)
+    before = target.state()
+    again = target.load(run)
+    assert (first.already, again.already) == (False, True)
+    assert again.loaded.digest == first.loaded.digest
+    assert target.state() == before
+
+
+def test_a_day_without_rows_empties_the_day_and_no_other(target: LoaderTarget, make: Make) -> None:
+    target.init(first := make(revenue(range(20))))
+    neighbour = make(revenue(range(7)), number=1, day=date(2026, 11, 15), run_id="run-next", export_id="export-next")
+    target.load(first)
+    target.load(neighbour)
+    loaded = target.load(make([], number=2)).loaded
+    assert (loaded.rows, loaded.deleted, loaded.totals["revenue"]) == (0, 20, "0.00")
+    assert target.rows() == expected(neighbour)
+
+
+def test_neighbouring_days_are_never_touched(target: LoaderTarget, make: Make) -> None:
+    target.init(run := make(revenue(range(30))))
+    insert = "INSERT INTO revenue (user_id, day, revenue, purchases) VALUES (1, '{}', '5.00', 1)"
+    target.execute(insert.format("2026-11-13"), insert.format("2026-11-15"))
+    before = target.state()[0]
+    target.load(run)
+    target.load(make([], number=2))
+    assert target.state()[0] == before
+
+
+def test_sums_are_exact_at_the_limits_and_beyond_64_bits(target: LoaderTarget, make: Make) -> None:
+    most = Decimal("999999999999999999.99")
+    rows = [
+        {"user_id": n, "revenue": most if n % 3 else -most + Decimal("0.01"), "purchases": 2**62} for n in range(40)
+    ]
+    target.init(run := make(rows))
+    if target.kind != "sqlite":
+        narrow = target.pick(postgres="ALTER revenue TYPE numeric(20,2)", mariadb="MODIFY revenue DECIMAL(20,2)")
+        target.execute(f"ALTER TABLE revenue {narrow}")
+    loaded = target.load(run).loaded
+    assert loaded.totals["purchases"] == str(40 * 2**62)
+    assert loaded.totals["revenue"] == str(sum(row["revenue"] for row in rows))
+    assert target.rows() == expected(run)
+
+
+def test_rows_that_no_ledger_knows_are_reported_before_they_are_replaced(target: LoaderTarget, make: Make) -> None:
+    target.init(run := make(revenue(range(5))))
+    target.execute("INSERT INTO revenue (user_id, day, revenue, purchases) VALUES (1, '2026-11-14', '5.00', 1)")
+    target.load(run)
+    assert any("1 rows that no load of the ledger wrote" in line for line in target.said)
+    assert target.rows() == expected(run)
+
+
+@pytest.mark.parametrize(
+    ("edit", "told"),
+    [
+        ("UPDATE revenue SET revenue = '77.00' WHERE user_id = 3", "revenue adds up to"),
+        ("DELETE FROM revenue WHERE user_id = 3", "4 rows instead of 5"),
+    ],
+)
+def test_a_day_edited_by_hand_is_reported_and_set_right(target: LoaderTarget, make: Make, edit: str, told: str) -> None:
+    target.init(run := make(revenue(range(5))))
+    target.load(run)
+    target.execute(edit)
+    edited = target.state()
+    assert target.load(run).already  # the same run writes nothing, and says what it saw
+    assert any(told in line for line in target.said)
+    assert target.state() == edited
+    target.load(make(run.rows, number=2))
+    assert any(told in line and "overwritten" in line for line in target.said)
+    assert target.rows() == expected(run)
+
+
+def test_an_edit_that_keeps_rows_and_sums_is_reported_too(target: LoaderTarget, make: Make) -> None:
+    target.init(run := make(revenue(range(1, 5), cents=lambda user: user)))
+    target.load(run)
+    target.execute(
+        "UPDATE revenue SET revenue = '0.03' WHERE user_id = 1", "UPDATE revenue SET revenue = '0.01' WHERE user_id = 3"
+    )
+    target.load(make(run.rows, number=2))
+    assert any("2 are set back" in line for line in target.said)
+    assert target.rows() == expected(run)
+
+
+def test_equal_content_has_one_digest_whatever_database_takes_it(
+    sqlite_database: str, postgres_database: str, mariadb_database: str, make: Make
+) -> None:
+    digests = set()
+    for kind, url in (("sqlite", sqlite_database), ("postgres", postgres_database), ("mariadb", mariadb_database)):
+        target = LoaderTarget(kind, url)
+        target.init(run := make(revenue(range(200))))
+        digests.add(target.load(run).loaded.digest)
+    assert len(digests) == 1
+
+
+def test_loaded_json_tells_of_the_load_and_a_retry_leaves_it(target: LoaderTarget, make: Make) -> None:
+    target.init(run := make(revenue(range(12))))
+    outcome = target.load(run)
+    text = run.path("loaded.json").read_bytes()
+    assert Loaded.parse(text, name="loaded.json") == outcome.loaded
+    assert outcome.loaded.loaded_at == NOW
+    target.load(run)
+    assert run.path("loaded.json").read_bytes() == text
+
+
+def test_two_tables_share_a_ledger_and_nothing_else(target: LoaderTarget, make: Make) -> None:
+    target.init(run := make(revenue(range(9))))
+    target.load(run)
+    before = target.state()[0]
+    other = LoaderTarget(target.kind, target.url, table="revenue_2")
+    other.init(run)
+    other.load(make([], number=2))
+    assert target.state()[0] == before
+    assert sorted(target.query("SELECT target_table, loaded_rows FROM penstock_ledger")) == [
+        ("revenue", 9),
+        ("revenue_2", 0),
+    ]
+
+
+def test_a_day_of_many_parts_streams_through(target: LoaderTarget, make: Make) -> None:
+    run = make(revenue(range(0, 3_000_000, 997)), shards=16)
+    target.init(run)
+    target.load(run)
+    assert target.rows() == expected_rows(DAY.isoformat(), run.rows)

@@ -1,0 +1,106 @@
+"""Puts a shop into a database, with that database's own types; and reads what Penstock left in the target."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import sqlalchemy as sa
+
+from tests.acceptance.oracle import Key, Row
+from tests.shop.shops import Shop
+
+_TIMES = {
+    "sqlite": {"zoned": "TIMESTAMP", "naive": "TIMESTAMP", "seconds": "DATETIME"},
+    "postgresql": {"zoned": "timestamptz", "naive": "timestamp", "seconds": "timestamp(0)"},
+    "mariadb": {"zoned": "TIMESTAMP(6)", "naive": "DATETIME(6)", "seconds": "DATETIME"},
+}
+_TEXTS = {"sqlite": "TEXT", "postgresql": 'varchar(60) COLLATE "C"', "mariadb": "VARCHAR(60) COLLATE utf8mb4_bin"}
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """A database by its SQLAlchemy URL."""
+
+    url: str
+
+    @property
+    def dialect(self) -> str:
+        """`sqlite`, `postgresql` or `mariadb`."""
+        return sa.make_url(self.url).get_backend_name()
+
+    def quote(self, name: str) -> str:
+        """Return an identifier as this database writes it."""
+        sign = "`" if self.dialect == "mariadb" else '"'
+        return sign + name.replace(sign, sign * 2) + sign
+
+    def execute(self, statement: str, rows: list[tuple[object, ...]] | None = None) -> list[tuple[Any, ...]]:
+        """Run one statement by the bare driver, once or for each row; return what it answers."""
+        # Not by SQLAlchemy: it would take `%s` and `:name` in identifiers for parameters.
+        engine = sa.create_engine(self.url, poolclass=sa.NullPool)
+        with closing(engine.raw_connection()) as connection, closing(connection.cursor()) as cursor:
+            if self.dialect == "mariadb":
+                cursor.execute("SET time_zone = '+00:00'")
+            if rows is None:
+                cursor.execute(statement)
+            elif rows:
+                cursor.executemany(statement, rows)
+            answer = [tuple(row) for row in cursor.fetchall()] if rows is None and cursor.description else []
+            connection.commit()
+        return answer
+
+
+def create_shop(database: Database, shop: Shop) -> None:
+    """Create the shop's table and insert its rows."""
+    names, dialect = shop.names, database.dialect
+    if names.schema and dialect == "postgresql":
+        database.execute(f"CREATE SCHEMA {database.quote(names.schema)}")
+    columns = [
+        f"{database.quote(names.key)} {'BIGINT' if shop.key_kind == 'integer' else _TEXTS[dialect]} NOT NULL",
+        f"{database.quote(names.time)} {_TIMES[dialect][shop.time_kind]} NOT NULL",
+        f"{database.quote(names.amount)} {_money_type(database, shop)} NOT NULL",
+        f"{database.quote(names.status)} VARCHAR(20) NOT NULL",
+    ]
+    table = source_table(database, shop)
+    database.execute(f"CREATE TABLE {table} ({', '.join(columns)})")
+    holes = ", ".join("?" if dialect == "sqlite" else "%s" for _ in columns)
+    database.execute(f"INSERT INTO {table} VALUES ({holes})", [_values(database, shop, row) for row in shop.rows])
+
+
+def source_table(database: Database, shop: Shop) -> str:
+    """Return the quoted name of the shop's table."""
+    table = database.quote(shop.names.table)
+    if shop.names.schema and database.dialect == "postgresql":
+        return f"{database.quote(shop.names.schema)}.{table}"
+    return table
+
+
+def _money_type(database: Database, shop: Shop) -> str:
+    # SQLite makes numbers of what it can, and keeps 15 digits of them; TEXT in the type's name makes it keep all.
+    kind = "DECIMAL TEXT" if database.dialect == "sqlite" and shop.digits > 15 else "DECIMAL"
+    return f"{kind}({shop.digits}, {shop.scale})"
+
+
+def _values(database: Database, shop: Shop, row: Row) -> tuple[object, ...]:
+    naive = row.at.astimezone(UTC).replace(tzinfo=None)
+    at: object = row.at if shop.time_kind == "zoned" and database.dialect == "postgresql" else naive
+    if database.dialect == "sqlite":
+        at = _sqlite_time(naive, shop)
+    return row.key, at, str(row.amount) if database.dialect == "sqlite" else row.amount, row.status
+
+
+def _sqlite_time(naive: datetime, shop: Shop) -> str:
+    if shop.time_kind == "seconds":
+        return f"{naive:%Y-%m-%d %H:%M:%S}"
+    return f"{naive:%Y-%m-%d %H:%M:%S.%f}"
+
+
+def read_revenue(database: Database, table: str, key: str, day: str) -> dict[Key, tuple[Decimal, int]]:
+    """Return {key: (revenue, purchases)} of a day in the target."""
+    rows = database.execute(
+        f"SELECT {database.quote(key)}, revenue, purchases FROM {database.quote(table)} WHERE day = '{day}'"
+    )
+    return {row[0]: (Decimal(str(row[1])), int(row[2])) for row in rows}
