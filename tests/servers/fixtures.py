@@ -1,6 +1,7 @@
 """The servers as fixtures: started when the first test asks, stopped when the last one is over.
 
-A test that kills a server, or counts on its fsync, takes `own_postgres` or `own_mariadb`, which nobody else uses.
+A test that kills a server, or counts on its fsync, takes `own_postgres`, `own_mariadb` or `own_mysql`, which nobody
+else uses.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import pytest
 from tests.servers import missing
 from tests.servers.fake_gcs import FakeGcsServer
 from tests.servers.mariadb import MariadbServer
+from tests.servers.mysql import MysqlServer
 from tests.servers.postgres import PostgresServer
 from tests.servers.programs import ServerMissingError
 from tests.servers.server import Server
@@ -47,6 +49,12 @@ def mariadb_server() -> Iterator[MariadbServer]:
 
 
 @pytest.fixture(scope="session")
+def mysql_server() -> Iterator[MysqlServer]:
+    """The MySQL server that all tests share."""
+    yield from _serve(MysqlServer)
+
+
+@pytest.fixture(scope="session")
 def gcs_server() -> Iterator[FakeGcsServer]:
     """The fake-gcs-server that all tests share."""
     yield from _serve(FakeGcsServer)
@@ -62,6 +70,12 @@ def own_postgres() -> Iterator[PostgresServer]:
 def own_mariadb() -> Iterator[MariadbServer]:
     """A MariaDB server for one test, which may stop, kill and start it; durable."""
     yield from _serve(MariadbServer, durable=True)
+
+
+@pytest.fixture
+def own_mysql() -> Iterator[MysqlServer]:
+    """A MySQL server for one test, which may stop, kill and start it; durable."""
+    yield from _serve(MysqlServer, durable=True)
 
 
 @pytest.fixture(scope="session")
@@ -90,6 +104,14 @@ def mariadb_database(mariadb_server: MariadbServer) -> Iterator[str]:
     name = mariadb_server.create_database()
     yield mariadb_server.url(name)
     mariadb_server.drop_database(name)
+
+
+@pytest.fixture
+def mysql_database(mysql_server: MysqlServer) -> Iterator[str]:
+    """SQLAlchemy URL of a fresh, empty MySQL database."""
+    name = mysql_server.create_database()
+    yield mysql_server.url(name)
+    mysql_server.drop_database(name)
 
 
 @pytest.fixture

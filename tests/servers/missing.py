@@ -14,6 +14,10 @@ FOUND_MISSING: dict[str, str] = {}
 """Server → how to get it, of those that a test of this run asked for in vain."""
 
 
+class NotToBeHad(pytest.skip.Exception):
+    """A skip that stands even where servers are required: nobody here could mend it."""
+
+
 def are_required() -> bool:
     """Whether PENSTOCK_REQUIRE_SERVERS forbids to skip."""
     return os.environ.get("PENSTOCK_REQUIRE_SERVERS", "") not in ("", "0")
@@ -22,19 +26,24 @@ def are_required() -> bool:
 def skip_or_fail(error: ServerMissingError) -> NoReturn:
     """Skip the test that asked, or fail it."""
     FOUND_MISSING[error.server] = error.how_to_get
+    if not error.is_to_be_had:
+        raise NotToBeHad(str(error))
     if are_required():
         pytest.fail(f"{error} (PENSTOCK_REQUIRE_SERVERS is set)", pytrace=False)
     pytest.skip(f"{error.server} is not on this machine")
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Turn any skip into a failure where servers are required, save those of tests marked `may_skip`."""
     report = yield
     if (
         are_required()
         and report.skipped
         and not hasattr(report, "wasxfail")
+        and not (call.excinfo and call.excinfo.errisinstance(NotToBeHad))
         and not item.get_closest_marker("may_skip")
     ):
         _fail(report)

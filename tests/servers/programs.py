@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import shutil
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 FAKE_GCS_VERSION = "1.56.1"
 CHECKOUT = Path(__file__).resolve().parents[2]
 FAKE_GCS_CACHED = CHECKOUT / ".cache" / "servers" / f"fake-gcs-server-{FAKE_GCS_VERSION}" / "fake-gcs-server"
+MYSQL_CACHED = CHECKOUT / ".cache" / "servers" / "mysql"
+MYSQL_NOT_TO_BE_HAD = MYSQL_CACHED.with_name("mysql-not-to-be-had")
+"""Says why not, where Debian's suite can't give it at present."""
 HOW_TO_GET_ALL = "python -m tests.servers.install"
 
 
 class ServerMissingError(Exception):
-    """A server's program is not on this machine. `server` is its name, `how_to_get` one sentence."""
+    """A server's program is not on this machine. `server` is its name, `how_to_get` one sentence.
 
-    def __init__(self, server: str, how_to_get: str) -> None:
+    `is_to_be_had` is false when nothing that one can do here would get it.
+    """
+
+    def __init__(self, server: str, how_to_get: str, *, is_to_be_had: bool = True) -> None:
         super().__init__(f"{server} is not on this machine: {how_to_get}")
         self.server = server
         self.how_to_get = how_to_get
+        self.is_to_be_had = is_to_be_had
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +46,14 @@ class MariadbPrograms:
 
     install_db: Path
     mariadbd: Path
+
+
+@dataclass(frozen=True, slots=True)
+class MysqlPrograms:
+    """MySQL's server: the words that run it, and the version it tells."""
+
+    mysqld: tuple[str, ...]
+    version: str
 
 
 def find_postgres() -> PostgresPrograms:
@@ -57,6 +74,35 @@ def find_mariadb() -> MariadbPrograms:
     if install_db is None or mariadbd is None:
         raise ServerMissingError("MariaDB", f"run `{HOW_TO_GET_ALL}`, or `apt-get install mariadb-server`")
     return MariadbPrograms(install_db, mariadbd)
+
+
+@functools.cache
+def find_mysql(cached: Path = MYSQL_CACHED) -> MysqlPrograms:
+    """Return the server from the checkout's cache, else `mysqld` on PATH, if it is no MariaDB; ServerMissingError."""
+    if cached.exists():
+        return MysqlPrograms(tuple(loader_command(cached)), _version_of(loader_command(cached)))
+    # Beside MariaDB, `mysqld` is a link to its server.
+    if (program := _first("mysqld")) and "MariaDB" not in (version := _version_of([str(program)])):
+        return MysqlPrograms((str(program), "--no-defaults"), version)
+    note = cached.with_name(MYSQL_NOT_TO_BE_HAD.name)
+    if note.exists():
+        raise ServerMissingError("MySQL", note.read_text(encoding="utf-8").strip(), is_to_be_had=False)
+    raise ServerMissingError("MySQL", f"run `{HOW_TO_GET_ALL}`, or put MySQL's own `mysqld` on PATH")
+
+
+def loader_command(folder: Path) -> list[str]:
+    """Return the words that run MySQL's server of a folder that `fetch_mysql` made, by its own loader and libraries."""
+    loader = next((folder / "lib").glob("ld-linux-*"))
+    return [
+        *(str(loader), "--library-path", str(folder / "lib"), str(folder / "bin" / "mysqld"), "--no-defaults"),
+        *(f"--basedir={folder}", f"--plugin-dir={folder / 'plugin'}", f"--lc-messages-dir={folder / 'share'}"),
+        f"--character-sets-dir={folder / 'share' / 'charsets'}",
+    ]
+
+
+def _version_of(command: list[str]) -> str:
+    done = subprocess.run([*command, "--version"], capture_output=True, text=True, check=False)
+    return done.stdout.strip()
 
 
 def find_fake_gcs() -> Path:

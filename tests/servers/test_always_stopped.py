@@ -13,6 +13,7 @@ import pytest
 
 from tests.servers.fake_gcs import FakeGcsServer
 from tests.servers.mariadb import MariadbServer
+from tests.servers.mysql import MysqlServer
 from tests.servers.postgres import PostgresServer
 from tests.servers.programs import CHECKOUT
 from tests.servers.server import HOST, PASSWORD, Server
@@ -48,16 +49,19 @@ def test_a_server_and_its_folder_are_gone_when_its_starter_dies(
 
 
 def test_no_server_runs_as_root(
-    postgres_server: PostgresServer, mariadb_server: MariadbServer, gcs_server: FakeGcsServer
+    postgres_server: PostgresServer,
+    mariadb_server: MariadbServer,
+    mysql_server: MysqlServer,
+    gcs_server: FakeGcsServer,
 ) -> None:
-    for server in (postgres_server, mariadb_server, gcs_server):
+    for server in (postgres_server, mariadb_server, mysql_server, gcs_server):
         owners = {Path(f"/proc/{pid}").stat().st_uid for pid in _processes_of(server)}
         assert owners, server.name
         assert 0 not in owners, server.name
 
 
 def test_no_password_is_in_a_server_s_command_line(
-    postgres_server: PostgresServer, mariadb_server: MariadbServer
+    postgres_server: PostgresServer, mariadb_server: MariadbServer, mysql_server: MysqlServer
 ) -> None:
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -76,6 +80,15 @@ def test_a_server_keeps_its_data_and_its_port_over_a_kill(own_postgres: Postgres
     assert own_postgres.port == port
     with own_postgres.connect() as connection:
         assert connection.execute("SELECT number FROM kept").fetchall() == [(1,)]
+
+
+def test_two_servers_of_mysql_are_not_the_same_one(mysql_server: MysqlServer, own_mysql: MysqlServer) -> None:
+    uuids = set()
+    for server in (mysql_server, own_mysql):
+        with server.connect() as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT @@server_uuid")
+            uuids |= set(cursor.fetchall())
+    assert len(uuids) == 2
 
 
 def _processes_of(server: Server) -> list[int]:
