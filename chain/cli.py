@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import click
 
-from chain.commands.demo import demo, demo_shop
-from chain.commands.look import diff, status, verify
-from chain.commands.many_days import backfill
-from chain.commands.one_day import reprocess, resume, run
-from chain.commands.prepare import doctor, init, plan
-from chain.commands.upkeep import gc, pause, unpause
+from chain.commands.backfill import backfill
+from chain.commands.demo import demo
+from chain.commands.demo_shop import demo_shop
+from chain.commands.diff import diff
+from chain.commands.doctor import doctor
+from chain.commands.gc import gc
+from chain.commands.init import init
+from chain.commands.pause import pause
+from chain.commands.plan import plan
+from chain.commands.reprocess import reprocess
+from chain.commands.resume import resume
+from chain.commands.run import run
+from chain.commands.status import status
+from chain.commands.unpause import unpause
+from chain.commands.verify import verify
 
 
 class _InOrder(click.Group):

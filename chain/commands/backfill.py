@@ -1,160 +1,54 @@
-"""What `penstock backfill` does."""
+"""`penstock backfill`."""
 
 from __future__ import annotations
 
-import json
-import shutil
-import sys
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from chain.cli_options import environment, log_folder, progress_mode, style_for_stdout
-from chain.day.end_in_time import end_in_time
-from chain.day.report import Report
-from chain.day.run import reprocess_day, run_day
-from chain.jobs.open import open_jobs
-from chain.range.backfill import DaysAtOnce, run_days
-from chain.range.dates import plan_days
-from chain.range.linked_cancel import CancelGroup
-from chain.range.one_start import OneStartAtATime
-from chain.range.open_days import SharedByDays
-from chain.range.outcome import DayOutcome, find_worst
-from chain.range.reprocessed import ReprocessedDays, begin_range, digest_logic
-from chain.views.range_table import format_outcomes, format_tally
-from chain.views.range_view import DaysView, open_days_view
-from staging.config.file import load_pipeline
-from staging.config.pipeline import Pipeline
-from staging.errors import ExitCode, PenstockError
-from staging.names import BackfillNames
-from staging.open_store import open_store
-from staging.process.cancel import Cancel, cancel_on_signals
-from staging.store import Store
-from staging.window import load_zone, parse_day
+from chain.cli_options import common, json_option, logs_option, progress_option
 
 
-class UnfinishedDaysError(PenstockError):
-    """Not all days are done; it ends the process with the exit code of the worst."""
+@click.command(short_help="Bring many days to done, some at once.")
+@common
+@click.option("--from", "first", required=True, metavar="YYYY-MM-DD", help="The first day, inclusive.")
+@click.option("--to", "last", required=True, metavar="YYYY-MM-DD", help="The last day, inclusive.")
+@click.option(
+    "--days-at-once",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, 32),
+    metavar="K",
+    help="How many days are worked on at the same time; each may read the source.",
+)
+@click.option("--reprocess", is_flag=True, help="As `penstock reprocess` for each day: the source rests.")
+@click.option("--anew", is_flag=True, help="With --reprocess: don't go on with an interrupted one, do all days again.")
+@click.option("--keep-going", is_flag=True, help="Begin further days though one has failed.")
+@json_option
+@progress_option
+@logs_option
+def backfill(
+    config: Path,
+    overrides: Sequence[str],
+    *,
+    first: str,
+    last: str,
+    logs: Path | None,
+    days_at_once: int,
+    reprocess: bool,
+    anew: bool,
+    keep_going: bool,
+    as_json: bool,
+) -> None:
+    """Bring each day of a range to done, and print a line for each.
 
-    def __init__(self, what: str, *, why: str, fix: str, exit_code: ExitCode) -> None:
-        super().__init__(what, why=why, fix=fix)
-        self.exit_code = exit_code
+    Days don't depend on each other. After a failure no further day begins, unless --keep-going is given. The same
+    command goes on where it was: days that are done write nothing. The exit code is that of the worst day, of
+    40, 1, 2, 10, 20, 30 the first.
+    """
+    from chain.range.backfill import DaysAtOnce
+    from chain.range.bring_to_done import BackfillRequest, bring_to_done
 
-
-@dataclass(frozen=True, slots=True)
-class BackfillRequest:
-    """What the command line asks for."""
-
-    config: Path
-    first: str
-    last: str
-    overrides: Sequence[str]
-    logs: Path | None
-    at_once: DaysAtOnce
-    reprocess: bool
-    anew: bool
-
-
-def backfill_command(request: BackfillRequest, *, as_json: bool) -> None:
-    """Bring each day to done and print the table; raise where not all are."""
-    began = time.monotonic()
-    pipeline = load_pipeline(request.config, environ=environment(), overrides=request.overrides)
-    days = plan_days(
-        request.first,
-        request.last,
-        load_zone(pipeline.source.timezone),
-        datetime.now(UTC),
-        say=lambda text: click.echo(text, err=True),
-    )
-    with cancel_on_signals() as cancel:
-        outcomes = _work(request, pipeline, days, cancel)
-    seconds = time.monotonic() - began
-    if as_json:
-        click.echo(json.dumps(_as_json(pipeline.name, outcomes, seconds), ensure_ascii=False))
-    else:
-        if sys.stdout.isatty() and sys.stderr.isatty():
-            click.echo()  # between the bars and the table
-        columns = shutil.get_terminal_size().columns
-        click.echo(format_outcomes(outcomes, style=style_for_stdout(), columns=columns))
-        click.echo(format_tally(pipeline.name, outcomes, seconds))
-    _check_all_done(pipeline.name, outcomes, cancel)
-
-
-def _work(request: BackfillRequest, pipeline: Pipeline, days: Sequence[date], cancel: Cancel) -> list[DayOutcome]:
-    folder = log_folder(request.logs, pipeline.name, f"{request.first}_{request.last}")
-    environ = environment()
-    with (
-        end_in_time(cancel),
-        open_store(pipeline.staging.url) as store,
-        open_days_view(sys.stderr, progress_mode(), days) as view,
-        open_jobs(
-            pipeline, request.config, cancel, environ=environ, overrides=request.overrides, logs=folder
-        ) as opened,
-    ):
-        shared = SharedByDays(
-            pipeline=pipeline,
-            config=request.config,
-            store=store,
-            jobs=OneStartAtATime(opened.jobs),
-            job_config=opened.config,
-            cancels=CancelGroup(cancel),
-            environ=environ,
-        )
-        anew = _begin_range(request, pipeline, store) if request.reprocess else None
-        outcomes = run_days(days, _run_one(shared, view, anew), request.at_once, cancel, ended=view.ended)
-        if anew is not None and all(outcome.report is not None for outcome in outcomes):
-            anew.end()
-        return outcomes
-
-
-def _run_one(shared: SharedByDays, view: DaysView, anew: ReprocessedDays | None) -> Callable[[date], Report]:
-    """Return how a day is brought to done: where `anew` has it already, or nothing is anew, the ledger is asked."""
-
-    def run_one(day: date) -> Report:
-        with view.open_day(day) as shown, shared.open_day(day, shown) as run:
-            if anew is None or anew.has(day):
-                return run_day(run, fresh_export=False)
-            return reprocess_day(run)
-
-    return run_one
-
-
-def _begin_range(request: BackfillRequest, pipeline: Pipeline, store: Store) -> ReprocessedDays:
-    return begin_range(
-        store,
-        BackfillNames(pipeline.name, parse_day(request.first), parse_day(request.last)),
-        digest_logic(pipeline, (request.config.absolute().parent, Path.cwd())),
-        datetime.now(UTC),
-        anew=request.anew,
-        say=lambda text: click.echo(text, err=True),
-    )
-
-
-def _check_all_done(pipeline: str, outcomes: Sequence[DayOutcome], cancel: Cancel) -> None:
-    left = [outcome for outcome in outcomes if outcome.report is None]
-    if not left:
-        return
-    worst = find_worst(outcomes)
-    if worst is None or worst.error is None:
-        cancel.check()
-        return
-    raise UnfinishedDaysError(
-        f"{len(left)} of {len(outcomes)} days of {pipeline} are not done.",
-        why=f"{worst.day}: {worst.error.what}",
-        fix="The same command goes on with them: days that are done write nothing.",
-        exit_code=worst.exit_code,
-    )
-
-
-def _as_json(pipeline: str, outcomes: Sequence[DayOutcome], seconds: float) -> dict[str, object]:
-    worst = find_worst(outcomes)
-    return {
-        "pipeline": pipeline,
-        "days": [outcome.to_json() for outcome in outcomes],
-        "exit_code": int(worst.exit_code if worst else ExitCode.DONE),
-        "seconds": round(seconds, 3),
-    }
+    at_once = DaysAtOnce(days_at_once, keep_going)
+    bring_to_done(BackfillRequest(config, first, last, overrides, logs, at_once, reprocess, anew), as_json=as_json)

@@ -1,4 +1,4 @@
-"""What `penstock diff` does."""
+"""`penstock diff`."""
 
 from __future__ import annotations
 
@@ -9,26 +9,47 @@ from tempfile import TemporaryDirectory
 
 import click
 
-from chain.cli_options import environment, style_for_stdout
-from chain.diff.exports import diff_exports
-from chain.diff.find import find_two_exports
-from chain.diff.plan import plan_comparison
-from chain.diff.view import format_difference, to_json
-from staging.config.file import load_pipeline
-from staging.names import DayNames, check_id
-from staging.open_store import open_store
-from staging.process.cancel import cancel_on_signals
-from staging.process.watched import run_watched
-from staging.window import parse_day
+from chain.cli_options import common, day_option, environment, json_option, style_for_stdout
 
 
-def diff_command(
-    config: Path, day_text: str, overrides: Sequence[str], *, exports: Sequence[str], limit: int, as_json: bool
+@click.command(short_help="Say which keys differ between two exports of a day.")
+@common
+@day_option
+@click.option(
+    "--exports",
+    nargs=2,
+    metavar="BEFORE AFTER",
+    help="The two exports to compare. [default: the current one and the one before it]",
+)
+@click.option(
+    "--limit",
+    default=20,
+    show_default=True,
+    type=click.IntRange(0, 1_000_000),
+    help="How many keys are listed, those that differ most first; all are counted.",
+)
+@json_option
+def diff(
+    config: Path, day: str, overrides: Sequence[str], *, exports: tuple[str, str] | None, limit: int, as_json: bool
 ) -> None:
-    """Print which keys differ between two exports of a day; nothing connects to a database."""
+    """Say which keys differ between two exports of a day, and by how many rows and how much of each sum.
+
+    Late rows show so after `penstock run --fresh-export`. Works on the bucket alone. Ends with 0 either way.
+    """
+    from chain.diff.exports import diff_exports
+    from chain.diff.find import find_two_exports
+    from chain.diff.plan import plan_comparison
+    from chain.diff.view import format_difference, to_json
+    from staging.config.file import load_pipeline
+    from staging.names import DayNames, check_id
+    from staging.open_store import open_store
+    from staging.process.cancel import cancel_on_signals
+    from staging.process.watched import run_watched
+    from staging.window import parse_day
+
     pipeline = load_pipeline(config, environ=environment(), overrides=overrides)
-    names = DayNames(pipeline.name, parse_day(day_text))
-    named = [check_id(export_id, of="export id") for export_id in exports]
+    names = DayNames(pipeline.name, parse_day(day))
+    named = [check_id(export_id, of="export id") for export_id in exports or ()]
     with (
         cancel_on_signals() as cancel,
         open_store(pipeline.staging.url) as store,

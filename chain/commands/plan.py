@@ -1,4 +1,4 @@
-"""What `penstock plan` does."""
+"""`penstock plan`."""
 
 from __future__ import annotations
 
@@ -10,24 +10,30 @@ from pathlib import Path
 
 import click
 
-from chain.cli_options import environment, style_for_stdout
-from chain.plan.day import plan_day
-from chain.plan.view import format_plan
-from chain.views.figures import plural
-from staging.config.file import load_pipeline
-from staging.errors import InputError, UnavailableError
-from staging.open_store import open_store
-from staging.window import check_not_future, load_zone, parse_day
+from chain.cli_options import common, day_option, environment, json_option, style_for_stdout
 
 
-def plan_command(config: Path, day_text: str, overrides: Sequence[str], *, as_json: bool) -> None:
-    """Print the plan; InputError or UnavailableError after it where something would be refused."""
+@click.command(short_help="Say what `run` would do with a day; nothing is read.")
+@common
+@day_option
+@json_option
+def plan(config: Path, day: str, overrides: Sequence[str], *, as_json: bool) -> None:
+    """Say what `run` would do with a day: its window, which columns go how, how it is read and why, the statement and
+    how the database would run it, how much it is, and what would be refused. Nothing is written and no row is read.
+    """  # noqa: D205 - click's help text
+    from chain.plan.day import plan_day
+    from chain.plan.view import format_plan
+    from chain.views.figures import plural
+    from staging.config.file import load_pipeline
+    from staging.errors import InputError, UnavailableError
+    from staging.open_store import open_store
+    from staging.window import check_not_future, load_zone, parse_day
+
     pipeline = load_pipeline(config, environ=environment(), overrides=overrides)
-    day = parse_day(day_text)
-    now = datetime.now(UTC)
-    check_not_future(day, load_zone(pipeline.source.timezone), now)
+    business_day, now = parse_day(day), datetime.now(UTC)
+    check_not_future(business_day, load_zone(pipeline.source.timezone), now)
     with open_store(pipeline.staging.url) as store:
-        planned = plan_day(pipeline, day, store, (config.absolute().parent, Path.cwd()))
+        planned = plan_day(pipeline, business_day, store, (config.absolute().parent, Path.cwd()))
     if as_json:
         click.echo(json.dumps(planned.to_json(), ensure_ascii=False))
     else:
@@ -36,6 +42,6 @@ def plan_command(config: Path, day_text: str, overrides: Sequence[str], *, as_js
     if planned.refused:
         kind = UnavailableError if all(isinstance(e, UnavailableError) for e in planned.refused) else InputError
         raise kind(
-            f"{pipeline.name} {day} would be refused, for {plural(len(planned.refused), 'reason')}.",
+            f"{pipeline.name} {business_day} would be refused, for {plural(len(planned.refused), 'reason')}.",
             fix="Each stands above with what to do about it.",
         )

@@ -1,18 +1,39 @@
-"""What `penstock resume` does."""
+"""`penstock resume`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from chain.commands.run import open_day_run, print_report
-from chain.day.run import resume_day
+import click
+
+from chain.cli_options import (
+    common,
+    day_option,
+    json_option,
+    logs_option,
+    progress_option,
+    style_for_stdout,
+    wait_option,
+)
 
 
-def resume_command(
-    config: Path, day: str, overrides: Sequence[str], logs: Path | None, *, wait: bool, as_json: bool
-) -> None:
-    """Go on with the day's last run; what it was asked to do stands in the bucket."""
-    with open_day_run(config, day, overrides, logs, wait=wait) as day_run:
-        report = resume_day(day_run)
-    print_report(report, as_json=as_json)
+@click.command(short_help="Go on with a day that was left half done.")
+@common
+@day_option
+@wait_option
+@json_option
+@logs_option
+@progress_option
+def resume(config: Path, day: str, overrides: Sequence[str], logs: Path | None, *, wait: bool, as_json: bool) -> None:
+    """Go on with the last run of a day, on any machine: what has a receipt stays, what runs is waited for.
+
+    What the run was asked to do stands in the bucket. A day that is done says so; one without a run ends with 10.
+    """
+    from chain.day.open_run import open_day_run
+    from chain.day.run import resume_day
+    from chain.views.summary import print_report
+
+    with open_day_run(config, day, overrides, logs, wait=wait) as opened:
+        report = resume_day(opened)
+    print_report(report, style=style_for_stdout(), as_json=as_json)

@@ -1,37 +1,32 @@
-"""What `penstock run` and `penstock reprocess` do."""
+"""`penstock run`."""
 
 from __future__ import annotations
 
-import json
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from chain.cli_options import environment, log_folder, progress_mode, style_for_stdout
-from chain.day.day_run import DayRun
-from chain.day.end_in_time import end_in_time
-from chain.day.hold_lease import hold_lease, new_lease
-from chain.day.leased_jobs import LeasedJobs
-from chain.day.note_failure import noted_failures
-from chain.day.report import Report
-from chain.day.run import reprocess_day, run_day
-from chain.jobs.open import open_jobs
-from chain.views.run_view import open_view
-from chain.views.summary import format_summary
-from staging.config.file import load_pipeline
-from staging.documents.lease import DayLease
-from staging.errors import InterruptedRunError
-from staging.names import DayNames
-from staging.open_store import open_store
-from staging.process.cancel import STOPPED, cancel_on_signals
-from staging.window import check_not_future, load_zone, parse_day, plan_window
+from chain.cli_options import (
+    common,
+    day_option,
+    json_option,
+    logs_option,
+    progress_option,
+    style_for_stdout,
+    wait_option,
+)
 
 
-def run_command(  # noqa: D103 - see `chain.commands`
+@click.command(short_help="Bring a day to done: export, process, load.")
+@common
+@day_option
+@click.option("--fresh-export", is_flag=True, help="Read the source again, even if an export of the day is stored.")
+@wait_option
+@json_option
+@logs_option
+@progress_option
+def run(
     config: Path,
     day: str,
     overrides: Sequence[str],
@@ -41,75 +36,15 @@ def run_command(  # noqa: D103 - see `chain.commands`
     wait: bool,
     as_json: bool,
 ) -> None:
-    with open_day_run(config, day, overrides, logs, wait=wait) as day_run:
-        report = run_day(day_run, fresh_export=fresh_export)
-    print_report(report, as_json=as_json)
+    """Bring a day to done: export, process, load.
 
-
-def reprocess_command(  # noqa: D103 - see `chain.commands`
-    config: Path, day: str, overrides: Sequence[str], logs: Path | None, *, wait: bool, as_json: bool
-) -> None:
-    with open_day_run(config, day, overrides, logs, wait=wait) as day_run:
-        report = reprocess_day(day_run)
-    print_report(report, as_json=as_json)
-
-
-@contextmanager
-def open_day_run(
-    config: Path, day_text: str, overrides: Sequence[str], logs: Path | None, *, wait: bool = False
-) -> Iterator[DayRun]:
-    """Check everything that can be checked without a database, then give a run that Ctrl-C and SIGTERM end.
-
-    A day that somebody else holds is refused, or with `wait` waited for.
+    A run that was cut short is gone on with. A stored export of the day is used again unless --fresh-export is given.
+    A day that is already done says so and writes nothing.
     """
-    pipeline = load_pipeline(config, environ=environment(), overrides=overrides)
-    day, zone = parse_day(day_text), load_zone(pipeline.source.timezone)
-    plan_window(day, zone)
-    check_not_future(day, zone, _now())
-    folder = log_folder(logs, pipeline.name, day.isoformat())
-    names = DayNames(pipeline.name, day)
-    lease = new_lease(_now(), pipeline.chain.lease_seconds, environment())
-    with (
-        cancel_on_signals() as cancel,
-        end_in_time(cancel),
-        open_store(pipeline.staging.url) as store,
-        open_view(sys.stderr, progress_mode(), day) as view,
-        hold_lease(DayLease(store, names, lease, _now), cancel, view.say, wait=wait) as held,
-        noted_failures(store, names, _now, view.say),
-        open_jobs(pipeline, config, cancel, environ=environment(), overrides=overrides, logs=folder) as opened,
-    ):
-        try:
-            yield DayRun(
-                pipeline=pipeline,
-                config=config.absolute(),
-                job_config=opened.config,
-                day=day,
-                store=store,
-                jobs=LeasedJobs(opened.jobs, held),
-                cancel=cancel,
-                watch=view.watch,
-                say=view.say,
-                now=_now,
-            )
-        except InterruptedRunError as error:
-            if error.what != STOPPED:
-                raise
-            raise InterruptedRunError(
-                f"{STOPPED} In the target {pipeline.name} {day} is as it was, or done.",
-                why="Ctrl-C or SIGTERM.",
-                fix="The same command goes on. After `--fresh-export`, `penstock resume` does, without reading again.",
-            ) from error
+    from chain.day.open_run import open_day_run
+    from chain.day.run import run_day
+    from chain.views.summary import print_report
 
-
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
-def print_report(report: Report, *, as_json: bool) -> None:
-    """Print one JSON object, or the summary."""
-    if as_json:
-        click.echo(json.dumps(report.to_json(), ensure_ascii=False))
-    else:
-        if sys.stdout.isatty() and sys.stderr.isatty():
-            click.echo()  # between the bars and the summary
-        click.echo(format_summary(report, style=style_for_stdout()))
+    with open_day_run(config, day, overrides, logs, wait=wait) as opened:
+        report = run_day(opened, fresh_export=fresh_export)
+    print_report(report, style=style_for_stdout(), as_json=as_json)

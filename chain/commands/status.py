@@ -1,97 +1,36 @@
-"""What `penstock status` does."""
+"""`penstock status`."""
 
 from __future__ import annotations
 
-import json
-import shutil
-import sys
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import click
 
-from chain.cli_options import environment, style_for_stdout
-from chain.jobs.look import open_lookout
-from chain.range.dates import plan_range
-from chain.status.day import DayStatus
-from chain.status.read import StatusReader
-from chain.status.view import format_change, format_days
-from chain.status.watch import ChangedDays, Look, watch_days, watch_on_terminal
-from staging.config.file import load_pipeline
-from staging.documents.pause_switch import read_pause_switch
-from staging.errors import UsageError
-from staging.open_store import open_store
-from staging.process.cancel import Cancel, cancel_on_signals
-from staging.window import load_zone, parse_day
-
-_READERS = 8
-_DAYS = 7
+from chain.cli_options import common, json_option
 
 
-@dataclass(frozen=True, slots=True)
-class StatusRequest:
-    """Which days, and how they are told. `day`, `first` and `last` are `YYYY-MM-DD`, or None."""
+@click.command(short_help="Say how far days are, and who works on them.")
+@common
+@click.option("--day", metavar="YYYY-MM-DD", help="Only this day, with all that is known of it.")
+@click.option("--from", "first", metavar="YYYY-MM-DD", help="The first day of a range, inclusive.")
+@click.option("--to", "last", metavar="YYYY-MM-DD", help="The last day, inclusive. [default: today]")
+@click.option("--watch", is_flag=True, help="Look again until all days are at rest, or Ctrl-C.")
+@json_option
+def status(
+    config: Path,
+    overrides: Sequence[str],
+    *,
+    day: str | None,
+    first: str | None,
+    last: str | None,
+    watch: bool,
+    as_json: bool,
+) -> None:
+    """Say of each day how far it is, who works on it, and why it failed. By default of the last seven days.
 
-    config: Path
-    overrides: Sequence[str]
-    day: str | None
-    first: str | None
-    last: str | None
-    as_json: bool
-    watch: bool
+    The bucket tells it, and the jobs' API where that can be asked. No database is touched, nothing is written.
+    """
+    from chain.status.show import StatusRequest, show_status
 
-
-def status_command(request: StatusRequest) -> None:
-    """Print how far the days are, once or until they are at rest."""
-    pipeline = load_pipeline(request.config, environ=environment(), overrides=request.overrides)
-    days = choose_days(request, datetime.now(UTC).astimezone(load_zone(pipeline.source.timezone)).date())
-    with (
-        cancel_on_signals() as cancel,
-        open_store(pipeline.staging.url) as store,
-        open_lookout(pipeline, environment(), cancel, lambda text: click.echo(text, err=True)) as lookout,
-        ThreadPoolExecutor(_READERS) as readers,
-    ):
-        if (switch := read_pause_switch(store, pipeline.name)) is not None and switch.paused:
-            click.echo(f"{pipeline.name} is {switch.describe()}", err=True)
-        reader = StatusReader(pipeline, store, lookout, lambda: datetime.now(UTC))
-
-        def look() -> list[DayStatus]:
-            return list(readers.map(reader.read, days))
-
-        if request.watch:
-            _watch(request, look, cancel)
-        else:
-            _print_once(request, look())
-
-
-def choose_days(request: StatusRequest, today: date) -> list[date]:
-    """Return the days that are asked for: one, a range, or the last seven, today included."""
-    if request.day is not None:
-        if request.first is not None or request.last is not None:
-            raise UsageError("--day and --from/--to don't go together.", why="One day, or a range of days.")
-        return [parse_day(request.day)]
-    if request.first is None and request.last is not None:
-        raise UsageError("--to needs --from.", why="It is the end of a range.")
-    if request.first is None:
-        return [today - timedelta(days=back) for back in range(_DAYS - 1, -1, -1)]
-    return plan_range(request.first, request.last or today.isoformat())
-
-
-def _print_once(request: StatusRequest, days: Sequence[DayStatus]) -> None:
-    if request.as_json:
-        click.echo(json.dumps([day.to_json() for day in days], ensure_ascii=False))
-        return
-    columns = shutil.get_terminal_size().columns
-    click.echo(format_days(days, style=style_for_stdout(), columns=columns, whole=request.day is not None))
-
-
-def _watch(request: StatusRequest, look: Look, cancel: Cancel) -> None:
-    if request.as_json:
-        watch_days(look, ChangedDays(lambda day: click.echo(json.dumps(day.to_json(), ensure_ascii=False))), cancel)
-    elif sys.stdout.isatty():
-        watch_on_terminal(look, cancel, style_for_stdout())
-    else:
-        watch_days(look, ChangedDays(lambda day: click.echo(format_change(day))), cancel)
+    show_status(StatusRequest(config, overrides, day, first, last, as_json, watch))

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Callable, Mapping, Sequence
+
+import click
 
 from chain.day.report import Conserved, Report
 from chain.views.figures import format_count, format_money, format_seconds, plural
@@ -77,3 +81,13 @@ def _verdict(report: Report, style: Style) -> str:
     if not report.conserved:
         return style("The transform declares no sum, so rows are counted and no sum is proven.", fg="yellow")
     return style("Nothing lost, nothing doubled: every sum agrees to the last digit.", fg="green")
+
+
+def print_report(report: Report, *, style: Style, as_json: bool) -> None:
+    """Print one JSON object, or the summary."""
+    if as_json:
+        click.echo(json.dumps(report.to_json(), ensure_ascii=False))
+        return
+    if sys.stdout.isatty() and sys.stderr.isatty():
+        click.echo()  # between the bars and the summary
+    click.echo(format_summary(report, style=style))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from chain.commands.init import create_tables
+from chain.create_tables import create_tables
 from exporter.export_day import Surroundings, export_day
 from exporter.open_source import open_source
 from loader.load_day import load_day

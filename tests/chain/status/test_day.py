@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from chain.commands.status import StatusRequest, choose_days
 from chain.jobs.look import Lookout
 from chain.status.day import DayStatus, Holder, LastError, Stage, StoredRun, Tasks, plan_stage
+from chain.status.show import StatusRequest, choose_days
 from chain.status.view import format_change, format_days
 from chain.status.watch import ChangedDays, watch_days
 from staging.errors import UnavailableError, UsageError

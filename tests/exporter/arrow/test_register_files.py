@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from chain.commands.init import create_tables
+from chain.create_tables import create_tables
 from chain.diff.exports import diff_exports
 from chain.diff.find import find_two_exports
 from chain.diff.plan import plan_comparison

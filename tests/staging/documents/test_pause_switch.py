@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from chain.commands.pause import format_turned
 from chain.jobs.port import ExecutionState
+from chain.views.pause_switch import format_turned
 from chain.views.run_terminal import TerminalView
 from chain.views.summary import _waited
 from exporter.pacing.signals import SwitchSignal

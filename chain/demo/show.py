@@ -1,4 +1,4 @@
-"""What `penstock demo-shop` and `penstock demo` do."""
+"""The demo as people see it: a shop, a day of it, top users and the proof."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from pathlib import Path
 import click
 
 from chain.cli_options import environment, style_for_stdout
-from chain.commands.init import create_tables
-from chain.commands.run import open_day_run, print_report
+from chain.create_tables import create_tables
+from chain.day.open_run import open_day_run
 from chain.day.run import run_day
 from chain.demo.pipeline import demo_pipeline, own_command, shown_path, write_demo_pipeline
 from chain.demo.rows import DAYS, FIRST_DAY, TIMEZONE, Shop
 from chain.demo.shop import fill_shop
 from chain.views.figures import format_count, format_money, format_seconds
+from chain.views.summary import print_report
 from staging.config.file import load_pipeline
 from staging.errors import InputError
 
@@ -31,7 +32,7 @@ WHERE revenue.day = ?
 ORDER BY CAST(REPLACE(revenue.revenue, '.', '') AS INTEGER) DESC, users.user_id LIMIT 10"""
 
 
-def demo_shop_command(url: str, *, seed: int, users: int, purchases: int, replace: bool) -> None:
+def make_demo_shop(url: str, *, seed: int, users: int, purchases: int, replace: bool) -> None:
     """Fill a database, and say what is in it."""
     began = time.monotonic()
     fill_shop(url, Shop(seed, users, purchases), replace=replace, say=_say_on_stderr)
@@ -43,7 +44,7 @@ def demo_shop_command(url: str, *, seed: int, users: int, purchases: int, replac
     )
 
 
-def demo_command(folder: Path, day: str) -> None:
+def show_demo(folder: Path, day: str) -> None:
     """Make the shop where there is none, run the day, show top users, proof and what to try next."""
     folder = folder.absolute()
     config = folder / "shop.toml"
@@ -51,7 +52,7 @@ def demo_command(folder: Path, day: str) -> None:
     _prepare(folder, config)
     with open_day_run(config, day, (), folder / "logs") as run:
         report = run_day(run, fresh_export=False)
-    print_report(report, as_json=False)
+    print_report(report, style=style, as_json=False)
     click.echo(f"\n{style(f'Ten top users of {report.day}', bold=True)}")
     click.echo(_top_users(folder / "shop.db", report.day.isoformat()))
     click.echo(f"\n{style('Try next', bold=True)}")

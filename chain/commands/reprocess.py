@@ -1,0 +1,41 @@
+"""`penstock reprocess`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from chain.cli_options import (
+    common,
+    day_option,
+    json_option,
+    logs_option,
+    progress_option,
+    style_for_stdout,
+    wait_option,
+)
+
+
+@click.command(short_help="Process a stored export again; the source rests.")
+@common
+@day_option
+@wait_option
+@json_option
+@logs_option
+@progress_option
+def reprocess(
+    config: Path, day: str, overrides: Sequence[str], logs: Path | None, *, wait: bool, as_json: bool
+) -> None:
+    """Run today's transform over the stored export of a day and load the result.
+
+    Nothing connects to the source database.
+    """
+    from chain.day.open_run import open_day_run
+    from chain.day.run import reprocess_day
+    from chain.views.summary import print_report
+
+    with open_day_run(config, day, overrides, logs, wait=wait) as opened:
+        report = reprocess_day(opened)
+    print_report(report, style=style_for_stdout(), as_json=as_json)

@@ -1,0 +1,40 @@
+"""Creates the target and ledger tables that a pipeline needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from exporter.inspect.describe import describe_source
+from loader.init import init_target
+from processor.find_transform import find_transform
+from processor.transform import Day
+from staging.config.pipeline import Pipeline
+from staging.window import load_zone, plan_window
+
+
+def create_tables(pipeline: Pipeline, *, apply: bool, folders: Sequence[Path] = ()) -> list[str]:
+    """Create the target and ledger tables where they are missing; return the SQL.
+
+    The target's columns are those that the transform promises for the source's column types.
+    """
+    transform = find_transform(pipeline.process.transform, folders)
+    contract = transform.contract(_some_day(pipeline, folders))
+    return init_target(pipeline, contract.schema, contract.key_columns, apply=apply)
+
+
+def _some_day(pipeline: Pipeline, folders: Sequence[Path]) -> Day:
+    """Describe the source as it is today; which day it is has no influence on column types."""
+    source = pipeline.source
+    today: date = datetime.now(UTC).date()
+    return Day(
+        day=today,
+        timezone=source.timezone,
+        window=plan_window(today, load_zone(source.timezone)),
+        pipeline=pipeline.name,
+        key=source.key,
+        time=source.time,
+        columns=source.columns,
+        schema=describe_source(pipeline, folders),
+    )

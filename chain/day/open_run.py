@@ -1,0 +1,76 @@
+"""Opens a run of one day: its store, lease, jobs and view."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from chain.cli_options import environment, log_folder, progress_mode
+from chain.day.day_run import DayRun
+from chain.day.end_in_time import end_in_time
+from chain.day.hold_lease import hold_lease, new_lease
+from chain.day.leased_jobs import LeasedJobs
+from chain.day.note_failure import noted_failures
+from chain.jobs.open import open_jobs
+from chain.views.run_view import open_view
+from staging.config.file import load_pipeline
+from staging.documents.lease import DayLease
+from staging.errors import InterruptedRunError
+from staging.names import DayNames
+from staging.open_store import open_store
+from staging.process.cancel import STOPPED, cancel_on_signals
+from staging.window import check_not_future, load_zone, parse_day, plan_window
+
+
+@contextmanager
+def open_day_run(
+    config: Path, day_text: str, overrides: Sequence[str], logs: Path | None, *, wait: bool = False
+) -> Iterator[DayRun]:
+    """Check everything that can be checked without a database, then give a run that Ctrl-C and SIGTERM end.
+
+    A day that somebody else holds is refused, or with `wait` waited for.
+    """
+    pipeline = load_pipeline(config, environ=environment(), overrides=overrides)
+    day, zone = parse_day(day_text), load_zone(pipeline.source.timezone)
+    plan_window(day, zone)
+    check_not_future(day, zone, _now())
+    folder = log_folder(logs, pipeline.name, day.isoformat())
+    names = DayNames(pipeline.name, day)
+    lease = new_lease(_now(), pipeline.chain.lease_seconds, environment())
+    with (
+        cancel_on_signals() as cancel,
+        end_in_time(cancel),
+        open_store(pipeline.staging.url) as store,
+        open_view(sys.stderr, progress_mode(), day) as view,
+        hold_lease(DayLease(store, names, lease, _now), cancel, view.say, wait=wait) as held,
+        noted_failures(store, names, _now, view.say),
+        open_jobs(pipeline, config, cancel, environ=environment(), overrides=overrides, logs=folder) as opened,
+    ):
+        try:
+            yield DayRun(
+                pipeline=pipeline,
+                config=config.absolute(),
+                job_config=opened.config,
+                day=day,
+                store=store,
+                jobs=LeasedJobs(opened.jobs, held),
+                cancel=cancel,
+                watch=view.watch,
+                say=view.say,
+                now=_now,
+            )
+        except InterruptedRunError as error:
+            if error.what != STOPPED:
+                raise
+            raise InterruptedRunError(
+                f"{STOPPED} In the target {pipeline.name} {day} is as it was, or done.",
+                why="Ctrl-C or SIGTERM.",
+                fix="The same command goes on. After `--fresh-export`, `penstock resume` does, without reading again.",
+            ) from error
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

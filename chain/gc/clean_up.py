@@ -1,0 +1,24 @@
+"""Goes through a pipeline's days and gives, or deletes, what nobody needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from chain.gc.bundles import list_days
+from chain.gc.collect import collect_garbage
+from chain.gc.plan import DayGarbage, plan_garbage
+from staging.process.cancel import Cancel
+from staging.store import Store
+
+
+def clean_up(
+    store: Store, pipeline: str, cancel: Cancel, older_than: timedelta, now: datetime, *, delete: bool
+) -> Iterator[DayGarbage]:
+    """Give what of each day may go; with `delete` after it is gone."""
+    for day in list_days(store, pipeline):
+        cancel.check()
+        garbage = plan_garbage(store, day, older_than=older_than, now=now)
+        if garbage.bundles and delete and not collect_garbage(store, garbage, cancel):
+            garbage = DayGarbage(garbage.names, kept_whole="somebody began to work on it meanwhile")
+        yield garbage
