@@ -22,7 +22,10 @@ config_option = click.option(
     metavar="FILE",
     help="The pipeline file (TOML).",
 )
-day_option = click.option("--day", required=True, metavar="YYYY-MM-DD", help="The business day, in source.timezone.")
+DAY = "YYYY-MM-DD|yesterday|today-N"
+"""How a day is written; `staging.window.Calendar` reads it."""
+
+day_option = click.option("--day", required=True, metavar=DAY, help="The business day, in source.timezone.")
 set_option = click.option(
     "--set",
     "overrides",

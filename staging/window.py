@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from staging.errors import InputError
+
+_RELATIVE = re.compile(r"today(?:-(0|[1-9][0-9]{0,4}))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +78,41 @@ def parse_day(text: str) -> date:
         day = date.fromisoformat(text)
     except ValueError as exc:
         raise InputError(
-            f"{text!r} is not a day.", why=str(exc), fix="Write it as YYYY-MM-DD, for example 2026-11-14."
+            f"{text!r} is not a day.",
+            why=str(exc),
+            fix="Write it as YYYY-MM-DD, for example 2026-11-14; commands also take today, yesterday and today-2.",
         ) from exc
     if text != day.isoformat():
         raise InputError(
             f"{text!r} is not a day.", why="Another spelling of a date.", fix=f"Write it as {day.isoformat()}."
         )
     return day
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """Which day it is in a zone: a day turns when its midnight is `grace_seconds` ago.
+
+    So `yesterday` is always a day that is over, grace included, and a night that begins at 00:05 and is tried again at
+    00:20 may mean two days: schedule it after the grace.
+    """
+
+    zone: ZoneInfo
+    now: datetime
+    grace_seconds: int
+
+    @property
+    def today(self) -> date:
+        """The day that goes on, or that ended less than the grace ago."""
+        return (self.now - timedelta(seconds=self.grace_seconds)).astimezone(self.zone).date()
+
+    def read_day(self, text: str) -> date:
+        """Read `YYYY-MM-DD`, `today`, `yesterday` or `today-2`; anything else is an InputError."""
+        if text == "yesterday":
+            return self.today - timedelta(days=1)
+        if match := _RELATIVE.fullmatch(text):
+            return self.today - timedelta(days=int(match[1] or 0))
+        return parse_day(text)
 
 
 def check_not_future(day: date, zone: ZoneInfo, now: datetime) -> None:

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import click
 
-from chain.cli_options import common, json_option, logs_option, progress_option
+from chain.cli_options import DAY, common, json_option, logs_option, progress_option
 
 
 @click.command(short_help="Bring many days to done, some at once.")
 @common
-@click.option("--from", "first", required=True, metavar="YYYY-MM-DD", help="The first day, inclusive.")
-@click.option("--to", "last", required=True, metavar="YYYY-MM-DD", help="The last day, inclusive.")
+@click.option("--from", "first", required=True, metavar=DAY, help="The first day, inclusive.")
+@click.option("--to", "last", required=True, metavar=DAY, help="The last day, inclusive.")
 @click.option(
     "--days-at-once",
     default=1,

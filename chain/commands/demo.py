@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from chain.cli_options import DAY
+
 
 @click.command(short_help="Make a shop in a folder, run a day, show the proof.")
 @click.option(
@@ -15,7 +17,7 @@ import click
     type=click.Path(path_type=Path, file_okay=False),
     help="Where shop, staging folder and logs go.",
 )
-@click.option("--day", default="2026-10-25", show_default=True, metavar="YYYY-MM-DD", help="The day to run.")
+@click.option("--day", default="2026-10-25", show_default=True, metavar=DAY, help="The day to run.")
 def demo(folder: Path, day: str) -> None:
     """Make a shop of 1,000,000 purchases in a folder, run one of its days, show the ten top users and the proof.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -36,6 +37,7 @@ def diff(
 
     Late rows show so after `penstock run --fresh-export`. Works on the bucket alone. Ends with 0 either way.
     """
+    from chain.calendar import calendar_of
     from chain.diff.exports import diff_exports
     from chain.diff.find import find_two_exports
     from chain.diff.plan import plan_comparison
@@ -45,10 +47,9 @@ def diff(
     from staging.open_store import open_store
     from staging.process.cancel import cancel_on_signals
     from staging.process.watched import run_watched
-    from staging.window import parse_day
 
     pipeline = load_pipeline(config, environ=environment(), overrides=overrides)
-    names = DayNames(pipeline.name, parse_day(day))
+    names = DayNames(pipeline.name, calendar_of(pipeline, datetime.now(UTC)).read_day(day))
     named = [check_id(export_id, of="export id") for export_id in exports or ()]
     with (
         cancel_on_signals() as cancel,

@@ -21,17 +21,20 @@ def plan(config: Path, day: str, overrides: Sequence[str], *, as_json: bool) -> 
     """Say what `run` would do with a day: its window, which columns go how, how it is read and why, the statement and
     how the database would run it, how much it is, and what would be refused. Nothing is written and no row is read.
     """  # noqa: D205 - click's help text
+    from chain.calendar import calendar_of
     from chain.plan.day import plan_day
     from chain.plan.view import format_plan
     from chain.views.figures import plural
     from staging.config.file import load_pipeline
     from staging.errors import InputError, UnavailableError
     from staging.open_store import open_store
-    from staging.window import check_not_future, load_zone, parse_day
+    from staging.window import check_not_future
 
     pipeline = load_pipeline(config, environ=environment(), overrides=overrides)
-    business_day, now = parse_day(day), datetime.now(UTC)
-    check_not_future(business_day, load_zone(pipeline.source.timezone), now)
+    now = datetime.now(UTC)
+    calendar = calendar_of(pipeline, now)
+    business_day = calendar.read_day(day)
+    check_not_future(business_day, calendar.zone, now)
     with open_store(pipeline.staging.url) as store:
         planned = plan_day(pipeline, business_day, store, (config.absolute().parent, Path.cwd()))
     if as_json:

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import click
 
-from chain.cli_options import common, json_option
+from chain.cli_options import DAY, common, json_option
 
 
 @click.command(short_help="Say how far days are, and who works on them.")
 @common
-@click.option("--day", metavar="YYYY-MM-DD", help="Only this day, with all that is known of it.")
-@click.option("--from", "first", metavar="YYYY-MM-DD", help="The first day of a range, inclusive.")
-@click.option("--to", "last", metavar="YYYY-MM-DD", help="The last day, inclusive. [default: today]")
+@click.option("--day", metavar=DAY, help="Only this day, with all that is known of it.")
+@click.option("--from", "first", metavar=DAY, help="The first day of a range, inclusive.")
+@click.option("--to", "last", metavar=DAY, help="The last day, inclusive. [default: today]")
 @click.option("--watch", is_flag=True, help="Look again until all days are at rest, or Ctrl-C.")
 @json_option
 def status(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -18,16 +19,16 @@ from chain.cli_options import common, day_option, environment, json_option, styl
 @json_option
 def verify(config: Path, day: str, overrides: Sequence[str], *, as_json: bool) -> None:
     """Read back manifest, shards, parts, ledger and target of a day and prove that they agree; exit 40 if not."""
+    from chain.calendar import calendar_of
     from chain.views.verification import format_verification, verification_json
     from loader.verify.day import verify_day
     from staging.config.file import load_pipeline
     from staging.errors import IntegrityError
     from staging.open_store import open_store
     from staging.process.cancel import cancel_on_signals
-    from staging.window import parse_day
 
     pipeline = load_pipeline(config, environ=environment(), overrides=overrides)
-    business_day = parse_day(day)
+    business_day = calendar_of(pipeline, datetime.now(UTC)).read_day(day)
     with cancel_on_signals() as cancel, open_store(pipeline.staging.url) as store:
         found = verify_day(
             pipeline, business_day, store=store, cancel=cancel, say=lambda line: click.echo(line, err=True)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from chain.calendar import calendar_of
 from chain.cli_options import environment, log_folder, progress_mode
 from chain.day.day_run import DayRun
 from chain.day.end_in_time import end_in_time
@@ -22,7 +23,7 @@ from staging.errors import InterruptedRunError
 from staging.names import DayNames
 from staging.open_store import open_store
 from staging.process.cancel import STOPPED, cancel_on_signals
-from staging.window import check_not_future, load_zone, parse_day, plan_window
+from staging.window import check_not_future, plan_window
 
 
 @contextmanager
@@ -34,9 +35,10 @@ def open_day_run(
     A day that somebody else holds is refused, or with `wait` waited for.
     """
     pipeline = load_pipeline(config, environ=environment(), overrides=overrides)
-    day, zone = parse_day(day_text), load_zone(pipeline.source.timezone)
-    plan_window(day, zone)
-    check_not_future(day, zone, _now())
+    calendar = calendar_of(pipeline, _now())
+    day = calendar.read_day(day_text)
+    plan_window(day, calendar.zone)
+    check_not_future(day, calendar.zone, calendar.now)
     folder = log_folder(logs, pipeline.name, day.isoformat())
     names = DayNames(pipeline.name, day)
     lease = new_lease(_now(), pipeline.chain.lease_seconds, environment())

@@ -58,8 +58,8 @@ def show_demo(folder: Path, day: str) -> None:
     click.echo(f"\n{style('Try next', bold=True)}")
     command, file = own_command(), shlex.quote(shown_path(config))
     click.echo(f"  {command} run --config {file} --day {_NEXT_DAY}")
-    click.echo(f"  {command} reprocess --config {file} --day {day}")
-    click.echo(f"  {command} verify --config {file} --day {day}")
+    click.echo(f"  {command} reprocess --config {file} --day {report.day}")
+    click.echo(f"  {command} verify --config {file} --day {report.day}")
 
 
 def _prepare(folder: Path, config: Path) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 
+from chain.calendar import calendar_of
 from chain.cli_options import environment, log_folder, progress_mode, style_for_stdout
 from chain.day.end_in_time import end_in_time
 from chain.day.report import Report
@@ -34,7 +35,6 @@ from staging.names import BackfillNames
 from staging.open_store import open_store
 from staging.process.cancel import Cancel, cancel_on_signals
 from staging.store import Store
-from staging.window import load_zone, parse_day
 
 
 class UnfinishedDaysError(PenstockError):
@@ -63,15 +63,11 @@ def bring_to_done(request: BackfillRequest, *, as_json: bool) -> None:
     """Bring each day to done and print the table; raise where not all are."""
     began = time.monotonic()
     pipeline = load_pipeline(request.config, environ=environment(), overrides=request.overrides)
-    days = plan_days(
-        request.first,
-        request.last,
-        load_zone(pipeline.source.timezone),
-        datetime.now(UTC),
-        say=lambda text: click.echo(text, err=True),
-    )
+    calendar = calendar_of(pipeline, datetime.now(UTC))
+    names = BackfillNames(pipeline.name, calendar.read_day(request.first), calendar.read_day(request.last))
+    days = plan_days(names.first, names.last, calendar, say=lambda text: click.echo(text, err=True))
     with cancel_on_signals() as cancel:
-        outcomes = _work(request, pipeline, days, cancel)
+        outcomes = _work(request, pipeline, names, days, cancel)
     seconds = time.monotonic() - began
     if as_json:
         click.echo(json.dumps(_as_json(pipeline.name, outcomes, seconds), ensure_ascii=False))
@@ -84,8 +80,10 @@ def bring_to_done(request: BackfillRequest, *, as_json: bool) -> None:
     _check_all_done(pipeline.name, outcomes, cancel)
 
 
-def _work(request: BackfillRequest, pipeline: Pipeline, days: Sequence[date], cancel: Cancel) -> list[DayOutcome]:
-    folder = log_folder(request.logs, pipeline.name, f"{request.first}_{request.last}")
+def _work(
+    request: BackfillRequest, pipeline: Pipeline, names: BackfillNames, days: Sequence[date], cancel: Cancel
+) -> list[DayOutcome]:
+    folder = log_folder(request.logs, pipeline.name, f"{names.first}_{names.last}")
     environ = environment()
     with (
         end_in_time(cancel),
@@ -104,7 +102,7 @@ def _work(request: BackfillRequest, pipeline: Pipeline, days: Sequence[date], ca
             cancels=CancelGroup(cancel),
             environ=environ,
         )
-        anew = _begin_range(request, pipeline, store) if request.reprocess else None
+        anew = _begin_range(request, pipeline, store, names) if request.reprocess else None
         outcomes = run_days(days, _run_one(shared, view, anew), request.at_once, cancel, ended=view.ended)
         if anew is not None and all(outcome.report is not None for outcome in outcomes):
             anew.end()
@@ -123,10 +121,10 @@ def _run_one(shared: SharedByDays, view: DaysView, anew: ReprocessedDays | None)
     return run_one
 
 
-def _begin_range(request: BackfillRequest, pipeline: Pipeline, store: Store) -> ReprocessedDays:
+def _begin_range(request: BackfillRequest, pipeline: Pipeline, store: Store, names: BackfillNames) -> ReprocessedDays:
     return begin_range(
         store,
-        BackfillNames(pipeline.name, parse_day(request.first), parse_day(request.last)),
+        names,
         digest_logic(pipeline, (request.config.absolute().parent, Path.cwd())),
         datetime.now(UTC),
         anew=request.anew,

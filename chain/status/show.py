@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 
+from chain.calendar import calendar_of
 from chain.cli_options import environment, style_for_stdout
 from chain.jobs.look import open_lookout
 from chain.range.dates import plan_range
@@ -25,7 +26,7 @@ from staging.documents.pause_switch import read_pause_switch
 from staging.errors import UsageError
 from staging.open_store import open_store
 from staging.process.cancel import Cancel, cancel_on_signals
-from staging.window import load_zone, parse_day
+from staging.window import Calendar
 
 _READERS = 8
 _DAYS = 7
@@ -33,7 +34,7 @@ _DAYS = 7
 
 @dataclass(frozen=True, slots=True)
 class StatusRequest:
-    """Which days, and how they are told. `day`, `first` and `last` are `YYYY-MM-DD`, or None."""
+    """Which days, and how they are told. `day`, `first` and `last` are as `--day` takes them, or None."""
 
     config: Path
     overrides: Sequence[str]
@@ -47,7 +48,7 @@ class StatusRequest:
 def show_status(request: StatusRequest) -> None:
     """Print how far the days are, once or until they are at rest."""
     pipeline = load_pipeline(request.config, environ=environment(), overrides=request.overrides)
-    days = choose_days(request, datetime.now(UTC).astimezone(load_zone(pipeline.source.timezone)).date())
+    days = choose_days(request, calendar_of(pipeline, datetime.now(UTC)))
     with (
         cancel_on_signals() as cancel,
         open_store(pipeline.staging.url) as store,
@@ -67,17 +68,18 @@ def show_status(request: StatusRequest) -> None:
             _print_once(request, look())
 
 
-def choose_days(request: StatusRequest, today: date) -> list[date]:
+def choose_days(request: StatusRequest, calendar: Calendar) -> list[date]:
     """Return the days that are asked for: one, a range, or the last seven, today included."""
     if request.day is not None:
         if request.first is not None or request.last is not None:
             raise UsageError("--day and --from/--to don't go together.", why="One day, or a range of days.")
-        return [parse_day(request.day)]
+        return [calendar.read_day(request.day)]
     if request.first is None and request.last is not None:
         raise UsageError("--to needs --from.", why="It is the end of a range.")
+    today = calendar.now.astimezone(calendar.zone).date()
     if request.first is None:
         return [today - timedelta(days=back) for back in range(_DAYS - 1, -1, -1)]
-    return plan_range(request.first, request.last or today.isoformat())
+    return plan_range(calendar.read_day(request.first), calendar.read_day(request.last) if request.last else today)
 
 
 def _print_once(request: StatusRequest, days: Sequence[DayStatus]) -> None:

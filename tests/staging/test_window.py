@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from staging.errors import InputError
-from staging.window import check_not_future, load_zone, parse_day, plan_window
+from staging.window import Calendar, check_not_future, load_zone, parse_day, plan_window
 
 ZONES = (
     "UTC",
@@ -92,3 +92,55 @@ def test_a_day_has_begun_or_not_by_the_clock_of_its_own_zone() -> None:
     check_not_future(date(2026, 11, 15), load_zone("Pacific/Kiritimati"), now)
     with pytest.raises(InputError, match="in the future"):
         check_not_future(date(2026, 11, 15), load_zone("Europe/Berlin"), now)
+
+
+GRACE_SECONDS = 900
+
+
+@pytest.mark.parametrize("name", ZONES)
+def test_yesterday_is_always_over_with_its_grace_and_the_day_after_it_never_is(name: str) -> None:
+    zone = load_zone(name)
+    for minutes in range(0, 366 * 24 * 60, 397):  # through every change of clocks of a year
+        now = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=minutes)
+        calendar = Calendar(zone, now, GRACE_SECONDS)
+        end = plan_window(calendar.read_day("yesterday"), zone).end
+        next_end = plan_window(calendar.read_day("today"), zone).end
+        assert end + timedelta(seconds=GRACE_SECONDS) <= now < next_end + timedelta(seconds=GRACE_SECONDS)
+
+
+def test_relative_days_count_back_in_the_zone_of_the_source() -> None:
+    now = datetime(2026, 3, 1, 0, 20, tzinfo=UTC)
+    expected = {"today": date(2026, 3, 1), "yesterday": date(2026, 2, 28), "today-2": date(2026, 2, 27)}
+    expected |= {"today-0": date(2026, 3, 1), "today-60": date(2025, 12, 31), "2020-02-29": date(2020, 2, 29)}
+    calendar = Calendar(load_zone("UTC"), now, GRACE_SECONDS)
+    assert {text: calendar.read_day(text) for text in expected} == expected
+    assert Calendar(load_zone("America/New_York"), now, GRACE_SECONDS).read_day("yesterday") == date(2026, 2, 27)
+    assert Calendar(load_zone("Pacific/Kiritimati"), now, GRACE_SECONDS).read_day("yesterday") == date(2026, 2, 28)
+
+
+def test_until_the_grace_is_over_yesterday_is_the_day_before() -> None:
+    zone, over = load_zone("Europe/Berlin"), datetime(2026, 11, 13, 23, 15, tzinfo=UTC)
+    assert Calendar(zone, over - timedelta(seconds=1), GRACE_SECONDS).read_day("yesterday") == date(2026, 11, 12)
+    assert Calendar(zone, over, GRACE_SECONDS).read_day("yesterday") == date(2026, 11, 13)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Yesterday",
+        "tomorrow",
+        "today+1",
+        "today-",
+        "today-02",
+        "today--1",
+        "today - 2",
+        "yesterday-1",
+        " today",
+        "today-٢",
+        "today-100000",
+        "today\n",
+    ],
+)
+def test_what_is_no_relative_day_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match="is not a day"):
+        Calendar(load_zone("UTC"), datetime(2026, 11, 14, tzinfo=UTC), GRACE_SECONDS).read_day(text)

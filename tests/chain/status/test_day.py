@@ -15,6 +15,7 @@ from chain.status.view import format_change, format_days
 from chain.status.watch import ChangedDays, watch_days
 from staging.errors import UnavailableError, UsageError
 from staging.process.cancel import Cancel
+from staging.window import Calendar, load_zone
 
 DAY = date(2026, 11, 14)
 AT = datetime(2026, 11, 15, 2, 15, tzinfo=UTC)
@@ -131,11 +132,16 @@ def test_watching_ends_when_all_days_are_at_rest_or_somebody_has_seen_enough() -
 
 
 def test_days_are_one_or_a_range_or_the_last_seven() -> None:
+    # 00:05 of the 14th in Berlin, within the grace of the 13th.
+    calendar = Calendar(load_zone("Europe/Berlin"), datetime(2026, 11, 13, 23, 5, tzinfo=UTC), grace_seconds=900)
+
     def chosen(day: str | None = None, first: str | None = None, last: str | None = None) -> list[date]:
-        return choose_days(StatusRequest(Path("x"), (), day, first, last, as_json=False, watch=False), DAY)
+        return choose_days(StatusRequest(Path("x"), (), day, first, last, as_json=False, watch=False), calendar)
 
     assert chosen() == [date(2026, 11, number) for number in range(8, 15)]
     assert chosen(day="2026-11-01") == [date(2026, 11, 1)]
+    assert chosen(day="yesterday") == [date(2026, 11, 12)]
+    assert chosen(first="today-2", last="today") == [date(2026, 11, number) for number in (11, 12, 13)]
     assert chosen(first="2026-11-13") == [date(2026, 11, 13), DAY]
     assert chosen(first="2026-11-13", last="2026-11-13") == [date(2026, 11, 13)]
     for wrong in ({"day": "2026-11-01", "first": "2026-11-01"}, {"last": "2026-11-01"}):
