@@ -13,6 +13,7 @@ import polars as pl
 
 from loader.run_inputs import RunInputs
 from staging.errors import InputError
+from staging.polars_errors import POLARS_ERRORS
 from staging.process.cancel import Cancel
 from staging.sharding import choose_function, shard_of
 
@@ -64,7 +65,7 @@ def _merge(rows: pl.DataFrame, inputs: RunInputs) -> pl.DataFrame:
     try:
         merged = rows.group_by(inputs.key).agg(columns)
         return merged.select(list(inputs.schema)).cast(inputs.schema).sort(inputs.key)
-    except pl.exceptions.PolarsError as exc:
+    except POLARS_ERRORS as exc:
         raise InputError(
             "The partial rows can't be merged.",
             why=f"A sum does not fit its column: {' '.join(str(exc).split())[:300]}",

@@ -14,8 +14,9 @@ from tempfile import TemporaryDirectory
 import polars as pl
 
 from staging.documents.manifest import ShardFile
-from staging.elsewhere import download_file
 from staging.errors import IntegrityError
+from staging.lake.open import download_file
+from staging.polars_errors import POLARS_ERRORS
 from staging.process.cancel import Cancel
 from staging.store import Store
 
@@ -44,7 +45,7 @@ def read_part(file: ShardFile, path: Path, schema: pl.Schema, key: Sequence[str]
     """
     try:
         rows = pl.read_parquet(path, glob=False)
-    except pl.exceptions.PolarsError as exc:
+    except (*POLARS_ERRORS, OSError) as exc:
         raise IntegrityError(
             f"{file.name} is no Parquet file.", why=str(exc), fix="Nothing was loaded. A person must look."
         ) from exc

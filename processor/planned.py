@@ -38,14 +38,6 @@ def quarantine_schema(day: Day) -> pl.Schema:
     return pl.Schema({**day.schema, REASON: pl.String()})
 
 
-def scan(paths: Sequence[Path], schema: pl.Schema) -> pl.LazyFrame:
-    """Return a lazy frame of files that need not be there yet. They must have these columns when it runs.
-
-    What else a foreign file has is not read; `processor.shard_files` sees that our own have nothing else.
-    """
-    return pl.scan_parquet([*paths], schema=schema, glob=False, hive_partitioning=False, extra_columns="ignore")
-
-
 def plan_output(work: Assignment, rows: pl.LazyFrame, paths: Sequence[Path]) -> Planned:
     """Call the transform on a shard that is not at `paths` yet and check the shape of its plan; else InputError.
 

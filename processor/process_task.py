@@ -9,7 +9,7 @@ from processor.assignment import Assignment
 from processor.contract import check_output
 from processor.part import write_part
 from processor.plan import plan_shards
-from processor.planned import plan_output, scan
+from processor.planned import plan_output
 from processor.receipts import find_receipt, write_receipt
 from processor.run_plan import run_plan
 from processor.shard_checks import is_stray, plan_checks
@@ -20,6 +20,7 @@ from staging.documents.run import Receipt
 from staging.errors import InputError
 from staging.process.cancel import Cancel
 from staging.process.progress import Progress
+from staging.shard_scan import scan_shard
 from staging.store import Store
 
 
@@ -59,7 +60,7 @@ def process_task(
 def process_shard(store: Store, work: Assignment, shard: Shard, *, scratch: Path, cancel: Cancel) -> Receipt:
     """Plan, fetch, run, prove, write: in this order, so that each fault shows before the next costs anything."""
     paths = local_paths(shard, scratch)
-    rows = scan(paths, work.day.schema)
+    rows = scan_shard(paths, work.day.schema)
     planned = plan_output(work, rows, paths)
     checks = plan_checks(work, rows, planned.shared, shard)
     fetch_shard(store, shard, work.day.schema, paths)

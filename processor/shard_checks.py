@@ -17,6 +17,7 @@ from processor.describe_day import INSTANT
 from staging.control_sums import format_minor_units, parse_money, scale_of
 from staging.documents.manifest import Shard
 from staging.errors import IntegrityError
+from staging.polars_errors import POLARS_ERRORS
 from staging.sharding import BY_FILE, shard_of
 
 
@@ -61,7 +62,7 @@ class ShardChecks:
         try:
             self.verify(pl.collect_all(self.frames(), engine="streaming"))
             faults = self._count_faults({"a key of another shard": strays})
-        except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as exc:
+        except POLARS_ERRORS as exc:
             raise self._unlike([f"it can't be read: {exc}"]) from exc
         if faults:
             raise self._unlike(faults)

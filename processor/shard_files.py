@@ -10,8 +10,9 @@ import polars as pl
 
 from processor.declaration import format_schema
 from staging.documents.manifest import Shard, ShardFile
-from staging.elsewhere import download_file, is_elsewhere
 from staging.errors import IntegrityError
+from staging.lake.open import download_file, is_elsewhere
+from staging.polars_errors import POLARS_ERRORS
 from staging.store import Store
 
 MAX_SHARD_ROWS = 2**32 - 2  # polars counts rows of a frame in 32 bits
@@ -38,7 +39,7 @@ def fetch_shard(store: Store, shard: Shard, schema: pl.Schema, paths: Sequence[P
             arriving.unlink(missing_ok=True)
 
 
-def _check_bytes(file: ShardFile, path: Path, size_bytes: int, crc32c: int) -> None:
+def _check_bytes(file: ShardFile, path: Path, size_bytes: int, crc32c: int | None) -> None:
     with path.open("rb", buffering=0) as opened:
         sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
     found = {"bytes": size_bytes, "CRC32C": crc32c, "SHA-256": sha256}
@@ -59,7 +60,7 @@ def _check_footer(file: ShardFile, path: Path, schema: pl.Schema) -> None:
     try:
         footer = pl.scan_parquet(path, glob=False, hive_partitioning=False)
         found, rows = footer.collect_schema(), footer.select(pl.len()).collect().item()
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as exc:
+    except (*POLARS_ERRORS, OSError) as exc:
         raise _unlike(file, f"It is no Parquet file: {exc}") from exc
     if is_elsewhere(file.name):  # a foreign file has columns of its own, and any order
         found = pl.Schema({name: found[name] for name in schema if name in found})

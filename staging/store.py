@@ -17,12 +17,15 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class ObjectInfo:
-    """One generation of one object. `crc32c` is the unsigned 32-bit Castagnoli sum of the whole object."""
+    """One generation of one object. `crc32c` is the unsigned 32-bit Castagnoli sum of the whole object.
+
+    Only a listing may lack the sum (None): then `find` says it.
+    """
 
     name: str
     generation: int
     size_bytes: int
-    crc32c: int
+    crc32c: int | None
     updated_at: datetime
     """By the storage service's clock, UTC."""
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 import pyarrow as pa
 
+from exporter.arrow.exact_values import exact_column
 from exporter.arrow.types import is_nanoseconds
 from exporter.port.columns import ReadPlan
 from exporter.port.source import Bound
@@ -38,14 +39,17 @@ class ArrowBatches:
         for batch in batches:
             self.cancel.check()
             columns = [batch.column(batch.schema.get_field_index(name)) for name in names]
-            numbered = pa.RecordBatch.from_arrays(
-                [_whole_values(column) for column in columns], names=[f"c{i}" for i in range(len(names))]
-            )
+            exact = [exact_column(name, column) for name, column in zip(names, columns, strict=True)]
+            numbered = pa.RecordBatch.from_arrays(exact, names=[f"c{i}" for i in range(len(names))])
             frame = pl.DataFrame(pl.from_arrow(numbered))
             self._check_fractions(numbered.schema, frame)
-            inside = frame.filter(self._inside(frame))
-            self.outside_rows += frame.height - inside.height
-            yield inside
+            yield self.keep_inside(frame)
+
+    def keep_inside(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Return the rows of c0, c1 … that the decoder is to see, and count the others."""
+        inside = frame.filter(self._inside(frame))
+        self.outside_rows += frame.height - inside.height
+        return inside
 
     def _inside(self, frame: pl.DataFrame) -> pl.Expr:
         name = f"c{self.plan.time_index}"
@@ -68,7 +72,3 @@ class ArrowBatches:
                     why="Shards hold microseconds, and nothing is rounded.",
                     fix="Write the column in microseconds. Nothing was exported.",
                 )
-
-
-def _whole_values(column: pa.Array) -> pa.Array:
-    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column

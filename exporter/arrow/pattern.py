@@ -12,11 +12,20 @@ _MEANS = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
 
 @dataclass(frozen=True, slots=True)
 class ParquetPattern:
-    """`store_url` is the deepest folder without a wildcard; `names` matches names below, which begin with `prefix`."""
+    """`store_url` is the deepest folder without a wildcard; `names` matches names below, which begin with `prefix`.
+
+    `segments` are the pattern's own, below that folder.
+    """
 
     store_url: str
     prefix: str
     names: re.Pattern[str]
+    segments: tuple[str, ...]
+
+    @staticmethod
+    def to_regex(text: str) -> str:
+        """Return what matches a piece of a pattern."""
+        return _to_regex(text)
 
 
 def parse_pattern(pattern: str, day: date) -> ParquetPattern:
@@ -25,7 +34,8 @@ def parse_pattern(pattern: str, day: date) -> ParquetPattern:
     first = _WILD.search(text)
     fixed = text[: first.start()] if first else text
     folder, _, prefix = fixed.rpartition("/")
-    return ParquetPattern(folder, prefix, re.compile(_to_regex(text.removeprefix(f"{folder}/")), re.DOTALL))
+    below = text.removeprefix(f"{folder}/")
+    return ParquetPattern(folder, prefix, re.compile(_to_regex(below), re.DOTALL), tuple(below.split("/")))
 
 
 def _to_regex(text: str) -> str:

@@ -1,15 +1,17 @@
 """A Python function as the source of a day: it is called once and gives record batches until it ends.
 
 `function(day, start, end)` gets the business day and its window as two aware instants in UTC, and returns an iterable
-(a generator, most often) of whatever speaks Arrow: pyarrow's RecordBatch and Table, polars' and pandas' frames,
-DuckDB's results. The first one declares the columns; each later one must have the same. Retries are the function's
-own: what it raises ends the export. When the export is stopped or fails, the generator is closed. It may be continued
-in another thread than the one it began in, never in two at once.
+(a generator, most often) of whatever speaks Arrow: pyarrow's RecordBatch and Table, polars' frames and lazy frames,
+pandas' frames, DuckDB's results; or one such frame, which is the whole day. The first one declares the columns; each
+later one must have the same. Retries are the function's own: what it raises ends the export. When the export is
+stopped or fails, the generator is closed. It may be continued in another thread than the one it began in, never in two
+at once.
 """
 
 from __future__ import annotations
 
 import hashlib
+import inspect
 import platform
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -31,6 +33,7 @@ from staging.process.user_code import author_code
 from staging.window import Window
 
 _FIX = "Correct the function; it can be tried with Python alone: list(function(day, start, end))."
+_END = object()  # not None: a page may be None by mistake, and what comes after it would be lost
 _ARROW = ("__arrow_c_stream__", "__arrow_c_array__")
 
 
@@ -87,7 +90,7 @@ class _Calls:
         self._name = name
         with self._author("can't be called"):
             self._given = function(day, window.start, window.end)
-            self._batches = iter(self._given)
+            self._batches = self._iterate(self._given)
 
     def first(self) -> list[pa.RecordBatch]:
         """Return the batches of the first thing it gives, at least one; InputError when it gives none at all."""
@@ -120,33 +123,65 @@ class _Calls:
             with self._author("raised while it was closed"):
                 close()
 
+    def _iterate(self, given: Any) -> Iterator[Any]:  # noqa: ANN401 - whatever the function returned
+        """Return an iterator over batches; a frame that was returned instead of yielded is the only one."""
+        if _is_frame(given) and not hasattr(given, "__next__"):
+            return iter([given])
+        if inspect.iscoroutine(given) or inspect.isasyncgen(given):
+            if inspect.iscoroutine(given):
+                given.close()
+            raise self._no_batches(given, "It is an `async def`, and nobody awaits it.")
+        if given is None:
+            raise self._no_batches(given, "It has no `yield`, and no `return` with a value was reached.")
+        if isinstance(given, str | bytes | dict) or not hasattr(given, "__iter__"):
+            raise self._no_batches(given, f"A {type(given).__name__} is neither a frame nor an iterable of frames.")
+        return iter(given)
+
+    def _no_batches(self, given: object, why: str) -> InputError:
+        return InputError(
+            f"The source {self._name} can't be called for batches: it returned a {type(given).__name__}.",
+            why=why,
+            fix="Write `def read(day, start, end)` that yields frames, or returns one, or an iterable of them.",
+        )
+
     def _each(self) -> Iterator[list[pa.RecordBatch]]:
         while True:
             with self._author("raised"):
-                given = next(self._batches, None)
-            if given is None:
+                given = next(self._batches, _END)
+            if given is _END:
                 return
             yield self._to_arrow(given)
 
     def _to_arrow(self, given: object) -> list[pa.RecordBatch]:
+        if not _is_frame(given):
+            raise InputError(
+                f"The source {self._name} gave a {type(given).__name__}, which is no batch.",
+                why="It doesn't say which types its columns have, and guessing falsifies money.",
+                fix="Yield pl.DataFrame(rows, schema=…, orient='row') or "
+                "pyarrow.RecordBatch.from_pylist(rows, schema=…); for a page without rows nothing, or an empty one.",
+            )
         with self._author("gave a batch that Arrow can't take"):
+            if isinstance(given, pl.LazyFrame):
+                given = given.collect(engine="streaming")
             if isinstance(given, pl.DataFrame):
                 table = given.to_arrow()
             elif hasattr(given, _ARROW[0]):
                 table = pa.table(given)
-            elif hasattr(given, _ARROW[1]):
-                table = pa.Table.from_batches([pa.record_batch(given)])
             else:
-                raise InputError(
-                    f"The source {self._name} gave a {type(given).__name__}, which is no batch.",
-                    why="Lists and dicts don't say which types their columns have, and guessing falsifies money.",
-                    fix="Yield pl.DataFrame(rows, schema=…, orient='row') or "
-                    "pyarrow.RecordBatch.from_pylist(rows, schema=…).",
-                )
+                table = pa.Table.from_batches([pa.record_batch(given)])
         return table.to_batches() or [pa.RecordBatch.from_pylist([], schema=table.schema)]
 
     def _author(self, doing: str) -> Any:  # noqa: ANN401 - a context manager
         return author_code(f"The source {self._name}", doing, fix=_FIX, may_pass=True)
+
+
+def _is_frame(given: object) -> bool:
+    """Whether it is a frame by its own word. A column alone speaks Arrow, too, and is none."""
+    if isinstance(given, pl.LazyFrame | pl.DataFrame):
+        return True
+    if isinstance(given, pl.Series | pa.Array | pa.ChunkedArray):
+        return False
+    return not isinstance(given, type) and any(hasattr(given, how) for how in _ARROW)
 
 
 def _describe(schema: pa.Schema) -> dict[str, SourceColumn]:

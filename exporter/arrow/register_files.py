@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -27,11 +28,16 @@ from staging.documents.manifest import ShardFile
 from staging.dtypes import format_dtype
 from staging.errors import InputError
 from staging.names import MAX_SHARDS
+from staging.polars_errors import POLARS_ERRORS
 from staging.process.cancel import Cancel
 from staging.process.progress import Progress
+from staging.shard_scan import scan_shard
 from staging.sharding import BY_FILE
 from staging.store import Store
 from staging.window import load_zone
+
+_BATCH_ROWS = 65_536
+_MOST_CHARACTERS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +72,7 @@ def register_files(question: DayQuestion, rows: ArrowRows, store: Store, cancel:
         reading=manifest.Reading(
             mode=rows.dialect,
             why=f"no database is read; {len(found)} files are shards where they lie",
-            reader="pyarrow",
+            reader=f"polars {pl.__version__}",
             seconds=seconds,
             waited_seconds={},
         ),
@@ -81,7 +87,7 @@ def _register(
     batches = ArrowBatches(plan, *window, cancel)
     decoder = Decoder(plan, question.window, load_zone(question.pipeline.source.column_timezone))
     tally = Tally(plan, shards=1)
-    for _ in tally.count(decoder.decode(batches.frames(arrived.batches))):
+    for _ in tally.count(decoder.decode(map(batches.keep_inside, _frames(arrived, plan, cancel)))):
         pass
     if batches.outside_rows:
         raise InputError(
@@ -99,6 +105,22 @@ def _register(
         rows=counted.rows if counted else 0,
     )
     return _Registered(file, counted)
+
+
+def _frames(arrived: ArrivedFile, plan: ReadPlan, cancel: Cancel) -> Iterator[pl.DataFrame]:
+    """Give the rows as c0, c1 …, read by what will read them in a task: another reader may see another file."""
+    rows = scan_shard([arrived.path], plan.schema())
+    numbered = rows.select(pl.col(name).alias(f"c{index}") for index, name in enumerate(plan.schema()))
+    try:
+        for frame in numbered.collect_batches(chunk_size=_BATCH_ROWS, engine="streaming"):
+            cancel.check()
+            yield frame
+    except POLARS_ERRORS as exc:
+        raise InputError(
+            f"{arrived.object.url} can't be read by the task that would process it.",
+            why=" ".join(str(exc).split())[:_MOST_CHARACTERS],
+            fix='Write the file again, or set `export.shard = "key"`, which copies. Nothing was exported.',
+        ) from exc
 
 
 def _check_types(arrived: ArrivedFile, plan: ReadPlan) -> None:

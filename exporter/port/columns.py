@@ -152,7 +152,7 @@ def _time_kind(time: SourceColumn) -> TimeKind:
         return time.time
     raise InputError(
         f"Column {time.name} of type {time.source_type or '(none)'} can't decide the day.",
-        why="It is no date, no timestamp, no ISO text in a time column and no unix seconds.",
+        why=time.refusal or "It is no date, no timestamp, no ISO text in a time column and no unix seconds.",
         fix="Choose another column as `source.time`.",
     )
 

@@ -14,6 +14,7 @@ import polars as pl
 
 from exporter.port.source import Carried, Statement, Wire
 from staging.errors import InputError
+from staging.polars_errors import POLARS_ERRORS
 
 BATCH_ROWS = 20_000
 
@@ -40,7 +41,7 @@ def _series(index: int, values: Sequence[Any], dtype: pl.DataType) -> pl.Series:
         values = [f"{value:f}" if isinstance(value, Decimal) else value for value in values]
     try:
         return pl.Series(f"c{index}", values, dtype=dtype, strict=not dtype.is_temporal())
-    except (TypeError, OverflowError, pl.exceptions.PolarsError) as exc:
+    except (TypeError, OverflowError, *POLARS_ERRORS) as exc:
         kinds = sorted({type(value).__name__ for value in values})
         raise InputError(
             f"Column {index + 1} of the statement holds values of the types {', '.join(kinds)}.",

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -19,7 +20,16 @@ from google.cloud.storage.retry import DEFAULT_RETRY
 
 from staging.errors import UnavailableError
 from staging.gcs.download import Sink, fetch
-from staging.gcs.errors import BadReplyError, UploadDamagedError, sdk_errors, what_helps
+from staging.gcs.errors import (
+    STAGING,
+    BadReplyError,
+    Role,
+    UploadDamagedError,
+    is_conflict,
+    is_transient,
+    sdk_errors,
+    what_helps,
+)
 from staging.gcs.retry import Patience, Timeout, persist
 from staging.gcs.session import UploadSession
 from staging.store import ObjectInfo
@@ -28,15 +38,23 @@ AT_ONCE_BYTES = 1024 * 1024
 """Up to here an object goes up in one request, so that a slow line still ends it within the timeout."""
 
 _CONTENT_TYPE = "application/octet-stream"
-_CONFLICT = 412
 _SESSION_OVER = {404, 410}
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An object as it is listed, with its property `Content-Encoding`, empty where it has none."""
+
+    info: ObjectInfo
+    content_encoding: str
 
 
 class GcsObjects:
     """Objects of one bucket below one prefix; `url` names both in errors."""
 
-    def __init__(self, client: Client, bucket: str, prefix: str, patience_seconds: float) -> None:
+    def __init__(self, client: Client, bucket: str, prefix: str, patience_seconds: float, role: Role = STAGING) -> None:
         self._client = client
+        self._role = role
         self._bucket = client.bucket(bucket)
         self._prefix = f"{prefix}/" if prefix else ""
         self._patience_seconds = patience_seconds
@@ -62,7 +80,7 @@ class GcsObjects:
                 return None
             return _info_of_blob(name, blob)
 
-        with sdk_errors(self.url, f"find {name}"):
+        with self._errors(f"find {name}"):
             return persist(attempt, self._patience())
 
     def now(self) -> datetime:
@@ -75,7 +93,7 @@ class GcsObjects:
 
     def fetch(self, info: ObjectInfo, sink: Sink) -> bool:
         """Fill `sink` with the bytes of this generation, unchecked; False when it is not there any more."""
-        with sdk_errors(self.url, f"read {info.name}"):
+        with self._errors(f"read {info.name}"):
             return fetch(self._blob(info.name, info.generation), info, sink, self._patience())
 
     def upload(self, name: str, data: bytes, *, replacing: int) -> ObjectInfo | None:
@@ -92,11 +110,13 @@ class GcsObjects:
                     timeout=timeout,
                     retry=None,
                 )
-            except api.PreconditionFailed:
+            except api.PreconditionFailed as exc:
+                if not is_conflict(exc):
+                    raise
                 return None
             return _info_of_blob(name, blob)
 
-        with sdk_errors(self.url, f"write {name}"):
+        with self._errors(f"write {name}"):
             return persist(attempt, self._patience())
 
     def begin(self, name: str) -> UploadSession:
@@ -108,13 +128,13 @@ class GcsObjects:
             )
             return address
 
-        with sdk_errors(self.url, f"write {name}"):
+        with self._errors(f"write {name}"):
             address = persist(attempt, self._patience())
         return UploadSession(self._uploads, address, self._patience_seconds)
 
     def send(self, name: str, session: UploadSession, chunk: bytes) -> None:
         """Send a chunk that is not the last."""
-        with sdk_errors(self.url, f"write {name}"):
+        with self._errors(f"write {name}"):
             try:
                 session.send(chunk)
             except api.GoogleAPICallError as exc:
@@ -124,7 +144,7 @@ class GcsObjects:
 
     def finish(self, name: str, session: UploadSession, chunk: bytes, *, crc32c: int) -> ObjectInfo | None:
         """Send the last chunk; None when there is an object already, or may be as the session is over."""
-        with sdk_errors(self.url, f"write {name}"):
+        with self._errors(f"write {name}"):
             try:
                 return _info(name, session.finish(chunk, crc32c=crc32c))
             except UploadDamagedError as exc:
@@ -134,22 +154,31 @@ class GcsObjects:
                     fix="Run again.",
                 ) from exc
             except api.GoogleAPICallError as exc:
-                if exc.code == _CONFLICT or exc.code in _SESSION_OVER:
+                if is_conflict(exc) or exc.code in _SESSION_OVER:
                     return None
                 raise
 
     def list(self, prefix: str, *, limit: int | None = None) -> Iterator[ObjectInfo]:
         """Give the current objects whose name begins with `prefix`, in name order; `limit` ends early."""
-        with sdk_errors(self.url, "list objects"):
+        return (listed.info for listed in self.list_resources(prefix, limit=limit))
+
+    def list_resources(self, prefix: str, *, limit: int | None = None) -> Iterator[Listed]:
+        """Give the same with what else a listing says.
+
+        Of an object under a customer-managed key it says no CRC32C, which `find` does.
+        https://cloud.google.com/storage/docs/encryption/customer-managed-keys
+        """
+        with self._errors("list objects"):
             patience = self._patience()
             for blob in self._client.list_blobs(
                 self._bucket,
                 prefix=f"{self._prefix}{prefix}",
                 max_results=limit,
                 timeout=patience.timeout(),
-                retry=DEFAULT_RETRY.with_timeout(self._patience_seconds),
+                retry=DEFAULT_RETRY.with_timeout(self._patience_seconds).with_predicate(is_transient),
             ):
-                yield _info_of_blob(blob.name.removeprefix(self._prefix), blob)
+                info = _info_of_blob(blob.name.removeprefix(self._prefix), blob, is_listed=True)
+                yield Listed(info, str(blob._properties.get("contentEncoding") or ""))
 
     def delete(self, name: str, generation: int) -> bool:
         """Delete the object if this generation is the current one; whether there is none now."""
@@ -159,11 +188,13 @@ class GcsObjects:
                 self._blob(name).delete(if_generation_match=generation, timeout=timeout, retry=None)
             except api.NotFound:
                 return True  # also after a reply of ours was lost
-            except api.PreconditionFailed:
+            except api.PreconditionFailed as exc:
+                if not is_conflict(exc):
+                    raise
                 return False
             return True
 
-        with sdk_errors(self.url, f"delete {name}"):
+        with self._errors(f"delete {name}"):
             return persist(attempt, self._patience())
 
     def _note_date(self, reply: requests.Response, **_: Any) -> None:  # noqa: ANN401 - the shape of a hook
@@ -172,6 +203,9 @@ class GcsObjects:
 
     def _blob(self, name: str, generation: int | None = None) -> Any:  # noqa: ANN401 - the SDK has no types
         return self._bucket.blob(f"{self._prefix}{name}", generation=generation)
+
+    def _errors(self, doing: str) -> AbstractContextManager[None]:
+        return sdk_errors(self.url, doing, self._role)
 
     def _patience(self) -> Patience:
         return Patience(self._patience_seconds)
@@ -189,19 +223,23 @@ def session_over(name: str, refused: str) -> UnavailableError:
     )
 
 
-def _info_of_blob(name: str, blob: Any) -> ObjectInfo:  # noqa: ANN401 - the SDK has no types
+def _info_of_blob(name: str, blob: Any, *, is_listed: bool = False) -> ObjectInfo:  # noqa: ANN401 - the SDK has no types
     # The resource as it came: the SDK's own reading of its times takes none but UTC, which emulators don't keep to.
-    return _info(name, blob._properties)
+    return _info(name, blob._properties, is_listed=is_listed)
 
 
-def _info(name: str, resource: Mapping[str, Any]) -> ObjectInfo:
+def _info(name: str, resource: Mapping[str, Any], *, is_listed: bool = False) -> ObjectInfo:
     try:
         return ObjectInfo(
             name=name,
             generation=int(resource["generation"]),
             size_bytes=int(resource["size"]),
-            crc32c=int.from_bytes(base64.b64decode(resource["crc32c"], validate=True), "big"),
+            crc32c=None if is_listed and "crc32c" not in resource else _sum_of(resource["crc32c"]),
             updated_at=datetime.fromisoformat(resource["updated"]).astimezone(UTC),
         )
     except (KeyError, TypeError, ValueError) as exc:
         raise BadReplyError("The service's answer lacks generation, size, sum or time of the object.") from exc
+
+
+def _sum_of(text: str) -> int:
+    return int.from_bytes(base64.b64decode(text, validate=True), "big")

@@ -21,7 +21,7 @@ from google.cloud.storage import Client
 
 from staging.errors import InputError, UnavailableError
 from staging.gcs.download import FileSink, MemorySink, Sink
-from staging.gcs.errors import sdk_errors
+from staging.gcs.errors import STAGING, Role, sdk_errors
 from staging.gcs.objects import AT_ONCE_BYTES, GcsObjects
 from staging.gcs.retry import PATIENCE_SECONDS
 from staging.gcs.upload import BUFFERS_BYTES, ChunkBudget, GcsWriter
@@ -31,6 +31,7 @@ from staging.store import ObjectInfo, ObjectWriter
 from staging.store_errors import check_replacement, corrupt, exists, generation_changed, missing, too_large
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
+_EMULATOR = "STORAGE_EMULATOR_HOST"
 _READ_ATTEMPTS = 50  # an object that is replaced more often than it can be read is no contention any more
 _ARRIVALS = 2
 
@@ -45,15 +46,27 @@ def open_gcs_store(
     is what all open writers together may hold, but for 256 KiB each.
     """
     bucket, prefix = _parse(url)
-    # Else the library asks for the bucket's place in a thread of its own; it reads this at each call.
-    os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
-    with sdk_errors(url, "sign in"):
-        client = Client(project=None)
-    objects = GcsObjects(client, bucket, prefix, patience_seconds)
-    try:
+    with open_objects(bucket, prefix, patience_seconds=patience_seconds) as objects:
         for _ in objects.list("", limit=1):
             break
         yield GcsStore(objects, ChunkBudget(buffers_bytes))
+
+
+@contextmanager
+def open_objects(
+    bucket: str, prefix: str, *, patience_seconds: float = PATIENCE_SECONDS, role: Role = STAGING
+) -> Iterator[GcsObjects]:
+    """Sign in and give the objects of a bucket, below a prefix; nothing is asked of the service yet."""
+    # Else the library asks for the bucket's place in a thread of its own; it reads this at each call.
+    os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
+    # The library puts paths behind it as it is, so that `http://host:4443/` would ask for `//storage`.
+    if address := os.environ.get(_EMULATOR, ""):
+        os.environ[_EMULATOR] = address.strip().rstrip("/").rstrip()
+    with sdk_errors(f"gs://{bucket}/{prefix}", "sign in", role):
+        client = Client(project=None)
+    objects = GcsObjects(client, bucket, prefix, patience_seconds, role)
+    try:
+        yield objects
     finally:
         objects.close()
 

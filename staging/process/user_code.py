@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import sysconfig
 import traceback
 from collections.abc import Iterator
@@ -12,6 +11,8 @@ from pathlib import Path
 import polars as pl
 
 from staging.errors import InputError, PenstockError, UnavailableError
+from staging.process.author_output import printing_to_stderr
+from staging.process.passing import first_member, is_passing
 
 _MAX_LINES = 8
 _MAX_CHARACTERS = 1500
@@ -19,9 +20,6 @@ _ROOT = Path(__file__).parents[2]
 _OURS = (str(Path(pl.__file__).parent), *(str(_ROOT / folder) for folder in ("staging", "exporter", "processor")))
 _LIBRARIES = tuple(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib"))
 _BUILT_IN = str(_ROOT / "processor" / "revenue.py")
-_MAX_CAUSES = 20
-_RETRY_STATUS = frozenset({408, 425, 429})
-_SERVER_FAULT = 500
 
 
 @contextmanager
@@ -29,10 +27,11 @@ def author_code(subject: str, doing: str, *, fix: str, may_pass: bool = False) -
     """Turn anything but our own errors into an InputError: `{subject} {doing}` with reason and the author's lines.
 
     polars' PanicException and `sys.exit` are no `Exception`; they end here too. `may_pass`: what an outside service
-    is not able to do now (`is_passing`) becomes an UnavailableError.
+    is not able to do now (`is_passing`) becomes an UnavailableError. What the code prints goes to stderr.
     """
     try:
-        yield
+        with printing_to_stderr():
+            yield
     except PenstockError:
         raise
     except GeneratorExit:
@@ -41,39 +40,16 @@ def author_code(subject: str, doing: str, *, fix: str, may_pass: bool = False) -
         error = UnavailableError if may_pass and is_passing(exc) else InputError
         raise error(
             f"{subject} {doing}.",
-            why=_reason(exc) + "".join(f"\n    {line}" for line in _authors_lines(exc)),
+            why=_reason(exc) + "".join(f"\n    {line}" for line in _authors_lines(first_member(exc))),
             fix="Try again later; the function's own retries are used up." if error is UnavailableError else fix,
         ) from exc
-
-
-def is_passing(exc: BaseException) -> bool:
-    """Whether an exception, or what caused it, says that trying again may help.
-
-    A connection that failed or took too long, whichever library wraps it; an HTTP answer 408, 425, 429 or 5xx, where
-    the exception carries it as `code`, `status`, `status_code` or `response.status_code`.
-    """
-    cause: BaseException | None = exc
-    for _ in range(_MAX_CAUSES):
-        if cause is None:
-            return False
-        if isinstance(cause, ConnectionError | TimeoutError | socket.gaierror) or _asks_to_retry(cause):
-            return True
-        reason = getattr(cause, "reason", None)  # urllib's URLError holds its cause there
-        cause = reason if isinstance(reason, BaseException) else cause.__cause__ or cause.__context__
-    return False
-
-
-def _asks_to_retry(exc: BaseException) -> bool:
-    holders = (exc, getattr(exc, "response", None))
-    for status in (getattr(each, name, None) for each in holders for name in ("code", "status", "status_code")):
-        if isinstance(status, int) and (status in _RETRY_STATUS or status >= _SERVER_FAULT):
-            return not isinstance(exc, SystemExit)
-    return False
 
 
 def _reason(exc: BaseException) -> str:
     kind = "polars panicked" if isinstance(exc, pl.exceptions.PanicException) else type(exc).__name__
     text = "\n    ".join(line for line in str(exc).splitlines()[:_MAX_LINES] if line.strip())
+    if isinstance(exc, BaseExceptionGroup):
+        return f"{kind}: {_reason(first_member(exc))}"
     return f"{kind}: {text[:_MAX_CHARACTERS]}" if text else kind
 
 

@@ -29,7 +29,7 @@ def leave(code):
     print(*sorted({name.partition(".")[0] for name in sys.modules}))
     sys.stdout.flush()
     os._exit(code)
-staging.entry.exit_now = leave
+staging.process.entry.exit_now = leave
 from processor.__main__ import main
 main(sys.argv[1:])
 """

@@ -31,7 +31,7 @@ _OBJECT = re.compile(r"(?:/download)?/storage/v1/b/(?P<bucket>[^/]+)/o/(?P<name>
 _LIST = re.compile(r"/storage/v1/b/(?P<bucket>[^/]+)/o")
 _UPLOAD = re.compile(r"/upload/storage/v1/b/(?P<bucket>[^/]+)/o")
 _AFTER = re.compile(r"(?P<what>return-\d{3}|return-broken-stream|return-reset-connection|stall)-after-(?P<kib>\d+)K")
-_STATUS = re.compile(r"return-\d{3}")
+_STATUS = re.compile(r"return-(?P<status>\d{3})(?: (?P<reason>.+))?")
 _RANGE = re.compile(r"bytes (?:(?P<first>\d+)-(?P<last>\d+)|\*)/(?P<total>\d+|\*)")
 
 
@@ -85,6 +85,7 @@ class GcsProxy:
 
     Faults, for requests of one kind, so many times:
     `return-503` (or another status): refused before it is applied. `return-503-after-apply`: applied, then that.
+    `return-403 rateLimitExceeded`: refused with that reason. `without-sums`: answered without any CRC32C and MD5.
     `return-reset-connection[-after-apply]`: the same, by a reset. `stall`: no answer until `close`.
     `return-503-after-256K`, `return-reset-connection-after-256K`: of a chunk, so much is stored, then that.
     `return-broken-stream-after-256K`, `stall-after-256K`: of a download, so much arrives.
@@ -146,6 +147,8 @@ class GcsProxy:
         reply = self._apply(request)
         if name.endswith("-after-apply"):
             reply = self._fail(name.removesuffix("-after-apply"))
+        if name == "without-sums":
+            reply.body = json.dumps(_without_sums(json.loads(reply.body))).encode()
         if name == "corrupt-down":
             reply.body = _flip_middle_bit(reply.body)
         yield reply
@@ -182,7 +185,8 @@ class GcsProxy:
     def _fail(self, what: str) -> Reply:
         if what == "return-reset-connection":
             raise _ConnectionCut
-        return _error(int(what.removeprefix("return-")))
+        answer = _matched(_STATUS, what)
+        return _error(int(answer["status"]), reason=answer["reason"])
 
     def _apply(self, request: Request) -> Reply:
         match request.kind:
@@ -397,9 +401,16 @@ def _incomplete(session: _Session) -> Reply:
     return Reply(308, {"Range": f"bytes=0-{stored - 1}"} if stored else {})
 
 
-def _error(status: int, message: str = "injected") -> Reply:
-    body = json.dumps({"error": {"code": status, "message": message, "errors": [{"message": message}]}}).encode()
+def _error(status: int, message: str = "injected", *, reason: str | None = None) -> Reply:
+    detail = {"message": message} | ({"reason": reason} if reason else {})
+    body = json.dumps({"error": {"code": status, "message": message, "errors": [detail]}}).encode()
     return Reply(status, {"Content-Type": "application/json"}, body)
+
+
+def _without_sums(found: Any) -> Any:
+    if isinstance(found, dict):
+        return {key: _without_sums(each) for key, each in found.items() if key not in ("crc32c", "md5Hash")}
+    return [_without_sums(each) for each in found] if isinstance(found, list) else found
 
 
 def _flip_middle_bit(data: bytes) -> bytes:

@@ -40,6 +40,13 @@ def frame(start, first, rows, **types):
     made = [(i % 7, start + timedelta(minutes=i), Decimal(i) / 100) for i in range(first, first + rows)]
     return pl.DataFrame(made, schema=SCHEMA | types, orient="row")
 
+def retyped(made, **types):
+    table = made.to_arrow()
+    for name, dtype in types.items():
+        index = table.schema.get_field_index(name)
+        table = table.set_column(index, name, table[name].cast(dtype))
+    return table
+
 """
 
 Source = Callable[..., Pipeline]
@@ -83,6 +90,13 @@ def expected(numbers: range) -> Counter[tuple[int, datetime, Decimal]]:
 
 BATCHES = {
     "polars": "frame(start, {0}, {1})",
+    "lazy": "frame(start, {0}, {1}).lazy()",
+    "reader": "frame(start, {0}, {1}).to_arrow().to_reader()",
+    "decimals of 256 bits": "retyped(frame(start, {0}, {1}), amount=pa.decimal256(12, 2))",
+    "decimals of 64 bits": "retyped(frame(start, {0}, {1}), amount=pa.decimal64(12, 2))",
+    "zone Z": "retyped(frame(start, {0}, {1}), purchased_at=pa.timestamp('us', 'Z'))",
+    "a zone that is an offset": "retyped(frame(start, {0}, {1}), purchased_at=pa.timestamp('us', '-0330'))",
+    "seconds": "retyped(frame(start, {0}, {1}), purchased_at=pa.timestamp('s', 'UTC'))",
     "pyarrow table": "frame(start, {0}, {1}).to_arrow()",
     "pyarrow batch": "frame(start, {0}, {1}).to_arrow().to_batches()[0]",
 }
@@ -145,7 +159,62 @@ def test_a_later_batch_with_other_columns_is_refused(source: Source, change: str
     assert committed(tmp_path / "staging") == []
 
 
-@pytest.mark.parametrize("batch", ["[{'user_id': 1}]", "{'user_id': [1]}", "None.__class__", "7"])
+WHOLE = {
+    "polars": "frame(start, 0, 40)",
+    "lazy": "frame(start, 0, 40).lazy()",
+    "pyarrow table": "frame(start, 0, 40).to_arrow()",
+    "pyarrow batch": "frame(start, 0, 40).to_arrow().to_batches()[0]",
+    "reader": "frame(start, 0, 40).to_arrow().to_reader(max_chunksize=7)",
+    "list": "[frame(start, 0, 1), frame(start, 1, 39)]",
+}
+
+
+@pytest.mark.parametrize("kind", WHOLE)
+def test_what_is_returned_instead_of_yielded_is_the_whole_day(source: Source, kind: str) -> None:
+    export = run_export(source(f"def read(day, start, end):\n    return {WHOLE[kind]}\n"))
+    assert rows_of(export) == expected(range(40))
+
+
+@pytest.mark.parametrize("returned", ["None", "{'user_id': [1]}", "'a'", "frame", "5"])
+def test_what_is_returned_and_gives_no_batches_is_told(source: Source, returned: str) -> None:
+    with pytest.raises(InputError, match="can't be called for batches: it returned a"):
+        run_export(source(f"def read(day, start, end):\n    return {returned}\n"))
+
+
+@pytest.mark.parametrize("ending", ["yield frame(start, 0, 1)", "return [frame(start, 0, 1)]"])
+def test_an_asynchronous_function_is_told(source: Source, ending: str) -> None:
+    with pytest.raises(InputError, match="can't be called for batches") as caught:
+        run_export(source(f"async def read(day, start, end):\n    {ending}\n"))
+    assert "async def" in caught.value.why
+
+
+def test_a_page_that_is_none_does_not_lose_the_pages_after_it(source: Source, tmp_path: Path) -> None:
+    pages = "    yield frame(start, 0, 5)\n    yield None\n    yield frame(start, 5, 5)\n"
+    with pytest.raises(InputError, match="gave a NoneType, which is no batch"):
+        run_export(source(f"def read(day, start, end):\n{pages}"))
+    assert committed(tmp_path / "staging") == []
+
+
+INVALID = {
+    "text": "pa.StringArray.from_buffers(1, pa.py_buffer(bytes(4) + b'\\2\\0\\0\\0'), pa.py_buffer(b'\\xff\\xfe'))",
+    "text in a view": "pa.array([b'\\xff'], pa.binary_view()).view(pa.string_view())",
+    "text in a dictionary": "pa.DictionaryArray.from_arrays(pa.array([0]), pa.array([b'\\xff']).view(pa.string()))",
+    "too many digits": "pa.array([123456]).cast(pa.decimal128(19)).view(pa.decimal128(4, 2))",
+    "part of a day": "pa.Array.from_buffers(pa.date64(), 1, [None, pa.py_buffer((5).to_bytes(8, 'little'))])",
+    "seconds out of range": "pa.array([2**61], pa.timestamp('s'))",
+    "a time of 25 hours": "pa.array([90000], pa.time32('s'))",
+}
+
+
+@pytest.mark.parametrize("kind", INVALID)
+def test_a_value_that_its_own_type_forbids_is_refused_by_its_column(source: Source, tmp_path: Path, kind: str) -> None:
+    batch = f"frame(start, 0, 1).to_arrow().append_column('value', pa.chunked_array([{INVALID[kind]}]))"
+    with pytest.raises(InputError, match=r"Column value \(.*\) holds a value that its type does not allow"):
+        run_export(source(f"def read(day, start, end):\n    yield {batch}\n", columns=["amount", "value"]))
+    assert committed(tmp_path / "staging") == []
+
+
+@pytest.mark.parametrize("batch", ["[{'user_id': 1}]", "{'user_id': [1]}", "None.__class__", "7", "pl.Series([1])"])
 def test_what_is_no_batch_is_refused(source: Source, batch: str) -> None:
     with pytest.raises(InputError, match="which is no batch"):
         run_export(source(f"def read(day, start, end):\n    yield {batch}\n"))
@@ -157,7 +226,7 @@ def test_a_fault_of_the_function_names_its_line(source: Source, tmp_path: Path) 
         run_export(settings)
     assert "ZeroDivisionError" in caught.value.why
     assert (
-        f"{settings.source.python.partition(':')[0]}.py:14 in read: yield frame(start, 0, 1 // 0)" in caught.value.why
+        f"{settings.source.python.partition(':')[0]}.py:21 in read: yield frame(start, 0, 1 // 0)" in caught.value.why
     )
     assert committed(tmp_path / "staging") == []
 
@@ -170,6 +239,8 @@ def test_a_fault_of_the_function_names_its_line(source: Source, tmp_path: Path) 
         "raise KeyError('x') from ConnectionRefusedError()",
         "__import__('urllib.request').request.urlopen('http://127.0.0.1:9/', timeout=5)",
         "raise __import__('urllib.error').error.HTTPError('http://h', 503, 'busy', None, None)",
+        "raise __import__('http.client').client.IncompleteRead(b'', 5)",
+        "raise ExceptionGroup('of a group', [TimeoutError()])",
     ],
 )
 def test_a_service_that_is_away_is_worth_another_try(source: Source, fault: str) -> None:
@@ -187,7 +258,7 @@ def test_of_a_fault_in_a_library_the_functions_own_line_is_shown(source: Source)
     settings = source("def read(day, start, end):\n    yield __import__('json').loads('{')\n")
     with pytest.raises(InputError, match="raised") as caught:
         run_export(settings)
-    assert ".py:13 in read: yield __import__('json').loads('{')" in caught.value.why
+    assert ".py:20 in read: yield __import__('json').loads('{')" in caught.value.why
     assert "decoder.py" not in caught.value.why
 
 
@@ -229,11 +300,33 @@ def test_the_generator_is_closed_however_the_export_ends(source: Source, ending:
         ("import no_such_module\n", "can't be imported"),
         ("def read(day): ...\n", "can't be called"),
         ("def read(day, start, end): return 5\n", "can't be called"),
+        ("def read(day, start, end): raise SystemExit(0)\n", "can't be called"),
     ],
 )
 def test_a_function_that_is_none_is_told_before_anything_else(source: Source, text: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         run_export(source(text))
+
+
+def test_what_the_function_prints_goes_to_stderr(source: Source, capfd: pytest.CaptureFixture[str]) -> None:
+    run_export(
+        source(
+            """
+            import ctypes, os
+            print("at import")
+            def read(day, start, end):
+                print("when called")
+                os.write(1, b"past Python\\n")
+                ctypes.CDLL(None).puts(b"from C")
+                yield frame(start, 0, 1)
+                print("at the end", end="")
+            """
+        )
+    )
+    told = capfd.readouterr()
+    assert told.out == ""
+    for said in ("at import", "when called", "past Python", "from C", "at the end"):
+        assert said in told.err
 
 
 def test_nulls_and_floats_are_refused_as_in_a_table(source: Source) -> None:
