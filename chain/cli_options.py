@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,7 +26,11 @@ config_option = click.option(
 DAY = "YYYY-MM-DD|yesterday|today-N"
 """How a day is written; `staging.window.Calendar` reads it."""
 
-day_option = click.option("--day", required=True, metavar=DAY, help="The business day, in source.timezone.")
+_WINDOW_OPTIONS = (
+    click.option("--day", metavar=DAY, help="The business day, in source.timezone."),
+    click.option("--month", metavar="YYYY-MM|last", help='Instead of --day, where source.window is "month".'),
+    click.option("--week", metavar="YYYY-Www|last", help='Instead of --day, where source.window is "week".'),
+)
 set_option = click.option(
     "--set",
     "overrides",
@@ -57,6 +62,23 @@ progress_option = click.option(
     callback=lambda context, _, value: context.meta.update({_PROGRESS: value}),
     help="What stderr shows of the work: bars or lines, a JSON object for each change, or nothing.",
 )
+
+
+def day_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --day, --month and --week, of which one is given; the command gets `day`, the window's first one."""
+
+    @wraps(command)
+    def with_day(*args: Any, day: str | None, month: str | None, week: str | None, **rest: Any) -> Any:  # noqa: ANN401 - click's own
+        given = [text for text in (day, month and f"month {month}", week and f"week {week}") if text]
+        if not given:
+            raise click.MissingParameter(param_hint="'--day'", param_type="option")
+        if len(given) > 1:
+            raise click.UsageError("--day, --month and --week don't go together.")
+        return command(*args, day=given[0], **rest)
+
+    for option in reversed(_WINDOW_OPTIONS):
+        with_day = option(with_day)
+    return with_day
 
 
 def common(command: Command) -> Command:

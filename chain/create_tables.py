@@ -11,7 +11,7 @@ from loader.init import init_target
 from processor.find_transform import find_transform
 from processor.transform import Day
 from staging.config.pipeline import Pipeline
-from staging.window import load_zone, plan_window
+from staging.window import load_zone, plan_window, start_of
 
 
 def create_tables(pipeline: Pipeline, *, apply: bool, folders: Sequence[Path] = ()) -> list[str]:
@@ -31,7 +31,7 @@ def _some_day(pipeline: Pipeline, folders: Sequence[Path]) -> Day:
     return Day(
         day=today,
         timezone=source.timezone,
-        window=plan_window(today, load_zone(source.timezone)),
+        window=plan_window(start_of(today, source.window), load_zone(source.timezone), source.window),
         pipeline=pipeline.name,
         key=source.key,
         time=source.time,

@@ -13,6 +13,7 @@ from exporter.port.question import DayQuestion
 from exporter.port.source import Source
 from exporter.read.start_over import read_database
 from exporter.reuse import find_run_export, reuse_current_export, settle_run_export
+from exporter.shards.combine_days import combine_days
 from exporter.shards.commit import Written, build_manifest, commit_manifest
 from staging.config.pipeline import Pipeline
 from staging.documents.run import RunExport
@@ -49,7 +50,7 @@ def export_day(pipeline: Pipeline, day: date, run_id: str, around: Surroundings,
     """
     zone = load_zone(pipeline.source.timezone)
     check_not_future(day, zone, around.now())
-    window = plan_window(day, zone)
+    window = plan_window(day, zone, pipeline.source.window)
     names = DayNames(pipeline.name, day)
     check_known_answers()
     record = begin_run(around.store, names, run_id, kind="run", fresh_export=fresh_export, now=around.now())
@@ -64,8 +65,10 @@ def export_day(pipeline: Pipeline, day: date, run_id: str, around: Surroundings,
 
 
 def _export(question: DayQuestion, run_id: str, around: Surroundings) -> RunExport:
-    written = _read(question, around)
-    manifest = build_manifest(written, question, now=around.now())
+    if question.pipeline.source.exports is not None:
+        manifest = combine_days(question, around.store, now=around.now())
+    else:
+        manifest = build_manifest(_read(question, around), question, now=around.now())
     around.cancel.check()
     return commit_manifest(around.store, question.names, manifest, run_id)
 

@@ -13,6 +13,7 @@ from staging.documents.manifest import Manifest
 from staging.documents.manifest_check import check_manifest
 from staging.documents.run import RunExport, RunRecord
 from staging.documents.same_question import check_same_question
+from staging.documents.stored_days import is_outdated
 from staging.documents.used_export import read_run_export
 from staging.errors import ObjectExistsError
 from staging.names import DayNames
@@ -39,6 +40,8 @@ def reuse_current_export(store: Store, names: DayNames, record: RunRecord, pipel
     manifest = Manifest.parse(data, name=name)
     check_manifest(manifest, names, export_id, name=name)
     check_same_question(manifest, pipeline)
+    if is_outdated(store, manifest, pipeline):
+        return None
     return settle_run_export(
         store,
         names,

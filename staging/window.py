@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from staging.errors import InputError
 
 _RELATIVE = re.compile(r"today(?:-(0|[1-9][0-9]{0,4}))?")
+_LONGER = re.compile(r"(?P<span>month|week) (?P<which>.*)")
+
+Span = Literal["day", "week", "month"]
+"""How long a window is. A week begins on Monday (ISO 8601), a month on its first day."""
+
+_DECEMBER = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +44,14 @@ def load_zone(name: str) -> ZoneInfo:
         ) from exc
 
 
-def plan_window(day: date, zone: ZoneInfo) -> Window:
-    """Return the window of a business day: from its first instant to the first instant of the next day.
+def plan_window(day: date, zone: ZoneInfo, span: Span = "day") -> Window:
+    """Return the window that begins with a business day: to the first instant of the next day, week or month.
 
     Where midnight does not exist (clocks jump over it) the day starts at the jump; where it exists twice, at the
     first of the two. A day the zone never had (Samoa's 2011-12-30) is empty: InputError.
     """
-    window = Window(_first_instant(day, zone), _first_instant(day + timedelta(days=1), zone))
+    check_begins(day, span)
+    window = Window(_first_instant(day, zone), _first_instant(next_start(day, span), zone))
     if window.start >= window.end:
         raise InputError(
             f"{day} does not exist in {zone.key}.",
@@ -50,6 +59,36 @@ def plan_window(day: date, zone: ZoneInfo) -> Window:
             fix="Choose another day.",
         )
     return window
+
+
+def start_of(day: date, span: Span) -> date:
+    """Return the first day of the week or month that the day lies in; of a day itself."""
+    if span == "month":
+        return day.replace(day=1)
+    return day - timedelta(days=day.weekday()) if span == "week" else day
+
+
+def next_start(day: date, span: Span) -> date:
+    """Return the first day of the next window after the one that begins with `day`."""
+    if span == "month":
+        return date(day.year + day.month // _DECEMBER, day.month % _DECEMBER + 1, 1)
+    return day + timedelta(days=7 if span == "week" else 1)
+
+
+def days_within(day: date, span: Span) -> list[date]:
+    """Return all days of the window that begins with `day`."""
+    return [day + timedelta(days=number) for number in range((next_start(day, span) - day).days)]
+
+
+def check_begins(day: date, span: Span) -> None:
+    """Refuse a day that no window of this length begins with."""
+    if (start := start_of(day, span)) != day:
+        option = f"--month {day:%Y-%m}" if span == "month" else f"--week {day:%G-W%V}"
+        raise InputError(
+            f"{day} begins no {span}.",
+            why=f"Each window of this pipeline is a {span}; the one around {day} begins on {start}.",
+            fix=f"Write {option}.",
+        )
 
 
 def _first_instant(day: date, zone: ZoneInfo) -> datetime:
@@ -107,12 +146,37 @@ class Calendar:
         return (self.now - timedelta(seconds=self.grace_seconds)).astimezone(self.zone).date()
 
     def read_day(self, text: str) -> date:
-        """Read `YYYY-MM-DD`, `today`, `yesterday` or `today-2`; anything else is an InputError."""
+        """Read `YYYY-MM-DD`, `today`, `yesterday` or `today-2`; anything else is an InputError.
+
+        `month 2026-11`, `week 2026-W46`, `month last` and `week last` are the first day of that window.
+        """
+        if match := _LONGER.fullmatch(text):
+            return self._read_longer("month" if match["span"] == "month" else "week", match["which"])
         if text == "yesterday":
             return self.today - timedelta(days=1)
         if match := _RELATIVE.fullmatch(text):
             return self.today - timedelta(days=int(match[1] or 0))
         return parse_day(text)
+
+    def _read_longer(self, span: Span, which: str) -> date:
+        if which == "last":
+            return start_of(start_of(self.today, span) - timedelta(days=1), span)
+        return parse_month(which) if span == "month" else parse_week(which)
+
+
+def parse_month(text: str) -> date:
+    """Parse `YYYY-MM`, return its first day; anything else is an InputError."""
+    if not re.fullmatch(r"[0-9]{4}-(0[1-9]|1[0-2])", text) or text.startswith("0000"):
+        raise InputError(f"{text!r} is not a month.", fix="Write it as YYYY-MM, for example 2026-11.")
+    return date(int(text[:4]), int(text[5:]), 1)
+
+
+def parse_week(text: str) -> date:
+    """Parse a week of ISO 8601, `YYYY-Www`, return its Monday; anything else is an InputError."""
+    if re.fullmatch(r"[0-9]{4}-W[0-9]{2}", text):
+        with suppress(ValueError):
+            return date.fromisocalendar(int(text[:4]), int(text[6:]), 1)
+    raise InputError(f"{text!r} is not a week.", fix="Write it as YYYY-Www, for example 2026-W46.")
 
 
 def check_not_future(day: date, zone: ZoneInfo, now: datetime) -> None:

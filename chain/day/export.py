@@ -10,6 +10,7 @@ from chain.diff.view import describe_change
 from staging.documents.manifest import Manifest
 from staging.documents.run import RunRecord
 from staging.documents.same_question import check_same_question
+from staging.documents.stored_days import is_outdated
 from staging.documents.used_export import read_manifest, read_run_export
 from staging.errors import InputError
 
@@ -39,11 +40,12 @@ def read_manifest_of(run: DayRun, run_id: str) -> Manifest:
 
 
 def find_usable(run: DayRun) -> StoredExport | None:
-    """Return the stored export of the day, None where there is none; refused if it answers another question."""
+    """Return the stored export, None where there is none or its days are others now; refused for another question."""
     stored = find_stored_export(run.store, run.names)
-    if stored is not None:
-        check_same_question(stored.manifest, run.pipeline)
-    return stored
+    if stored is None:
+        return None
+    check_same_question(stored.manifest, run.pipeline)
+    return None if is_outdated(run.store, stored.manifest, run.pipeline) else stored
 
 
 def no_export(run: DayRun) -> InputError:

@@ -37,7 +37,7 @@ def open_day_run(
     pipeline = load_pipeline(config, environ=environment(), overrides=overrides)
     calendar = calendar_of(pipeline, _now())
     day = calendar.read_day(day_text)
-    plan_window(day, calendar.zone)
+    plan_window(day, calendar.zone, pipeline.source.window)
     check_not_future(day, calendar.zone, calendar.now)
     folder = log_folder(logs, pipeline.name, day.isoformat())
     names = DayNames(pipeline.name, day)

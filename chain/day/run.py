@@ -17,6 +17,7 @@ from staging.documents.manifest import Manifest
 from staging.documents.run import Loaded, RunRecord
 from staging.documents.run_start import begin_run, note_run_failed
 from staging.documents.same_question import check_same_question
+from staging.documents.stored_days import is_outdated
 from staging.errors import PenstockError, UnavailableError
 from staging.names import new_id
 
@@ -45,6 +46,8 @@ def _bring(run: DayRun, wish: Wish) -> Report:
     step = plan_step(wish, state, run.names)
     if not isinstance(step, BeginRun) and state.has_export:
         check_same_question(read_manifest_of(run, step.run.run_id), run.pipeline)
+    if isinstance(step, AskLedger) and _is_outdated(run, step.run):
+        step = BeginRun(kind="run", fresh_export=True)
     if isinstance(step, AskLedger):
         return _load_again(run, step.run.run_id, began)
     if isinstance(step, GoOn):
@@ -56,6 +59,13 @@ def _bring(run: DayRun, wish: Wish) -> Report:
     now = run.now()
     record = begin_run(run.store, run.names, new_id(now), kind=step.kind, fresh_export=step.fresh_export, now=now)
     return _work_off(run, record, began)
+
+
+def _is_outdated(run: DayRun, record: RunRecord) -> bool:
+    """Whether the days that a longer window was made of are others now. Of a table's day nothing is asked."""
+    if run.pipeline.source.exports is None:
+        return False
+    return is_outdated(run.store, read_manifest_of(run, record.run_id), run.pipeline)
 
 
 def _work_off(run: DayRun, record: RunRecord, began: float) -> Report:

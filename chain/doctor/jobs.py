@@ -19,7 +19,7 @@ from processor.transform import Contract, Day
 from staging.config.pipeline import Pipeline
 from staging.errors import InputError, PenstockError
 from staging.process.finding import Finding, fault, warn, well
-from staging.window import load_zone, plan_window
+from staging.window import load_zone, plan_window, start_of
 
 if TYPE_CHECKING:
     from chain.jobs.cloudrun.clients import Clients
@@ -39,7 +39,7 @@ def examine_transform(
         described = Day(
             day=day,
             timezone=source.timezone,
-            window=plan_window(day, load_zone(source.timezone)),
+            window=plan_window(start_of(day, source.window), load_zone(source.timezone), source.window),
             pipeline=pipeline.name,
             key=source.key,
             time=source.time,

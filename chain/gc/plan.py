@@ -33,8 +33,13 @@ class DayGarbage:
     kept_whole: str = ""
 
 
-def plan_garbage(store: Store, day: StoredDay, *, older_than: timedelta, now: datetime) -> DayGarbage:
-    """Return what of the day nobody needs and was last written longer ago than `older_than`."""
+def plan_garbage(
+    store: Store, day: StoredDay, *, older_than: timedelta, now: datetime, used_elsewhere: frozenset[str] = frozenset()
+) -> DayGarbage:
+    """Return what of the day nobody needs and was last written longer ago than `older_than`.
+
+    `used_elsewhere` are its exports that a longer window of another pipeline is made of.
+    """
     names = day.names
     if store.find(names.head()) is None:
         return DayGarbage(names, kept_whole="it has no head: nobody can tell which export is current")
@@ -44,7 +49,7 @@ def plan_garbage(store: Store, day: StoredDay, *, older_than: timedelta, now: da
         return DayGarbage(names, kept_whole=f"{lease.holder} works on it since {lease.since:%Y-%m-%d %H:%M:%S} UTC")
     young = {bundle.id for bundle in day.bundles if bundle.updated_at + older_than > now}
     runs = _live_runs(store, day, head) | young
-    exports = _exports_of(store, day, runs) | young | {head.export_id}
+    exports = _exports_of(store, day, runs) | young | {head.export_id} | used_elsewhere
     garbage = [bundle for bundle in day.runs if bundle.id not in runs]
     garbage += [bundle for bundle in day.bundles if bundle.kind == "export" and bundle.id not in exports]
     return DayGarbage(names, tuple(garbage), info.generation)

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from chain.day.stored_export import StoredExport, find_stored_export
 from exporter.inspect.plan import ExportPlan, plan_export, plan_other
+from exporter.inspect.stored import plan_stored
 from exporter.open_source import open_source
 from exporter.port.question import DayQuestion
 from exporter.refuse.drift import find_contract
@@ -69,11 +70,13 @@ def plan_day(pipeline: Pipeline, day: date, store: Store, folders: Sequence[Path
     """Return what would happen; nothing is written and no row is read. `folders`: where a source's module may lie."""
     zone = load_zone(pipeline.source.timezone)
     names = DayNames(pipeline.name, day)
-    question = DayQuestion(pipeline, names, plan_window(day, zone), _NO_EXPORT)
+    question = DayQuestion(pipeline, names, plan_window(day, zone, pipeline.source.window), _NO_EXPORT)
     refused: list[PenstockError] = []
     stored = _find_stored(store, names, pipeline, refused)
     if pipeline.source.is_database:
         export = plan_export(question, find_contract(store, question), open_source)
+    elif pipeline.source.exports is not None:
+        export = plan_stored(question, store)
     else:
         export = plan_other(question, folders)
     return PlannedDay(

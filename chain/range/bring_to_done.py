@@ -65,7 +65,13 @@ def bring_to_done(request: BackfillRequest, *, as_json: bool) -> None:
     pipeline = load_pipeline(request.config, environ=environment(), overrides=request.overrides)
     calendar = calendar_of(pipeline, datetime.now(UTC))
     names = BackfillNames(pipeline.name, calendar.read_day(request.first), calendar.read_day(request.last))
-    days = plan_days(names.first, names.last, calendar, say=lambda text: click.echo(text, err=True))
+    days = plan_days(
+        names.first,
+        names.last,
+        calendar,
+        say=lambda text: click.echo(text, err=True),
+        span=pipeline.source.window,
+    )
     with cancel_on_signals() as cancel:
         outcomes = _work(request, pipeline, names, days, cancel)
     seconds = time.monotonic() - began

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 
 from staging.errors import InputError
-from staging.window import Calendar, check_not_future, plan_window
+from staging.window import Calendar, Span, check_not_future, plan_window, start_of
 
 MAX_DAYS = 3_660
 """Ten years: more is a slip of the pen rather than a wish."""
 
 
-def plan_days(first: date, last: date, calendar: Calendar, *, say: Callable[[str], None]) -> list[date]:
+def plan_days(
+    first: date, last: date, calendar: Calendar, *, say: Callable[[str], None], span: Span = "day"
+) -> list[date]:
     """Return the days from `first` to `last`, both inclusive; InputError for a range that can't be meant.
 
     Days that the zone's clocks jumped over are left out, and `say` hears of it.
     """
-    days = plan_range(first, last)
+    days = starts_of(plan_range(first, last), span)
     check_not_future(days[-1], calendar.zone, calendar.now)
-    return [day for day in days if _exists(day, calendar, say)]
+    return [day for day in days if span != "day" or _exists(day, calendar, say)]
 
 
 def plan_range(first: date, last: date) -> list[date]:
@@ -37,6 +39,11 @@ def plan_range(first: date, last: date) -> list[date]:
             fix="Correct --from or --to, or do it in pieces.",
         )
     return [first + timedelta(days=number) for number in range(count)]
+
+
+def starts_of(days: Sequence[date], span: Span) -> list[date]:
+    """Return the first days of all windows that the days lie in, each once."""
+    return sorted({start_of(day, span) for day in days})
 
 
 def _exists(day: date, calendar: Calendar, say: Callable[[str], None]) -> bool:

@@ -16,7 +16,7 @@ import click
 from chain.calendar import calendar_of
 from chain.cli_options import environment, style_for_stdout
 from chain.jobs.look import open_lookout
-from chain.range.dates import plan_range
+from chain.range.dates import plan_range, starts_of
 from chain.status.day import DayStatus
 from chain.status.read import StatusReader
 from chain.status.view import format_change, format_days
@@ -48,7 +48,7 @@ class StatusRequest:
 def show_status(request: StatusRequest) -> None:
     """Print how far the days are, once or until they are at rest."""
     pipeline = load_pipeline(request.config, environ=environment(), overrides=request.overrides)
-    days = choose_days(request, calendar_of(pipeline, datetime.now(UTC)))
+    days = starts_of(choose_days(request, calendar_of(pipeline, datetime.now(UTC))), pipeline.source.window)
     with (
         cancel_on_signals() as cancel,
         open_store(pipeline.staging.url) as store,

@@ -13,6 +13,10 @@ from exporter.open_source import open_source
 from exporter.port.columns import plan_columns
 from exporter.port.source import TableName
 from staging.config.pipeline import Pipeline
+from staging.documents.stored_days import read_newest_stored_day
+from staging.dtypes import schema_of
+from staging.errors import InputError
+from staging.open_store import open_store
 
 
 def describe_source(pipeline: Pipeline, folders: Sequence[Path] = ()) -> pl.Schema:
@@ -20,6 +24,8 @@ def describe_source(pipeline: Pipeline, folders: Sequence[Path] = ()) -> pl.Sche
 
     `folders` are where a Python source's module is looked for besides what is installed.
     """
+    if pipeline.source.exports is not None:
+        return _describe_stored(pipeline, pipeline.source.exports)
     if not pipeline.source.is_database:
         with needs_pyarrow():
             from exporter.arrow.open import describe_arrow  # noqa: PLC0415 - only here
@@ -30,3 +36,15 @@ def describe_source(pipeline: Pipeline, folders: Sequence[Path] = ()) -> pl.Sche
         closing(source.begin_snapshot(table, max_seconds=pipeline.export.max_snapshot_seconds)) as snapshot,
     ):
         return plan_columns(pipeline.source, snapshot.describe()).schema()
+
+
+def _describe_stored(pipeline: Pipeline, days_of: str) -> pl.Schema:
+    with open_store(pipeline.staging.url) as store:
+        newest = read_newest_stored_day(store, days_of)
+    if newest is None:
+        raise InputError(
+            f"There is no stored day of {days_of}.",
+            why=f"`source.exports` names it, and {pipeline.staging.url} holds no export of it.",
+            fix=f"Write its name and staging.url as its own pipeline file has them, or run a day of {days_of} first.",
+        )
+    return schema_of(newest.columns)

@@ -25,7 +25,7 @@ class DayQuestion:
     def table(self) -> TableName:
         """Return the table or view it reads; where that is none, what is read instead, as a name for people."""
         source = self.pipeline.source
-        other = source.parquet or source.python
+        other = source.parquet or source.python or source.exports
         return TableName(None, other) if other else TableName(*source.table_parts())
 
 

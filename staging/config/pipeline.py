@@ -35,6 +35,7 @@ from staging.config.section import Name, Positive, Section
 from staging.errors import InputError
 from staging.key import check_distinct, key_columns, spell_key
 from staging.redaction import remember_secrets_of
+from staging.window import Span
 
 AUTO: Literal["auto"] = "auto"
 MAX_TASKS = 10_000
@@ -90,6 +91,8 @@ class SourceConfig(Section):
 
     parquet: Annotated[Name, AfterValidator(check_parquet_pattern)] | None = None
     python: Annotated[Name, AfterValidator(check_function)] | None = None
+    exports: Annotated[Name, AfterValidator(check_name)] | None = None
+    """Another pipeline, whose stored exports of days are the rows."""
     url_: Url | None = Field(default=None, alias="url", validate_default=True)
     table_: Name | None = Field(default=None, alias="table", validate_default=True)
     schema_: str | None = Field(default=None, alias="schema")
@@ -102,6 +105,8 @@ class SourceConfig(Section):
     column_timezone: Zone = "UTC"
     allow_float: bool = False
     allow_null: Annotated[tuple[Name, ...], Field(strict=False)] = ()
+    window: Span = "day"
+    allow_missing: bool = False
 
     @property
     def url(self) -> SecretUrl:
@@ -125,22 +130,24 @@ class SourceConfig(Section):
     @property
     def is_database(self) -> bool:
         """Whether rows are read from a table by a statement."""
-        return self.parquet is None and self.python is None
+        return self.parquet is None and self.python is None and self.exports is None
 
     @property
     def place(self) -> str:
         """What is read, as a sentence begins with it."""
         if self.parquet is not None:
             return f"Parquet {self.parquet}"
+        if self.exports is not None:
+            return f"Stored exports of {self.exports}"
         return f"Python function {self.python}" if self.python is not None else f"Table {self.table}"
 
     @field_validator("url_", "table_", "where")
     @classmethod
     def _belongs_to_a_database(cls, value: object, info: ValidationInfo) -> object:
-        other = next((key for key in ("parquet", "python") if info.data.get(key) is not None), None)
+        other = next((key for key in _OTHERS if info.data.get(key) is not None), None)
         if value is not None and other is not None:
             raise ValueError(f"is for a table; with {other} rows come from elsewhere, so leave it out")
-        if value is None and other is None and info.field_name != "where" and info.data.keys() >= _BOTH:
+        if value is None and other is None and info.field_name != "where" and info.data.keys() >= set(_OTHERS):
             raise missing_key()
         return value
 
@@ -153,6 +160,16 @@ class SourceConfig(Section):
             )
         if others := sorted(set(self.allow_null) - set(self.columns)):
             raise ValueError(f"allow_null names {', '.join(others)}, which is not among columns")
+        return self
+
+    @model_validator(mode="after")
+    def _longer_windows_come_from_stored_days(self) -> Self:
+        if len([name for name in _OTHERS if getattr(self, name) is not None]) > 1:
+            raise ValueError(f"has more than one of {', '.join(_OTHERS)}; rows come from one of them")
+        if self.exports is None and (self.window != "day" or self.allow_missing):
+            raise ValueError("window and allow_missing are for exports: a table, files and a function are read by day")
+        if self.exports is not None and self.window == "day":
+            raise ValueError('exports needs window = "week" or "month": of one day it is `penstock reprocess`')
         return self
 
     def table_parts(self) -> tuple[str | None, str]:
@@ -247,7 +264,7 @@ class TargetConfig(Section):
         return split_table(self.table, self.schema_)
 
 
-_BOTH = {"parquet", "python"}
+_OTHERS = ("parquet", "python", "exports")
 
 
 def _no_database(what: str) -> InputError:

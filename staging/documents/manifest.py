@@ -57,10 +57,21 @@ class SourceObject(Part):
     crc32c: Count
 
 
+class SourceExport(Part):
+    """One stored export of a day that a longer window is made of: exactly this manifest was read."""
+
+    day: date
+    export_id: str
+    generation: int
+    sha256: Sha256
+    rows: Count
+
+
 class Source(Part):
     """Where the rows came from. Holds no password. `evidence` is what the server said of the snapshot it read.
 
     `dialect` is `parquet` or `python` where that was no database; `objects` are the Parquet files that were read.
+    `exports` where shards are those of another pipeline's days, which `table` names: nothing was copied.
     """
 
     dialect: str
@@ -75,6 +86,7 @@ class Source(Part):
     table_columns: tuple[str, ...] = ()
     """All columns of the table, carried or not, sorted; empty where that was not known or written down."""
     objects: tuple[SourceObject, ...] = ()
+    exports: tuple[SourceExport, ...] = ()
 
     @property
     def key_columns(self) -> tuple[str, ...]:

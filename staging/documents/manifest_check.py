@@ -68,6 +68,8 @@ def _shards(manifest: Manifest) -> Iterator[str]:
 
 
 def _files(shard: Shard, manifest: Manifest) -> Iterator[str]:
+    if sum(file.rows for file in shard.files) != shard.rows:
+        yield f"the files of shard {shard.shard} have other rows than the shard"
     if len({file.name for file in shard.files}) != len(shard.files):
         yield f"shard {shard.shard} names a file twice"
     if manifest.shard_function == BY_FILE:
@@ -77,13 +79,26 @@ def _files(shard: Shard, manifest: Manifest) -> Iterator[str]:
         for file in shard.files:
             if (file.name, file.generation, file.size_bytes, file.crc32c) not in registered:
                 yield f"{file.name} is not among the source's objects"
+    if manifest.source.exports:
+        yield from _stored_files(shard, manifest)
+        return
     for file in shard.files if manifest.shard_function != BY_FILE else ():
         place = parse_name(file.name)
         here = (place.kind, place.pipeline, place.day, place.export_id, place.shard) if place else None
         if here != ("shard", manifest.pipeline, manifest.day, manifest.export_id, shard.shard):
             yield f"{file.name} is no file of shard {shard.shard}"
-    if sum(file.rows for file in shard.files) != shard.rows:
-        yield f"the files of shard {shard.shard} have other rows than the shard"
+
+
+def _stored_files(shard: Shard, manifest: Manifest) -> Iterator[str]:
+    """Files of other days' exports: of those that the source names, and of the same hash class of keys."""
+    days = {(export.day, export.export_id) for export in manifest.source.exports}
+    for file in shard.files:
+        place = parse_name(file.name)
+        of_source = place and place.kind == "shard" and place.pipeline == manifest.source.table
+        if not (place and of_source and (place.day, place.export_id) in days):
+            yield f"{file.name} is of no export that the source names"
+        elif (place.shard or 0) % len(manifest.shards) != shard.shard:
+            yield f"{file.name} holds no keys of shard {shard.shard}"
 
 
 def _sums(manifest: Manifest, scales: dict[str, int]) -> Iterator[str]:

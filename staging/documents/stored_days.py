@@ -1,0 +1,126 @@
+"""Stored exports of days: the rows of a longer window, read by manifest and generation, from no database."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from itertools import groupby
+
+from staging.config.pipeline import Pipeline
+from staging.documents.head import read_head
+from staging.documents.manifest import Manifest, SourceExport
+from staging.documents.manifest_check import check_manifest
+from staging.errors import InputError, IntegrityError, ObjectMissingError
+from staging.names import DayNames, parse_name
+from staging.store import Store
+from staging.window import days_within
+
+_SHOWN_DAYS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDay:
+    """The current export of one day, as its manifest says."""
+
+    manifest: Manifest
+    named: SourceExport
+
+
+def read_stored_days(store: Store, pipeline: Pipeline, day: date) -> list[StoredDay]:
+    """Return the current exports of the window that begins with `day`, in the order of their days.
+
+    InputError names the days that have no export, or one that was read before its day was over; with
+    `source.allow_missing` both are left out, but not all of them.
+    """
+    name = str(pipeline.source.exports)
+    days = days_within(day, pipeline.source.window)
+    found = [stored for each in days if (stored := _read(store, DayNames(name, each))) is not None]
+    whole = [stored for stored in found if stored.manifest.as_of >= stored.manifest.window_end]
+    there = {stored.manifest.day for stored in whole}
+    missing = [each for each in days if each not in there]
+    if not whole or (missing and not pipeline.source.allow_missing):
+        unfinished = {stored.manifest.day for stored in found} - there
+        raise InputError(
+            f"{len(missing)} of {len(days)} days of {name} are not there for the {pipeline.source.window} of {day}.",
+            why=_list_days(missing, unfinished),
+            fix=f"Bring them to done with `penstock backfill --from {missing[0]} --to {missing[-1]}` of {name}"
+            + (", or set `source.allow_missing`." if whole else "."),
+        )
+    return whole
+
+
+def is_outdated(store: Store, manifest: Manifest, pipeline: Pipeline) -> bool:
+    """Whether a day of the window has another current export now than the stored one was made of. Reads heads only."""
+    if pipeline.source.exports is None:
+        return False
+    name, used = str(pipeline.source.exports), {export.day: export.export_id for export in manifest.source.exports}
+    now = {}
+    for each in days_within(manifest.day, pipeline.source.window):
+        head = read_head(store, DayNames(name, each))
+        if head is not None and head[0].export_id is not None:
+            now[each] = head[0].export_id
+    return any(now.get(each, export_id) != export_id for each, export_id in used.items()) or bool(now.keys() - used)
+
+
+def read_newest_stored_day(store: Store, pipeline: str) -> Manifest | None:
+    """Return the manifest of the newest day that has a current export, None where no day has one."""
+    heads = sorted((info.name for info in store.list(f"heads/{pipeline}/day=")), reverse=True)
+    for head in heads:
+        day = date.fromisoformat(head.rpartition("=")[2].removesuffix(".json"))
+        if (stored := _read(store, DayNames(pipeline, day))) is not None:
+            return stored.manifest
+    return None
+
+
+def find_uses(store: Store, pipeline: str) -> dict[date, frozenset[str]]:
+    """Return the exports of a pipeline, by day, that current windows of other pipelines are made of."""
+    used: dict[date, set[str]] = {}
+    for manifest in _windows_of_others(store, but=pipeline):
+        for export in manifest.source.exports if manifest.source.table == pipeline else ():
+            used.setdefault(export.day, set()).add(export.export_id)
+    return {day: frozenset(exports) for day, exports in used.items()}
+
+
+def _windows_of_others(store: Store, *, but: str) -> Iterator[Manifest]:
+    """Give the current windows of each other pipeline; one whose newest export is of no window has none."""
+    parsed = [place for info in store.list("heads/") if (place := parse_name(info.name)) is not None]
+    for name, places in groupby(sorted(parsed, key=lambda place: place.pipeline), key=lambda place: place.pipeline):
+        for place in sorted(places, key=lambda place: place.day, reverse=True) if name != but else ():
+            try:
+                stored = _read(store, DayNames(name, place.day))
+            except IntegrityError:  # what can't be read is used by nobody
+                continue
+            if stored is not None and stored.manifest.source.dialect != "exports":
+                break
+            if stored is not None:
+                yield stored.manifest
+
+
+def _read(store: Store, names: DayNames) -> StoredDay | None:
+    head = read_head(store, names)
+    if head is None or head[0].export_id is None:
+        return None
+    export_id = head[0].export_id
+    name = names.manifest(export_id)
+    try:
+        data, info = store.read(name)
+    except ObjectMissingError:
+        return None
+    manifest = Manifest.parse(data, name=name)
+    check_manifest(manifest, names, export_id, name=name)
+    sha256 = hashlib.sha256(data).hexdigest()
+    named = SourceExport(
+        day=names.day, export_id=export_id, generation=info.generation, sha256=sha256, rows=manifest.rows
+    )
+    return StoredDay(manifest, named)
+
+
+def _list_days(missing: Sequence[date], unfinished: set[date]) -> str:
+    shown = [
+        f"{day} was read before it was over" if day in unfinished else f"{day} has no export"
+        for day in missing[:_SHOWN_DAYS]
+    ]
+    more = f"; and {len(missing) - _SHOWN_DAYS} more" if len(missing) > _SHOWN_DAYS else ""
+    return "; ".join(shown) + more + "."

@@ -1,0 +1,220 @@
+"""Weeks and months made of stored days: the same rows as the days, no database, and nothing that is not whole."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from collections import defaultdict
+from contextlib import closing
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chain.gc.clean_up import clean_up
+from staging.config.pipeline import Pipeline
+from staging.documents.manifest import Manifest
+from staging.errors import InputError
+from staging.open_store import open_store
+from staging.process.cancel import Cancel
+from tests.exporter.days import Export, pipeline, run_export
+
+pytestmark = pytest.mark.integration
+
+MONDAY = date(2026, 10, 19)
+WEEK = [MONDAY + timedelta(days=number) for number in range(7)]
+"""The clocks of Berlin are set back on its last day."""
+LATER = datetime(2026, 12, 1, tzinfo=UTC)
+
+
+class Shop:
+    """A shop on SQLite, its days in a folder, and a week of them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.url = f"sqlite:///{folder}/shop.db"
+        self.staging = folder / "staging"
+        self.staging.mkdir()
+        self.sql("CREATE TABLE purchases (user_id integer NOT NULL, purchased_at text NOT NULL, amount decimal(12,2))")
+        for number in range(7 * 24 * 3):
+            at = datetime(2026, 10, 18, 22, tzinfo=UTC) + timedelta(minutes=20 * number)
+            self.buy(number * 7919 % 23, at, f"{number * 37 % 1000}.{number % 100:02}")
+
+    def sql(self, statement: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        with closing(sqlite3.connect(self.folder / "shop.db")) as connection, connection:
+            return connection.execute(statement, values).fetchall()
+
+    def buy(self, user: int, at: datetime, amount: str) -> None:
+        self.sql("INSERT INTO purchases VALUES (?, ?, ?)", (user, f"{at:%Y-%m-%d %H:%M:%S}", amount))
+
+    def export(self, day: date, *, shards: int = 4, now: datetime = LATER, again: bool = False) -> Export:
+        settings = pipeline(self.url, self.staging, export={"shards": shards})
+        run_id = f"run-{day.day:02}{shards:02}{'b' if again else 'a'}"
+        return run_export(settings, day=day, run_id=run_id, fresh_export=again, now=now)
+
+    def week(self, run_id: str = "week-0001", **source: Any) -> Export:
+        return run_export(self.weekly(**source), day=MONDAY, run_id=run_id, now=LATER)
+
+    def weekly(self, **source: Any) -> Pipeline:
+        section = {
+            "exports": "daily_revenue",
+            "window": "week",
+            "key": "user_id",
+            "time": "purchased_at",
+            "columns": ["amount"],
+            "timezone": "Europe/Berlin",
+        }
+        return Pipeline.model_validate(
+            {
+                "name": "weekly_revenue",
+                "source": section | source,
+                "staging": {"url": self.staging.as_uri()},
+                "target": {"url": self.url, "table": "weekly"},
+            }
+        )
+
+    def totals(self) -> dict[int, Decimal]:
+        found: dict[int, Decimal] = defaultdict(Decimal)
+        for user, amount in self.sql("SELECT user_id, CAST(amount AS TEXT) FROM purchases"):
+            found[user] += Decimal(amount)
+        return dict(found)
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Shop:
+    return Shop(tmp_path)
+
+
+def _totals(export: Export) -> dict[int, Decimal]:
+    found: dict[int, Decimal] = defaultdict(Decimal)
+    for row in export.rows():
+        found[row["user_id"]] += row["amount"]
+    return dict(found)
+
+
+def test_a_week_is_the_rows_of_its_days_and_names_their_files(shop: Shop) -> None:
+    days = [shop.export(day) for day in WEEK]
+    week = shop.week()
+    named = [file["name"] for shard in week.manifest["shards"] for file in shard["files"]]
+    assert sorted(named) == sorted(
+        file["name"] for day in days for shard in day.manifest["shards"] for file in shard["files"]
+    )
+    assert _totals(week) == shop.totals()
+    assert Decimal(week.manifest["sums"]["amount"]) == sum(shop.totals().values())
+    assert (week.manifest["window_start"], week.manifest["window_end"]) == (
+        days[0].manifest["window_start"],
+        days[-1].manifest["window_end"],
+    )
+
+
+def test_days_with_other_numbers_of_shards_still_keep_each_key_whole(shop: Shop) -> None:
+    for number, day in enumerate(WEEK):
+        shop.export(day, shards=(6, 4, 10)[number % 3])
+    week = shop.week()
+    assert len(week.manifest["shards"]) == 2
+    users = [{row["user_id"] for row in week.table(shard).to_pylist()} for shard in (0, 1)]
+    assert not users[0] & users[1]
+    assert _totals(week) == shop.totals()
+
+
+def test_a_missing_day_and_one_read_too_early_are_named_unless_allowed(shop: Shop) -> None:
+    for day in WEEK[:4]:
+        shop.export(day)
+    shop.export(WEEK[5])
+    with open_store(shop.staging.as_uri()) as store:  # as if the fifth day had been read at noon
+        found = shop.export(WEEK[4])
+        name = f"daily_revenue/day={WEEK[4]}/export={found.manifest['export_id']}/manifest.json"
+        data, info = store.read(name)
+        early = Manifest.parse(data, name=name).model_copy(update={"as_of": datetime(2026, 10, 23, 10, tzinfo=UTC)})
+        store.replace(name, early.to_bytes(), generation=info.generation)
+    with pytest.raises(InputError) as refused:
+        shop.week()
+    assert "2 of 7 days of daily_revenue" in refused.value.what
+    assert "2026-10-23 was read before it was over; 2026-10-25 has no export" in refused.value.why
+    allowed = shop.week("week-0002", allow_missing=True)
+    assert [export["day"] for export in allowed.manifest["source"]["exports"]] == [
+        str(day) for day in WEEK if day.day not in (23, 25)
+    ]
+
+
+def test_a_week_whose_day_was_read_again_is_made_anew_and_else_used_again(shop: Shop) -> None:
+    for day in WEEK:
+        shop.export(day)
+    first = shop.week()
+    assert shop.week("week-0002").manifest["export_id"] == first.manifest["export_id"]
+    shop.buy(5, datetime(2026, 10, 21, 12, tzinfo=UTC), "1000.01")
+    shop.export(WEEK[2], again=True)
+    second = shop.week("week-0003")
+    assert second.manifest["export_id"] != first.manifest["export_id"]
+    assert _totals(second) == shop.totals()
+
+
+def test_gc_keeps_the_exports_that_a_week_is_made_of(shop: Shop) -> None:
+    for day in WEEK:
+        shop.export(day)
+    week = shop.week()
+    shop.export(WEEK[2], again=True)
+    shop.export(WEEK[3], again=True)
+    with open_store(shop.staging.as_uri()) as store:
+        later = store.now() + timedelta(days=60)
+        list(clean_up(store, "daily_revenue", Cancel(), timedelta(days=30), later, delete=True))
+        assert all(store.find(file["name"]) for shard in week.manifest["shards"] for file in shard["files"])
+        shop.week("week-0002")
+        gone = list(clean_up(store, "daily_revenue", Cancel(), timedelta(days=30), later, delete=True))
+    assert [bundle.kind for garbage in gone for bundle in garbage.bundles].count("export") == 2
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ({"key": "shop_id"}, "source.key is shop_id, the day has user_id"),
+        ({"columns": ["amount", "tax"]}, "source.columns is amount, tax, the day has amount"),
+        ({"timezone": "UTC"}, "source.timezone is UTC, the day has Europe/Berlin"),
+    ],
+)
+def test_days_that_answer_another_question_are_refused(shop: Shop, source: dict[str, Any], said: str) -> None:
+    for day in WEEK:
+        shop.export(day)
+    with pytest.raises(InputError) as refused:
+        shop.week(**source)
+    assert said in refused.value.why
+
+
+def test_the_command_loads_a_week_and_says_what_begins_none(shop: Shop) -> None:
+    for day in WEEK:
+        shop.export(day)
+    config = shop.folder / "weekly.toml"
+    config.write_text(
+        f"""name = "weekly_revenue"
+[source]
+exports = "daily_revenue"
+window = "week"
+key = "user_id"
+time = "purchased_at"
+columns = ["amount"]
+timezone = "Europe/Berlin"
+[staging]
+url = "{shop.staging.as_uri()}"
+[target]
+url = "{shop.url}"
+table = "weekly"
+"""
+    )
+
+    def penstock(*arguments: str) -> subprocess.CompletedProcess[str]:
+        line = [sys.executable, "-m", "chain", *arguments, "--config", str(config)]
+        return subprocess.run(line, capture_output=True, text=True, check=False)
+
+    assert penstock("init").returncode == 0
+    for _ in range(2):
+        ended = penstock("run", "--week", "2026-W43", "--logs", str(shop.folder / "logs"))
+        assert ended.returncode == 0, ended.stderr
+    loaded = shop.sql("SELECT user_id, CAST(revenue AS TEXT) FROM weekly WHERE day = '2026-10-19'")
+    assert {user: Decimal(total) for user, total in loaded} == shop.totals()
+    assert penstock("verify", "--week", "2026-W43").returncode == 0
+    assert "4 shards" in penstock("plan", "--week", "2026-W43").stdout
+    wrong = penstock("run", "--day", "2026-10-21")
+    assert (wrong.returncode, "--week 2026-W43" in wrong.stderr) == (10, True)
