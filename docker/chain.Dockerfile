@@ -14,6 +14,7 @@ COPY pyproject.toml uv.lock ./
 RUN uv sync --locked --no-dev --no-install-project --extra chain --extra postgres --extra mysql
 COPY README.md LICENSE ./
 COPY staging/ staging/
+COPY databases/ databases/
 COPY exporter/ exporter/
 COPY processor/ processor/
 COPY loader/ loader/

@@ -2,7 +2,7 @@
 #
 #   docker build -f docker/loader.Dockerfile -t penstock-loader .
 #
-# It holds `staging/` and `loader/`, what uv.lock says of their extras, and nothing else of Penstock.
+# It holds `staging/`, `databases/` and `loader/`, what uv.lock says of their extras, and nothing else of Penstock.
 # Pipeline files and modules with transforms of your own belong into /pipelines, by a volume or an image on top of this.
 FROM python:3.11-slim-bookworm AS build
 ENV UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never
@@ -13,6 +13,7 @@ COPY pyproject.toml uv.lock ./
 RUN uv sync --locked --no-dev --no-install-project --extra loader --extra postgres --extra mysql
 COPY README.md LICENSE ./
 COPY staging/ staging/
+COPY databases/ databases/
 COPY loader/ loader/
 RUN uv sync --locked --no-dev --no-editable --extra loader --extra postgres --extra mysql
 # The distribution names the commands of all jobs; those whose job is not here go.

@@ -19,7 +19,8 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.types import TypeEngine
 
-from exporter.port.catalogue import Catalogue, ReflectedColumn, scrub
+from databases.url import scrub
+from exporter.port.catalogue import Catalogue, ReflectedColumn
 from exporter.port.driver_rows import BATCH_ROWS, frames_of
 from exporter.port.exact_types import plan_decimal
 from exporter.port.sliced_source import Slices, refuse_slices

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from exporter.port.catalogue import parse_url
+from databases.url import parse_url
 from exporter.port.source import Source
 from staging.errors import InputError
 

@@ -6,14 +6,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pymysql
-import sqlalchemy
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.pool import NullPool
 
+from databases.mysql.session import CONNECT_ERRORS, open_session
+from databases.mysql.url import driver_arguments
 from exporter.mysql.errors import translate_error
 
-_CONNECT_SECONDS = 10
 _BATCH_ROWS = 20_000
 
 
@@ -22,21 +20,16 @@ class MysqlConnection:
 
     def __init__(self, url: URL) -> None:
         self._url = url
-        engine = sqlalchemy.create_engine(
-            url.set(drivername="mysql+pymysql"),
-            poolclass=NullPool,
-            isolation_level="AUTOCOMMIT",
-            connect_args={"connect_timeout": _CONNECT_SECONDS},
-        )
+        arguments = driver_arguments(url)
         try:
-            self._pooled = engine.raw_connection()
-        except (SQLAlchemyError, pymysql.Error) as exc:
+            self._driver: Any = open_session(arguments, {})
+        except CONNECT_ERRORS as exc:
             raise translate_error(exc, "connect", url) from exc
 
     def run(self, sql: str, doing: str) -> Sequence[tuple[Any, ...]]:
         """Run a statement and fetch all of it."""
         try:
-            with self._driver().cursor() as cursor:
+            with self._driver.cursor() as cursor:
                 cursor.execute(sql)
                 return [tuple(row) for row in cursor.fetchall()]
         except pymysql.Error as exc:
@@ -44,7 +37,7 @@ class MysqlConnection:
 
     def stream(self, sql: str, doing: str) -> Iterator[Sequence[tuple[Any, ...]]]:
         """Run a statement and give its rows as they come, some ten thousand at a time."""
-        cursor = pymysql.cursors.SSCursor(self._driver())
+        cursor = pymysql.cursors.SSCursor(self._driver)
         try:
             cursor.execute(sql)
             while rows := cursor.fetchmany(_BATCH_ROWS):
@@ -54,9 +47,4 @@ class MysqlConnection:
 
     def close(self) -> None:
         """Let go of the connection, without reading on what is left of a result."""
-        driver = self._driver()
-        self._pooled.detach()
-        driver._force_close()  # close() would send COM_QUIT behind an unread result
-
-    def _driver(self) -> Any:  # noqa: ANN401 - pymysql ships no types
-        return self._pooled.driver_connection
+        self._driver._force_close()  # close() would send COM_QUIT behind an unread result

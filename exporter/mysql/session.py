@@ -12,7 +12,10 @@ from typing import Any
 import pymysql
 from sqlalchemy.engine import URL
 
-from exporter.mysql.errors import KEEP_IDLE, error_number, translate_error
+from databases.errors import Kind
+from databases.mysql.session import CONNECT_ERRORS, open_session
+from databases.mysql.url import driver_arguments
+from exporter.mysql.errors import kind_of, translate_error
 from exporter.mysql.row_text import longest_text_bytes
 from exporter.port.sliced_source import (
     LOCK_TIMEOUT_SECONDS,
@@ -22,12 +25,10 @@ from exporter.port.sliced_source import (
 )
 from staging.errors import PenstockError
 
-_CONNECT_SECONDS = 10
 _ANSWER_SECONDS = 30
 """How long the client waits for bytes; the server has ended the statement long before."""
 
-_TOO_LONG = frozenset({1969, 3024})  # MariaDB's max_statement_time, MySQL's max_execution_time
-_LOST = frozenset({0, 1053, 1077, 1317, 1927, 2002, 2003, 2006, 2013, 2014, 2055, 4031})
+_LOST = frozenset({Kind.LOST, Kind.UNREACHABLE, Kind.INTERRUPTED})
 
 DRIVER_ERRORS = (pymysql.Error, OSError)
 
@@ -38,7 +39,7 @@ class MysqlSession:
     def __init__(self, url: URL) -> None:
         self._url = url
         self._sql_mode: str | None = None
-        self._also = "character_set_connection = utf8mb4"
+        self._also: list[str] = []
         self.connection_id = 0
         self.longest_text_bytes = 0
         self._connection = self._connect()
@@ -65,7 +66,7 @@ class MysqlSession:
     def set_also(self, setting: str) -> None:
         """Set something for the session, and for those that follow it."""
         self.run(f"SET SESSION {setting}", "set up the session")
-        self._also = setting
+        self._also.append(setting)
 
     def reconnect(self) -> None:
         """Connect again, with the same guards."""
@@ -77,20 +78,15 @@ class MysqlSession:
         self._connection._force_close()  # close() would wait to say COM_QUIT behind an unread answer
 
     def _connect(self) -> Any:  # noqa: ANN401 - pymysql ships no types
-        make_dialect: Any = self._url.set(drivername="mysql+pymysql").get_dialect()
-        positional, named = make_dialect(dbapi=pymysql).create_connect_args(self._url)
-        settings = named | {
-            "charset": "utf8mb4",
-            "autocommit": True,
-            "connect_timeout": _CONNECT_SECONDS,
-            "read_timeout": _ANSWER_SECONDS,
-            "write_timeout": _ANSWER_SECONDS,
-        }
+        timeouts = {"read_timeout": _ANSWER_SECONDS, "write_timeout": _ANSWER_SECONDS}
+        arguments = timeouts | driver_arguments(self._url)
+        # A server's setting that changes meanwhile changes no text.
+        settings = {} if self._sql_mode is None else {"sql_mode": self._sql_mode}
         try:
-            connection = pymysql.connect(*positional, **settings)
+            connection = open_session(arguments, settings)
             with connection.cursor() as cursor:
                 self._guard(cursor)
-        except DRIVER_ERRORS as exc:
+        except CONNECT_ERRORS as exc:
             raise translate_error(exc, "connect", self._url) from exc
         return connection
 
@@ -106,26 +102,23 @@ class MysqlSession:
         )
         self.longest_text_bytes = longest_text_bytes(packet_bytes)
         for setting in (
-            "time_zone = '+00:00'",
-            f"sql_mode = '{self._sql_mode}'",  # a server's setting that changes meanwhile changes no text
             limit,
             f"lock_wait_timeout = {LOCK_TIMEOUT_SECONDS}",
             f"innodb_lock_wait_timeout = {LOCK_TIMEOUT_SECONDS}",
             f"group_concat_max_len = {self.longest_text_bytes}",
-            KEEP_IDLE,
-            self._also,
+            *self._also,
             "TRANSACTION ISOLATION LEVEL READ COMMITTED, READ ONLY",
         ):
             cursor.execute(f"SET SESSION {setting}")
 
     def _translate(self, error: BaseException, doing: str) -> PenstockError:
-        number = error_number(error)
+        kind = kind_of(error)
         ours = translate_error(error, doing, self._url)
-        if number in _TOO_LONG:
+        if kind is Kind.TOO_LONG:
             return SliceTooLongError(
                 ours.what, why=ours.why, fix="Look at what keeps the server so busy, then run again."
             )
-        if number in _LOST or isinstance(error, OSError | pymysql.InterfaceError):
+        if kind in _LOST or isinstance(error, OSError | pymysql.InterfaceError):
             with suppress(*DRIVER_ERRORS):
                 self._connection._force_close()  # half an answer may still lie in it
             return SliceLostError(ours.what, why=ours.why, fix=ours.fix)

@@ -13,10 +13,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from databases.mysql.errors import error_number
 from exporter.mysql.axis import PlannedAxis, plan_axis
 from exporter.mysql.closed import find_closed
 from exporter.mysql.definition import Definition, check_definition, find_definition
-from exporter.mysql.errors import error_number
 from exporter.mysql.log import find_log_position
 from exporter.mysql.pieces import stretch
 from exporter.mysql.row_text import (

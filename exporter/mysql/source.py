@@ -18,8 +18,10 @@ import pymysql
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 
+from databases.mysql.session import open_session
+from databases.mysql.url import driver_arguments
 from exporter.mysql.connection import MysqlConnection
-from exporter.mysql.errors import KEEP_IDLE, translate_error
+from exporter.mysql.errors import translate_error
 from exporter.mysql.key_range import TimeIndex
 from exporter.mysql.log import find_log_position
 from exporter.mysql.pieces import find_key_axis
@@ -32,9 +34,7 @@ from exporter.port.sliced_source import Axis, Slices, refuse_slices, time_axis
 from exporter.port.source import Estimate, Statement, TableName
 from staging.errors import InputError, PenstockError
 
-_CONNECT_SECONDS = 10
 _LOCK_SECONDS = 2
-_NET_WRITE_SECONDS = 600  # how long the server waits for a reader that waits for the bucket
 _VERSIONED_ENGINES = ("INNODB", "ROCKSDB", "TOKUDB", "NDB", "NDBCLUSTER", "FEDERATED")
 
 _IDENTITY = "SELECT VERSION(), @@hostname, @@port, @@server_id, CONNECTION_ID(), @@max_allowed_packet"
@@ -51,10 +51,9 @@ class MysqlSource:
         self.catalogue = Catalogue(
             url.set(drivername="mysql+pymysql"),
             self.translate,
-            connect_args={"connect_timeout": _CONNECT_SECONDS, "init_command": f"SET SESSION {KEEP_IDLE}"},
+            connect=lambda: open_session(driver_arguments(url), {}),
         )
         try:
-            self.connection.run(f"SET SESSION {KEEP_IDLE}", "set up the session")
             (identity,) = self.connection.run(_IDENTITY, "say who it is")
         except PenstockError:
             self.close()
@@ -80,10 +79,8 @@ class MysqlSource:
             else (f"max_execution_time = {max_seconds * 1000}")
         )
         for setting in (
-            "time_zone = '+00:00'",
             limit,
             f"lock_wait_timeout = {_LOCK_SECONDS}",
-            f"net_write_timeout = {_NET_WRITE_SECONDS}",
             f"group_concat_max_len = {self.longest_text_bytes}",
             "TRANSACTION ISOLATION LEVEL REPEATABLE READ",
         ):

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from databases.url import parse_url
 from exporter.pacing.calm import Calm
 from exporter.pacing.closed_loop import ClosedLoop
 from exporter.pacing.limits import ActiveSessions
@@ -14,7 +15,6 @@ from exporter.pacing.postgres_signals import PostgresLag, PostgresSessions
 from exporter.pacing.rules import PacingRules, plan_rules
 from exporter.pacing.signal_connection import SignalConnection
 from exporter.pacing.signals import Asks, ProbeSignal, Signal, SwitchSignal
-from exporter.port.catalogue import parse_url
 from exporter.port.pace import Pace
 from staging.config.pipeline import Pipeline
 from staging.process.cancel import Cancel

@@ -33,10 +33,8 @@ class SignalConnection:
     def __init__(self, url: URL, dialect: str) -> None:
         self._url = url
         self._dialect = dialect
-        driver, arguments, self._setup = _settings(url, dialect)
-        self._engine = sqlalchemy.create_engine(
-            driver, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=arguments
-        )
+        driver, options, self._setup = _plan(url, dialect)
+        self._engine = sqlalchemy.create_engine(driver, poolclass=NullPool, isolation_level="AUTOCOMMIT", **options)
         self._connection: Connection | None = None
 
     def ask(self, sql: str) -> Answer:
@@ -45,7 +43,7 @@ class SignalConnection:
             connection = self._connection or self._open()
             result = connection.exec_driver_sql(sql, execution_options={"no_parameters": True})
             return Answer(tuple(result.keys()), [tuple(row) for row in result]) if result.returns_rows else _NOTHING
-        except (SQLAlchemyError, OSError) as exc:
+        except (SQLAlchemyError, OSError, RuntimeError, ValueError, TypeError) as exc:
             self.close()
             raise self._translate(exc) from exc
 
@@ -79,32 +77,41 @@ class SignalConnection:
         return found
 
 
-def _settings(url: URL, dialect: str) -> tuple[URL, dict[str, Any], Sequence[str]]:
-    """Return the URL with its driver, what the driver is told, and the session's first statements."""
+def _plan(url: URL, dialect: str) -> tuple[URL, dict[str, Any], Sequence[str]]:
+    """Return the engine's URL and options, and the session's first statements; nothing connects yet."""
     match dialect:
         case "postgresql":
-            arguments = {
-                "connect_timeout": _CONNECT_SECONDS,
-                "application_name": "penstock-pacing",
-                "tcp_user_timeout": _SILENCE_SECONDS * 1000,
-            }
-            limits = (f"statement_timeout = '{_ANSWER_SECONDS}s'", f"lock_timeout = '{_ANSWER_SECONDS}s'")
-            setup = [f"SET {limit}" for limit in (*limits, "default_transaction_read_only = on")]
-            return url.set(drivername="postgresql+psycopg"), arguments, setup
+            return url.set(drivername="postgresql+psycopg", query={}), {"creator": lambda: _open_postgres(url)}, []
         case "mysql" | "mariadb":
-            arguments = {
-                "connect_timeout": _CONNECT_SECONDS,
-                "read_timeout": _SILENCE_SECONDS,
-                "write_timeout": _SILENCE_SECONDS,
-            }
-            limit = (
-                f"max_statement_time = {_ANSWER_SECONDS}"
-                if dialect == "mariadb"
-                else f"max_execution_time = {_ANSWER_SECONDS * 1000}"
-            )
-            setup = [f"SET SESSION {each}" for each in (limit, "lock_wait_timeout = 1", "TRANSACTION READ ONLY")]
-            return url.set(drivername="mysql+pymysql"), arguments, setup
+            setup = ["SET SESSION TRANSACTION READ ONLY"]
+            return url.set(drivername="mysql+pymysql", query={}), {"creator": lambda: _open_mysql(url, dialect)}, setup
         case "sqlite":
             # Opened by the thread that waits before a snapshot, used by the one that reads; never by both at once.
-            return url, {"check_same_thread": False, "timeout": _ANSWER_SECONDS}, ["PRAGMA query_only = ON"]
+            arguments = {"check_same_thread": False, "timeout": _ANSWER_SECONDS}
+            return url, {"connect_args": arguments}, ["PRAGMA query_only = ON"]
     return url, {}, []
+
+
+def _open_postgres(url: URL) -> Any:  # noqa: ANN401 - what SQLAlchemy takes from a creator
+    from databases.postgres import session  # noqa: PLC0415 - an image holds one driver
+    from databases.postgres.url import connect_parameters  # noqa: PLC0415 - see above
+
+    parameters = connect_parameters(url, "penstock-pacing")
+    parameters |= {"connect_timeout": str(_CONNECT_SECONDS), "tcp_user_timeout": str(_SILENCE_SECONDS * 1000)}
+    limit = f"{_ANSWER_SECONDS}s"
+    settings = {"statement_timeout": limit, "lock_timeout": limit, "default_transaction_read_only": "on"}
+    return session.open_session(parameters, settings)
+
+
+def _open_mysql(url: URL, dialect: str) -> Any:  # noqa: ANN401 - see above
+    from databases.mysql import session  # noqa: PLC0415 - see above
+    from databases.mysql.url import driver_arguments  # noqa: PLC0415 - see above
+
+    patience = {
+        "connect_timeout": _CONNECT_SECONDS,
+        "read_timeout": _SILENCE_SECONDS,
+        "write_timeout": _SILENCE_SECONDS,
+    }
+    is_mariadb = dialect == "mariadb"
+    limit = {"max_statement_time": _ANSWER_SECONDS} if is_mariadb else {"max_execution_time": _ANSWER_SECONDS * 1000}
+    return session.open_session(driver_arguments(url) | patience, {**limit, "lock_wait_timeout": 1})

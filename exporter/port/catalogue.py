@@ -7,21 +7,22 @@ from __future__ import annotations
 
 import difflib
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, quote_plus
 
 import sqlalchemy
-from sqlalchemy.engine import URL, Inspector, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, NoSuchTableError, SAWarning, SQLAlchemyError
+from sqlalchemy.engine import URL, Inspector
+from sqlalchemy.exc import DBAPIError, NoSuchModuleError, NoSuchTableError, SAWarning, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 from sqlalchemy.types import NullType, TypeEngine
 
 from exporter.port.source import TableName
 from staging.errors import InputError, PenstockError
 
+_CONNECT_ERRORS = (RuntimeError, ValueError, TypeError, NotImplementedError)
+"""What drivers raise of their own while they connect, for an option or a package that is missing."""
 Translate = Callable[[BaseException, str], PenstockError]
 """Makes ours of a driver's exception; the text says what was being done."""
 
@@ -37,37 +38,22 @@ class ReflectedColumn:
     nullable: bool
 
 
-def parse_url(text: str) -> URL:
-    """Parse a SQLAlchemy URL; InputError, which does not repeat it, if it is none."""
-    try:
-        return make_url(text)
-    except (ArgumentError, ValueError):
-        raise InputError(
-            "source.url is not a database URL.",
-            why="It can't be parsed; it is not repeated here for it may hold a password.",
-            fix="Write dialect+driver://user:password@host:port/database and escape @ : / % in the password by %40 "
-            "%3A %2F %25.",
-        ) from None
-
-
-def scrub(text: str, url: URL) -> str:
-    """Return a driver's message as one line, without the URL's password in any spelling."""
-    line = " ".join(text.split())
-    if password := url.password:
-        for spelling in sorted({str(password), quote(password, safe=""), quote_plus(password)}, key=len, reverse=True):
-            line = line.replace(spelling, "…")
-    return line
-
-
 class Catalogue:
-    """An open connection to look things up by. Errors come out as `translate` makes them."""
+    """An open connection to look things up by. Errors come out as `translate` makes them.
 
-    def __init__(self, url: URL, translate: Translate, *, connect_args: Mapping[str, object] | None = None) -> None:
+    `connect` makes the driver's own connection; without it SQLAlchemy does, from the URL.
+    """
+
+    def __init__(self, url: URL, translate: Translate, *, connect: Callable[[], Any] | None = None) -> None:
         self.url = url
         self._translate = translate
         try:
+            # SQLAlchemy would read the options, too, where it does not even connect.
             self.engine = sqlalchemy.create_engine(
-                url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=dict(connect_args or {})
+                url.set(query={}) if connect else url,
+                poolclass=NullPool,
+                isolation_level="AUTOCOMMIT",
+                **({"creator": connect} if connect else {}),
             )
             self._connection = self.engine.connect()
         except (NoSuchModuleError, ModuleNotFoundError) as exc:
@@ -76,7 +62,7 @@ class Catalogue:
                 why=str(exc),
                 fix="Install the extra of that database, for example penstock[postgres], or its SQLAlchemy dialect.",
             ) from exc
-        except (SQLAlchemyError, OSError) as exc:
+        except (SQLAlchemyError, OSError, *_CONNECT_ERRORS) as exc:
             raise translate(exc, "connect") from exc
 
     def quote(self, name: str) -> str:

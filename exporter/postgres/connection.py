@@ -8,10 +8,9 @@ Bounds are typed literals in both: with bound parameters ADBC takes more of the 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
-from urllib.parse import quote, urlencode
 
 import adbc_driver_manager
 import adbc_driver_postgresql.dbapi as adbc
@@ -19,19 +18,14 @@ import polars as pl
 import pyarrow as pa
 from sqlalchemy.engine import URL
 
+from databases.postgres.session import set_up_sql
+from databases.postgres.url import connect_parameters, conninfo
 from exporter.port.sliced_source import SliceRows
-from exporter.postgres.errors import KEEP_IDLE, translate_error
+from exporter.postgres.errors import translate_error
 from staging.errors import PenstockError
 
-_CONNECT_SECONDS = 10
 _BATCH_BYTES = 4 * 1024 * 1024
-# A line that carries nothing any more is given up after about half a minute (libpq; the kernel does it).
-_LINE = {
-    "keepalives_idle": "10",
-    "keepalives_interval": "5",
-    "keepalives_count": "4",
-    "tcp_user_timeout": "30000",
-}
+APPLICATION = "penstock-exporter"
 _DriverError = adbc_driver_manager.Error
 # What goes wrong between two batches comes out of pyarrow, not of the driver.
 DRIVER_ERRORS = (_DriverError, OSError, pa.ArrowException)
@@ -43,7 +37,7 @@ class PostgresConnection:
     def __init__(self, url: URL) -> None:
         self.url = url
         try:
-            self._connection = adbc.connect(adbc_uri(url), autocommit=True)
+            self._connection = adbc.connect(conninfo(connect_parameters(url, APPLICATION)), autocommit=True)
             self._cursor = self._connection.cursor(
                 adbc_stmt_kwargs={"adbc.postgresql.batch_size_hint_bytes": str(_BATCH_BYTES)}
             )
@@ -52,10 +46,15 @@ class PostgresConnection:
         except _DriverError as exc:
             raise translate_error(exc, "connect", url) from exc
         try:
-            self.run(KEEP_IDLE, "set up the session")
+            self.set_up({})
         except PenstockError:
             self.close()
             raise
+
+    def set_up(self, settings: Mapping[str, str]) -> None:
+        """Set what every session sets, and `settings` over it."""
+        self.run("SET statement_timeout = 0", "set up the session")
+        self.run(set_up_sql(settings), "set up the session")
 
     def run(self, sql: str, doing: str) -> Sequence[tuple[Any, ...]]:
         """Run a small statement."""
@@ -100,20 +99,3 @@ def rows_of(whole: SliceRows) -> list[tuple[Any, ...]]:
 def gather(slices: Sequence[SliceRows]) -> pl.DataFrame:
     """Return the rows of several `fetch_whole` as one frame."""
     return pl.DataFrame(pl.from_arrow(pa.concat_tables([each.data for each in slices])))
-
-
-def adbc_uri(url: URL) -> str:
-    """Return the same connection as libpq's URI."""
-    password = f":{quote(str(url.password), safe='')}" if url.password is not None else ""
-    user = f"{quote(url.username, safe='')}{password}@" if url.username else ""
-    host = f"[{url.host}]" if url.host and ":" in url.host else (url.host or "")
-    port = f":{url.port}" if url.port else ""
-    query = {
-        "connect_timeout": str(_CONNECT_SECONDS),
-        "application_name": "penstock-exporter",
-        "client_encoding": "UTF8",
-        **_LINE,
-        **url.query,
-    }
-    options = urlencode(query, doseq=True, quote_via=quote)
-    return f"postgresql://{user}{host}{port}/{quote(url.database or '', safe='')}?{options}"

@@ -20,17 +20,18 @@ import polars as pl
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 
+from databases.postgres.session import open_session
+from databases.postgres.url import connect_parameters
 from exporter.port.catalogue import Catalogue
 from exporter.port.sliced_source import Slices, refuse_slices
 from exporter.port.source import Estimate, Statement, TableName
-from exporter.postgres.connection import PostgresConnection
+from exporter.postgres.connection import APPLICATION, PostgresConnection
 from exporter.postgres.definition import find_definition, why_no_seal
-from exporter.postgres.errors import KEEP_IDLE, translate_error
+from exporter.postgres.errors import translate_error
 from exporter.postgres.slices import PostgresSlices
 from exporter.postgres.table import PostgresTable
 from staging.errors import InputError, PenstockError
 
-_CONNECT_SECONDS = 10
 _LOCK_SECONDS = 2
 _IDLE_SECONDS = 60
 _LOCKABLE = ("r", "p", "v")  # tables, partitioned tables, views: LOCK TABLE takes no other kind
@@ -80,14 +81,13 @@ class PostgresSource:
     def begin_snapshot(self, table: TableName, *, max_seconds: int) -> PostgresSnapshot:
         """Lock the table against being altered, then fix the snapshot."""
         self.run("RESET ALL", "set up the session")  # of what slices may have set
-        for setting, value in {
-            "statement_timeout": f"{max_seconds}s",
-            "lock_timeout": f"{_LOCK_SECONDS}s",
-            "idle_in_transaction_session_timeout": f"{max_seconds + _IDLE_SECONDS}s",
-            "timezone": "UTC",
-            "datestyle": "ISO",
-        }.items():
-            self.run(f"SET {setting} = '{value}'", "set up the session")
+        self.connection.set_up(
+            {
+                "statement_timeout": f"{max_seconds}s",
+                "lock_timeout": f"{_LOCK_SECONDS}s",
+                "idle_in_transaction_session_timeout": f"{max_seconds + _IDLE_SECONDS}s",
+            }
+        )
         snapshot = PostgresSnapshot(self, table)
         kind = snapshot.kind()
         self.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", "begin a snapshot")
@@ -138,13 +138,11 @@ class PostgresSource:
             self.catalogue.close()
 
     def _connect_catalogue(self) -> Catalogue:
-        catalogue = Catalogue(
+        return Catalogue(
             self.url.set(drivername="postgresql+psycopg"),
             lambda error, doing: translate_error(error, doing, self.url),
-            connect_args={"connect_timeout": _CONNECT_SECONDS, "application_name": "penstock-exporter"},
+            connect=lambda: open_session(connect_parameters(self.url, APPLICATION), {}),
         )
-        catalogue.rows(KEEP_IDLE)
-        return catalogue
 
     def _identity(self, place: str) -> str:
         """Return the cluster's own number and the database; where that may not be seen, where it is reached."""

@@ -11,6 +11,7 @@ Rights: to read the file and, in WAL mode, to write beside it.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import date, datetime, timedelta
@@ -25,12 +26,15 @@ import pyarrow as pa
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
+from databases.sqlite.errors import meaning_of
+from databases.sqlite.url import find_path
 from exporter.port.catalogue import Catalogue
 from exporter.port.probes import plan_probe
 from exporter.port.sliced_source import Slices, refuse_slices
 from exporter.port.source import Bound, Estimate, Probe, SourceColumn, Statement, TableName, TimeKind, Wire
+from exporter.port.source_errors import source_error
 from exporter.sqlite.types import Declared, read_declared
-from staging.errors import InputError, PenstockError, UnavailableError
+from staging.errors import InputError, PenstockError
 from staging.key import show_row
 
 _BUSY_SECONDS = 5
@@ -38,7 +42,6 @@ _BATCH_ROWS = 65_536
 _DriverError = adbc_driver_manager.Error
 # What goes wrong between two batches comes out of pyarrow, not of the driver.
 _STREAM_ERRORS = (_DriverError, OSError, pa.ArrowException)
-_BUSY = ("database is locked", "database table is locked", "disk I/O error", "schema has changed")
 
 
 class SqliteSource:
@@ -52,9 +55,9 @@ class SqliteSource:
         uri = f"file:{quote(str(self._path))}?mode=ro"
         self.is_abandoned = False
         self.catalogue = Catalogue(
-            URL.create("sqlite", database=uri, query={"uri": "true"}),
+            URL.create("sqlite"),
             self.translate,
-            connect_args={"timeout": _BUSY_SECONDS},
+            connect=lambda: sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS),
         )
         try:
             self._connection = adbc.connect(uri, autocommit=True)
@@ -72,14 +75,11 @@ class SqliteSource:
         self.server_identity = f"{self._path}#{self._path.stat().st_ino}"
 
     def translate(self, error: BaseException, doing: str) -> PenstockError:
-        """Return ours: UnavailableError while somebody else has the file locked, else InputError."""
-        text = " ".join(str(error.orig if isinstance(error, DBAPIError) else error).split())
-        what = f"SQLite could not {doing}."
-        if any(mark in text for mark in _BUSY):
-            return UnavailableError(what, why=text, fix="Try again when nobody writes for long.")
-        return InputError(
-            what, why=text, fix=f"Look at the pipeline's source, above all `source.where`; the file is {self._path}."
-        )
+        """Return ours: UnavailableError for what may pass, InputError for what the same attempt would meet again."""
+        original = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+        ours = source_error(meaning_of(original), "SQLite", doing, why=" ".join(str(original).split()))
+        ours.fix = f"{ours.fix} The file is {self._path}.".strip()
+        return ours
 
     def run(self, sql: str, doing: str) -> Sequence[tuple[Any, ...]]:
         """Run a small statement on the reading connection."""
@@ -286,14 +286,7 @@ def _example(statement: Statement, index: int) -> str:
 
 
 def _find_file(url: URL) -> Path:
-    name = url.database or ""
-    if name in ("", ":memory:") or name.startswith("file:"):
-        raise InputError(
-            "source.url names no SQLite file.",
-            why="A database in memory, or a file: URI, is not what another process could read.",
-            fix="Write sqlite:///relative/path or sqlite:////absolute/path.",
-        )
-    path = Path(name).absolute()
+    path = find_path(url)
     if not path.is_file():
         raise InputError(f"There is no file {path}.", why="source.url names it.", fix="Look at source.url.")
     return path

@@ -14,19 +14,20 @@ from typing import Any
 import polars as pl
 import pymysql
 
+from databases.mysql.errors import meaning_of, why
+from databases.mysql.session import CONNECT_ERRORS, Setting, is_mariadb, open_session
 from loader.mysql.catalogue import find_table
-from loader.mysql.errors import connect_error, translate_error
 from loader.mysql.insert import format_inserts
 from loader.mysql.local import LocalConnection, can_load_bytes
 from loader.mysql.sql import MysqlSql
 from loader.target.database import Database
+from loader.target.errors import connect_error, load_error
 from loader.target.sql import Staged
 from loader.target.table import Column, Table
 from loader.target.url import DatabaseUrl
 from staging.config.pipeline import LoadConfig
 from staging.errors import InputError, IntegrityError
 
-_CONNECT_SECONDS = 10
 _STAGED = "penstock_staged"
 _SQL_MODE = "STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
 _INSERT_BYTES = 1024 * 1024
@@ -41,25 +42,14 @@ class MysqlDatabase(Database):
     name = "MySQL"
 
     def __init__(self, url: DatabaseUrl, patience: LoadConfig) -> None:
-        self._arguments = {
-            **url.arguments,
-            "connect_timeout": _CONNECT_SECONDS,
-            "autocommit": True,
-            "charset": "utf8mb4",
-            "local_infile": can_load_bytes(),
-        }
+        self._arguments = {**url.arguments, "local_infile": can_load_bytes()}
         self._patience = patience
-        self._connection = self._connect()
+        self._connection: LocalConnection = self._connect()
+        self.name = "MariaDB" if is_mariadb(self._connection) else "MySQL"
         self.sql = MysqlSql("utf8mb4_bin")
-        ((version, self._local_infile, packet_bytes),) = self.query(
-            "SELECT VERSION(), @@local_infile, @@max_allowed_packet"
-        )
-        self.name = "MariaDB" if "mariadb" in version.lower() else "MySQL"
+        ((self._local_infile, packet_bytes),) = self.query("SELECT @@local_infile, @@max_allowed_packet")
         self._insert_bytes = min(_INSERT_BYTES, int(packet_bytes) // 2)
-        for name, value in self._session().items():
-            self.execute(f"SET SESSION {name} = %s", (value,))
         self.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
-        self._check_session()
         self.sql = MysqlSql(self._collation())
 
     def execute(self, statement: str, values: Sequence[Any] = ()) -> int:
@@ -138,34 +128,18 @@ class MysqlDatabase(Database):
 
     def _connect(self) -> LocalConnection:
         try:
-            return LocalConnection(**self._arguments)
-        except (pymysql.Error, OSError, RuntimeError, ValueError, TypeError) as exc:
-            # RuntimeError: an authentication that wants TLS or another package. TypeError: an unknown URL option.
-            raise connect_error(exc, "MySQL or MariaDB") from exc
+            connection: LocalConnection = open_session(self._arguments, self._session(), make=LocalConnection)
+        except CONNECT_ERRORS as exc:
+            raise connect_error(meaning_of(exc), "MySQL or MariaDB", why=why(exc)) from exc
+        return connection
 
-    def _session(self) -> dict[str, str | int]:
-        settings: dict[str, str | int] = {
+    def _session(self) -> dict[str, Setting]:
+        return {
             "sql_mode": _SQL_MODE,
-            "time_zone": "+00:00",
             "innodb_lock_wait_timeout": self._patience.lock_timeout_seconds,
             "lock_wait_timeout": self._patience.lock_timeout_seconds,
-            "sql_safe_updates": 0,
-            "foreign_key_checks": 1,
-            "unique_checks": 1,
+            "idle_transaction_timeout": self._patience.idle_timeout_seconds,  # MariaDB
         }
-        if self.name == "MariaDB":
-            settings["idle_transaction_timeout"] = self._patience.idle_timeout_seconds
-        return settings
-
-    def _check_session(self) -> None:
-        """A proxy between us and the server may swallow SET: without strictness values are clamped silently."""
-        ((mode,),) = self.query("SELECT @@SESSION.sql_mode")
-        if "STRICT_ALL_TABLES" not in mode:
-            raise InputError(
-                f"The session with {self.name} can't be made strict.",
-                why=f"SET SESSION sql_mode was taken, but sql_mode is {mode!r}.",
-                fix="Connect to the server itself, or make the proxy keep session settings.",
-            )
 
     def _collation(self) -> str:
         marks = ", ".join("%s" for _ in _NO_PAD_COLLATIONS)
@@ -212,4 +186,5 @@ class MysqlDatabase(Database):
         try:
             yield
         except pymysql.Error as exc:
-            raise translate_error(exc, self.name) from exc
+            meaning = meaning_of(exc, is_mariadb=self.name == "MariaDB")
+            raise load_error(meaning, self.name, why=why(exc)) from exc

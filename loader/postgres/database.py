@@ -13,11 +13,12 @@ from typing import Any
 import polars as pl
 import psycopg
 
+from databases.postgres.errors import meaning_of, why
+from databases.postgres.session import open_session
 from loader.postgres.catalogue import find_table
-from loader.postgres.errors import connect_error, translate_error
 from loader.postgres.sql import PostgresSql
 from loader.target.database import Database
-from loader.target.errors import ConnectionLostError
+from loader.target.errors import ConnectionLostError, connect_error, load_error
 from loader.target.row_text import format_rows
 from loader.target.sql import Staged
 from loader.target.table import Column, Table
@@ -25,9 +26,7 @@ from loader.target.url import DatabaseUrl
 from staging.config.pipeline import LoadConfig
 from staging.errors import UnavailableError
 
-_CONNECT_SECONDS = 10
 _STAGED = "penstock_staged"
-_KEEPALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 
 
 class PostgresDatabase(Database):
@@ -37,18 +36,10 @@ class PostgresDatabase(Database):
 
     def __init__(self, url: DatabaseUrl, patience: LoadConfig) -> None:
         self.sql = PostgresSql()
-        options: dict[str, Any] = {
-            "connect_timeout": _CONNECT_SECONDS,
-            "application_name": "penstock-loader",
-            **_KEEPALIVE,
-        }
         try:
-            # No prepared statements: a pool between us and the server may not know them.
-            self._connection = psycopg.connect(**(options | url.arguments), autocommit=True, prepare_threshold=None)
+            self._connection = open_session(url.arguments, _session(patience))
         except psycopg.Error as exc:
-            raise connect_error(exc) from exc
-        for name, value in _session(patience).items():
-            self.execute("SELECT set_config(%s, %s, false)", (name, value))
+            raise connect_error(meaning_of(exc), self.name, why=why(exc)) from exc
         # A commit that was acknowledged has to survive the server's crash; a stricter setting stays as it is.
         self.execute(
             "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
@@ -127,20 +118,14 @@ class PostgresDatabase(Database):
         except psycopg.Error as exc:
             if self._connection.closed:
                 raise ConnectionLostError("The connection to PostgreSQL is lost.", why=_first_line(exc)) from exc
-            raise translate_error(exc) from exc
+            raise load_error(meaning_of(exc), self.name, why=why(exc)) from exc
 
 
 def _session(patience: LoadConfig) -> dict[str, str]:
     return {
-        "timezone": "UTC",
-        "datestyle": "ISO",
-        "client_encoding": "UTF8",
         "lock_timeout": f"{patience.lock_timeout_seconds}s",
         "idle_in_transaction_session_timeout": f"{patience.idle_timeout_seconds}s",
-        # A policy that hides rows must be an error: a day of which we see only a part can't be proven.
-        "row_security": "off",
         "work_mem": "64MB",
-        "jit": "off",
     }
 
 

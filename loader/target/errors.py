@@ -1,12 +1,12 @@
-"""What can go wrong with a database and be tried again; all else an adapter raises is final."""
+"""What can go wrong with a target database: what may be tried again, and what each kind of error becomes."""
 
 from __future__ import annotations
 
-from staging.errors import UnavailableError
+from databases.errors import Kind, Meaning
+from staging.errors import InputError, IntegrityError, PenstockError, UnavailableError
 
-CHECK_URL = (
-    "Check user, password and database name in target.url; signs such as @ : / % in them are written %40 %3A %2F %25."
-)
+KEY = "target.url"
+_INIT = "Compare the table with what `penstock init` would create."
 
 
 class ContendedError(UnavailableError):
@@ -19,3 +19,59 @@ class ConnectionLostError(UnavailableError):
 
 class ReadOnlyError(UnavailableError):
     """The database takes no writes: a standby, a failed-over primary, or a server switched to read-only."""
+
+
+_CONTENDED = {
+    Kind.CONTENDED: "a lock was not had in time, or two transactions were in each other's way",
+    Kind.TOO_LONG: "a limit of the server's for the time of a statement",
+    Kind.INTERRUPTED: "the statement was interrupted on the server",
+    Kind.ALTERED: "a table was altered meanwhile",
+}
+_GONE = frozenset({Kind.LOST, Kind.UNREACHABLE, Kind.CROWDED})
+
+
+def connect_error(meaning: Meaning, name: str, *, why: str) -> PenstockError:
+    """Return what a connection that did not come about means."""
+    if not meaning.kind.passes:
+        return InputError(f"{name} refuses the connection to the target database.", why=why, fix=meaning.fix_for(KEY))
+    fix = meaning.fix_for(KEY, f"Try again when it is up; check host and port in {KEY}.")
+    what = f"{name}, the target database, can't be reached."
+    return ConnectionLostError(what, why=why, fix="" if meaning.kind is Kind.UNKNOWN else fix)
+
+
+def load_error(meaning: Meaning, name: str, *, why: str) -> PenstockError:
+    """Return what a statement that failed means; `name` is the server's as people say it."""
+    kind = meaning.kind
+    if kind in _GONE:
+        return ConnectionLostError(f"The connection to {name} is lost.", why=why, fix=meaning.fix_for(KEY))
+    if kind in _CONTENDED:
+        return ContendedError(f"{name} stopped the load: {_CONTENDED[kind]}.", why=why, fix="Run the loader again.")
+    if kind is Kind.READ_ONLY:
+        fix = meaning.fix_for(KEY, f"Give the URL of the primary in {KEY}.")
+        return ReadOnlyError(f"{name} takes no writes here.", why=why, fix=fix)
+    what, advice = _WORDS.get(kind, ("{} could not do it now.", ""))
+    return _CLASSES.get(kind, InputError)(what.format(name), why=why, fix=meaning.fix_for(KEY, advice))
+
+
+_WORDS = {
+    Kind.UNKNOWN: ("{} could not do it now.", ""),
+    Kind.FULL: ("{} has no room.", "Make room, then run the loader again."),
+    Kind.LOGIN: ("{} does not let the target's user in.", f"Look at {KEY}."),
+    Kind.TLS: ("{} does not take the connection's encryption.", f"Look at {KEY}."),
+    Kind.ACCOUNT_LIMIT: ("{} gives the target's user no more connections.", ""),
+    Kind.RIGHT: ("The target's user lacks a right.", "docs/guarantees.md lists the rights the loader needs."),
+    Kind.HIDDEN: ("{} would hide rows of the target from the loader.", ""),
+    Kind.MISSING: ("{} can't run the load on this target.", _INIT),
+    Kind.STATEMENT: ("{} can't run the load on this target.", _INIT),
+    Kind.VALUE: ("{} refuses rows of the day.", "Make the target table fit, or the transform."),
+    Kind.RAISED: ("A trigger or a function in {} refuses the load, in words of its own.", ""),
+    Kind.SETTING: ("A setting of {} does not let the load run.", ""),
+    Kind.KEY_TWICE: ("{} found a key twice.", "A key belongs to one row of one part; look at the transform."),
+    Kind.DAMAGED: ("{} says that its own data are damaged.", ""),
+}
+_CLASSES: dict[Kind, type[PenstockError]] = {
+    Kind.UNKNOWN: UnavailableError,
+    Kind.FULL: UnavailableError,
+    Kind.KEY_TWICE: IntegrityError,
+    Kind.DAMAGED: IntegrityError,
+}

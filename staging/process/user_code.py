@@ -17,7 +17,8 @@ from staging.process.passing import first_member, is_passing
 _MAX_LINES = 8
 _MAX_CHARACTERS = 1500
 _ROOT = Path(__file__).parents[2]
-_OURS = (str(Path(pl.__file__).parent), *(str(_ROOT / folder) for folder in ("staging", "exporter", "processor")))
+_FOLDERS = ("staging", "databases", "exporter", "processor")
+_OURS = (str(Path(pl.__file__).parent), *(str(_ROOT / folder) for folder in _FOLDERS))
 _LIBRARIES = tuple(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib"))
 _BUILT_IN = str(_ROOT / "processor" / "revenue.py")
 

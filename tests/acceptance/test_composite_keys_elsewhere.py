@@ -20,8 +20,8 @@ import pytest
 from click.testing import CliRunner
 
 from chain.cli import cli
+from databases.url import parse_url
 from exporter.any_dialect import AnySource
-from exporter.port.catalogue import parse_url
 from exporter.port.source import Source
 from staging.config.file import load_pipeline
 from staging.errors import InputError

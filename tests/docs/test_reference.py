@@ -65,7 +65,7 @@ def test_every_field_of_the_json_is_documented() -> None:
 
 def test_variables_that_the_code_reads_are_documented() -> None:
     read = set()
-    for folder in ("staging", "exporter", "processor", "loader", "chain"):
+    for folder in ("staging", "databases", "exporter", "processor", "loader", "chain"):
         for path in (ROOT / folder).glob("*.py"):
             read |= set(
                 re.findall(r'"(PENSTOCK_[A-Z]+|CLOUD_RUN_TASK_[A-Z]+|[A-Z_]+_EMULATOR_HOST)"', path.read_text())

@@ -21,7 +21,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
 
 
 def test_the_image_holds_the_emulator_and_nothing_else_of_the_project_and_is_not_root(image: Image) -> None:
-    ours = ("staging", "exporter", "processor", "loader", "chain", "jobs_emulator", "tests", "pytest")
+    ours = ("staging", "databases", "exporter", "processor", "loader", "chain", "jobs_emulator", "tests", "pytest")
     assert [name for name in ours if image.can_import(name)] == ["jobs_emulator"]
     assert {path.name for path in image.place("/app/.venv/bin").glob("penstock*")} == {"penstock-jobs-emulator"}
     assert re.fullmatch(r"[1-9]\d+", image.user)

@@ -12,13 +12,13 @@ from typing import Any
 import pymysql
 import pytest
 
+from databases.url import parse_url
 from exporter.open_source import open_source
 from exporter.pacing.limits import ReplicaLag
 from exporter.pacing.mysql_signals import MysqlLag, MysqlSessions
 from exporter.pacing.postgres_signals import PostgresLag
 from exporter.pacing.signal_connection import SignalConnection
 from exporter.pacing.signals import PauseReason
-from exporter.port.catalogue import parse_url
 from exporter.port.source import Source
 from staging.config.pipeline import Pipeline
 from staging.errors import InputError, UnavailableError

@@ -7,8 +7,9 @@ from contextlib import closing
 import pytest
 import sqlalchemy as sa
 
+from databases.url import parse_url
 from exporter.mysql.errors import translate_error as translate_mysql_error
-from exporter.port.catalogue import Catalogue, parse_url
+from exporter.port.catalogue import Catalogue
 from exporter.port.source import TableName
 from exporter.postgres.errors import translate_error as translate_postgres_error
 from staging.errors import UnavailableError

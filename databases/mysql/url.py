@@ -1,0 +1,131 @@
+"""What a URL's options tell PyMySQL: a closed list, for every job.
+
+Character set and autocommit are no matter of the URL's: every session is utf8mb4 and in autocommit
+(`databases.mysql.session`), so `charset` and its like, which URLs for SQLAlchemy often have, change nothing.
+"""
+
+from __future__ import annotations
+
+import ssl
+from typing import Any
+
+from sqlalchemy.engine import URL
+
+from databases.tls import TlsMode, as_tls_mode
+from databases.url import as_boolean, as_file, as_number, as_seconds, as_text, read_options
+from staging.errors import InputError
+
+CONNECT_SECONDS = 10
+
+
+def _no_compression(text: str) -> bool:
+    if as_boolean(text):
+        raise ValueError("false: PyMySQL can't compress")
+    return False
+
+
+_OPTIONS = {
+    "unix_socket": as_text,
+    "bind_address": as_text,
+    "program_name": as_text,
+    "connect_timeout": as_seconds,
+    "read_timeout": as_seconds,
+    "write_timeout": as_seconds,
+    "max_allowed_packet": as_number,
+    "ssl": as_boolean,
+    "ssl_mode": as_tls_mode,
+    "ssl_disabled": as_boolean,
+    "ssl_ca": as_file,
+    "ssl_capath": as_text,
+    "ssl_cert": as_file,
+    "ssl_key": as_file,
+    "ssl_key_password": as_text,
+    "ssl_cipher": as_text,
+    "ssl_check_hostname": as_boolean,
+    "ssl_verify_cert": as_boolean,
+    "ssl_verify_identity": as_boolean,
+    # what changes nothing, see above
+    "charset": as_text,
+    "collation": as_text,
+    "use_unicode": as_boolean,
+    "autocommit": as_boolean,
+    "local_infile": as_boolean,
+    "compress": _no_compression,
+}
+_PASSED_ON = (
+    *("unix_socket", "bind_address", "program_name", "max_allowed_packet"),
+    *("connect_timeout", "read_timeout", "write_timeout"),
+)
+
+
+def driver_arguments(url: URL, key: str = "source.url") -> dict[str, Any]:
+    """Return what `pymysql.connect` takes for this URL; InputError names an option that is not what it should be."""
+    options = read_options(url, key, _OPTIONS)
+    arguments: dict[str, Any] = {
+        "host": url.host,
+        "port": url.port or 0,
+        "user": url.username,
+        "password": "" if url.password is None else str(url.password).encode(),
+        "database": url.database or None,
+        "connect_timeout": CONNECT_SECONDS,
+        "charset": "utf8mb4",
+        "use_unicode": True,
+        "autocommit": True,
+        "local_infile": False,
+    }
+    return arguments | {name: options[name] for name in _PASSED_ON if name in options} | _tls(options, key)
+
+
+def tls_mode(url: URL, key: str = "source.url") -> TlsMode:
+    """Return how a connection to this URL is to be encrypted."""
+    return _mode(read_options(url, key, _OPTIONS))
+
+
+def _mode(options: dict[str, Any]) -> TlsMode:
+    """What is said by `ssl_mode` goes before what the driver's older options say."""
+    if mode := options.get("ssl_mode"):
+        return TlsMode(mode)
+    if options.get("ssl_disabled") or options.get("ssl") is False:
+        return TlsMode.DISABLED
+    names_authority = "ssl_ca" in options or "ssl_capath" in options
+    if options.get("ssl_verify_identity") or (names_authority and options.get("ssl_check_hostname", True)):
+        is_checked = options.get("ssl_verify_cert", True) and options.get("ssl_verify_identity", True)
+        if is_checked:
+            return TlsMode.VERIFY_IDENTITY
+    if options.get("ssl_verify_cert", names_authority):
+        return TlsMode.VERIFY_CA
+    names_any = any(name in options for name in ("ssl", "ssl_ca", "ssl_cert", "ssl_key", "ssl_cipher"))
+    return TlsMode.REQUIRED if names_any else TlsMode.PREFERRED
+
+
+def _tls(options: dict[str, Any], key: str) -> dict[str, Any]:
+    mode = _mode(options)
+    if mode is TlsMode.DISABLED:
+        return {"ssl_disabled": True}
+    if mode is TlsMode.PREFERRED:
+        return {}  # PyMySQL takes what the server has
+    return {"ssl": _context(options, mode, key)}
+
+
+def _context(options: dict[str, Any], mode: TlsMode, key: str) -> ssl.SSLContext:
+    """Return a context that PyMySQL demands encryption with."""
+    step = "ssl_ca"
+    try:
+        context = ssl.create_default_context(cafile=options.get("ssl_ca"), capath=options.get("ssl_capath"))
+        # The certificates that a server makes for itself lack what the strict check asks for.
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+        context.check_hostname = mode is TlsMode.VERIFY_IDENTITY
+        context.verify_mode = ssl.CERT_NONE if mode is TlsMode.REQUIRED else ssl.CERT_REQUIRED
+        if "ssl_cert" in options:
+            step = "ssl_cert"
+            context.load_cert_chain(options["ssl_cert"], options.get("ssl_key"), options.get("ssl_key_password", ""))
+        if "ssl_cipher" in options:
+            step = "ssl_cipher"
+            context.set_ciphers(options["ssl_cipher"])
+    except OSError as exc:  # ssl.SSLError is one
+        raise InputError(
+            f"The option `{step}` of {key} can't be used.",
+            why=exc.strerror or "It holds no certificate that can be read.",
+            fix="Name a file of certificates in PEM; `ssl_cert` goes with `ssl_key`.",
+        ) from None
+    return context

@@ -1,0 +1,94 @@
+"""What every session with PostgreSQL sets: all that a server's, a role's or a database's default could change.
+
+One list for the snapshot, the slices, the catalogue, pacing's signals, `doctor` and the loader. It is set by
+statements and not in the startup packet, for a pool refuses most of what it finds there; so a pool that would hand our
+session to others is found first (`databases.postgres.pooler`), and nothing is set there.
+
+Not set, for it is where `source.table` is looked for: `search_path`. (PostgreSQL manual, chapter 20.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import psycopg
+
+from databases.postgres.pooler import refuse_shared_session
+
+EVERY_SESSION: Mapping[str, str] = {
+    # limits that end a statement, a transaction, a session
+    "statement_timeout": "0",
+    "transaction_timeout": "0",  # from 17 on
+    "lock_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "idle_session_timeout": "0",  # from 14 on: an hour of pacing is no reason to end a session that is idle meanwhile
+    # rows that a policy hides are an error: what can't be seen is not "no rows"
+    "row_security": "off",
+    # what values look like
+    "DateStyle": "ISO, YMD",
+    "IntervalStyle": "postgres",
+    "TimeZone": "UTC",
+    "extra_float_digits": "1",
+    "bytea_output": "hex",
+    "xmlbinary": "base64",
+    "xmloption": "content",
+    "lc_monetary": "C",
+    "lc_numeric": "C",
+    # what a statement means
+    "standard_conforming_strings": "on",
+    "backslash_quote": "safe_encoding",
+    "escape_string_warning": "off",
+    "transform_null_equals": "off",
+    "array_nulls": "on",
+    "quote_all_identifiers": "off",
+    "default_transaction_isolation": "read committed",
+    "default_transaction_deferrable": "off",
+    "jit": "off",
+}
+"""By name; a server is told only those that it knows. `default_transaction_read_only` is each job's own."""
+
+_UNTIMED = "SET statement_timeout = 0"
+_TRIES = 5
+"""A hostile `statement_timeout` of a millisecond may end even the statement that lifts it."""
+
+
+def set_up_sql(settings: Mapping[str, str]) -> str:
+    """Return the statement that sets what every session sets, and `settings` over it."""
+    wanted = {**EVERY_SESSION, **settings}
+    values = ", ".join(f"({_literal(name)}, {_literal(value)})" for name, value in wanted.items())
+    return (
+        "SELECT pg_catalog.set_config(s.name, v.value, false) "  # noqa: S608 - constants and our own numbers
+        f"FROM (VALUES {values}) AS v (name, value) JOIN pg_catalog.pg_settings AS s ON s.name = v.name"
+    )
+
+
+def open_session(parameters: Mapping[str, str], settings: Mapping[str, str]) -> psycopg.Connection[tuple[object, ...]]:
+    """Connect, in autocommit, and set up the session. Raises psycopg.Error, or InputError for a pool.
+
+    Without prepared statements: a pool between us and the server may not know them.
+    """
+    connection = psycopg.connect(**parameters, autocommit=True, prepare_threshold=None)  # type: ignore[arg-type] # libpq's own
+    try:
+        refuse_shared_session(connection, parameters)
+        lift_time_limit(lambda sql: connection.execute(sql.encode()))
+        connection.execute(set_up_sql(settings).encode())
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def lift_time_limit(run: Callable[[str], object]) -> None:
+    """Lift the limit under which all that follows would stand."""
+    for left in reversed(range(_TRIES)):
+        try:
+            run(_UNTIMED)
+        except psycopg.errors.QueryCanceled:
+            if not left:
+                raise
+        else:
+            return
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,153 @@
+"""Reads a database URL for every job, and names what is wrong with it without showing any part of it.
+
+SQLAlchemy takes it apart; nothing else of SQLAlchemy's reads its options: those are a closed list for each server.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from urllib.parse import quote, quote_plus
+
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from staging.errors import InputError
+
+Read = Callable[[str], object]
+"""Reads an option's text; ValueError, whose text says what it should be and never what it is."""
+
+ESCAPES = "Write the signs @ : / % in user, password and database as %40 %3A %2F %25."
+_FORM = "Write dialect+driver://user:password@host:port/database. " + ESCAPES
+_ALIASES = {"postgres": "postgresql"}
+"""What hosters and libpq call a database that SQLAlchemy knows by another name."""
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,40}")
+_STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+
+
+def parse_url(text: str, key: str = "source.url") -> URL:
+    """Parse a SQLAlchemy URL; InputError, which does not repeat it, if it is none or can be read in two ways.
+
+    `key` is where the user wrote it.
+    """
+    scheme, separator, rest = text.strip().partition("://")
+    dialect, plus, driver = scheme.partition("+")
+    text = f"{_ALIASES.get(dialect, dialect)}{plus}{driver}{separator}{rest}"
+    _check_signs(rest, key)
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError, SQLAlchemyError):
+        # `from None`: the message may quote the URL, and so the password.
+        why = "It can't be parsed; it is not repeated here for it may hold a password."
+        raise InputError(f"{key} is not a database URL.", why=why, fix=_FORM) from None
+    if "@" in rest.partition("?")[0] and url.username is None and not url.password:
+        raise _two_ways(key)
+    return url
+
+
+def _check_signs(rest: str, key: str) -> None:
+    """Refuse what can't be told apart: a second @ before the options, a % that begins no escape."""
+    before_host, at, behind = rest.partition("@")
+    if "@" in behind.partition("?")[0] or any("@" in part.partition("=")[0] for part in _options_of(behind)):
+        raise _two_ways(key)
+    if at and _STRAY_PERCENT.search(before_host):
+        why = "A % in user or password is not followed by two hexadecimal digits."
+        raise InputError(f"{key} holds a sign that is not escaped.", why=why, fix="Write % as %25. " + ESCAPES)
+
+
+def _options_of(behind_at: str) -> list[str]:
+    return behind_at.partition("?")[2].split("&")
+
+
+def _two_ways(key: str) -> InputError:
+    return InputError(
+        f"{key} holds more than one `@`.",
+        why="Where the password ends can't be told: an @ or a / in it is not escaped.",
+        fix=ESCAPES,
+    )
+
+
+def scrub(text: str, url: URL) -> str:
+    """Return a driver's message as one line, without the URL's password in any spelling."""
+    line = " ".join(text.split())
+    if password := url.password:
+        for spelling in sorted({str(password), quote(password, safe=""), quote_plus(password)}, key=len, reverse=True):
+            line = line.replace(spelling, "…")
+    return line
+
+
+def read_options(url: URL, key: str, known: Mapping[str, Read], *, several: tuple[str, ...] = ()) -> dict[str, object]:
+    """Return the URL's options as `known` reads them, by name; those in `several` are lists.
+
+    InputError names an option that is not known, stands there twice or can't be read; it shows no value.
+    """
+    found: dict[str, object] = {}
+    for written, value in url.query.items():
+        name = written.lower().replace("-", "_")
+        shown = f"`{written}`" if _NAME.fullmatch(written) else "an option"
+        if name not in known:
+            raise InputError(f"{key} has the option {shown}, which Penstock does not know.", fix=_KNOWN)
+        texts = [value] if isinstance(value, str) else list(value)
+        if name in found or (len(texts) > 1 and name not in several):
+            raise InputError(f"{key} has the option {shown} more than once.", fix="Write it once.")
+        try:
+            read = [known[name](text) for text in texts]
+        except ValueError as exc:
+            raise InputError(
+                f"The option {shown} of {key} can't be read.", why=f"It should be {exc}.", fix=_KNOWN
+            ) from None
+        found[name] = read if name in several else read[0]
+    return found
+
+
+_KNOWN = "docs/connect.md lists the options and what they may be."
+
+
+def as_text(text: str) -> str:
+    """Return the text."""
+    if not text:
+        raise ValueError("a text that is not empty")
+    return text
+
+
+def as_boolean(text: str) -> bool:
+    """Read what people write for yes and no."""
+    if (lower := text.lower()) in ("true", "yes", "on", "1"):
+        return True
+    if lower in ("false", "no", "off", "0"):
+        return False
+    raise ValueError("true or false")
+
+
+def as_seconds(text: str) -> int:
+    """Read a number of seconds, above 0."""
+    return as_number(text, "a whole number of seconds, from 1")
+
+
+def as_number(text: str, should: str = "a whole number, from 1") -> int:
+    """Read a whole number above 0."""
+    if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) < 1:
+        raise ValueError(should)
+    return int(text)
+
+
+def as_file(text: str) -> str:
+    """Return the path of a file that can be read."""
+    try:
+        with Path(text).open("rb"):
+            return text
+    except OSError:
+        raise ValueError("the path of a file that this process can read") from None
+
+
+def one_of(*words: str) -> Read:
+    """Return a reader of one of some words, in the case they have here."""
+
+    def read(text: str) -> str:
+        found = next((word for word in words if word.lower() == text.lower()), None)
+        if found is None:
+            raise ValueError(f"one of {', '.join(words)}")
+        return found
+
+    return read
