@@ -16,7 +16,7 @@ from chain.day.hold_lease import hold_lease, new_lease
 from chain.day.leased_jobs import LeasedJobs
 from chain.day.note_failure import noted_failures
 from chain.jobs.open import open_jobs
-from chain.views.run_view import open_view
+from chain.views.open import open_view
 from staging.config.file import load_pipeline
 from staging.documents.lease import DayLease
 from staging.errors import InterruptedRunError

@@ -26,8 +26,9 @@ from chain.range.one_start import OneStartAtATime
 from chain.range.open_days import SharedByDays
 from chain.range.outcome import DayOutcome, find_worst
 from chain.range.reprocessed import ReprocessedDays, begin_range, digest_logic
-from chain.views.range_table import format_outcomes, format_tally
-from chain.views.range_view import DaysView, open_days_view
+from chain.views.backfill_table import format_outcomes, format_tally
+from chain.views.open import open_days_view
+from chain.views.range_view import DaysView
 from staging.config.file import load_pipeline
 from staging.config.pipeline import Pipeline
 from staging.errors import ExitCode, PenstockError

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from datetime import date
 from typing import Protocol, TextIO
 
 from chain.range.outcome import DayOutcome
 from chain.views.figures import format_seconds
-from chain.views.run_view import PlainView, ProgressMode, SilentView, View
+from chain.views.run_view import PlainView, SilentView, View
 from staging.redaction import redact
 
 
@@ -24,29 +23,6 @@ class DaysView(Protocol):
     def ended(self, outcome: DayOutcome) -> None:
         """Show how a day has ended, an error in full."""
         ...
-
-
-@contextmanager
-def open_days_view(stream: TextIO, mode: ProgressMode, days: Sequence[date]) -> Iterator[DaysView]:
-    """Give what `mode` asks for; `auto`: bars where `stream` is a terminal that can show them, else plain lines."""
-    if mode == "json":
-        from chain.views.range_json import JsonDaysView  # noqa: PLC0415 - only where it is wanted
-
-        yield JsonDaysView(stream)
-        return
-    if mode == "none":
-        yield SilentDaysView(stream)
-        return
-    from rich.console import Console  # noqa: PLC0415 - `penstock --help` does without
-
-    console = Console(file=stream, highlight=False, markup=False, emoji=False)
-    if not console.is_terminal or console.is_dumb_terminal:
-        yield PlainDaysView(stream)
-        return
-    from chain.views.range_terminal import TerminalDaysView  # noqa: PLC0415 - only where there is a terminal
-
-    with TerminalDaysView(console, len(days)) as view:
-        yield view
 
 
 class SilentDaysView:

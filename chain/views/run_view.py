@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from datetime import date
-from typing import Literal, Protocol, TextIO
+from collections.abc import Callable
+from typing import Literal, Protocol
 
 from chain.jobs.port import ExecutionState, JobName
 from chain.views.figures import format_bytes, format_count, format_seconds, plural
@@ -27,29 +25,6 @@ class View(Protocol):
     def watch(self, job: JobName, state: ExecutionState) -> None:
         """Show how an execution is now; called often."""
         ...
-
-
-@contextmanager
-def open_view(stream: TextIO, mode: ProgressMode, day: date) -> Iterator[View]:
-    """Give what `mode` asks for; `auto`: bars where `stream` is a terminal that can show them, else plain lines."""
-    if mode == "json":
-        from chain.views.run_json import JsonView  # noqa: PLC0415 - only where it is wanted
-
-        yield JsonView(stream, day)
-        return
-    if mode == "none":
-        yield SilentView()
-        return
-    from rich.console import Console  # noqa: PLC0415 - `penstock --help` does without
-
-    console = Console(file=stream, highlight=False, markup=False, emoji=False)
-    if not console.is_terminal or console.is_dumb_terminal:
-        yield PlainView(stream)
-        return
-    from chain.views.run_terminal import TerminalView  # noqa: PLC0415 - only where there is a terminal
-
-    with TerminalView(console) as view:
-        yield view
 
 
 class Lines(Protocol):

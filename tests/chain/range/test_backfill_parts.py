@@ -20,7 +20,7 @@ from chain.range.backfill import DaysAtOnce, run_days
 from chain.range.dates import MAX_DAYS, plan_days, plan_range
 from chain.range.outcome import DayOutcome, find_worst, gone_wrong
 from chain.range.reprocessed import ReprocessedDays, begin_range
-from chain.views.range_table import format_outcomes, format_tally
+from chain.views.backfill_table import format_outcomes, format_tally
 from chain.views.range_terminal import TerminalDaysView
 from staging.errors import (
     ExitCode,
