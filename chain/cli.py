@@ -10,6 +10,7 @@ from chain.commands.demo_shop import demo_shop
 from chain.commands.diff import diff
 from chain.commands.doctor import doctor
 from chain.commands.gc import gc
+from chain.commands.history import history
 from chain.commands.init import init
 from chain.commands.pause import pause
 from chain.commands.plan import plan
@@ -42,6 +43,7 @@ def cli() -> None:
     Exit codes:   0  done, or already done
                   1  a bug
                   2  usage
+                  3  late: a day that should be loaded is not (status --fail-if-late)
                  10  configuration or input
                  20  unavailable: try again
                  30  held or overtaken by another run
@@ -60,6 +62,7 @@ for _command in (
     verify,
     diff,
     status,
+    history,
     gc,
     pause,
     unpause,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -13,6 +14,7 @@ import click
 from chain.views.run_view import ProgressMode
 
 _PROGRESS = "penstock.progress"
+WITHOUT_END = 1_000_000
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 config_option = click.option(
@@ -107,6 +109,11 @@ def style_for_stdout() -> Callable[..., str]:
         return click.style(text, **colours) if painted else text
 
     return style
+
+
+def line_characters() -> int:
+    """Return how long a line of text on stdout may be: as wide as a terminal, without end in a pipe or file."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else WITHOUT_END
 
 
 def environment() -> dict[str, str]:

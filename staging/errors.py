@@ -15,6 +15,7 @@ class ExitCode(IntEnum):
     DONE = 0
     BUG = 1
     USAGE = 2
+    LATE = 3
     INPUT = 10
     UNAVAILABLE = 20
     HELD = 30
@@ -62,6 +63,12 @@ class UnavailableError(PenstockError):
 
 class InterruptedRunError(UnavailableError):
     """Ctrl-C or SIGTERM: nothing that counts was left behind; try again when it suits."""
+
+
+class LateError(PenstockError):
+    """A day that should be loaded by now is not: a check says so, no job does."""
+
+    exit_code = ExitCode.LATE
 
 
 class HeldError(PenstockError):

@@ -4,6 +4,7 @@ Layout, relative to the staging prefix::
 
     heads/{pipeline}/day={day}.json
     heads/{pipeline}/pause.json                             whether people have paused the pipeline's reading
+    heads/{pipeline}/history/year={year}.json               what became of the runs of a year's days; can be made anew
     {pipeline}/day={day}/export={export_id}/shard={shard:05d}/{file}.parquet
     {pipeline}/day={day}/export={export_id}/manifest.json
     {pipeline}/day={day}/run={run_id}/run.json              what the run was asked to do, and its fence
@@ -72,6 +73,16 @@ def pause_switch(pipeline: str) -> str:
     return f"heads/{check_pipeline(pipeline)}/pause.json"
 
 
+def heads_prefix(pipeline: str) -> str:
+    """Return the prefix of the heads of all days, and of nothing else."""
+    return f"heads/{check_pipeline(pipeline)}/day="
+
+
+def history_index(pipeline: str, year: int) -> str:
+    """Name of the index of what became of the runs of a year's days. It lies among the heads, as the pause switch."""
+    return f"heads/{check_pipeline(pipeline)}/history/year={year:04d}.json"
+
+
 @dataclass(frozen=True, slots=True)
 class DayNames:
     """Names of everything that belongs to one pipeline and one business day."""
@@ -93,6 +104,10 @@ class DayNames:
     def run_prefix(self, run_id: str) -> str:
         """Return the prefix of all objects of a run, `/` at its end."""
         return self._run(run_id)
+
+    def runs_prefix(self) -> str:
+        """Return the prefix of all objects of all runs of the day, and of nothing else."""
+        return f"{self.day_prefix()}run="
 
     def shard_file(self, export_id: str, shard: int, file: int = 0) -> str:
         """Name of one Parquet file of a shard; both numbered from 0."""

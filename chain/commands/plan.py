@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
-from chain.cli_options import common, day_option, environment, json_option, style_for_stdout
+from chain.cli_options import common, day_option, environment, json_option, line_characters, style_for_stdout
 
 
 @click.command(short_help="Say what `run` would do with a day; nothing is read.")
@@ -40,7 +39,7 @@ def plan(config: Path, day: str, overrides: Sequence[str], *, as_json: bool) -> 
     if as_json:
         click.echo(json.dumps(planned.to_json(), ensure_ascii=False))
     else:
-        columns = shutil.get_terminal_size().columns
+        columns = line_characters()
         click.echo(format_plan(planned, now, style=style_for_stdout(), columns=columns))
     if planned.refused:
         kind = UnavailableError if all(isinstance(e, UnavailableError) for e in planned.refused) else InputError

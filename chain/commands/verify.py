@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
-from chain.cli_options import common, day_option, environment, json_option, style_for_stdout
+from chain.cli_options import common, day_option, environment, json_option, line_characters, style_for_stdout
 
 
 @click.command(short_help="Read a loaded day back and prove that all agrees.")
@@ -36,7 +35,7 @@ def verify(config: Path, day: str, overrides: Sequence[str], *, as_json: bool) -
     if as_json:
         click.echo(json.dumps(verification_json(found), ensure_ascii=False))
     else:
-        columns = shutil.get_terminal_size().columns
+        columns = line_characters()
         click.echo(format_verification(found, pipeline.name, style=style_for_stdout(), columns=columns))
     if failed := [check for check in found.checks if not check.ok]:
         raise IntegrityError(

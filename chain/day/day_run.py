@@ -18,7 +18,7 @@ Watch = Callable[[JobName, ExecutionState], None]
 
 @dataclass(frozen=True, slots=True)
 class DayRun:
-    """All that one run of one day works with. `job_config` is how the jobs find the pipeline file."""
+    """All that one run of one day works with. `job_config` is how the jobs find the pipeline file, `by` who runs it."""
 
     pipeline: Pipeline
     config: Path
@@ -30,6 +30,7 @@ class DayRun:
     watch: Watch
     say: Callable[[str], None]
     now: Callable[[], datetime]
+    by: str = ""
 
     @property
     def names(self) -> DayNames:

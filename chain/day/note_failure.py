@@ -8,8 +8,9 @@ from datetime import datetime
 
 from staging.documents.head import read_head
 from staging.documents.run import RunFailure
-from staging.errors import HeldError, PenstockError
+from staging.errors import HeldError, InterruptedRunError, PenstockError
 from staging.names import DayNames, new_id
+from staging.process.cancel import STOPPED
 from staging.redaction import redact
 from staging.store import Store
 
@@ -18,7 +19,7 @@ _LOG = "\n  log: "  # as `chain.jobs.errors` puts it below what to do
 
 @contextmanager
 def noted_failures(
-    store: Store, names: DayNames, now: Callable[[], datetime], say: Callable[[str], None]
+    store: Store, names: DayNames, now: Callable[[], datetime], say: Callable[[str], None], *, by: str = ""
 ) -> Iterator[None]:
     """Note with the day's last run what the block raises; not where the day is somebody else's, who has its own."""
     try:
@@ -27,13 +28,13 @@ def noted_failures(
         raise
     except PenstockError as error:
         try:
-            note_failure(store, names, error, now())
+            note_failure(store, names, error, now(), by=by)
         except PenstockError as unnoted:
             say(f"warning: why the run ended could not be noted in the bucket: {unnoted.what}")
         raise
 
 
-def note_failure(store: Store, names: DayNames, error: PenstockError, now: datetime) -> None:
+def note_failure(store: Store, names: DayNames, error: PenstockError, now: datetime, *, by: str = "") -> None:
     """Create a note beside the documents of the head's run; nothing where no run has begun."""
     found = read_head(store, names)
     if found is None or (run_id := found[0].run_id) is None:
@@ -47,5 +48,7 @@ def note_failure(store: Store, names: DayNames, error: PenstockError, now: datet
         fix=fix,
         log=log,
         failed_at=now,
+        by=by,
+        stopped=isinstance(error, InterruptedRunError) and error.what.startswith(STOPPED),
     )
     store.create(names.failure(run_id, new_id(now)), failure.to_bytes())

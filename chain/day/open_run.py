@@ -15,6 +15,7 @@ from chain.day.end_in_time import end_in_time
 from chain.day.hold_lease import hold_lease, new_lease
 from chain.day.leased_jobs import LeasedJobs
 from chain.day.note_failure import noted_failures
+from chain.history.remember import remembered
 from chain.jobs.open import open_jobs
 from chain.views.open import open_view
 from staging.config.file import load_pipeline
@@ -47,8 +48,9 @@ def open_day_run(
         end_in_time(cancel),
         open_store(pipeline.staging.url) as store,
         open_view(sys.stderr, progress_mode(), day) as view,
+        remembered(store, names, _now, view.say),
         hold_lease(DayLease(store, names, lease, _now), cancel, view.say, wait=wait) as held,
-        noted_failures(store, names, _now, view.say),
+        noted_failures(store, names, _now, view.say, by=lease.holder),
         open_jobs(pipeline, config, cancel, environ=environment(), overrides=overrides, logs=folder) as opened,
     ):
         try:
@@ -63,13 +65,14 @@ def open_day_run(
                 watch=view.watch,
                 say=view.say,
                 now=_now,
+                by=lease.holder,
             )
         except InterruptedRunError as error:
             if error.what != STOPPED:
                 raise
             raise InterruptedRunError(
-                f"{STOPPED} In the target {pipeline.name} {day} is as it was, or done.",
-                why="Ctrl-C or SIGTERM.",
+                STOPPED,
+                why=f"Ctrl-C or SIGTERM. {pipeline.name} {day} in the target is whole: as it was before, or done.",
                 fix="The same command goes on. After `--fresh-export`, `penstock resume` does, without reading again.",
             ) from error
 

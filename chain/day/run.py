@@ -57,7 +57,9 @@ def _bring(run: DayRun, wish: Wish) -> Report:
     if stored is None and step.kind == "reprocess":
         raise no_export(run)
     now = run.now()
-    record = begin_run(run.store, run.names, new_id(now), kind=step.kind, fresh_export=step.fresh_export, now=now)
+    record = begin_run(
+        run.store, run.names, new_id(now), kind=step.kind, fresh_export=step.fresh_export, now=now, by=run.by
+    )
     return _work_off(run, record, began)
 
 

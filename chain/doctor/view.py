@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 import textwrap
 from collections.abc import Iterator, Sequence
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from chain.cli_options import environment, style_for_stdout
+from chain.cli_options import environment, line_characters, style_for_stdout
 from chain.doctor.look import examine
 from chain.views.figures import plural
 from chain.views.summary import Style
@@ -35,7 +34,7 @@ def show_findings(pipeline: Pipeline, folders: Sequence[Path], *, as_json: bool)
     Lines come as things are found out. UnavailableError where trying again may help for all that is at fault.
     """
     found: list[Finding] = []
-    style, columns = style_for_stdout(), shutil.get_terminal_size().columns
+    style, columns = style_for_stdout(), line_characters()
     has_signs = sys.stdout.isatty() and not environment().get("NO_COLOR")
     for finding in examine(pipeline, folders, environment(), lambda: datetime.now(UTC)):
         found.append(finding)

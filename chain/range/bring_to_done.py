@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -14,7 +13,7 @@ from pathlib import Path
 import click
 
 from chain.calendar import calendar_of
-from chain.cli_options import environment, log_folder, progress_mode, style_for_stdout
+from chain.cli_options import environment, line_characters, log_folder, progress_mode, style_for_stdout
 from chain.day.end_in_time import end_in_time
 from chain.day.report import Report
 from chain.day.run import reprocess_day, run_day
@@ -81,7 +80,7 @@ def bring_to_done(request: BackfillRequest, *, as_json: bool) -> None:
     else:
         if sys.stdout.isatty() and sys.stderr.isatty():
             click.echo()  # between the bars and the table
-        columns = shutil.get_terminal_size().columns
+        columns = line_characters()
         click.echo(format_outcomes(outcomes, style=style_for_stdout(), columns=columns))
         click.echo(format_tally(pipeline.name, outcomes, seconds))
     _check_all_done(pipeline.name, outcomes, cancel)

@@ -13,6 +13,7 @@ from chain.day.day_run import DayRun
 from chain.day.hold_lease import hold_lease, new_lease
 from chain.day.leased_jobs import LeasedJobs
 from chain.day.note_failure import noted_failures
+from chain.history.remember import remembered
 from chain.jobs.port import JobsApi
 from chain.range.linked_cancel import CancelGroup
 from chain.views.run_view import View
@@ -45,8 +46,9 @@ class SharedByDays:
         with self.cancels.one() as cancel:
             await_dead_holder(self.store, names, cancel, view.say)
             with (
+                remembered(self.store, names, _now, view.say),
                 hold_lease(DayLease(self.store, names, lease, _now), cancel, view.say) as held,
-                noted_failures(self.store, names, _now, view.say),
+                noted_failures(self.store, names, _now, view.say, by=lease.holder),
             ):
                 yield DayRun(
                     pipeline=self.pipeline,
@@ -59,6 +61,7 @@ class SharedByDays:
                     watch=view.watch,
                     say=view.say,
                     now=_now,
+                    by=lease.holder,
                 )
 
 

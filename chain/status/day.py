@@ -8,20 +8,24 @@ from typing import Any, Literal
 
 from chain.jobs.port import ExecutionState, JobName
 
-Stage = Literal["never run", "exporting", "exported", "processing", "loading", "loaded", "failed"]
+Stage = Literal["never run", "exporting", "exported", "processing", "loading", "loaded", "failed", "stopped"]
 
 JOB_OF: dict[Stage, JobName] = {"exporting": "exporter", "processing": "processor", "loading": "loader"}
 
 
 @dataclass(frozen=True, slots=True)
 class LastError:
-    """Why the day's last run was given up; `log` is where to read more, empty where nobody knows."""
+    """Why the day's last run was given up; `log` is where to read more, empty where nobody knows.
+
+    `stopped`: nothing went wrong, somebody or something ended it.
+    """
 
     what: str
     why: str = ""
     fix: str = ""
     log: str = ""
     failed_at: datetime | None = None
+    stopped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +130,14 @@ class StoredRun:
 def plan_stage(run: StoredRun, *, active: bool, error: LastError | None) -> Stage:
     """Return the stage of a day that is not loaded.
 
-    Nobody works on it: an export alone may wait for whoever processes it; anything else is a run that was given up.
+    Nobody works on it: an export alone may wait for whoever processes it; anything else is a run that failed, or that
+    somebody or something stopped before it was done.
     """
     if active:
         return run.stage
-    return "exported" if run.shards is not None and not run.receipts and error is None else "failed"
+    if error is None:
+        return "exported" if run.shards is not None and not run.receipts else "stopped"
+    return "stopped" if error.stopped else "failed"
 
 
 def tasks_of(job: JobName, state: ExecutionState) -> Tasks:
@@ -141,7 +148,8 @@ def tasks_of(job: JobName, state: ExecutionState) -> Tasks:
 def without_a_word(day: date) -> LastError:
     """Return the error of a run that nobody works on and that left no note."""
     return LastError(
-        "The run stopped without saying why.",
+        "The run was stopped before it was done.",
         why="Whoever worked on it was killed, or its machine is gone.",
         fix=f"penstock resume --day {day} goes on.",
+        stopped=True,
     )

@@ -27,6 +27,7 @@ from staging.documents.run_start import find_run
 from staging.documents.used_export import read_manifest, read_run_export
 from staging.errors import InputError, IntegrityError
 from staging.names import DayNames, parse_name
+from staging.process.cancel import STOPPED
 from staging.store import ObjectInfo, Store
 
 
@@ -115,7 +116,8 @@ class StatusReader:
             failure = RunFailure.parse(self.store.read(failures[-1])[0], name=failures[-1])
         if failure is None or (loaded is not None and loaded.loaded_at > failure.failed_at):
             return loaded, None
-        return loaded, LastError(failure.what, failure.why, failure.fix, failure.log, failure.failed_at)
+        stopped = failure.stopped or failure.what.startswith(STOPPED)  # as notes said it before they had the word
+        return loaded, LastError(failure.what, failure.why, failure.fix, failure.log, failure.failed_at, stopped)
 
 
 def _loaded(day: date, head: Head, holder: Holder | None, loaded: Loaded, error: LastError | None) -> DayStatus:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,10 +13,13 @@ from pathlib import Path
 import click
 
 from chain.calendar import calendar_of
-from chain.cli_options import environment, style_for_stdout
+from chain.cli_options import environment, line_characters, style_for_stdout
+from chain.history.read import read_history, store_clock
+from chain.history.view import format_loaded
 from chain.jobs.look import open_lookout
 from chain.range.dates import plan_range, starts_of
 from chain.status.day import DayStatus
+from chain.status.late import check_late
 from chain.status.read import StatusReader
 from chain.status.view import format_change, format_days
 from chain.status.watch import ChangedDays, Look, watch_days, watch_on_terminal
@@ -43,6 +45,7 @@ class StatusRequest:
     last: str | None
     as_json: bool
     watch: bool
+    fail_if_late: bool = False
 
 
 def show_status(request: StatusRequest) -> None:
@@ -65,7 +68,9 @@ def show_status(request: StatusRequest) -> None:
         if request.watch:
             _watch(request, look, cancel)
         else:
-            _print_once(request, look())
+            _print_once(request, look(), reader)
+        if request.fail_if_late:
+            check_late(reader, datetime.now(UTC))
 
 
 def choose_days(request: StatusRequest, calendar: Calendar) -> list[date]:
@@ -82,12 +87,23 @@ def choose_days(request: StatusRequest, calendar: Calendar) -> list[date]:
     return plan_range(calendar.read_day(request.first), calendar.read_day(request.last) if request.last else today)
 
 
-def _print_once(request: StatusRequest, days: Sequence[DayStatus]) -> None:
+def _print_once(request: StatusRequest, days: Sequence[DayStatus], reader: StatusReader) -> None:
     if request.as_json:
         click.echo(json.dumps([day.to_json() for day in days], ensure_ascii=False))
         return
-    columns = shutil.get_terminal_size().columns
+    columns = line_characters()
+    if all(day.stage == "never run" and day.at_rest for day in days):
+        days = _print_other_days(request, days, reader)
     click.echo(format_days(days, style=style_for_stdout(), columns=columns, whole=request.day is not None))
+
+
+def _print_other_days(request: StatusRequest, days: Sequence[DayStatus], reader: StatusReader) -> Sequence[DayStatus]:
+    """Say which days there are instead of those that were asked for; return those to show."""
+    found = read_history(reader.store, reader.pipeline.name, now=store_clock(reader.store, reader.now))
+    click.echo(format_loaded(found.loaded_days))
+    if request.day is not None or request.first is not None or not found.days:
+        return days
+    return [reader.read(day.day) for day in found.days[-_DAYS:]]
 
 
 def _watch(request: StatusRequest, look: Look, cancel: Cancel) -> None:

@@ -13,7 +13,7 @@ Style = Callable[..., str]
 _STAGE_CHARACTERS = 10
 _INDENT = " " * (10 + 2 + _STAGE_CHARACTERS + 2)
 _NARROWEST = 30
-_COLOURS = {"loaded": "green", "failed": "red", "never run": None, "exported": "yellow"}
+_COLOURS = {"loaded": "green", "failed": "red", "never run": None, "exported": "yellow", "stopped": "yellow"}
 
 
 def format_days(days: Sequence[DayStatus], *, style: Style, columns: int, whole: bool = False) -> str:

@@ -29,6 +29,7 @@ from staging.config.checks import (
     missing_key,
 )
 from staging.config.cloud import CloudConfig
+from staging.config.notify import NotifyConfig
 from staging.config.pacing import PacingConfig
 from staging.config.secret_url import check_reference, look_up_url
 from staging.config.section import Name, Positive, Section
@@ -283,6 +284,7 @@ class Pipeline(Section):
     load: LoadConfig = LoadConfig()
     chain: ChainConfig = ChainConfig()
     target: TargetConfig
+    notify: NotifyConfig = NotifyConfig()
     cloud: CloudConfig = CloudConfig()
 
     @model_validator(mode="after")

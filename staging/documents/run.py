@@ -47,7 +47,10 @@ class Head(Document):
 
 
 class RunRecord(Document):
-    """`run.json`: what the run was asked to do and its fence. Create-only, so all attempts of the run agree."""
+    """`run.json`: what the run was asked to do and its fence. Create-only, so all attempts of the run agree.
+
+    `by` is whoever began it: user, host and process; empty where nobody said.
+    """
 
     run_id: str
     pipeline: str
@@ -57,6 +60,7 @@ class RunRecord(Document):
     kind: Literal["run", "reprocess"]
     fresh_export: bool
     created_at: Instant
+    by: str = ""
 
 
 class RunExport(Document):
@@ -127,7 +131,8 @@ class Loaded(Document):
 class RunFailure(Document):
     """`failure-{id}.json`: why a chain gave the run up, for people who look at it later; nothing is decided by it.
 
-    `log` is where to read more: a file or an address, empty where there is none.
+    `log` is where to read more: a file or an address, empty where there is none. `by` is whose attempt it was, empty in
+    old notes. `stopped`: it was asked to end and did, which is no failure.
     """
 
     run_id: str
@@ -137,6 +142,8 @@ class RunFailure(Document):
     fix: str
     log: str
     failed_at: Instant
+    by: str = ""
+    stopped: bool = False
 
 
 class Backfill(Document):

@@ -21,7 +21,14 @@ def find_run(store: Store, names: DayNames, run_id: str) -> RunRecord | None:
 
 
 def begin_run(
-    store: Store, names: DayNames, run_id: str, *, kind: Literal["run", "reprocess"], fresh_export: bool, now: datetime
+    store: Store,
+    names: DayNames,
+    run_id: str,
+    *,
+    kind: Literal["run", "reprocess"],
+    fresh_export: bool,
+    now: datetime,
+    by: str = "",
 ) -> RunRecord:
     """Take the next fence and write `run.json`; an attempt of a run that has begun adopts what stands there."""
     if (begun := find_run(store, names, run_id)) is not None:
@@ -36,6 +43,7 @@ def begin_run(
         kind=kind,
         fresh_export=fresh_export,
         created_at=now,
+        by=by,
     )
     try:
         store.create(names.run(run_id), record.to_bytes())

@@ -33,11 +33,12 @@ def a_run(shards: int | None, *receipts: int, tasks: int = 4) -> StoredRun:
         (a_run(4), True, None, "processing"),
         (a_run(4, 0, 1, 2), True, ERROR, "processing"),
         (a_run(4, 0, 1, 2, 3), True, None, "loading"),
-        (a_run(None), False, None, "failed"),
+        (a_run(None), False, None, "stopped"),
         (a_run(4), False, None, "exported"),
         (a_run(4), False, ERROR, "failed"),
-        (a_run(4, 0), False, None, "failed"),
-        (a_run(4, 0, 1, 2, 3), False, None, "failed"),
+        (a_run(4, 0), False, None, "stopped"),
+        (a_run(4, 0, 1, 2, 3), False, None, "stopped"),
+        (a_run(4, 0), False, replace(ERROR, stopped=True), "stopped"),
     ],
 )
 def test_the_stage_follows_from_what_lies_there_and_whether_somebody_works_on_it(

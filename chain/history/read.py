@@ -1,0 +1,112 @@
+"""What became of a pipeline's days: from the index where it holds, else from the day's own documents."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from chain.history.day import is_loaded, is_settled, read_past_day
+from chain.history.index import read_index, remember_days
+from staging.documents.history import PastDay
+from staging.errors import InputError, IntegrityError, PenstockError
+from staging.names import DayNames, heads_prefix, parse_name
+from staging.store import ObjectInfo, Store
+
+_READERS = 16
+_WORTH_REMEMBERING_DAYS = 20
+"""A few days that the index does not know cost nothing to read again; those that run remember themselves."""
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Days that have a head, in their order, and those of which a document is damaged, with why."""
+
+    days: tuple[PastDay, ...]
+    damaged: dict[date, str]
+
+    @property
+    def loaded_days(self) -> tuple[date, ...]:
+        """The days that some run has loaded, in their order."""
+        return tuple(day.day for day in self.days if is_loaded(day))
+
+
+def list_heads(store: Store, pipeline: str) -> dict[date, ObjectInfo]:
+    """Return the head of each day that has one, in the days' order."""
+    found = {}
+    for info in store.list(heads_prefix(pipeline)):
+        parsed = parse_name(info.name)
+        if parsed is not None and parsed.kind == "head":
+            found[parsed.day] = info
+    return dict(sorted(found.items()))
+
+
+def read_history(
+    store: Store,
+    pipeline: str,
+    *,
+    first: date | None = None,
+    last: date | None = None,
+    newest: int | None = None,
+    now: Callable[[], datetime],
+) -> History:
+    """Return what became of the days from `first` to `last`, both inclusive, or of the `newest` of them.
+
+    What the index does not know is read from the documents, and remembered where this may write.
+    """
+    heads = list_heads(store, pipeline)
+    wanted = [day for day in heads if (first is None or day >= first) and (last is None or day <= last)]
+    wanted = wanted[-newest:] if newest else wanted
+    known = read_index(store, pipeline, sorted({day.year for day in wanted}))
+    stale = [day for day in wanted if day not in known or known[day].head_generation != heads[day].generation]
+    fresh, damaged = _read_days(store, pipeline, stale, now) if stale else ({}, {})
+    settled = [day for day in fresh.values() if is_settled(day)]
+    if len(settled) >= _WORTH_REMEMBERING_DAYS:
+        _try_to_remember(store, pipeline, settled)
+    days = [fresh.get(day) or known[day] for day in wanted if day not in damaged and (day in fresh or day in known)]
+    return History(tuple(days), damaged)
+
+
+def remember_day(store: Store, names: DayNames, *, now: Callable[[], datetime]) -> None:
+    """Put one day into the index, if its last run has loaded it and nobody works on it."""
+    if store.find(names.head()) is not None:
+        day = read_past_day(store, names, now=now())
+        if is_settled(day):
+            remember_days(store, names.pipeline, [day])
+
+
+def _read_days(
+    store: Store, pipeline: str, days: list[date], now: Callable[[], datetime]
+) -> tuple[dict[date, PastDay], dict[date, str]]:
+    asked_at, damaged = now(), {}
+
+    def read(day: date) -> PastDay | None:
+        try:
+            return read_past_day(store, DayNames(pipeline, day), now=asked_at)
+        except IntegrityError as error:
+            damaged[day] = error.what
+            return None
+
+    with ThreadPoolExecutor(_READERS) as readers:
+        found = zip(days, readers.map(read, days), strict=True)
+        return {day: past for day, past in found if past is not None}, damaged
+
+
+def _try_to_remember(store: Store, pipeline: str, days: list[PastDay]) -> None:
+    try:
+        remember_days(store, pipeline, days)
+    except PenstockError:  # whoever may only read reads all again the next time, and misses nothing
+        return
+
+
+def store_clock(store: Store, local: Callable[[], datetime]) -> Callable[[], datetime]:
+    """Return the store's clock; `local` where it does not tell, as a folder to somebody who may only read it."""
+
+    def now() -> datetime:
+        try:
+            return store.now()
+        except InputError:
+            return local()
+
+    return now

@@ -1,0 +1,56 @@
+"""Whether the newest day that should be loaded by now is: absence of success, whatever the reason."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from chain.history.read import read_history, store_clock
+from chain.history.view import format_loaded
+from chain.status.day import DayStatus
+from chain.status.read import StatusReader
+from staging.errors import InputError, LateError
+from staging.window import Calendar, Span, load_zone, plan_window
+
+
+def newest_due_day(now: datetime, zone: ZoneInfo, patience_seconds: int, span: Span = "day") -> date:
+    """Return the newest business day that has been over for so long, or the first day of the newest week or month."""
+    calendar = Calendar(zone, now, patience_seconds)
+    if span != "day":
+        return calendar.read_day(f"{span} last")
+    day = calendar.read_day("yesterday")
+    return day if _exists(day, zone) else day - timedelta(days=1)
+
+
+def check_late(reader: StatusReader, now: datetime) -> None:
+    """Raise LateError where the newest day that should be loaded is not."""
+    pipeline = reader.pipeline
+    patience = pipeline.export.grace_seconds + pipeline.notify.late_after_seconds
+    due = newest_due_day(now, load_zone(pipeline.source.timezone), patience, pipeline.source.window)
+    found = read_history(reader.store, pipeline.name, first=due, last=due, now=store_clock(reader.store, reader.now))
+    if due not in found.loaded_days:
+        raise late(reader, reader.read(due))
+
+
+def late(reader: StatusReader, status: DayStatus) -> LateError:
+    """Return the error of a day that should be loaded: how far it is, and which day was loaded last."""
+    found = read_history(reader.store, reader.pipeline.name, now=store_clock(reader.store, reader.now))
+    why = "It was never run." if status.stage == "never run" else f"It is {status.stage}."
+    if status.holder is not None:
+        why = f"{why} {status.holder.holder} works on it."
+    elif status.error is not None:
+        why = f"{why} {status.error.what}"
+    return LateError(
+        f"{reader.pipeline.name} {status.day} is late.",
+        why=f"{why} {format_loaded(found.loaded_days)}",
+        fix=f"penstock run --day {status.day} brings it to done.",
+    )
+
+
+def _exists(day: date, zone: ZoneInfo) -> bool:
+    """Whether the zone's clocks did not jump over the day."""
+    try:
+        plan_window(day, zone)
+    except InputError:
+        return False
+    return True

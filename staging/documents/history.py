@@ -1,0 +1,60 @@
+"""What became of a pipeline's runs, in short: one object a year, so that thousands of days are told at once.
+
+It is made from the documents of the days and can be made anew from them at any time; nothing is decided by it. What it
+says of a day counts only while the day's head is of the generation that it was made from.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Literal
+
+from pydantic import Field
+
+from staging.documents.document import Document, Instant, Money, Part
+from staging.documents.manifest import Count
+
+RunOutcome = Literal["loaded", "failed", "stopped", "running", "unfinished"]
+
+
+class PastRun(Part):
+    """One run: who began it and when, what came of it, and how long each of its stages took.
+
+    `seconds` are those between the documents that begin and end a stage (`export`, `process`, `load`): a stage that was
+    left to itself for a night took a night. `rows`, `totals` and what changed are the loader's last note of it.
+    `error` is why it was given up, empty where it was not.
+    """
+
+    run_id: str
+    kind: Literal["run", "reprocess"]
+    fresh_export: bool
+    by: str
+    began_at: Instant
+    ended_at: Instant | None
+    outcome: RunOutcome
+    seconds: dict[Literal["export", "process", "load"], float]
+    export_id: str | None = None
+    rows: Count | None = None
+    inserted: Count | None = None
+    updated: Count | None = None
+    deleted: Count | None = None
+    totals: dict[str, Money] = Field(default_factory=dict)
+    exit_code: Count = 0
+    error: str = ""
+
+
+class PastDay(Part):
+    """The runs of one day, oldest first, as they were when its head was of `head_generation`."""
+
+    day: date
+    head_generation: int
+    runs: tuple[PastRun, ...]
+
+
+class HistoryIndex(Document):
+    """Days of one year. Replaced by generation; `nonce` is new with every write."""
+
+    pipeline: str
+    year: int
+    days: tuple[PastDay, ...]
+    nonce: str
