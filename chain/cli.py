@@ -7,6 +7,7 @@ import click
 from chain.commands.backfill import backfill
 from chain.commands.demo import demo
 from chain.commands.demo_shop import demo_shop
+from chain.commands.deploy import deploy
 from chain.commands.diff import diff
 from chain.commands.doctor import doctor
 from chain.commands.gc import gc
@@ -66,6 +67,7 @@ for _command in (
     gc,
     pause,
     unpause,
+    deploy,
     demo_shop,
     demo,
 ):

@@ -23,6 +23,14 @@ from chain.cli_options import (
 @day_option
 @click.option("--fresh-export", is_flag=True, help="Read the source again, even if an export of the day is stored.")
 @wait_option
+@click.option(
+    "--patience-seconds",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, 604_800),
+    metavar="N",
+    help="For how long a day that can't be done now (exit code 20) is tried again.",
+)
 @json_option
 @logs_option
 @progress_option
@@ -34,6 +42,7 @@ def run(
     *,
     fresh_export: bool,
     wait: bool,
+    patience_seconds: int,
     as_json: bool,
 ) -> None:
     """Bring a day to done: export, process, load.
@@ -41,10 +50,22 @@ def run(
     A run that was cut short is gone on with. A stored export of the day is used again unless --fresh-export is given.
     A day that is already done says so and writes nothing.
     """
-    from chain.day.open_run import open_day_run
+    from chain.day.open_run import open_day_run, read_one_day
+    from chain.day.patience import Patience
+    from chain.day.report import Report
     from chain.day.run import run_day
     from chain.views.summary import print_report
+    from staging.errors import UsageError
 
-    with open_day_run(config, day, overrides, logs, wait=wait) as opened:
-        report = run_day(opened, fresh_export=fresh_export)
+    if patience_seconds and fresh_export:
+        raise UsageError(
+            "--patience-seconds and --fresh-export don't go together.", why="Each try would read the source again."
+        )
+    meant = read_one_day(config, day, overrides)  # the next try may be made on another day
+
+    def attempt() -> Report:
+        with open_day_run(config, meant, overrides, logs, wait=wait) as opened:
+            return run_day(opened, fresh_export=fresh_export)
+
+    report = Patience(patience_seconds, say=lambda text: click.echo(text, err=True)).persist(attempt)
     print_report(report, style=style_for_stdout(), as_json=as_json)

@@ -77,5 +77,11 @@ def open_day_run(
             ) from error
 
 
+def read_one_day(config: Path, day_text: str, overrides: Sequence[str]) -> str:
+    """Return the day as `YYYY-MM-DD`, as it is meant now."""
+    pipeline = load_pipeline(config, environ=environment(), overrides=overrides)
+    return calendar_of(pipeline, _now()).read_day(day_text).isoformat()
+
+
 def _now() -> datetime:
     return datetime.now(UTC)

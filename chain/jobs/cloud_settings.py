@@ -42,6 +42,15 @@ def plan_settings(pipeline: Pipeline, *, storage_is_local: bool) -> dict[JobName
     return {job: {VARIABLE: _to_json(pipeline, job)} for job in URLS}
 
 
+def plan_chain_setting(pipeline: Pipeline) -> str:
+    """Return the whole pipeline as JSON, for a chain that runs as a job beside jobs that it never writes."""
+    cloud = pipeline.cloud.model_copy(update={"manage_jobs": False})
+    values = _dump(pipeline.model_copy(update={"cloud": cloud}), {"cloud": {"images"}})
+    for section, reference in pipeline.url_references().items():
+        values[section]["url"] = _shown(section, reference)
+    return _to_text(values)
+
+
 def plan_secrets(pipeline: Pipeline, job: JobName) -> dict[str, str]:
     """Return the job's variables that come from Secret Manager: all but those of URLs that are not its business."""
     references = pipeline.url_references()
@@ -64,11 +73,17 @@ def check_filled(pipeline: Pipeline, job: JobName) -> None:
 
 
 def _to_json(pipeline: Pipeline, job: JobName) -> str:
-    values: dict[str, Any] = pipeline.model_dump(
-        mode="python", by_alias=True, exclude_none=True, exclude={"cloud", "chain"}
-    )
+    values = _dump(pipeline, {"cloud": True, "chain": True})
     for section, reference in pipeline.url_references().items():
         values[section]["url"] = _shown(section, reference) if section in URLS[job] else WITHHELD
+    return _to_text(values)
+
+
+def _dump(pipeline: Pipeline, without: dict[str, Any]) -> dict[str, Any]:
+    return pipeline.model_dump(mode="python", by_alias=True, exclude_none=True, exclude=without)
+
+
+def _to_text(values: dict[str, Any]) -> str:
     text = json.dumps(values, ensure_ascii=False, separators=(",", ":"))
     if len(text.encode()) > _BYTES_MAX:
         raise InputError(

@@ -111,4 +111,6 @@ def _secrets(pipeline: Pipeline) -> dict[JobName, dict[str, str]]:
 
 def _deployed_by_chain(cloud: CloudConfig) -> list[JobName]:
     """Whoever deploys the other jobs gives them their secrets."""
+    if not cloud.manage_jobs:
+        return []
     return [job for job in URLS if getattr(cloud.images, job) is not None]

@@ -15,6 +15,9 @@ from staging.process.progress import ProgressLine
 
 JobName = Literal["exporter", "processor", "loader"]
 
+DeployedJob = Literal["exporter", "processor", "loader", "chain"]
+"""What a deployment has: the jobs of a run, and the chain as a job of its own."""
+
 TIMED_OUT = 124
 """The exit code of an attempt that ran into its timeout, as `timeout(1)` has it."""
 

@@ -19,6 +19,7 @@ from staging.config.cloud_checks import (
     check_project,
     check_region,
     check_secrets,
+    check_time_of_day,
 )
 from staging.config.section import Name, Section
 
@@ -33,6 +34,7 @@ class CloudImages(Section):
     exporter: Name | None = None
     processor: Name | None = None
     loader: Name | None = None
+    chain: Name | None = None
 
 
 class CloudJob(Section):
@@ -48,6 +50,21 @@ class CloudSingleJob(CloudJob):
     """A job of one task. Its time limit stands here; that of a processor is `process.timeout_seconds`."""
 
     timeout_seconds: TimeoutSeconds | None = None
+
+
+class CloudChain(CloudSingleJob):
+    """The chain as a job of its own, which `penstock deploy` writes.
+
+    `patience_seconds`: for how long a day that could not be done now (exit code 20) is tried again.
+    """
+
+    patience_seconds: Annotated[int, Field(ge=0, le=604_800)] = 21_600
+
+
+class CloudSchedule(Section):
+    """When the night begins: a time of day in `source.timezone`."""
+
+    at: Annotated[str, AfterValidator(check_time_of_day)] = "04:00"
 
 
 class CloudVpc(Section):
@@ -78,6 +95,10 @@ class CloudConfig(Section):
     exporter: CloudSingleJob = CloudSingleJob()
     processor: CloudJob = CloudJob()
     loader: CloudSingleJob = CloudSingleJob()
+    chain: CloudChain = CloudChain()
+    schedule: CloudSchedule = CloudSchedule()
+    manage_jobs: bool = True
+    """Whether a run creates the jobs and keeps them as the file says; `penstock deploy` sets it to false."""
     vpc: CloudVpc = CloudVpc()
     secrets: Annotated[dict[str, str], AfterValidator(check_secrets)] = Field(default_factory=dict)
 

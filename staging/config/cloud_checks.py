@@ -54,6 +54,11 @@ def check_instance(text: str) -> str:
     return _matching(text, r"[a-z0-9.:-]+:[a-z0-9-]+:[a-z0-9-]+", "connection names, project:region:instance")
 
 
+def check_time_of_day(text: str) -> str:
+    """Return hours and minutes."""
+    return _matching(text, r"([01][0-9]|2[0-3]):[0-5][0-9]", 'a time of day such as "04:00"')
+
+
 def check_secrets(secrets: dict[str, str]) -> dict[str, str]:
     """Return variables and what of Secret Manager they hold; no value is shown, as somebody may write a password."""
     for variable, secret in secrets.items():

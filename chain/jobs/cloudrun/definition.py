@@ -7,10 +7,14 @@ and what somebody set by hand are no difference. Values count as equal when they
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
 
 from google.cloud import run_v2
+from google.protobuf import json_format
 
+from chain.jobs.cloud_settings import VARIABLE
 from chain.jobs.cloudrun.equal import same_memory_or_cpu, same_name, same_secret
 from chain.jobs.port import JobName, Overrides
 from staging.config.cloud import CloudVpc
@@ -18,6 +22,9 @@ from staging.config.pipeline import Pipeline
 
 PIPELINE_LABEL = "penstock-pipeline"
 STEP_LABEL = "penstock-step"
+CHAIN_SECONDS = 24 * 3600
+"""The longest time of a night, where `cloud.chain.timeout_seconds` says no other."""
+
 _SOCKETS = "cloudsql"
 _EGRESS = {
     "private-ranges-only": run_v2.VpcAccess.VpcEgress.PRIVATE_RANGES_ONLY,
@@ -29,7 +36,8 @@ _EGRESS = {
 class WantedJob:
     """What the pipeline file says of a job. `parallelism` 0: as many tasks at once as there may be.
 
-    `secrets` are variables and what of Secret Manager they hold, only those that are this job's business.
+    `secrets` are variables and what of Secret Manager they hold, only those that are this job's business. `variables`,
+    `arguments` and the timeout are the chain's own: other jobs get theirs with each execution.
     """
 
     image: str
@@ -42,6 +50,9 @@ class WantedJob:
     cloudsql_instances: tuple[str, ...]
     parallelism: int
     max_retries: int
+    variables: Mapping[str, str] = field(default_factory=dict)
+    arguments: tuple[str, ...] = ()
+    timeout_seconds: int | None = None
 
 
 def plan_job(
@@ -66,6 +77,27 @@ def plan_job(
     )
 
 
+def plan_chain(pipeline: Pipeline, image: str, pipeline_json: str, arguments: tuple[str, ...]) -> WantedJob:
+    """Return what the file says of the chain as a job of its own; `pipeline_json` is what it is to run.
+
+    It is never tried again by the service, which would do so whatever the exit code says: the chain is patient itself.
+    It has the secrets and the network of exporter and loader, since `doctor` and `init` run in it, too.
+    """
+    cloud = pipeline.cloud
+    single = Overrides(arguments=arguments, max_retries=0)
+    planned = plan_job(pipeline, "exporter", image, single, dict(cloud.secrets))
+    return replace(
+        planned,
+        labels={PIPELINE_LABEL: pipeline.name, STEP_LABEL: "chain"},
+        cpu=cloud.chain.cpu,
+        memory=cloud.chain.memory,
+        service_account=cloud.chain.service_account,
+        variables={VARIABLE: pipeline_json},
+        arguments=arguments,
+        timeout_seconds=cloud.chain.timeout_seconds or CHAIN_SECONDS,
+    )
+
+
 def define(wanted: WantedJob, stored: run_v2.Job | None) -> run_v2.Job:
     """Return the stored definition with everything wanted in it; it equals `stored` where nothing is to be done."""
     job = run_v2.Job(stored) if stored is not None else run_v2.Job()
@@ -76,14 +108,18 @@ def define(wanted: WantedJob, stored: run_v2.Job | None) -> run_v2.Job:
     execution.task_count = max(execution.task_count, wanted.parallelism)  # fewer tasks than at once is refused
     task = execution.template
     task.max_retries = wanted.max_retries
+    if wanted.timeout_seconds:
+        task.timeout = timedelta(seconds=wanted.timeout_seconds)
     if wanted.service_account:
         task.service_account = wanted.service_account
     if not task.containers:
         task.containers = [run_v2.Container()]
     container = task.containers[0]
     container.image = wanted.image
+    if wanted.arguments and tuple(container.args) != wanted.arguments:
+        container.args = list(wanted.arguments)
     _set_resources(container, wanted)
-    _set_secrets(container, wanted)
+    _set_variables(container, wanted)
     _set_sockets(task, container, wanted)
     _set_network(task, wanted)
     return job
@@ -96,9 +132,11 @@ def _set_resources(container: run_v2.Container, wanted: WantedJob) -> None:
             limits[resource] = amount
 
 
-def _set_secrets(container: run_v2.Container, wanted: WantedJob) -> None:
+def _set_variables(container: run_v2.Container, wanted: WantedJob) -> None:
     stored = {variable.name: variable for variable in container.env}
-    kept = [
+    plain = [run_v2.EnvVar(name=name, value=value) for name, value in wanted.variables.items()]
+    kept = [stored[each.name] if stored.get(each.name) == each else each for each in plain]
+    kept += [
         stored[name]
         if name in stored and same_secret(stored[name], *split_secret(secret))
         else _secret_variable(name, secret)
@@ -112,6 +150,22 @@ def _secret_variable(name: str, reference: str) -> run_v2.EnvVar:
     secret, version = split_secret(reference)
     selector = run_v2.SecretKeySelector(secret=secret, version=version)
     return run_v2.EnvVar(name=name, value_source=run_v2.EnvVarSource(secret_key_ref=selector))
+
+
+def to_document(job: run_v2.Job) -> dict[str, Any]:
+    """Return a definition as plain values, by the names of the API's fields; what is not set is not there."""
+    document: dict[str, Any] = json_format.MessageToDict(run_v2.Job.pb(job), preserving_proto_field_name=True)
+    for labels in (document["labels"], document["template"]["labels"]):
+        _sort(labels)
+    for container in document["template"]["template"]["containers"]:
+        _sort(container.get("resources", {}).get("limits", {}))
+    return document
+
+
+def _sort(values: dict[str, Any]) -> None:
+    """Protocol buffers keep their maps in no order; what is written is to be the same each time."""
+    for key in sorted(values):
+        values[key] = values.pop(key)
 
 
 def split_secret(reference: str) -> tuple[str, str]:

@@ -53,10 +53,11 @@ class JobDeployer:
         if stored is None:
             raise InputError(
                 f"There is no job {job_id} ({self._place}).",
-                why=f"cloud.images.{job} is not set, so the chain runs a job that was deployed before.",
-                fix=f"Set cloud.images.{job} and the chain creates it, or name the job you deployed: cloud.{job}.job.",
+                why=f"cloud.images.{job} is not set, or cloud.manage_jobs is false: the chain runs what was deployed.",
+                fix=f"Deploy it, set cloud.images.{job} and the chain creates it, or name your own: cloud.{job}.job.",
             )
-        if overrides.parallelism is not None and stored.template.parallelism != overrides.parallelism:
+        at_once = min(stored.template.parallelism or overrides.task_count, overrides.task_count)
+        if overrides.parallelism is not None and at_once != overrides.parallelism:
             raise InputError(
                 f"The job {job_id} runs {stored.template.parallelism or 'any number of'} tasks at once, "
                 f"not {overrides.parallelism} ({self._place}).",

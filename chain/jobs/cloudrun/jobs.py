@@ -124,7 +124,7 @@ class CloudRunJobs:
 
     def _deploy(self, job: JobName, overrides: Overrides) -> run_v2.Job:
         job_id, image = self._job_id(job), getattr(self._pipeline.cloud.images, job)
-        if image is None:
+        if image is None or not self._pipeline.cloud.manage_jobs:
             return self._deployer.check_deployed(job_id, job, overrides)
         secrets = self._settings.secrets.get(job, {})
         return self._deployer.ensure(job_id, plan_job(self._pipeline, job, image, overrides, secrets))

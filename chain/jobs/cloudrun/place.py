@@ -6,7 +6,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 
-from chain.jobs.port import JobName
+from chain.jobs.port import DeployedJob
 from staging.config.cloud_checks import JOB_ID_CHARACTERS
 from staging.errors import InputError
 
@@ -35,14 +35,19 @@ class Place:
         return f"{told}, on the emulator at {self.emulator}" if self.emulator else told
 
 
-def plan_job_id(pipeline: str, job: JobName) -> str:
+def plan_job_id(pipeline: str, job: DeployedJob) -> str:
     """Return the id of a pipeline's job: `daily_revenue` becomes `daily-revenue-exporter`, a long name is cut."""
+    return plan_name(pipeline, job, JOB_ID_CHARACTERS)
+
+
+def plan_name(pipeline: str, part: str, characters: int) -> str:
+    """Return `<pipeline>-<part>` in lower-case letters, digits and dashes; a long one is cut, with a digest."""
     plain = pipeline.replace("_", "-").strip("-")
-    room = JOB_ID_CHARACTERS - len(job) - 1
+    room = characters - len(part) - 1
     if len(plain) > room:
         digest = hashlib.sha256(pipeline.encode()).hexdigest()[:_HASH_CHARACTERS]
         plain = f"{plain[: room - _HASH_CHARACTERS - 1].strip('-')}-{digest}"
-    return f"{plain}-{job}"
+    return f"{plain}-{part}"
 
 
 def short_name(resource: str) -> str:
