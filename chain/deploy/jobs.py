@@ -42,9 +42,11 @@ def job_id_of(pipeline: Pipeline, job: DeployedJob) -> str:
 
 
 def night_arguments(pipeline: Pipeline) -> tuple[str, ...]:
-    """Return what the chain's job does each night: the newest day that is over, with patience."""
+    """Return what the chain's job does each night: the newest day (week, month) that is over, with patience."""
     patience = str(pipeline.cloud.chain.patience_seconds)
-    return ("run", "--config", CONFIG_ARGUMENT, "--day", "yesterday", "--wait", "--patience-seconds", patience)
+    window = pipeline.source.window
+    newest = ("--day", "yesterday") if window == "day" else (f"--{window}", "last")
+    return ("run", "--config", CONFIG_ARGUMENT, *newest, "--wait", "--patience-seconds", patience)
 
 
 def _wanted(pipeline: Pipeline, job: DeployedJob) -> WantedJob:
