@@ -11,10 +11,9 @@ from loader.outcome import Outcome
 from loader.refusals import Permission, check_may_load
 from loader.replace_day import CommitUnknownError, DayLoad, read_settled_row, replace_day
 from loader.run_inputs import RunInputs
-from loader.stage_parts import read_content, stage_parts
+from loader.stage_parts import stage_parts
 from loader.target.content import Content
 from loader.target.database import Database
-from loader.target.day import count_day, describe_edits
 from loader.target.difference import Change
 from loader.target.errors import ContendedError, ReadOnlyError
 from loader.target.interrupting import interrupting
@@ -50,10 +49,11 @@ def load_once(database: Database, load: Load, attempts: Attempts) -> Outcome:
             found = read_ledger_row(database, target.ledger, target.table, load.inputs.names.day)
         else:
             found = read_settled_row(database, target, load.unresolved.ours)
-        if found is not None and found.run_id == load.inputs.record.run_id:
-            return _answer_done(database, target, found, load)
-        # Refusals are told before the parts are read; the transaction asks again, with the row's lock in its hand.
-        check_may_load(found, _ledger_row(target, load, Content(0, {}, "")), load.permission)
+        if load.unresolved is not None and found is not None and _is_committed(found, load.unresolved.ours):
+            return outcome_of(found, load.unresolved.change)
+        if found is None or found.run_id != load.inputs.record.run_id:
+            # Told before the parts are read; the transaction asks again, with the row's lock in its hand.
+            check_may_load(found, _ledger_row(target, load, Content(0, {}, "")), load.permission)
         load.say(f"Staging {load.inputs.rows} rows of {len(load.inputs.receipts)} parts in {database.name}.")
         staged, content = stage_parts(
             database, target, load.store, load.inputs, cancel=load.cancel, progress=load.progress
@@ -61,22 +61,16 @@ def load_once(database: Database, load: Load, attempts: Attempts) -> Outcome:
         day_load = DayLoad(target, _ledger_row(target, load, content), load.permission, load.cancel, load.say)
         while True:
             try:
-                change = replace_day(database, staged, content, day_load)
+                settled = replace_day(database, staged, content, day_load)
             except (ContendedError, ReadOnlyError) as contended:
                 attempts.wait_after(contended)
             else:
-                return outcome_of(day_load.ours, change)
+                return outcome_of(settled.row, settled.change)
 
 
-def _answer_done(database: Database, target: Target, found: LedgerRow, load: Load) -> Outcome:
-    """The ledger names this very run: prove that the parts are still those that were loaded, and write nothing."""
-    if load.unresolved is not None and load.unresolved.ours.digest == found.digest:
-        return outcome_of(found, load.unresolved.change)
-    content = read_content(load.store, load.inputs, load.cancel)
-    check_may_load(found, _ledger_row(target, load, content), load.permission)
-    if edits := describe_edits(found, count_day(database, target, found.day, content)):
-        load.say(f"warning: {found.day} was changed since this run loaded it ({edits}); a new run sets it right.")
-    return outcome_of(found, None)
+def _is_committed(found: LedgerRow, ours: LedgerRow) -> bool:
+    """Whether the ledger has this very load; a run that sets its day right has loaded the same content before."""
+    return found.says_what(ours) and found.loaded_at == ours.loaded_at
 
 
 def _ledger_row(target: Target, load: Load, content: Content) -> LedgerRow:

@@ -1,16 +1,16 @@
-"""One transaction: take the ledger's row, refuse or change, prove, write the ledger, commit."""
+"""One transaction: take the ledger's row, refuse or change, write the ledger, prove, commit."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from loader.conservation import raise_if_any
+from loader.prove_day import prove_day
 from loader.refusals import Permission, Standing, check_may_load
-from loader.target.content import Content, DayCount, content_faults
+from loader.target.content import Content, DayCount
 from loader.target.database import Database
 from loader.target.day import count_day, describe_edits
-from loader.target.difference import Change, apply_difference
+from loader.target.difference import Change, apply_difference, count_difference
 from loader.target.errors import ConnectionLostError
 from loader.target.ledger import LedgerRow, lock_ledger_row, write_ledger_row
 from loader.target.preflight import Target
@@ -42,34 +42,42 @@ class DayLoad:
     say: Callable[[str], None]
 
 
-def replace_day(database: Database, staged: Staged, content: Content, load: DayLoad) -> Change | None:
-    """Make the day what is staged, and the ledger say so; None where this run had done it before.
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The ledger's row of the day, and what was changed; None where this run had done it all before."""
 
-    HeldError, InputError and IntegrityError leave everything as it was. ContendedError: the whole may be repeated.
-    CommitUnknownError: ask the ledger, see `read_settled_row`.
+    row: LedgerRow
+    change: Change | None
+
+
+def replace_day(database: Database, staged: Staged, content: Content, load: DayLoad) -> Settled:
+    """Make the day what is staged, and the ledger say so; nothing is written where this run had done it before.
+
+    Had it done so, and the day is another one by now, it is set right. HeldError, InputError and IntegrityError leave
+    everything as it was. ContendedError: the whole may be repeated. CommitUnknownError: see `read_settled_row`.
     """
     day = load.ours.day
     database.begin()
     try:
         found = lock_ledger_row(database, load.target.ledger, load.ours, load.target.table)
-        if check_may_load(found, load.ours, load.permission) is Standing.DONE_ALREADY:
-            database.rollback()
-            return None
+        standing = check_may_load(found, load.ours, load.permission)
         before = count_day(database, load.target, day, content)
+        planned = count_difference(database, staged, day, staged_rows=content.rows, target_rows=before.rows)
+        if standing is Standing.DONE_ALREADY and found is not None and not planned and found.says_what(load.ours):
+            database.rollback()
+            return Settled(found, None)
         _report_edits(found, before, load)
-        change = apply_difference(database, staged, day, staged_rows=content.rows, target_rows=before.rows)
+        change = apply_difference(database, staged, day, planned, target_rows=before.rows)
         _report_same_digest(found, change, load)
-        after = count_day(database, load.target, day, content, lock=True)
-        raise_if_any(
-            list(content_faults(content, after, "in the target")), f"{load.target.table.name} would not hold the day."
-        )
         write_ledger_row(database, load.target.ledger, load.ours)
+        database.run_deferred()
+        prove_day(database, staged, content, load.target, load.ours)
         load.cancel.check()
     except BaseException:
         database.rollback()
         raise
     _commit(database, change, load.ours)
-    return change
+    return Settled(load.ours, change)
 
 
 def read_settled_row(database: Database, target: Target, ours: LedgerRow) -> LedgerRow | None:

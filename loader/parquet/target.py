@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -37,7 +36,7 @@ from staging.store import Store
 
 _ATTEMPTS = 50  # a manifest that changes more often than this in one load is no contention any more
 _CHUNK_BYTES = 4 << 20
-_LOOKS_AT_ONCE = 8
+_OTHER_NAMES = 100
 
 
 def load_files(url: str, load: Load) -> Outcome:
@@ -52,14 +51,18 @@ def load_files(url: str, load: Load) -> Outcome:
         content = read_content(load.store, load.inputs, load.cancel)
         ours = ledger_row(load, content, "", url)
         copied: tuple[ShardFile, ...] | None = None
+        proven: tuple[ShardFile, ...] | None = None
         for _ in range(_ATTEMPTS):
             found = read_target_manifest(target, day)
             before = to_row(found, url)
-            if check_may_load(before, ours, load.permission) is Standing.DONE_ALREADY and before is not None:
+            standing = check_may_load(before, ours, load.permission)
+            parts, change = _standing_parts(target, found, content, load, proven), Change(0, 0, 0)
+            proven = parts or proven
+            if standing is Standing.DONE_ALREADY and before is not None and parts and before.says_what(ours):
                 return outcome_of(before, None)
-            parts, change = _standing_parts(target, found, content), Change(0, 0, 0)
             if parts is None:
-                parts = copied = copied or (_write_merged if load.inputs.merge else _copy_parts)(target, load)
+                _report_damage(found, ours, load)
+                parts = copied = copied or _write_parts(target, load)
                 change = Change(inserted=content.rows, updated=0, deleted=before.loaded_rows if before else 0)
             load.cancel.check()
             if _replace(target, found, _describe(ours, load, parts)):
@@ -108,38 +111,65 @@ def to_row(found: tuple[TargetManifest, int] | None, url: str) -> LedgerRow | No
 
 
 def _standing_parts(
-    target: Store, found: tuple[TargetManifest, int] | None, content: Content
+    target: Store,
+    found: tuple[TargetManifest, int] | None,
+    content: Content,
+    load: Load,
+    proven: tuple[ShardFile, ...] | None,
 ) -> tuple[ShardFile, ...] | None:
-    """Return the parts that hold these very rows already, so that an equal day writes none; None where none do."""
+    """Return the parts that hold these very rows already, so that an equal day writes none; None where none do.
+
+    They are read whole: files may be gone or replaced, and a manifest edited. `proven` were read before.
+    """
     if found is None or found[0].digest != content.digest:
         return None
     parts = found[0].parts
-    with ThreadPoolExecutor(_LOOKS_AT_ONCE) as pool:
-        there = list(pool.map(target.find, [part.name for part in parts]))
-    whole = all(
-        info is not None and info.generation == part.generation for info, part in zip(there, parts, strict=True)
-    )
-    return parts if whole else None
+    if parts == proven:
+        return parts
+    try:
+        return parts if read_content(target, load.inputs, load.cancel, parts) == content else None
+    except IntegrityError:
+        return None
 
 
-def _copy_parts(target: Store, load: Load) -> tuple[ShardFile, ...]:
+def _report_damage(found: tuple[TargetManifest, int] | None, ours: LedgerRow, load: Load) -> None:
+    """Say so where the manifest tells of this content, and the files are not there or are others."""
+    if found is not None and found[0].digest == ours.digest:
+        load.say(
+            f"warning: files of {ours.day} are gone or were changed since {found[0].run_id} loaded it; written anew."
+        )
+
+
+def _write_parts(target: Store, load: Load) -> tuple[ShardFile, ...]:
+    """Write the run's parts, under other names where somebody has put something else into their places."""
+    for again in range(_OTHER_NAMES):
+        try:
+            return (_write_merged if load.inputs.merge else _copy_parts)(target, load, again)
+        except ObjectExistsError as taken:
+            if again + 1 == _OTHER_NAMES:
+                raise
+            load.say(f"warning: {taken.what} Another name is taken.")
+    raise AssertionError
+
+
+def _copy_parts(target: Store, load: Load, again: int) -> tuple[ShardFile, ...]:
     inputs, copied = load.inputs, list[ShardFile]()
     files: Sequence[ShardFile] = [receipt.part for receipt in inputs.receipts]
     for receipt, (file, path) in zip(inputs.receipts, fetch_objects(load.store, files, load.cancel), strict=True):
-        name = target_part_name(inputs.names.day, inputs.record.run_id, receipt.shard)
+        name = target_part_name(inputs.names.day, inputs.record.run_id, receipt.shard, again=again)
         copied.append(_copy(target, name, path, file.rows, load))
         load.progress.emit(rows=sum(part.rows for part in copied), expected_rows=inputs.rows)
     return tuple(copied)
 
 
-def _write_merged(target: Store, load: Load) -> tuple[ShardFile, ...]:
+def _write_merged(target: Store, load: Load, again: int) -> tuple[ShardFile, ...]:
     """Partial rows are merged first: there are as many files as the merge has pieces."""
     inputs, written = load.inputs, list[ShardFile]()
     with TemporaryDirectory(prefix="penstock-loader-") as folder:
         for number, rows in enumerate(PartReader(load.store, inputs, load.cancel).frames()):
             path = Path(folder) / "part.parquet"
             rows.write_parquet(path, compression="zstd", compression_level=1)
-            name = target_part_name(inputs.names.day, inputs.record.run_id, number)
+            name = target_part_name(inputs.names.day, inputs.record.run_id, number, again=again)
             written.append(_copy(target, name, path, rows.height, load))
     return tuple(written)
 

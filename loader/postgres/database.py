@@ -59,6 +59,10 @@ class PostgresDatabase(Database):
         """Begin. READ WRITE is not asked for: who was made read-only shall stay so."""
         self.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
 
+    def run_deferred(self) -> None:
+        """Run deferred constraint triggers, which may write as any other (https://www.postgresql.org/docs/current/sql-set-constraints.html)."""
+        self.execute("SET CONSTRAINTS ALL IMMEDIATE")
+
     def commit(self) -> None:
         """Commit; the answer must say so: a transaction that failed before answers COMMIT with ROLLBACK."""
         with self._translated():

@@ -22,24 +22,26 @@ class Change:
         return bool(self.inserted or self.updated or self.deleted)
 
 
-def count_difference(database: Database, staged: Staged, day: date, *, staged_rows: int, target_rows: int) -> Change:
+def count_difference(
+    database: Database, staged: Staged, day: date, *, staged_rows: int, target_rows: int, lock: str = ""
+) -> Change:
     """Return what `apply_difference` would change; writes nothing.
 
-    `target_rows` is how many rows the day has in the target, `staged_rows` how many are staged.
+    `target_rows` is how many rows the day has in the target, `staged_rows` how many are staged; `lock` makes it a
+    locking read, where the database has one.
     """
     if target_rows == 0:
         return Change(staged_rows, 0, 0)
-    ((matched, differing),) = database.query(database.sql.count_matched(staged, day))
+    ((matched, differing),) = database.query(database.sql.count_matched(staged, day) + lock)
     return Change(staged_rows - int(matched), int(differing), target_rows - int(matched))
 
 
-def apply_difference(database: Database, staged: Staged, day: date, *, staged_rows: int, target_rows: int) -> Change:
+def apply_difference(database: Database, staged: Staged, day: date, planned: Change, *, target_rows: int) -> Change:
     """Delete what vanished, update what differs in any bit, insert what is new; rows that are equal stay untouched.
 
-    Inside a transaction. What there is to do is counted first: one join, and an equal day is done with it.
+    Inside a transaction; `planned` is what `count_difference` said there.
     """
     sql = database.sql
-    planned = count_difference(database, staged, day, staged_rows=staged_rows, target_rows=target_rows)
     deleted = database.execute(sql.delete_vanished(staged, day)) if planned.deleted else 0
     updated = database.execute(sql.update_changed(staged, day)) if planned.updated else 0
     insert = sql.insert_new(staged, day) if target_rows else sql.insert_all(staged, day)

@@ -57,6 +57,13 @@ class LedgerRow:
     digest: str
     loaded_at: datetime
 
+    def says_what(self, other: LedgerRow) -> bool:
+        """Whether both tell of the same load of the same content, whenever it was."""
+        mine, others = (
+            (row.run_id, row.fence, row.export_id, row.digest, row.loaded_rows, row.totals) for row in (self, other)
+        )
+        return mine == others
+
 
 def ledger_name(pipeline: Pipeline, target_schema: str | None) -> tuple[str | None, str]:
     """Return schema and name of the ledger: the target's schema, unless `target.ledger` names another."""

@@ -152,6 +152,30 @@ def test_an_equal_day_of_which_a_part_is_gone_is_written_again(target: FilesTarg
     assert target.rows() == expected(newer)
 
 
+@pytest.mark.parametrize("damage", ["gone", "all gone", "replaced", "left out", "figures"])
+def test_files_that_are_not_as_they_were_loaded_are_written_again_by_the_same_run(
+    target: FilesTarget, make: Make, damage: str
+) -> None:
+    target.load(run := make(1).write())
+    said = target.manifest()
+    paths = [target.folder / part["name"] for part in said["parts"]]
+    for path in paths if damage == "all gone" else paths[:1] if damage == "gone" else []:
+        path.unlink()
+    with open_store(target.folder.as_uri()) as store:
+        name = "day=2026-11-14/manifest.json"
+        if damage == "replaced":
+            store.delete(part := said["parts"][1]["name"], generation=said["parts"][1]["generation"])
+            store.create(part, b"something else")
+        if edit := {"left out": {"parts": said["parts"][:-1]}, "figures": {"rows": 7}}.get(damage):
+            info = store.find(name)
+            assert info is not None
+            store.replace(name, json.dumps(said | edit).encode(), generation=info.generation)
+    assert not target.load(run).already
+    assert target.rows() == expected(run)
+    assert target.manifest()["rows"] == 30
+    assert target.load(run).already
+
+
 def test_a_day_without_rows_empties_the_day(target: FilesTarget, make: Make) -> None:
     target.load(make(1).write())
     outcome = target.load(make(2, rows=[]).write())
