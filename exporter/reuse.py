@@ -39,7 +39,7 @@ def reuse_current_export(store: Store, names: DayNames, record: RunRecord, pipel
     data, info = store.read(name)
     manifest = Manifest.parse(data, name=name)
     check_manifest(manifest, names, export_id, name=name)
-    check_same_question(manifest, pipeline)
+    check_same_question(manifest, pipeline.source)
     if is_outdated(store, manifest, pipeline):
         return None
     return settle_run_export(

@@ -43,7 +43,7 @@ def read_assignment(
 ) -> Assignment:
     """Read what the run uses and ask the transform what it promises. Raises before anything is fetched or written."""
     manifest = read_manifest(store, names, read_run_export(store, names, run_id))
-    check_same_question(manifest, pipeline)
+    check_same_question(manifest, pipeline.source)
     day = describe_day(manifest)
     name = pipeline.process.transform
     transform = find_transform(name, folders)

@@ -17,12 +17,16 @@ from chain.cli_options import common, day_option, environment, json_option, line
 @day_option
 @json_option
 def verify(config: Path, day: str, overrides: Sequence[str], *, as_json: bool) -> None:
-    """Read back manifest, shards, parts, ledger and target of a day and prove that they agree; exit 40 if not."""
+    """Read back manifest, shards, parts, ledger and target of a day and prove that they agree; exit 40 if not.
+
+    Exit 10 where only the settings of [source] are others than those the day was read with.
+    """
     from chain.calendar import calendar_of
     from chain.views.verification import format_verification, verification_json
     from loader.verify.day import verify_day
+    from loader.verify.run import SETTINGS
     from staging.config.file import load_pipeline
-    from staging.errors import IntegrityError
+    from staging.errors import InputError, IntegrityError
     from staging.open_store import open_store
     from staging.process.cancel import cancel_on_signals
 
@@ -37,7 +41,14 @@ def verify(config: Path, day: str, overrides: Sequence[str], *, as_json: bool) -
     else:
         columns = line_characters()
         click.echo(format_verification(found, pipeline.name, style=style_for_stdout(), columns=columns))
-    if failed := [check for check in found.checks if not check.ok]:
+    failed = [check for check in found.checks if not check.ok]
+    if failed and all(check.name == SETTINGS for check in failed):
+        raise InputError(
+            f"{pipeline.name} {business_day} agrees with itself, and not with the pipeline file.",
+            why=failed[0].why,
+            fix="Read the day again with `penstock run --fresh-export`, or put the settings back.",
+        )
+    if failed:
         raise IntegrityError(
             f"{pipeline.name} {business_day} does not agree: {len(failed)} of {len(found.checks)} checks failed.",
             why=f"{failed[0].name}: {failed[0].why}",

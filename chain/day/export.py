@@ -9,7 +9,7 @@ from chain.diff.find import find_current_manifest
 from chain.diff.view import describe_change
 from staging.documents.manifest import Manifest
 from staging.documents.run import RunRecord
-from staging.documents.same_question import check_same_question
+from staging.documents.same_question import check_same_question, describe_other_place, describe_other_server
 from staging.documents.stored_days import is_outdated
 from staging.documents.used_export import read_manifest, read_run_export
 from staging.errors import InputError
@@ -29,8 +29,11 @@ def give_export(run: DayRun, record: RunRecord) -> Manifest:
             run.say(f"run {record.run_id}: reading {run.day} from the source")
             run_job(run, "exporter", record.run_id, single_task(), *(["--fresh-export"] if record.fresh_export else []))
             if before is not None:
-                change = describe_change(before, read_manifest_of(run, record.run_id))
+                after = read_manifest_of(run, record.run_id)
+                change = describe_change(before, after)
                 run.say(f"run {record.run_id}: since the export before: {change}")
+                if told := describe_other_server(before, after):
+                    run.say(told)
     return read_manifest_of(run, record.run_id)
 
 
@@ -44,8 +47,15 @@ def find_usable(run: DayRun) -> StoredExport | None:
     stored = find_stored_export(run.store, run.names)
     if stored is None:
         return None
-    check_same_question(stored.manifest, run.pipeline)
+    check_stored(run, stored.manifest)
     return None if is_outdated(run.store, stored.manifest, run.pipeline) else stored
+
+
+def check_stored(run: DayRun, manifest: Manifest) -> None:
+    """Raise InputError where a stored export answers another question; say so where it is another server's."""
+    check_same_question(manifest, run.pipeline.source)
+    if told := describe_other_place(manifest, run.pipeline.source):
+        run.say(told)
 
 
 def no_export(run: DayRun) -> InputError:

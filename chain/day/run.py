@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 
 from chain.day.day_run import DayRun
-from chain.day.export import find_usable, give_export, no_export, read_manifest_of
+from chain.day.export import check_stored, find_usable, give_export, no_export, read_manifest_of
 from chain.day.job import plan_tasks, run_job, single_task
 from chain.day.next_step import AskLedger, BeginRun, GoOn, Wish, plan_step
 from chain.day.receipts import check_same_transform, find_receipts, read_receipts
@@ -16,7 +16,6 @@ from staging.documents.lease import LeaseLostError
 from staging.documents.manifest import Manifest
 from staging.documents.run import Loaded, RunRecord
 from staging.documents.run_start import begin_run, note_run_failed
-from staging.documents.same_question import check_same_question
 from staging.documents.stored_days import is_outdated
 from staging.errors import PenstockError, UnavailableError
 from staging.names import new_id
@@ -45,7 +44,7 @@ def _bring(run: DayRun, wish: Wish) -> Report:
     state = read_day_state(run.store, run.names)
     step = plan_step(wish, state, run.names)
     if not isinstance(step, BeginRun) and state.has_export:
-        check_same_question(read_manifest_of(run, step.run.run_id), run.pipeline)
+        check_stored(run, read_manifest_of(run, step.run.run_id))
     if isinstance(step, AskLedger) and _is_outdated(run, step.run):
         step = BeginRun(kind="run", fresh_export=True)
     if isinstance(step, AskLedger):

@@ -97,7 +97,7 @@ def _find_stored(
     try:
         stored = find_stored_export(store, names)
         if stored is not None:
-            check_same_question(stored.manifest, pipeline)
+            check_same_question(stored.manifest, pipeline.source)
     except PenstockError as error:
         refused.append(error)
         return None

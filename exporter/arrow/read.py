@@ -23,6 +23,7 @@ from exporter.shards.sink import commit_all
 from exporter.shards.tally import Tally
 from exporter.shards.writing import ShardWriting
 from staging.documents import manifest
+from staging.documents.same_question import describe_asked
 from staging.process.cancel import Cancel
 from staging.process.progress import Progress
 from staging.store import Store
@@ -120,7 +121,7 @@ def _plan_shards(question: DayQuestion, estimate: Estimate | None) -> tuple[int,
 def describe_rows(question: DayQuestion, rows: ArrowRows, read: PlannedRead, *, outside_rows: int) -> manifest.Source:
     """Return what the manifest says of the source, when everything was read."""
     source = question.pipeline.source
-    outside = {"rows_outside_window": str(outside_rows), "column_timezone": source.column_timezone}
+    outside = {"rows_outside_window": str(outside_rows), **describe_asked(source)}
     return manifest.Source(
         dialect=rows.dialect,
         server_version=rows.version,

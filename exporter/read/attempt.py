@@ -23,6 +23,7 @@ from exporter.shards.tally import Tally
 from exporter.shards.writing import ShardWriting
 from staging.documents import manifest
 from staging.documents.manifest import Manifest
+from staging.documents.same_question import describe_asked
 from staging.process.cancel import Cancel
 from staging.process.progress import Progress
 from staging.store import Store
@@ -123,6 +124,6 @@ class ShardedRead:
             time=config.time,
             where=config.where,
             statement=self._read.statement.text(),
-            evidence={**how.evidence, "column_timezone": config.column_timezone},
+            evidence={**how.evidence, **describe_asked(config)},
             table_columns=self._read.table_columns,
         )

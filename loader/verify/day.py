@@ -24,6 +24,7 @@ from loader.verify.run import (
     describe_row,
     verify_documents,
     verify_objects,
+    verify_settings,
 )
 from staging.config.pipeline import Pipeline
 from staging.errors import IntegrityError
@@ -47,6 +48,7 @@ def verify_day(
         row = _verify_ledger(checking, database)
         inputs = verify_documents(checking, row) if row else None
         if row and inputs:
+            verify_settings(checking, inputs)
             verify_objects(checking, inputs)
             _verify_target(checking, database, inputs, row)
     return checking.conclude(row)

@@ -14,6 +14,7 @@ from loader.verify.run import (
     describe_row,
     verify_documents,
     verify_objects,
+    verify_settings,
 )
 from staging.documents.target_manifest import TargetManifest
 from staging.errors import IntegrityError
@@ -32,6 +33,7 @@ def verify_files(url: str, checking: Checking) -> Verification:
             compared.append(describe_row(check_owner(row, checking, url)))
         inputs = verify_documents(checking, row) if row else None
         if found and row and inputs:
+            verify_settings(checking, inputs)
             verify_objects(checking, inputs)
             _verify_parts(checking, inputs, row)
             _verify_target(checking, target, inputs, found[0])

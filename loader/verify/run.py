@@ -12,10 +12,14 @@ from loader.run_inputs import RunInputs, read_run_inputs
 from loader.target.ledger import LedgerRow
 from loader.verify.shards import verify_quarantine, verify_shards
 from staging.config.pipeline import Pipeline
+from staging.documents.same_question import check_same_question, describe_other_place
 from staging.errors import IntegrityError, PenstockError, UnavailableError
 from staging.names import DayNames
 from staging.process.cancel import Cancel
 from staging.store import Store
+
+SETTINGS = "settings"
+"""The check that fails where the pipeline file asks something else now: then no data is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +118,16 @@ def _conserved(inputs: RunInputs) -> str:
     declared = {each.source for receipt in inputs.receipts for each in receipt.conserved}
     told = f"exporter = shards = receipts: {inputs.manifest.rows} rows, {', '.join(sums) or 'no sums'}"
     return told if declared else f"{told}; the transform conserves no sum"
+
+
+def verify_settings(checking: Checking, inputs: RunInputs) -> None:
+    """Compare what the loaded export answered with what the pipeline asks now."""
+    source = checking.pipeline.source
+    with checking.check(SETTINGS) as compared:
+        check_same_question(inputs.manifest, source)
+        compared.append("the loaded export answers what [source] asks")
+        if told := describe_other_place(inputs.manifest, source):
+            compared.append(told)
 
 
 def verify_objects(checking: Checking, inputs: RunInputs) -> None:

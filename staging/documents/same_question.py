@@ -1,38 +1,170 @@
-"""Whether a stored export answers what the pipeline asks now: it may be used again only then."""
+"""Whether a stored export answers what the pipeline asks now: it may be used again only then.
+
+Every setting of `[source]` has a verdict here: compared, or an exception with its reason. A test goes over all of them.
+"""
 
 from __future__ import annotations
 
-from staging.config.pipeline import Pipeline
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from urllib.parse import parse_qsl, urlsplit
+
+from staging.config.pipeline import SourceConfig
 from staging.documents.manifest import Manifest
 from staging.errors import InputError
 from staging.key import show_key
+from staging.window import Span
+
+_UNSET = "not set"
+_NO_DATABASE = ("parquet", "python", "exports")
+_DAYS_OF_A_WEEK = 7
+_PLACE_OPTIONS = ("host", "port", "unix_socket", "service")
+PLACE = "read_from"
+"""Where the database was reached, in the manifest's evidence: scheme, host, port and database, no user, no password."""
+
+ALLOWED_NULL = "allow_null"
+"""Which columns might hold NULL, in the manifest's evidence."""
+
+Pair = tuple[str, str]
+"""What the export was made with, and what the file says now, as texts for people."""
 
 
-def check_same_question(manifest: Manifest, pipeline: Pipeline) -> None:
-    """Raise InputError that says which of the source's settings are others than those the export was made with.
+def _of_dialect(dialect: str) -> Callable[[Manifest, SourceConfig], Pair]:
+    def pair(manifest: Manifest, source: SourceConfig) -> Pair:
+        was = manifest.source.table if manifest.source.dialect == dialect else _UNSET
+        return was, getattr(source, dialect) or _UNSET
+
+    return pair
+
+
+def _table(manifest: Manifest, source: SourceConfig) -> Pair:
+    """With its schema; of a source that is no table the two settings above say it."""
+    was = _UNSET if manifest.source.dialect in _NO_DATABASE else manifest.source.table
+    if not source.is_database:
+        return was, _UNSET
+    schema, table = source.table_parts()
+    return was, f"{schema}.{table}" if schema else table
+
+
+def _column_timezone(manifest: Manifest, source: SourceConfig) -> Pair:
+    """The manifest of an old version does not say."""
+    return manifest.source.evidence.get("column_timezone", source.column_timezone), source.column_timezone
+
+
+def _allow_null(manifest: Manifest, source: SourceConfig) -> Pair:
+    """A permission that was taken back counts; one that is new changes nothing of what was read without it."""
+    allowed = manifest.source.evidence.get(ALLOWED_NULL, "").split(", ")
+    withdrawn = {name for name in allowed if name} - set(source.allow_null)
+    return ", ".join(sorted({*source.allow_null, *withdrawn})) or "none", ", ".join(sorted(source.allow_null)) or "none"
+
+
+def _window(manifest: Manifest, source: SourceConfig) -> Pair:
+    """A manifest has its window as two instants: a day has 25 hours at most, a month 28 days at least."""
+    days = (manifest.window_end - manifest.window_start) / timedelta(days=1)
+    was: Span = "day" if days < _DAYS_OF_A_WEEK - 1 else "week" if days < _DAYS_OF_A_WEEK + 1 else "month"
+    return was, source.window
+
+
+def _allow_missing(manifest: Manifest, source: SourceConfig) -> Pair:
+    """A permission, too: it was used where the longer window lacks a day."""
+    exports, days = (
+        len(manifest.source.exports),
+        round((manifest.window_end - manifest.window_start) / timedelta(days=1)),
+    )
+    was = source.allow_missing or 0 < exports < days
+    return ("true" if was else "false"), ("true" if source.allow_missing else "false")
+
+
+COMPARED: Mapping[str, Callable[[Manifest, SourceConfig], Pair]] = {
+    "parquet": _of_dialect("parquet"),
+    "python": _of_dialect("python"),
+    "exports": _of_dialect("exports"),
+    "table": _table,
+    "schema": _table,
+    "key": lambda manifest, source: (show_key(manifest.source.key_columns), show_key(source.key_columns)),
+    "time": lambda manifest, source: (manifest.source.time, source.time),
+    "columns": lambda manifest, source: (
+        ", ".join(column.name for column in manifest.carried),
+        ", ".join(source.columns),
+    ),
+    "where": lambda manifest, source: (manifest.source.where or _UNSET, source.where or _UNSET),
+    "timezone": lambda manifest, source: (manifest.timezone, source.timezone),
+    "column_timezone": _column_timezone,
+    "allow_null": _allow_null,
+    "window": _window,
+    "allow_missing": _allow_missing,
+}
+NOT_COMPARED: Mapping[str, str] = {
+    "url": "a server may move and stay the same one: it is told, and a person decides",
+    "allow_float": "whether a column may be read at all: it changes no row of one that was",
+}
+
+
+def check_same_question(manifest: Manifest, source: SourceConfig) -> None:
+    """Raise InputError that says which settings of `[source]` are others than those the export was made with.
 
     How many shards it has, and where the database lies, don't change what was asked; another function or other files
-    do.
+    do. `describe_other_place` tells of the database.
     """
-    source = pipeline.source
-    compared = {
-        "parquet": (
-            manifest.source.table if manifest.source.dialect == "parquet" else "not set",
-            source.parquet or "not set",
-        ),
-        "python": (
-            manifest.source.table if manifest.source.dialect == "python" else "not set",
-            source.python or "not set",
-        ),
-        "key": (show_key(manifest.source.key_columns), show_key(source.key_columns)),
-        "time": (manifest.source.time, source.time),
-        "columns": (", ".join(column.name for column in manifest.carried), ", ".join(source.columns)),
-        "where": (manifest.source.where or "not set", source.where or "not set"),
-        "timezone": (manifest.timezone, source.timezone),
-    }
-    if differences := [f"source.{key} was {was} and is {now}" for key, (was, now) in compared.items() if was != now]:
+    differences: dict[Pair, str] = {}
+    for key, compare in COMPARED.items():
+        was, now = compare(manifest, source)
+        if was != now:
+            differences.setdefault((was, now), f"source.{key} was {was} and is {now}")
+    if differences:
         raise InputError(
             f"The stored export of {manifest.day} was made with other settings.",
-            why="; ".join(differences) + ".",
+            why="; ".join(differences.values()) + ".",
             fix="Read the day again with `penstock run --fresh-export`, or put the settings back.",
         )
+
+
+def describe_asked(source: SourceConfig) -> dict[str, str]:
+    """Return what a manifest's evidence keeps of the settings that it has no field for."""
+    place = describe_place(source.url.reveal()) if source.is_database else ""
+    return {
+        "column_timezone": source.column_timezone,
+        **({ALLOWED_NULL: ", ".join(source.allow_null)} if source.allow_null else {}),
+        **({PLACE: place} if place else {}),
+    }
+
+
+def describe_place(url: str) -> str:
+    """Return where a database URL points to, without user, password and options; nothing where that can't be told."""
+    parts = urlsplit(url)
+    if "@" in parts.path:  # a password that was not escaped: what stands before it is no host
+        return ""
+    places = [value for name, value in parse_qsl(parts.query) if name in _PLACE_OPTIONS]
+    host = ",".join(filter(None, [parts.netloc.rpartition("@")[2].lower(), *places]))
+    return f"{parts.scheme.partition('+')[0]}://{host}{parts.path}"
+
+
+def describe_other_place(manifest: Manifest, source: SourceConfig) -> str:
+    """Return one sentence where the export was read elsewhere than `source.url` points now, else nothing.
+
+    A URL that can't be looked up here says nothing: it is the exporter's alone. Nor does an old manifest.
+    """
+    was = manifest.source.evidence.get(PLACE)
+    if was is None or source.url_ is None:
+        return ""
+    try:
+        now = describe_place(source.url_.reveal())
+    except (InputError, ValueError):
+        return ""
+    if not now or was == now:
+        return ""
+    return (
+        f"warning: the export of {manifest.day} was read from {was}, and source.url is {now} now; "
+        "--fresh-export reads the day there."
+    )
+
+
+def describe_other_server(before: Manifest, after: Manifest) -> str:
+    """Return one sentence where two exports were read from servers that say they are others, else nothing."""
+    was, now = before.source, after.source
+    if was.dialect != now.dialect or was.server_identity == now.server_identity:
+        return ""
+    return (
+        f"warning: {after.day} was read from another server than the export of {before.day}: "
+        f"{now.server_identity}, before {was.server_identity}"
+    )

@@ -47,7 +47,7 @@ class FilesTarget:
         return self.folder / f"day={DAY}" / "manifest.json"
 
     def pipeline(self, run: LoaderRun) -> Pipeline:
-        source = {"url": "env:NO", "table": "t", "key": "id", "time": "purchased_at", "columns": ["amount"]}
+        source = {"url": "env:NO", "table": "purchases", "key": "id", "time": "purchased_at", "columns": ["amount"]}
         return Pipeline.model_validate(
             {
                 "name": run.pipeline,
