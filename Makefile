@@ -3,7 +3,9 @@
 .PHONY: help demo test check bench nightly clean
 BIN := .venv/bin
 # The documents' examples say `python` and `penstock`, as in an environment that is active.
-TEST := PATH="$(CURDIR)/.venv/bin:$$PATH" $(BIN)/python -m pytest
+# Each worker has servers of its own; tests marked `serial` come last, alone (tests/workers.py).
+WORKERS ?= 2
+TEST := PATH="$(CURDIR)/.venv/bin:$$PATH" $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --durations=25
 
 help:           ## Say what can be made
 	@sed -n 's/^\([a-z]*\): *.*## \(.*\)/  make \1\t\2/p' Makefile
@@ -18,7 +20,7 @@ check:          ## Format, lint, types, import contracts, unit tests
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(TEST) -q -m "not integration and not nightly"
+	$(TEST) --durations=0 --durations-min=5 -m "not integration and not nightly"
 
 test:           ## Run all tests; servers they need are installed where that needs no question (make test ARGS="-k fence")
 	@.ci/setup all

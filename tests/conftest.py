@@ -11,7 +11,13 @@ import pytest
 os.environ["GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT"] = "false"
 import gcsfs  # noqa: F401 - while it is set
 
-pytest_plugins = ["tests.guards", "tests.servers.missing", "tests.servers.fixtures", "tests.loader.target_fixtures"]
+pytest_plugins = [
+    "tests.guards",
+    "tests.workers",
+    "tests.servers.missing",
+    "tests.servers.fixtures",
+    "tests.loader.target_fixtures",
+]
 
 
 def pytest_configure(config: pytest.Config) -> None:

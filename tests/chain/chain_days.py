@@ -99,12 +99,14 @@ class DemoDay:
         lock = self.staging / ".penstock" / "lock"
         while True:
             for pid in pids:
-                os.kill(pid, signal.SIGSTOP)
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGSTOP)
             with lock.open("r+b") as file, suppress(BlockingIOError):
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 return
             for pid in pids:
-                os.kill(pid, signal.SIGCONT)
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
             time.sleep(0.05)
 
     def penstock(self, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:

@@ -33,7 +33,7 @@ from tests.servers.server import PASSWORD, Server
 from tests.servers.small_disk import SmallDisk
 from tests.shop.tables import Database
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.serial]
 
 ROWS = 3000
 AMOUNT = "4498500.00"

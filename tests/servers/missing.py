@@ -65,6 +65,18 @@ def _fail(report: Any) -> None:
     report.longrepr = f"PENSTOCK_REQUIRE_SERVERS is set, so nothing may be skipped: {reason}"
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Tell the process that prints the summary, if we are one of its workers."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["missing servers"] = dict(FOUND_MISSING)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Hear what a worker missed; one that crashed says nothing."""
+    FOUND_MISSING.update(getattr(node, "workeroutput", {}).get("missing servers", {}))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say which servers were missing and how to get them."""
     if FOUND_MISSING:

@@ -7,7 +7,7 @@ import threading
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from staging import redaction
@@ -70,11 +70,20 @@ def test_a_short_plain_password_makes_no_holes_in_other_words() -> None:
     assert redact("postgres said: gres") == "postgres said: …"
 
 
-@given(st.text(min_size=1, max_size=30))
+FRAME = "\ue000"
+"""A sign of no password, so that it is never hidden itself."""
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_characters=FRAME), min_size=1, max_size=30))
+@example("<")
+@example(" ")
+@example("…")
+@settings(deadline=None)
 def test_any_password_is_hidden(password: str) -> None:
+    redaction._patterns.clear()  # what an earlier example revealed would hide parts of this one's text
     remember_secrets_of(f"postgresql://user:{quote(password, safe='')}@host/db")
-    assert redact(f"<{password}>") == "<…>" or not password.strip()
-    assert "…" in redact(f"<{quote(password, safe='')}>")
+    for written in (password, quote(password, safe="")):
+        assert redact(f"{FRAME}{written}{FRAME}") == f"{FRAME}…{FRAME}"
 
 
 def test_a_url_without_a_password_hides_nothing() -> None:

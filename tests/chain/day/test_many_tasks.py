@@ -15,7 +15,7 @@ from chain.demo.rows import Shop
 from jobs_emulator.records import AttemptRecord
 from tests.chain.jobs.cloudrun.cloud_day import DAY, STEPS, CloudDay, cloud_day, make_shop
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.serial]
 
 MIB = 2**20
 CLOUD_RUNS_DEFAULT_MIB = 512  # what a task gets where nobody says more
