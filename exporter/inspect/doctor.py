@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 
-from exporter.inspect.server import find_rights_to_wait, find_server_zone
+from exporter.inspect.server import find_server_zone
 from exporter.open_source import open_source
 from exporter.port.columns import plan_columns
 from exporter.port.question import DayQuestion, PlannedRead, plan_read
@@ -158,7 +158,8 @@ def _examine_slices(question: DayQuestion, source: Source) -> Iterator[Finding]:
     with closing(source.begin_slices(question.table())) as slices:
         closed = slices.find_closed(question.window.end, config.grace_seconds)
     if closed.is_weak:
-        yield warn("source day end", f"{closed.how[:1].upper()}{closed.how[1:]}.", find_rights_to_wait(source.dialect))
+        fix = closed.grant or "Nothing to be done here; the grace is four times as long."
+        yield warn("source day end", f"{closed.how[:1].upper()}{closed.how[1:]}.", fix)
     else:
         yield well("source day end", closed.how)
 

@@ -4,11 +4,6 @@ from __future__ import annotations
 
 from exporter.port.explained import Fetch
 
-_RIGHTS = {
-    "postgresql": "GRANT pg_read_all_stats TO the account of source.url; until then the grace is four times as long.",
-    "mysql": "GRANT PROCESS ON *.* TO the account of source.url; until then the grace is four times as long.",
-}
-
 
 def find_server_zone(fetch: Fetch, dialect: str) -> str | None:
     """Return the zone in which the server writes times of its own, None where it does not say."""
@@ -23,8 +18,3 @@ def find_server_zone(fetch: Fetch, dialect: str) -> str | None:
         case _:
             return None
     return str(rows[0][0]) if rows and rows[0][0] else None
-
-
-def find_rights_to_wait(dialect: str) -> str:
-    """Return which right shows other users' transactions, as a fix."""
-    return _RIGHTS["postgresql" if dialect == "postgresql" else "mysql"]

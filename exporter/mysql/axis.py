@@ -2,8 +2,8 @@
 
 InnoDB keeps rows in the order of the primary key; along the index of a time column it looks up each of them (3-4 times
 the work). So if the keys of the window's rows lie close together, the range from the least to the greatest of them is
-read, still filtered by time. That range is found on the time column's index, which holds the keys (`mysql_key_range`),
-and is proved at the end: the seal looks for the window's rows outside of it, in the same snapshot (`mysql_seal`).
+read, still filtered by time. That range is found on the time column's index, which holds the keys (`key_range`),
+and is proved at the end: the seal looks for the window's rows outside of it, in the same snapshot (`seal`).
 """
 
 from __future__ import annotations

@@ -1,8 +1,11 @@
 """Whether a day is over for MySQL or MariaDB: its clock is past end and grace, and no older transaction is open.
 
-Rights: PROCESS to see transactions (information_schema.innodb_trx); without it, and on a replica, whose primary's
-transactions nobody sees, the grace is `WEAK_GRACE_FACTOR` times as long. SLAVE MONITOR (MySQL: REPLICATION CLIENT)
-tells whether the server is a replica and how far it has got; without it a server that is `read_only` counts as one.
+One that is prepared for two-phase commit (XA) has no beginning that is known, so any is an older one.
+
+Rights: PROCESS to see transactions (information_schema.innodb_trx), on MySQL XA_RECOVER_ADMIN to see prepared ones;
+without either, and on a replica, whose primary's transactions nobody sees, the grace is `WEAK_GRACE_FACTOR` times as
+long. SLAVE MONITOR (MySQL: REPLICATION CLIENT) tells whether the server is a replica and how far it has got; without
+it a server that is `read_only` counts as one.
 """
 
 from __future__ import annotations
@@ -12,8 +15,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from exporter.mysql.session import MysqlSession
-from exporter.port.sliced_source import WEAK_GRACE_FACTOR, Closed
-from staging.errors import InputError
+from exporter.port.prepared import why_prepared
+from exporter.port.sliced_source import WEAK_GRACE_FACTOR, Closed, SliceLostError
+from staging.errors import InputError, PenstockError
 
 _DOING = "say whether the day is over"
 _RESOLUTION = timedelta(seconds=1)  # of trx_started and of Seconds_Behind
@@ -35,10 +39,12 @@ def find_closed(session: MysqlSession, window_end: datetime, grace_seconds: int)
     replica, is_told = _find_replica(session, now)
     is_replica = replica is not None or (not is_told and _is_read_only(session))
     oldest, sees_all = _oldest_transaction(session, window_end)
-    is_weak = is_replica or not sees_all
+    prepared, sees_prepared = _why_prepared(session)
+    is_weak = is_replica or not sees_all or not sees_prepared
     over = window_end + timedelta(seconds=grace_seconds * (WEAK_GRACE_FACTOR if is_weak else 1))
-    why_not = _why_not(now, oldest, over, replica) or ("" if sees_all else _why_prepared(session))
-    return Closed(not why_not, now, _how(over, is_replica=is_replica, sees_all=sees_all), why_not, is_weak)
+    why_not = _why_not(now, oldest, over, replica) or prepared
+    how = _how(over, is_replica=is_replica, sees_all=sees_all, sees_prepared=sees_prepared)
+    return Closed(not why_not, now, how, why_not, is_weak, _grant(sees_all=sees_all, sees_prepared=sees_prepared))
 
 
 def _now(session: MysqlSession) -> datetime:
@@ -106,13 +112,25 @@ def _clock_moved(session: MysqlSession, since: datetime) -> timedelta:
     return timedelta(seconds=max(int(before or 0) - int(after or 0), 0))
 
 
-def _why_prepared(session: MysqlSession) -> str:
-    """Return what speaks against it that is seen without the right: transactions prepared for two-phase commit."""
+def _why_prepared(session: MysqlSession) -> tuple[str, bool]:
+    """Return which prepared transaction is there, and whether they may be seen."""
     try:
-        prepared = session.run("XA RECOVER", _DOING)
-    except InputError:
-        return ""
-    return f"{len(prepared)} prepared transactions (XA RECOVER) may yet be committed" if prepared else ""
+        why = why_prepared(lambda: {_spelled(data): " (XA RECOVER)" for *_, data in session.run("XA RECOVER", _DOING)})
+    except SliceLostError:
+        raise
+    except PenstockError:  # the right is missing; MySQL says so by an error that it has for other things, too (1401)
+        return "", False
+    return why, True
+
+
+def _spelled(name: bytes | str) -> str:
+    return name.decode(errors="replace") if isinstance(name, bytes) else name
+
+
+def _grant(*, sees_all: bool, sees_prepared: bool) -> str:
+    rights = [*([] if sees_all else ["PROCESS"]), *([] if sees_prepared else ["XA_RECOVER_ADMIN"])]
+    granted = f"GRANT {', '.join(rights)} ON *.* TO the account of source.url"
+    return f"{granted}; until then the grace is four times as long." if rights else ""
 
 
 def _why_not(now: datetime, oldest: datetime | None, over: datetime, replica: _Replica | None) -> str:
@@ -126,15 +144,18 @@ def _why_not(now: datetime, oldest: datetime | None, over: datetime, replica: _R
     return ""
 
 
-def _how(over: datetime, *, is_replica: bool, sees_all: bool) -> str:
+def _how(over: datetime, *, is_replica: bool, sees_all: bool, sees_prepared: bool) -> str:
     if is_replica:
-        return f"the replica has applied transactions later than {over:%F %T} UTC; its primary's open ones are not seen"
-    if not sees_all:
         return (
-            f"the database's clock is past {over:%F %T} UTC; open transactions are not seen "
-            "(GRANT PROCESS ON *.* TO the user)"
+            f"the replica has applied transactions later than {over:%F %T} UTC; its primary's open ones are not seen, "
+            "nor are its prepared ones"
         )
-    return f"the database's clock is past {over:%F %T} UTC, and no transaction from before is open"
+    clock = f"the database's clock is past {over:%F %T} UTC"
+    unseen = [
+        *([] if sees_all else ["open transactions are not seen (GRANT PROCESS ON *.* TO the user)"]),
+        *([] if sees_prepared else ["prepared transactions are not seen (GRANT XA_RECOVER_ADMIN ON *.* TO the user)"]),
+    ]
+    return "; ".join([clock, *unseen]) if unseen else f"{clock}, and no transaction from before is open or prepared"
 
 
 def _utc(told: object) -> datetime:

@@ -1,4 +1,4 @@
-"""The connection that reads a snapshot of MySQL or MariaDB, by pymysql: rows come as text (see `mysql_row_text`)."""
+"""The connection that reads a snapshot of MySQL or MariaDB, by pymysql: rows come as text (see `row_text`)."""
 
 from __future__ import annotations
 

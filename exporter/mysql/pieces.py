@@ -1,10 +1,10 @@
 """Cuts the read of a MySQL table into short statements, one after another in the same snapshot.
 
-Why: the rows of a statement come as one text (`mysql_row_text`), which has to fit into a packet and into memory; and
+Why: the rows of a statement come as one text (`row_text`), which has to fit into a packet and into memory; and
 InnoDB reads 3-4 times cheaper along its primary key than along the index of a time column, which looks up each row.
 
 * Along the primary key, an integer, in the range that holds the window's rows. It is proved on the time column's index
-  in the same snapshot that no row of the window lies outside (`mysql_key_range`). Taken unless the keys of the window
+  in the same snapshot that no row of the window lies outside (`key_range`). Taken unless the keys of the window
   are strewn over much more of the table than the window has.
 * Else along the time column's index.
 * Without either the statement stays whole, and its rows come as texts of their own.

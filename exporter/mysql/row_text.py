@@ -5,11 +5,10 @@ else as it is, NULL as nothing at all. So no two different rows have the same te
 A slice is one value, all its lines in one GROUP_CONCAT: no driver takes rows apart, polars parses them all at once.
 Each line ends with a mark, by which an answer that was cut at a length limit, which is only a warning, is noticed.
 
-The checksum of a row is floor(sqrt(CRC32(text)) * 2^40), of many rows the exact sum of theirs. A sum of CRC32 alone is
-blind where two rows swap values: CRC32(a) XOR CRC32(b) stays the same then, and often the sum with it. The root bends
-it: a + b = c + d and sqrt(a) + sqrt(b) = sqrt(c) + sqrt(d) together are true only of the same two numbers. So would
-the square, but the server computes the CRC32 twice for it. IEEE 754 rounds the root correctly everywhere, and the
-multiplication by a power of two and the floor are exact; so the server and we get the same integers, below 2^56.
+The checksum of a row is CRC32(SHA1(key, text)), of many rows the sum of theirs. The key is this read's own, so nobody
+can choose a text that keeps the checksum of another: that takes luck, once in 2^32 times. (CRC32 alone is linear: four
+bytes of a text make up for any change of an amount, whatever key stands before it; and two rows that swap values keep
+its sum. SHA1 takes an eighth of the time of MD5 here, and CRC32 makes a number of its digits at the lowest price.)
 """
 
 from __future__ import annotations
@@ -17,8 +16,10 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import polars as pl
+import polars_hash as plh
 
 from exporter.mysql.types import plan_carried
 from exporter.port.catalogue import ReflectedColumn
@@ -28,7 +29,6 @@ from exporter.port.source import Carried, SourceColumn, Statement, Wire
 _MARK = b",."
 _BETWEEN = _MARK + b"\n"
 _UTF8 = ("utf8mb4", "utf8mb3", "utf8", "ascii")
-_ROOT_SCALE = 2**40
 _LONGEST_CHARACTER_BYTES = 4
 _LEAST_PACKET_BYTES = 1024
 _SECONDS_TEXT_BYTES = len("2026-11-14 00:00:00")
@@ -66,9 +66,9 @@ def longest_text_bytes(packet_bytes: int) -> int:
     return max(packet_bytes - _LEAST_PACKET_BYTES, _LEAST_PACKET_BYTES)
 
 
-def plan_row_text(statement: Statement, nullable: Mapping[str, bool]) -> str:
-    """Return the SQL of a row's text, without its mark. `nullable` is of each selected expression."""
-    return f"CONCAT({_row(statement, nullable)})"
+def plan_checksum(statement: Statement, nullable: Mapping[str, bool], key: str) -> str:
+    """Return the SQL of one row's checksum. `nullable` is of each selected expression, `key` a few plain letters."""
+    return f"CRC32(SHA1(CONCAT('{key}', {_row(statement, nullable)})))"
 
 
 def plan_slice_select(statement: Statement, nullable: Mapping[str, bool]) -> str:
@@ -90,11 +90,6 @@ def plan_charset(statement: Statement) -> str:
 def plan_line(statement: Statement, nullable: Mapping[str, bool]) -> str:
     """Return the SQL of one row's line; NULL where it is longer than a packet may be."""
     return f"CONCAT({_row(statement, nullable)}, '{_MARK.decode()}')"
-
-
-def plan_checksum(row_text: str) -> str:
-    """Return the SQL of one row's checksum."""
-    return f"CAST(FLOOR(SQRT(CRC32({row_text})) * {_ROOT_SCALE}) AS UNSIGNED)"
 
 
 def _row(statement: Statement, nullable: Mapping[str, bool]) -> str:
@@ -144,10 +139,14 @@ def split_rows(lines: bytes, rows: int) -> list[bytes]:
     return merged
 
 
-def checksum_of(lines: bytes, rows: int) -> int:
+def checksum_of(lines: bytes, rows: int, key: str) -> int:
     """Return the sum of the rows' checksums."""
-    crcs = pl.Series(list(map(zlib.crc32, split_rows(lines, rows))), dtype=pl.UInt32)
-    return int((crcs.cast(pl.Float64).sqrt() * float(_ROOT_SCALE)).floor().cast(pl.Int128).sum() or 0)
+    if not rows:
+        return 0
+    texts = pl.DataFrame({"text": pl.Series(split_rows(lines, rows), dtype=pl.Binary)})
+    keyed: Any = pl.lit(key.encode()) + plh.col("text")
+    digits: pl.Series = texts.select(keyed.nchash.sha1().cast(pl.Binary)).to_series()
+    return sum(map(zlib.crc32, digits.to_list()))
 
 
 def parse_rows(lines: Sequence[bytes], statement: Statement) -> pl.DataFrame:

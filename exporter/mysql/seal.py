@@ -1,8 +1,10 @@
 """The seal of MySQL and MariaDB: what was read has the same rows as the window, by count and by checksum.
 
 InnoDB shows no versions of rows, so the seal looks at all that a slice carries: a row's checksum is computed of its
-text (`mysql_row_text`), by us of the bytes that were read, by the server of the rows that it sees at the end. Inserted,
-deleted, updated or moved rows change the sum; two changes that make up for one another in count and sums do as well.
+text and of a key (`row_text`), by us of the bytes that were read, by the server of the rows that it sees at the end.
+Inserted, deleted, updated or moved rows change the sum, also those that were chosen to make up for one another. What
+`source.where` asks besides the row, another table or the clock, chooses the same rows at the seal's instant, or the
+sums differ: in all pieces the clock stands at that instant.
 
 The server sees one instant: one consistent snapshot, read by short statements with rests, the same pieces that were
 read as slices. (One long statement would say the same, and be felt.) It is through in `SEAL_SECONDS`, or takes no rest.
@@ -17,7 +19,6 @@ from dataclasses import dataclass
 
 from exporter.mysql.axis import ALONG_KEY, PlannedAxis
 from exporter.mysql.key_range import outside_sql
-from exporter.mysql.row_text import plan_checksum
 from exporter.mysql.table import Run
 from exporter.mysql.walk import Rest, walk
 from exporter.port.sliced_source import position_bound
@@ -40,7 +41,7 @@ class Sealed:
 
 @dataclass(frozen=True, slots=True)
 class SealQuestion:
-    """What is sealed: the statement, what it was cut along, the pieces, and the SQL of a row's text.
+    """What is sealed: the statement, what it was cut along, the pieces, and the SQL of a row's checksum.
 
     `read_seconds` is how long the slices took, `rest_factor` how many times that was rested between them.
     """
@@ -48,7 +49,7 @@ class SealQuestion:
     statement: Statement
     planned: PlannedAxis
     pieces: Sequence[tuple[int, int]]
-    row_text: str
+    checksum: str
     read_seconds: float
     rest_factor: float
 
@@ -68,7 +69,7 @@ def seal_window(run: Run, question: SealQuestion, rest: Rest) -> Sealed:
 def _piece(question: SealQuestion, low: int, high: int) -> str:
     """Return the statement: rows of the window, rows that `where` leaves of them, the sum of their checksums."""
     statement, axis = question.statement, question.planned.axis
-    checksum = plan_checksum(question.row_text)
+    checksum = question.checksum
     figures = (
         f"COUNT(*), COUNT(IF(({statement.where}), 1, NULL)), SUM(IF(({statement.where}), {checksum}, 0))"
         if statement.where

@@ -1,6 +1,6 @@
 """The one connection of a sliced read on MySQL and MariaDB: guarded, in autocommit, every answer fetched whole.
 
-By pymysql: a slice comes as one text (see `mysql_row_text`), so that nothing is decoded in Python row by row.
+By pymysql: a slice comes as one text (see `row_text`), so that nothing is decoded in Python row by row.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""A MySQL or MariaDB table, read in slices: short statements in autocommit, and the seal of `mysql_seal` at the end.
+"""A MySQL or MariaDB table, read in slices: the witness first, short statements in autocommit, and the seal at the end.
 
-InnoDB tables only. Rights: SELECT on the table; PROCESS makes more certain that the day is closed (`mysql_closed`) and
-that the table is still the same (`mysql_definition`).
+InnoDB tables only. Rights: SELECT on the table; PROCESS makes more certain that the day is closed (`closed`) and
+that the table is still the same (`definition`).
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from exporter.mysql.row_text import (
     nullable_selects,
     parse_rows,
     plan_charset,
-    plan_row_text,
+    plan_checksum,
     plan_slice_select,
 )
 from exporter.mysql.seal import Sealed, SealQuestion, seal_window
 from exporter.mysql.session import MysqlSession
 from exporter.mysql.table import MysqlTable
 from exporter.mysql.walk import Rest
-from exporter.mysql.where import why_where_moves
+from exporter.mysql.witness import find_server, take_witness
 from exporter.port.sliced_source import (
     Axis,
     Closed,
@@ -43,6 +43,7 @@ from exporter.port.sliced_source import (
     SliceTooLongError,
     StartOverError,
     changed,
+    touched_while_read,
 )
 from exporter.port.source import Statement, TableName
 from staging.errors import InputError, PenstockError
@@ -53,26 +54,24 @@ if TYPE_CHECKING:
 _ROUND_TRIPS = 5
 _NO_SUCH_TABLE = 1146
 _PIECE_SECONDS = 0.003
-_UPTIME_SLACK_SECONDS = 2
-_SERVER = "SELECT @@hostname, @@port, @@server_id"
-_HOW = "checksum of every row, count"
+_HOW = "keyed checksum of every row, count"
 
 
 class MysqlSlices(MysqlTable):
     """One table, read piece by piece."""
 
     def __init__(self, source: MysqlSource, table: TableName) -> None:
+        """Take the witness; InputError where there is no such table."""
         self._session = MysqlSession(source.url)
+        source.catalogue.columns(table)  # says which table there may be instead
+        table_sql = source.catalogue.table_sql(table)
+        self._witness = take_witness(self._session.run, table, table_sql, dialect=source.dialect)
         super().__init__(source.catalogue, self._session.run, table, dialect=source.dialect, carry=carry_as_text)
-        self._catalogue.columns(table)  # says which table there may be instead
         self._rest = Rest()
         self._planned: PlannedAxis | None = None
         self._statement: Statement | None = None
-        self._row_text = self._slice_select = ""
-        self._definition = Definition((), frozenset(), None, 0)
-        self._server: tuple[object, ...] = ()
-        self._server_up_seconds = 0.0
-        self._noted_at = 0.0
+        self._checksum = self._slice_select = ""
+        self._began_at = 0.0
         self._round_trip_seconds = 0.0
         self._pieces: list[tuple[int, int]] = []
         self._read_seconds = self._piece_seconds = self._gather_seconds = 0.0
@@ -89,8 +88,6 @@ class MysqlSlices(MysqlTable):
 
     def plan_axis(self, statement: Statement) -> Axis | str:
         """Return a range of the integer primary key, or the time column, or why there is neither."""
-        if moves := why_where_moves(statement.where):
-            return moves
         planned = plan_axis(self, self._catalogue, statement, self._rest)
         if isinstance(planned, str):
             return planned
@@ -98,18 +95,16 @@ class MysqlSlices(MysqlTable):
         return planned.axis
 
     def begin_seal(self, statement: Statement, axis: Axis) -> None:
-        """Note the table and the server, and how rows are written as text."""
+        """Note what is to be sealed, and how rows are written as text."""
         del axis  # the one that was planned
         self._statement = statement
         nullable = nullable_selects(self.describe())
-        self._row_text = plan_row_text(statement, nullable)
+        self._checksum = plan_checksum(statement, nullable, self._witness.key)
         self._slice_select = plan_slice_select(statement, nullable)
         self._pieces = []
         self._read_seconds = self._piece_seconds = self._gather_seconds = 0.0
         self._session.set_also(plan_charset(statement))
-        self._definition = self._find_definition()
-        self._server, self._server_up_seconds = self._ask_server()
-        self._noted_at = time.monotonic()
+        self._began_at = time.monotonic()
         self._round_trip_seconds = min(self._empty_statement() for _ in range(_ROUND_TRIPS))
 
     def read_slice(self, low: int, high: int) -> SliceRows:
@@ -134,16 +129,14 @@ class MysqlSlices(MysqlTable):
         began = time.perf_counter()
         frame = parse_rows([each.data for each in slices], self._statement)
         assert frame.height == sum(each.rows for each in slices)  # noqa: S101 - `is_whole` counted them
-        gathered = Gathered(frame, sum(checksum_of(each.data, each.rows) for each in slices))
+        gathered = Gathered(frame, sum(checksum_of(each.data, each.rows, self._witness.key) for each in slices))
         self._gather_seconds += time.perf_counter() - began
         return gathered
 
     def reconnect(self) -> None:
         """Connect again. The server is the same if it has its name and number and has been up for all that time."""
         self._session.reconnect()
-        server, up_seconds = self._ask_server()
-        expected_seconds = self._server_up_seconds + time.monotonic() - self._noted_at
-        if server != self._server or up_seconds + _UPTIME_SLACK_SECONDS < expected_seconds:
+        if not self._witness.server.is_same(find_server(self._session.run)):
             raise StartOverError(
                 "The connection was lost, and the server is another one now or was restarted.",
                 why="What was read before can't be told to belong to what it holds now.",
@@ -153,12 +146,12 @@ class MysqlSlices(MysqlTable):
     def seal(self, rows_read: int, checksum: int) -> Seal:
         """Count the window's rows and add up their checksums, in one snapshot."""
         assert self._statement is not None and self._planned is not None  # noqa: S101, PT018 - begin_seal came before
-        rested_seconds = time.monotonic() - self._noted_at - self._read_seconds - self._gather_seconds
+        rested_seconds = time.monotonic() - self._began_at - self._read_seconds - self._gather_seconds
         question = SealQuestion(
             self._statement,
             self._planned,
             self._pieces,
-            self._row_text,
+            self._checksum,
             self._read_seconds,
             rested_seconds / max(self._read_seconds, 1e-6),
         )
@@ -170,6 +163,11 @@ class MysqlSlices(MysqlTable):
         touched = self._check_definition()
         found = self._judge(sealed, rows_read, checksum, as_of, seconds)
         return replace(found, agrees=False, found=f"{found.found}; {touched}") if touched else found
+
+    def check_table(self) -> None:
+        """Raise what the definition says, if it is not the one of the witness."""
+        if touched := self._check_definition():
+            raise touched_while_read(self.table, touched)
 
     def interrupt(self) -> None:
         """Take no more rests; callable from any thread."""
@@ -195,17 +193,20 @@ class MysqlSlices(MysqlTable):
 
     @contextmanager
     def _snapshot(self) -> Iterator[datetime]:
-        """Open a consistent snapshot and give its instant."""
+        """Open a consistent snapshot and give its instant, at which the clock of `source.where` stands in all of it."""
         run, doing = self._session.run, "begin a snapshot"
-        ((as_of,),) = run("SELECT UTC_TIMESTAMP(6)", "tell the time")
+        ((as_of, micros),) = run("SELECT UTC_TIMESTAMP(6), UNIX_TIMESTAMP(NOW(6))", "tell the time")
+        with suppress(InputError):  # secure_timestamp: then it goes on, as it does between slices
+            run(f"SET SESSION timestamp = {micros}", doing)
         run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", doing)
         run("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY", doing)
         try:
             self.evidence |= find_log_position(run, self._dialect)
             yield as_of.replace(tzinfo=UTC)
         finally:
-            with suppress(PenstockError):  # a dead connection has ended it
+            with suppress(PenstockError):  # a dead connection has ended both
                 run("ROLLBACK", "end the snapshot")
+                run("SET SESSION timestamp = DEFAULT", "let the clock go on")
 
     @contextmanager
     def _same_table(self) -> Iterator[None]:
@@ -223,7 +224,7 @@ class MysqlSlices(MysqlTable):
             if exc.__cause__ is None or error_number(exc.__cause__) != _NO_SUCH_TABLE:
                 raise
             raise changed(self.table, f"it can't be looked at any more: {exc.why}") from exc
-        return check_definition(self._definition, now, self.table)
+        return check_definition(self._witness.definition, now, self.table)
 
     def _find_definition(self) -> Definition:
         return find_definition(self._session.run, self.table, self.table_sql, dialect=self._dialect)
@@ -239,11 +240,6 @@ class MysqlSlices(MysqlTable):
             rows_differ=max(abs(sealed.rows - rows_read) + sealed.rows_outside, int(sealed.checksum != checksum)),
             seconds=seconds,
         )
-
-    def _ask_server(self) -> tuple[tuple[object, ...], float]:
-        (server,) = self._session.run(_SERVER, "say who it is")
-        ((_, up_seconds),) = self._session.run("SHOW GLOBAL STATUS LIKE 'Uptime'", "say since when it is up")
-        return server, float(up_seconds)
 
     def _empty_statement(self) -> float:
         began = time.perf_counter()

@@ -4,6 +4,9 @@ An adapter whose database can't seal (`Source.why_no_slices`) has none of this. 
 `plan_axis`, `begin_seal`, then `read_slice` until the axis is through, `seal`, `close`. Each statement is a transaction
 of its own, fetched whole: between two of them nothing is open. Used by one thread at a time, but `Source.interrupt`.
 
+The seal's witness, what it will be compared with, is taken by `begin_slices`, before there is anything that could be
+asked for columns, plans or keys: so whatever changes between an answer and the seal is noticed.
+
 The session is guarded: UTC, read-only, autocommit, a statement timeout of `SLICE_TIMEOUT_SECONDS`, a lock timeout of at
 most `LOCK_TIMEOUT_SECONDS`, so that we never queue readers behind us.
 """
@@ -56,13 +59,23 @@ def changed(table: TableName, what: str) -> IntegrityError:
     )
 
 
+def touched_while_read(table: TableName, what: str) -> StartOverError:
+    """Return what to say of a table that may have been another one for a while."""
+    return StartOverError(
+        f"The table {table} was touched while it was read in slices.",
+        why=f"{what[:1].upper()}{what[1:]}.",
+        fix="Run again when nobody alters it.",
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Closed:
     """Whether the day is over for the database itself.
 
     `database_time` is its clock, UTC. `how` says how it is known, `why_not` what speaks against it ("" if closed).
     `is_weak`: transactions of other users, or of a replica's primary, could not be looked at; the adapter has asked for
-    `WEAK_GRACE_FACTOR` times the grace instead. The seal holds all the same; rows may come late.
+    `WEAK_GRACE_FACTOR` times the grace instead. The seal holds all the same; rows may come late. `grant` is what would
+    show them, as a sentence ("" where no right is missing).
     """
 
     is_closed: bool
@@ -70,6 +83,7 @@ class Closed:
     how: str
     why_not: str = ""
     is_weak: bool = False
+    grant: str = ""
 
 
 WEAK_GRACE_FACTOR = 4
@@ -80,7 +94,8 @@ class Axis:
     """What a window is cut along, as integers: `low` inclusive, `high` exclusive, `high - low` steps of the finest cut.
 
     time: microseconds since 1970 (of the instant or of the wall clock), whole seconds, of the statement's time column.
-    key: values of `column`, the quoted integer primary key. `proof` says why no row of the window lies outside.
+    key: values of `column`, the quoted integer primary key. `proof` says why no row of the window lies outside; the
+    seal looks whether that is still so.
     `hint` follows the table's name in FROM. `expected_rows` is an estimate for the first slice's length.
     """
 
@@ -108,7 +123,7 @@ class Axis:
     def outside(self, statement: Statement) -> tuple[str, ...]:
         """Return the conditions under which rows of the window lie outside: such that came after the axis was planned.
 
-        A seal that counts along the axis has to count these, too.
+        A seal agrees only where there is none.
         """
         if self.along == "time":
             return ()
@@ -207,7 +222,7 @@ class Slices(OpenTable, Protocol):
         ...
 
     def begin_seal(self, statement: Statement, axis: Axis) -> None:
-        """Note, before the first slice, what the seal is compared with, and what the table and the server are."""
+        """Note what is to be read and sealed, and set up the session for slices; the witness was taken before."""
         ...
 
     def read_slice(self, low: int, high: int) -> SliceRows:
@@ -229,7 +244,11 @@ class Slices(OpenTable, Protocol):
     def seal(self, rows_read: int, checksum: int) -> Seal:
         """Compare the whole window, in one snapshot, with what was read; after the last slice.
 
-        IntegrityError where the table is no longer the one that `begin_seal` saw (altered, emptied, swapped), be it
+        IntegrityError where the table is no longer the one that `begin_slices` saw (altered, emptied, swapped), be it
         before or after that snapshot. Rows that are no longer the same are no error but a `Seal` that does not agree.
         """
+        ...
+
+    def check_table(self) -> None:
+        """Raise IntegrityError or StartOverError where the table is not, or was not, what `begin_slices` saw."""
         ...

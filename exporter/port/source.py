@@ -26,7 +26,7 @@ class Wire(Enum):
     DECIMAL_TEXT = "decimal text"
     """Exact decimal as text; refused when it has more digits than declared."""
     TYPED_DECIMAL_TEXT = "typed decimal text"
-    """As DECIMAL_TEXT where the server itself keeps every value within the declared digits: not looked at twice."""
+    """As DECIMAL_TEXT where the server itself writes every value with all declared digits behind the point."""
     DATE_TEXT = "date text"
     DATETIME_TEXT = "datetime text"
     TIME_TEXT = "time text"

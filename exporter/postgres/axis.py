@@ -43,7 +43,7 @@ def _key_axis(table: PostgresTable, key: str, statement: Statement, rows: int, *
     ends = f"SELECT min({key}), max({key}) FROM {rows_of if is_indexed else statement.table}"  # noqa: S608 - quoted
     ((least, greatest),) = table.fetch(ends)
     where = "the window's rows" if is_indexed else "the whole table"
-    proof = f"least and greatest key of {where}, asked before the first slice; the seal counts what comes later"
+    proof = f"least and greatest key of {where}, asked before the first slice; the seal looks for any outside"
     if least is None or greatest is None:
         return Axis("key", key, 0, 0, proof)
     return Axis("key", key, int(str(least)), int(str(greatest)) + 1, proof, expected_rows=rows)

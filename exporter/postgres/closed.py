@@ -1,7 +1,10 @@
 """Whether a day is over for PostgreSQL: its clock is past the end and the grace, and no older transaction is open.
 
+One that is prepared for two-phase commit has no beginning that is known, so any of this database is an older one.
+
 Right: pg_read_all_stats (or pg_monitor) to see when other users' transactions began. Without it, and on a replica,
-whose primary's transactions nobody sees, the grace is `WEAK_GRACE_FACTOR` times as long.
+whose primary's transactions nobody sees, the grace is `WEAK_GRACE_FACTOR` times as long. Prepared transactions may be
+seen by everybody, unless the right to pg_prepared_xacts was taken away.
 """
 
 from __future__ import annotations
@@ -10,7 +13,9 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from exporter.port.prepared import why_prepared
 from exporter.port.sliced_source import WEAK_GRACE_FACTOR, Closed
+from staging.errors import InputError
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -20,44 +25,67 @@ SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint,
        pg_is_in_recovery(),
        (extract(epoch FROM CASE WHEN pg_is_in_recovery() THEN pg_last_xact_replay_timestamp() END) * 1000000)::bigint,
        pg_has_role(current_user, 'pg_read_all_stats', 'USAGE'),
-       (SELECT (extract(epoch FROM min(began)) * 1000000)::bigint FROM (
-            SELECT xact_start AS began FROM pg_stat_activity
-            WHERE datname = current_database() AND pid <> pg_backend_pid()
-              AND NOT pg_is_in_recovery() AND backend_type NOT IN ('autovacuum worker', 'walsender')
-            UNION ALL
-            SELECT prepared FROM pg_prepared_xacts WHERE database = current_database() AND NOT pg_is_in_recovery()
-        ) AS open)
+       (SELECT (extract(epoch FROM min(xact_start)) * 1000000)::bigint FROM pg_stat_activity
+        WHERE datname = current_database() AND pid <> pg_backend_pid()
+          AND NOT pg_is_in_recovery() AND backend_type NOT IN ('autovacuum worker', 'walsender'))
 """
+_PREPARED = """
+SELECT gid, to_char(prepared AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS')
+FROM pg_prepared_xacts WHERE database = current_database()
+"""
+_DOING = "say whether the day is over"
 
 Run = Callable[[str, str], Sequence[tuple[Any, ...]]]
 
 
 def find_closed(run: Run, window_end: datetime, grace_seconds: int) -> Closed:
     """Ask the server."""
-    ((now_us, is_replica, replayed_us, sees_all, oldest_us),) = run(_SQL, "say whether the day is over")
+    ((now_us, is_replica, replayed_us, sees_all, oldest_us),) = run(_SQL, _DOING)
     now, replayed, oldest = _instant(now_us), _instant(replayed_us), _instant(oldest_us)
     assert now is not None  # noqa: S101 - a clock has no NULL
-    is_weak = is_replica or not sees_all
+    prepared, sees_prepared = _why_prepared(run)
+    is_weak = is_replica or not sees_all or not sees_prepared
     over = window_end + timedelta(seconds=grace_seconds * (WEAK_GRACE_FACTOR if is_weak else 1))
-    how = _how(is_replica=is_replica, sees_all=sees_all, over=over)
-    return Closed(not (why := _why_not(now, replayed, oldest, over, is_replica=is_replica)), now, how, why, is_weak)
+    how = _how(is_replica=is_replica, sees_all=sees_all, sees_prepared=sees_prepared, over=over)
+    why_not = _why_not(now, replayed, oldest, over, is_replica=is_replica) or prepared
+    return Closed(not why_not, now, how, why_not, is_weak, _grant(sees_all=sees_all, sees_prepared=sees_prepared))
+
+
+def _why_prepared(run: Run) -> tuple[str, bool]:
+    """Return which prepared transaction is there, and whether they may be seen."""
+    try:
+        why = why_prepared(
+            lambda: {gid: f" (pg_prepared_xacts: since {since} UTC)" for gid, since in run(_PREPARED, _DOING)}
+        )
+    except InputError:  # the right is missing
+        return "", False
+    return why, True
+
+
+def _grant(*, sees_all: bool, sees_prepared: bool) -> str:
+    rights = [
+        *([] if sees_all else ["GRANT pg_read_all_stats TO the account of source.url"]),
+        *([] if sees_prepared else ["GRANT SELECT ON pg_prepared_xacts TO the account of source.url"]),
+    ]
+    return " and ".join(rights) + "; until then the grace is four times as long." if rights else ""
 
 
 def _instant(micros: int | None) -> datetime | None:
     return None if micros is None else _EPOCH + timedelta(microseconds=micros)
 
 
-def _how(*, is_replica: bool, sees_all: bool, over: datetime) -> str:
+def _how(*, is_replica: bool, sees_all: bool, sees_prepared: bool, over: datetime) -> str:
     if is_replica:
         return (
-            f"the replica has replayed transactions later than {over:%F %T} UTC; its primary's open ones are not seen"
+            f"the replica has replayed transactions later than {over:%F %T} UTC; its primary's open ones are not seen, "
+            "nor are its prepared ones"
         )
-    if not sees_all:
-        return (
-            f"the database's clock is past {over:%F %T} UTC; open transactions of other users are not seen "
-            "(GRANT pg_read_all_stats)"
-        )
-    return f"the database's clock is past {over:%F %T} UTC, and no transaction from before is open"
+    clock = f"the database's clock is past {over:%F %T} UTC"
+    unseen = [
+        *([] if sees_all else ["open transactions of other users are not seen (GRANT pg_read_all_stats)"]),
+        *([] if sees_prepared else ["prepared transactions are not seen (GRANT SELECT ON pg_prepared_xacts)"]),
+    ]
+    return "; ".join([clock, *unseen]) if unseen else f"{clock}, and no transaction from before is open or prepared"
 
 
 def _why_not(

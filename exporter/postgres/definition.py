@@ -1,7 +1,8 @@
 """What a table is to PostgreSQL's catalogue, so that one that was altered, emptied or swapped is noticed.
 
-`xmin` of a row of pg_class says which transaction wrote it: a table that was renamed away and back has all its old
-names and numbers, but not that one. VACUUM, ANALYZE and new indexes write in place and leave it as it is.
+By versions: `xmin` of a row of the catalogue says which transaction wrote it. Whatever was changed and changed back,
+names, partitions, heirs, columns, types, rules, has all its old values, but not that one. So nothing has to be known of
+what a change may do. VACUUM, ANALYZE and new indexes write in place and leave it as it is.
 """
 
 from __future__ import annotations
@@ -18,14 +19,32 @@ WITH RECURSIVE tree AS (
     SELECT to_regclass(%s)::oid AS oid, true AS is_root
     UNION
     SELECT i.inhrelid, false FROM pg_inherits i JOIN tree ON i.inhparent = tree.oid
+),
+types AS (  -- of all columns, and what domains are made of
+    SELECT a.atttypid AS oid FROM pg_attribute a JOIN tree ON a.attrelid = tree.oid AND a.attnum > 0
+    UNION
+    SELECT t.typbasetype FROM pg_type t JOIN types ON t.oid = types.oid
 )
 SELECT tree.is_root, c.oid::bigint, c.relkind::text, coalesce(am.amname, ''),
        coalesce(pg_relation_filenode(c.oid), 0)::bigint, row_security_active(c.oid),
-       concat_ws(' ', c.xmin, n.xmin, c.relnamespace, c.relname),
+       has_table_privilege(c.oid, 'SELECT') OR (has_column_privilege(c.oid, 'ctid', 'SELECT')
+           AND has_column_privilege(c.oid, 'xmin', 'SELECT') AND has_column_privilege(c.oid, 'tableoid', 'SELECT')),
+       concat_ws(' ', c.xmin, n.xmin, c.relnamespace, c.relname,
+           (SELECT string_agg(concat_ws(' ', inhparent, xmin), ',' ORDER BY inhparent)
+            FROM pg_inherits WHERE inhrelid = c.oid),
+           (SELECT string_agg(xmin::text, ',' ORDER BY attnum) FROM pg_attribute WHERE attrelid = c.oid),
+           (SELECT string_agg(concat_ws(' ', oid, xmin), ',' ORDER BY oid) FROM pg_attrdef WHERE adrelid = c.oid),
+           (SELECT string_agg(concat_ws(' ', oid, xmin), ',' ORDER BY oid) FROM pg_policy WHERE polrelid = c.oid),
+           (SELECT string_agg(concat_ws(' ', oid, xmin), ',' ORDER BY oid) FROM pg_rewrite WHERE ev_class = c.oid),
+           (SELECT xmin FROM pg_partitioned_table WHERE partrelid = c.oid)),
        (SELECT string_agg(concat_ws(' ', a.attnum, a.attname, a.atttypid, a.atttypmod, a.attisdropped,
                                     (SELECT string_agg(e.enumlabel, ',' ORDER BY e.enumsortorder)
                                      FROM pg_enum e WHERE e.enumtypid = a.atttypid)), ';' ORDER BY a.attnum)
-        FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0)
+        FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0),
+       (SELECT string_agg(concat_ws(' ', t.oid, t.xmin,
+                                    (SELECT string_agg(concat_ws(' ', e.oid, e.xmin), ',' ORDER BY e.oid)
+                                     FROM pg_enum e WHERE e.enumtypid = t.oid)), ';' ORDER BY t.oid)
+        FROM types JOIN pg_type t ON t.oid = types.oid WHERE tree.is_root)
 FROM tree
 JOIN pg_class c ON c.oid = tree.oid
 JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -37,14 +56,21 @@ _KINDS = {"v": "a view", "f": "a foreign table", "S": "a sequence", "c": "a comp
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """One table of a tree of partitions or heirs: which file it lies in (0: none), what its columns are."""
+    """One table of a tree of partitions or heirs.
+
+    `filenode` is the file it lies in (0: none), `shows_versions` whether we may ask which version a row is, `version`
+    the versions of all that the catalogue has of it, `columns` what they are, `types` the versions of their types, for
+    the root.
+    """
 
     kind: str
     access_method: str
     filenode: int
     is_row_secured: bool
+    shows_versions: bool
     version: str
     columns: str
+    types: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +88,8 @@ def find_definition(catalogue: Catalogue, table_sql: str) -> Definition:
     return Definition(
         root,
         {
-            oid: Relation(kind, method, filenode, secured, version, columns or "")
-            for _, oid, kind, method, filenode, secured, version, columns in rows
+            oid: Relation(kind, method, filenode, secured, may_see, version, columns or "", types or "")
+            for _, oid, kind, method, filenode, secured, may_see, version, columns, types in rows
         },
     )
 
@@ -81,6 +107,11 @@ def why_no_seal(definition: Definition) -> str:
             return f"{what} stored by {relation.access_method}, not by heap: its rows need not say who wrote them"
         if relation.is_row_secured:
             return "row-level security decides which rows are seen, which may change without any row changing"
+    if not definition.relations[definition.root].shows_versions:
+        return (
+            "the user of source.url may see some of its columns only, and not which version a row is "
+            "(GRANT SELECT ON the whole table, or also on its columns ctid, xmin and tableoid)"
+        )
     return ""
 
 
@@ -102,5 +133,4 @@ def check_definition(before: Definition, after: Definition, table: TableName) ->
         raise changed(table, " and ".join(sorted(set(changes))))
     if before.relations.keys() != after.relations.keys():
         return "partitions came or went"
-    touched = any(before.relations[oid].version != after.relations[oid].version for oid in before.relations)
-    return "its entry in the catalogue was written" if touched else ""
+    return "its entry in the catalogue was written" if before != after else ""

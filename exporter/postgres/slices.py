@@ -1,12 +1,15 @@
-"""A PostgreSQL table, read in slices: short statements in autocommit, and the seal of `postgres_seal` at the end."""
+"""A PostgreSQL table, read in slices: the witness first, short statements in autocommit, and the seal at the end."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
+
+import polars as pl
 
 from exporter.port.sliced_source import (
     LOCK_TIMEOUT_SECONDS,
@@ -19,16 +22,19 @@ from exporter.port.sliced_source import (
     SliceRows,
     StartOverError,
     changed,
+    refuse_slices,
+    touched_while_read,
 )
-from exporter.port.source import Statement, TableName
+from exporter.port.source import Carried, Statement, TableName, Wire
 from exporter.postgres.axis import plan_axis
 from exporter.postgres.closed import find_closed
 from exporter.postgres.connection import DRIVER_ERRORS, gather, rows_of
-from exporter.postgres.definition import Definition, check_definition, find_definition
+from exporter.postgres.definition import check_definition, find_definition, why_no_seal
 from exporter.postgres.errors import translate_slice_error
-from exporter.postgres.seal import INSTANT_SQL, OLDEST_RUNNING_SQL, SealCount, judge_seal
+from exporter.postgres.row_version import version_sql
+from exporter.postgres.seal import INSTANT_SQL, SealCount, judge_seal
 from exporter.postgres.table import PostgresTable
-from exporter.postgres.where import why_where_moves
+from exporter.postgres.witness import find_server, take_witness
 from staging.errors import InputError, PenstockError, UnavailableError
 
 if TYPE_CHECKING:
@@ -48,29 +54,23 @@ _GUARDS = {
 }
 _ROUND_TRIPS = 5
 
-# The checkpointer is born anew when the server restarts after a crash, which keeps its start time.
-_SERVER = """
-SELECT pg_postmaster_start_time()::text, pg_is_in_recovery(),
-       coalesce(host(inet_server_addr()) || ':' || inet_server_port(), ''), current_database(),
-       (SELECT backend_start::text FROM pg_stat_activity WHERE backend_type = 'checkpointer')
-"""
-
 
 class PostgresSlices(PostgresTable):
     """One table, read piece by piece."""
 
     def __init__(self, source: PostgresSource, table: TableName) -> None:
+        """Take the witness; InputError where no seal could prove the slices."""
         super().__init__(source.catalogue, source.run, table)
         self._source = source
         self._statement: Statement | None = None
         self._axis: Axis | None = None
-        self._definition = Definition(None, {})
-        self._oldest_running = ""
-        self._server: tuple[object, ...] = ()
         self._round_trip_seconds = 0.0
         self.evidence: dict[str, str] = {}
-        self.kind()  # says what there may be instead
         self._guard(_LOOK_SECONDS)
+        self._witness = take_witness(self._run, self._catalogue, self.table_sql)
+        if why := why_no_seal(self._witness.definition):
+            raise refuse_slices(table, why)
+        self.kind()  # says what there may be instead
 
     def find_closed(self, window_end: datetime, grace_seconds: int) -> Closed:
         """Ask the server."""
@@ -78,18 +78,14 @@ class PostgresSlices(PostgresTable):
 
     def plan_axis(self, statement: Statement) -> Axis | str:
         """Return the time column where an index leads to it, else an integer primary key."""
-        if moves := why_where_moves(statement.where, self._catalogue):
-            return moves
         return plan_axis(self, self._catalogue, statement)
 
     def begin_seal(self, statement: Statement, axis: Axis) -> None:
-        """Note the oldest transaction that runs, the table and the server; the session is one for slices then."""
-        self._statement, self._axis = statement, axis
-        self._definition = find_definition(self._catalogue, self.table_sql)
-        self._server = self._ask_server()
+        """Note what is to be sealed; the session is one for slices then."""
+        version = Carried(pl.Int64(), Wire.NATIVE, version_sql(self._witness))
+        self._statement, self._axis = replace(statement, select=(*statement.select, version)), axis
         self._guard(SLICE_TIMEOUT_SECONDS)
         self._round_trip_seconds = min(self._empty_statement() for _ in range(_ROUND_TRIPS))
-        ((self._oldest_running,),) = self._run(OLDEST_RUNNING_SQL, "begin a seal")
 
     def read_slice(self, low: int, high: int) -> SliceRows:
         """Read one slice, whole. Its seconds are the server's and the rows' way, without an empty round trip."""
@@ -99,16 +95,17 @@ class PostgresSlices(PostgresTable):
         return SliceRows(rows.rows, rows.size_bytes, seconds, rows.data)
 
     def gather(self, slices: Sequence[SliceRows]) -> Gathered:
-        """Return the rows of several slices; the seal needs no checksum."""
-        return Gathered(gather(slices))
+        """Return the rows of several slices, and the sum of their versions."""
+        frame = gather(slices)
+        versions = frame.to_series(-1)
+        return Gathered(frame.drop(versions.name), int(versions.cast(pl.Int128).sum()))
 
     def reconnect(self) -> None:
         """Connect again. A catalogue connection that lived on proves that the server did not crash in between."""
-        has_witness = self._source.reconnect()
+        has_lived_on = self._source.reconnect()
         self._catalogue = self._source.catalogue
         self._guard(SLICE_TIMEOUT_SECONDS)
-        server = self._ask_server()
-        if server[:4] != self._server[:4] or not (has_witness or self._server[4] == server[4] is not None):
+        if not self._witness.server.is_same(find_server(self._run), is_proved=has_lived_on):
             raise StartOverError(
                 "The connection was lost, and the server is another one now or was restarted.",
                 why="What was read before can't be told to belong to what it holds now.",
@@ -116,12 +113,11 @@ class PostgresSlices(PostgresTable):
             )
 
     def seal(self, rows_read: int, checksum: int) -> Seal:
-        """Count the window's rows and the new ones among them, in one snapshot."""
-        del checksum
+        """Count the window's rows and add up their versions, in one snapshot."""
         assert self._statement is not None and self._axis is not None  # noqa: S101, PT018 - begin_seal came before
         self._guard(SLICE_TIMEOUT_SECONDS)
         began = time.monotonic()
-        found = SealCount(self._statement, self._axis, self._oldest_running)
+        found = SealCount(self._statement, self._axis, self._witness)
         self._fetch("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         try:
             (instant,) = rows_of(self._fetch(INSTANT_SQL))
@@ -132,13 +128,18 @@ class PostgresSlices(PostgresTable):
         seal = judge_seal(
             found,
             instant,
-            rows_read=rows_read,
+            read=(rows_read, checksum),
             touched=self._check_definition(),
-            oldest_running=self._oldest_running,
+            witness=self._witness,
             seconds=time.monotonic() - began,
         )
         self.evidence |= seal.evidence
         return seal
+
+    def check_table(self) -> None:
+        """Raise what the definition says, if it is not the one of the witness."""
+        if touched := self._check_definition():
+            raise touched_while_read(self.table, touched)
 
     def close(self) -> None:
         """Do nothing: between statements nothing is open."""
@@ -159,15 +160,11 @@ class PostgresSlices(PostgresTable):
             raise changed(self.table, f"it can't be looked at any more: {exc.why}") from exc
         except UnavailableError as exc:
             raise SliceLostError(exc.what, why=exc.why, fix=exc.fix) from exc
-        return check_definition(self._definition, now, self.table)
+        return check_definition(self._witness.definition, now, self.table)
 
     def _guard(self, seconds: int) -> None:
         for setting, value in (_GUARDS | {"statement_timeout": f"{seconds}s"}).items():
             self._fetch(f"SET {setting} = '{value}'")
-
-    def _ask_server(self) -> tuple[object, ...]:
-        (server,) = self._run(_SERVER, "say who it is")
-        return server
 
     def _empty_statement(self) -> float:
         began = time.perf_counter()

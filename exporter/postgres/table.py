@@ -11,27 +11,35 @@ from sqlalchemy.dialects import postgresql as pg
 
 from exporter.port.catalogue import Catalogue
 from exporter.port.probes import plan_probe
-from exporter.port.source import Bound, Estimate, Probe, SourceColumn, Statement, TableName, TimeKind
+from exporter.port.source import Bound, Estimate, Probe, SourceColumn, Statement, TableName
 from exporter.port.time_column import utc_text
 from exporter.postgres.types import base_type, plan_carried, time_kind
 from staging.errors import InputError
 
-# A domain's modifier is its own: SQLAlchemy does not tell it.
+# A domain's modifier is its own, a domain's of a domain the innermost one's: SQLAlchemy does not tell it.
 _ATTRIBUTES = """
-SELECT a.attname, CASE WHEN t.typtype = 'd' THEN t.typtypmod ELSE a.atttypmod END, c.collname
-FROM pg_attribute a
-JOIN pg_type t ON t.oid = a.atttypid
-LEFT JOIN pg_collation c ON c.oid = a.attcollation AND NOT c.collisdeterministic
-WHERE a.attrelid = to_regclass(%s) AND a.attnum > 0 AND NOT a.attisdropped
+WITH RECURSIVE made_of AS (
+    SELECT a.attname, a.atttypid AS type, a.atttypmod AS modifier, a.attcollation
+    FROM pg_attribute a WHERE a.attrelid = to_regclass(%s) AND a.attnum > 0 AND NOT a.attisdropped
+    UNION ALL
+    SELECT m.attname, t.typbasetype, t.typtypmod, m.attcollation
+    FROM made_of m JOIN pg_type t ON t.oid = m.type WHERE t.typtype = 'd'
+)
+SELECT m.attname, m.modifier, c.collname
+FROM made_of m
+JOIN pg_type t ON t.oid = m.type AND t.typtype <> 'd'
+LEFT JOIN pg_collation c ON c.oid = m.attcollation AND NOT c.collisdeterministic
 """
+
+
+Run = Callable[[str, str], Sequence[tuple[Any, ...]]]
+"""Runs a small statement; the second text says what is being done."""
 
 
 class PostgresTable:
     """A table or view, looked at by the catalogue's connection and by `run` on the one that reads."""
 
-    def __init__(
-        self, catalogue: Catalogue, run: Callable[[str, str], Sequence[tuple[Any, ...]]], table: TableName
-    ) -> None:
+    def __init__(self, catalogue: Catalogue, run: Run, table: TableName) -> None:
         self._catalogue = catalogue
         self._run = run
         self.table = table
@@ -85,7 +93,7 @@ class PostgresTable:
     def probes(self, statement: Statement, columns: Sequence[SourceColumn]) -> Sequence[Probe]:
         """Look for infinite times: they lie in no window."""
         time = columns[statement.time_index]
-        if time.time is TimeKind.DATE or time.carried is None:
+        if time.time is None:
             return ()
         infinite = f"{time.quoted} IN ('infinity', '-infinity')"
         return [plan_probe(statement, columns, infinite, f"Column {time.name} is infinite")]

@@ -44,4 +44,4 @@ def _read(attempt: Attempt) -> Written:
         look = look_at(attempt, slices)
         if look.choice.mode == "slices":
             return read_in_slices(attempt, slices, look, guard)
-    return read_in_snapshot(attempt, lambda _: look.choice)
+    return read_in_snapshot(attempt, lambda _: look.choice, (look.read, look.estimate))

@@ -16,6 +16,7 @@ from exporter.read.reading import Reading
 from exporter.read.slice_loop import SliceCounts, SlicedRead
 from exporter.read.snapshot_guard import SnapshotGuard
 from exporter.shards.commit import Written
+from staging.errors import InputError
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +59,12 @@ def read_in_slices(attempt: Attempt, slices: Slices, look: Look, guard: Snapshot
     sliced = SlicedRead(slices, look.axis, attempt.pace, attempt.cancel, target_seconds=target_seconds)
     sharded = ShardedRead(attempt, look.read, look.estimate)
     slices.begin_seal(look.read.statement, look.axis)
-    with Reading(sliced.frames, attempt.source, guard) as reading:
-        sharded.write(reading.batches())
+    try:
+        with Reading(sliced.frames, attempt.source, guard) as reading:
+            sharded.write(reading.batches())
+    except InputError:
+        slices.check_table()  # a value that its column can't hold says that the column is another one now
+        raise
     guard.release()
     seal = sliced.counts.seal
     assert seal is not None  # noqa: S101 - else it had raised

@@ -17,10 +17,15 @@ from exporter.read.snapshot_guard import SnapshotGuard
 from exporter.shards.commit import Written
 
 
-def read_in_snapshot(attempt: Attempt, choose: Callable[[Estimate], ReadChoice]) -> Written:
+def read_in_snapshot(
+    attempt: Attempt,
+    choose: Callable[[Estimate], ReadChoice],
+    planned: tuple[PlannedRead, Estimate] | None = None,
+) -> Written:
     """Read the day in one snapshot and commit its shards; on any error nothing is committed.
 
-    `choose` is asked when the snapshot knows how many rows to expect, and raises if that is too many.
+    `choose` is asked when the snapshot knows how many rows to expect, and raises if that is too many. What was
+    `planned` before it began is not planned again; only the columns are looked at again, inside.
     """
     question, source = attempt.question, attempt.source
     cap = question.pipeline.export.max_snapshot_seconds
@@ -29,9 +34,9 @@ def read_in_snapshot(attempt: Attempt, choose: Callable[[Estimate], ReadChoice])
         SnapshotGuard(source, attempt.cancel, cap) as guard,
         closing(source.begin_snapshot(question.table(), max_seconds=cap)) as snapshot,
     ):
-        read = attempt.plan(snapshot)
+        read = attempt.plan(snapshot, planned[0] if planned else None)
         run_probes(read, snapshot)
-        estimate = snapshot.estimate(read.statement)
+        estimate = planned[1] if planned else snapshot.estimate(read.statement)
         choice = choose(estimate)
         sharded = ShardedRead(attempt, read, estimate)
         with Reading(lambda: _rows(snapshot, read, estimate, guard), source, guard) as reading:

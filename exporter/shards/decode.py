@@ -89,15 +89,12 @@ class Decoder:
         )
 
 
-def _decode_value(value: pl.Expr, column: ColumnPlan) -> pl.Expr:  # noqa: PLR0911 - one line for each way to travel
+def _decode_value(value: pl.Expr, column: ColumnPlan) -> pl.Expr:
     dtype = column.dtype
     match column.wire:
-        case Wire.TYPED_DECIMAL_TEXT:
-            return value.cast(dtype, strict=False)
-        case Wire.DECIMAL_TEXT:
-            # polars rounds superfluous digits without a word, so only text with few enough of them is given to it.
-            digits = rf"^[+-]?\d+(?:\.\d{{0,{dtype.scale}}}0*)?$" if isinstance(dtype, pl.Decimal) else "$"
-            return pl.when(value.str.contains(digits)).then(value).cast(dtype, strict=False)
+        case Wire.TYPED_DECIMAL_TEXT | Wire.DECIMAL_TEXT:
+            assert isinstance(dtype, pl.Decimal)  # noqa: S101 - nothing else travels so
+            return _decode_decimal(value, dtype, is_typed=column.wire is Wire.TYPED_DECIMAL_TEXT)
         case Wire.DATE_TEXT:
             return value.str.to_date("%Y-%m-%d", strict=False)
         case Wire.DATETIME_TEXT:
@@ -109,6 +106,21 @@ def _decode_value(value: pl.Expr, column: ColumnPlan) -> pl.Expr:  # noqa: PLR09
             return pl.when(value.is_in([0, 1])).then(value).cast(pl.Boolean)
         case Wire.NATIVE:
             return _within_limits(value.cast(dtype, strict=False), dtype)
+
+
+def _decode_decimal(value: pl.Expr, dtype: pl.Decimal, *, is_typed: bool) -> pl.Expr:
+    """NULL for what has more digits than the type: polars rounds superfluous ones without a word.
+
+    Where the server writes the declared digits, all that is to see is that the point stands where it declared it: half
+    the price of looking at each digit. (What is no number at all has no cast.)
+    """
+    if is_typed and dtype.scale:
+        is_exact = value.str.tail(dtype.scale + 1).str.starts_with(".")
+    elif is_typed:
+        is_exact = ~value.str.contains(".", literal=True)
+    else:
+        is_exact = value.str.contains(rf"^[+-]?\d+(?:\.\d{{0,{dtype.scale}}}0*)?$")
+    return pl.when(is_exact).then(value).cast(dtype, strict=False)
 
 
 def _within_limits(value: pl.Expr, dtype: pl.DataType) -> pl.Expr:

@@ -14,7 +14,7 @@ from typing import Any
 from exporter.port.sliced_source import Axis, Gathered, Seal, SliceRows, StartOverError
 from tests.exporter.days import pipeline, run_export
 from tests.exporter.gap_writes import ROWS, WRITES, Row, Shop, Writer, as_row
-from tests.exporter.sliced_reads import Watched
+from tests.exporter.sliced_reads import Watched, calm
 
 
 @dataclass
@@ -100,7 +100,7 @@ def export_with_writes(shop: Shop, folder: Path, seed: int) -> Outcome:
             writer.at(gap, shop, rng)
 
     gaps = Gaps(shop, at_gap)
-    settings = pipeline(shop.url, folder, export={"read": "slices", "shards": 3})
+    settings = calm(pipeline(shop.url, folder, export={"read": "slices", "shards": 3}))
     accepted: list[Row] | None = None
     try:
         exported = run_export(settings, opener=gaps)

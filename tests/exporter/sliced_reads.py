@@ -95,3 +95,27 @@ class Before(Watched):
 
         slices.read_slice = read
         return slices
+
+
+class After(Watched):
+    """Calls `work` once, when the slices of the first read have answered to the method of this name."""
+
+    def __init__(self, method: str, work: Callable[[], object]) -> None:
+        self.method, self.work, self.begun = method, work, 0
+
+    def watch(self, slices: Any) -> Any:
+        self.begun += 1
+        if self.begun > 1:
+            return slices
+        asked, is_done = getattr(slices, self.method), False
+
+        def ask(*arguments: Any) -> Any:
+            nonlocal is_done
+            found = asked(*arguments)
+            if not is_done:
+                is_done = True
+                self.work()
+            return found
+
+        setattr(slices, self.method, ask)
+        return slices

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.integration
 
 
 def test_writes_between_slices_never_make_a_wrong_export(mariadb_database: str, tmp_path: Path) -> None:
-    export_seeds(mariadb_database, tmp_path, range(25))
+    export_seeds(mariadb_database, tmp_path, range(12))
 
 
 @pytest.mark.nightly

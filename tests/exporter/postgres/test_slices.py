@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -16,7 +17,7 @@ from exporter.postgres.connection import PostgresConnection
 from staging.config.pipeline import Pipeline
 from staging.errors import InputError, IntegrityError, UnavailableError
 from tests.exporter.days import Export, committed, pipeline, run_export
-from tests.exporter.sliced_reads import Between, calm, rows_by_shard
+from tests.exporter.sliced_reads import After, Before, Between, Watched, calm, rows_by_shard
 
 pytestmark = pytest.mark.integration
 
@@ -268,6 +269,26 @@ def test_a_prepared_transaction_keeps_the_day_from_being_read(shop: Shop, tmp_pa
     _export_yesterday(settings, yesterday)
 
 
+def test_a_prepared_transaction_has_no_known_beginning(shop: Shop, tmp_path: Path) -> None:
+    """It was prepared long after the day and its grace; nobody knows when it began."""
+    shop.do("BEGIN")
+    shop.do("INSERT INTO purchases (user_id, purchased_at, amount) VALUES (1, '2026-11-14 12:00+00', 1)")
+    shop.do("PREPARE TRANSACTION 'since when?'")
+    with pytest.raises(UnavailableError, match="not over") as caught:
+        run_export(shop.settings(tmp_path))
+    assert "'since when?'" in caught.value.why
+    shop.do("COMMIT PREPARED 'since when?'")
+    assert run_export(shop.settings(tmp_path)).manifest["rows"] == ROWS + 1
+
+
+def test_where_prepared_transactions_may_not_be_seen_the_manifest_says_so(shop: Shop, tmp_path: Path) -> None:
+    with _account(shop, "GRANT SELECT ON purchases") as url:
+        shop.do("REVOKE SELECT ON pg_prepared_xacts FROM PUBLIC")
+        made = calm(pipeline(url, tmp_path, export={"read": "slices", "shards": 4}))
+        evidence = run_export(made).manifest["source"]["evidence"]
+        assert "prepared transactions are not seen" in evidence["closed"]
+
+
 def test_a_day_that_is_not_over_by_the_databases_clock_is_refused(shop: Shop, tmp_path: Path) -> None:
     today = datetime.now(UTC).date()
     with pytest.raises(UnavailableError, match="not over") as caught:
@@ -358,6 +379,161 @@ def test_a_day_by_date_is_read_along_the_primary_key(postgres_database: str, tmp
     shop.connection.close()
 
 
+@pytest.mark.parametrize("method", ["describe", "plan_axis", "begin_seal"])
+@pytest.mark.parametrize("key", [-5, 10**9])
+def test_a_row_outside_the_planned_keys_is_not_made_up_for_by_one_that_is_gone(
+    postgres_database: str, tmp_path: Path, key: int, method: str
+) -> None:
+    shop = Shop(postgres_database, index=False)
+    insert = f"INSERT INTO purchases OVERRIDING SYSTEM VALUE VALUES ({key}, 1, '2026-11-14 12:00+00', 500, '')"
+    came = After(method, lambda: shop.do(insert))
+
+    class AndGone(Between):
+        def watch(self, slices: Any) -> Any:
+            return super().watch(came.watch(slices))
+
+    opener = AndGone(-1, lambda: shop.do("DELETE FROM purchases WHERE id = 1900"))
+    export = run_export(shop.settings(tmp_path), opener=opener)
+    ((rows, amount),) = shop.do("SELECT count(*), sum(amount) FROM purchases")
+    assert (export.manifest["rows"], Decimal(export.manifest["sums"]["amount"])) == (rows, amount)
+    shop.connection.close()
+
+
+@pytest.mark.parametrize("method", ["describe", "estimate", "plan_axis", "begin_seal"])
+def test_digits_that_a_column_gets_after_it_was_described_are_never_cut(
+    shop: Shop, tmp_path: Path, method: str
+) -> None:
+    def alter() -> None:
+        shop.do("ALTER TABLE purchases ALTER COLUMN amount TYPE numeric(14,4)")
+        shop.do("UPDATE purchases SET amount = amount + 0.0049")
+
+    with pytest.raises(IntegrityError, match="was changed while it was read") as caught:
+        run_export(shop.settings(tmp_path), opener=After(method, alter))
+    assert "columns" in caught.value.why
+    assert committed(tmp_path) == []
+
+
+class Twice(Watched):
+    """Does one thing before the slice of one number, and another before that of another, in the first read."""
+
+    def __init__(self, *due: tuple[int, Any]) -> None:
+        self.due, self.begun = due, 0
+
+    def watch(self, slices: Any) -> Any:
+        self.begun += 1
+        if self.begun == 1:
+            for number, work in self.due:
+                slices = Between(number, work).watch(slices)
+        return slices
+
+
+HEIR = """
+CREATE TABLE heir (LIKE purchases INCLUDING ALL) INHERITS (purchases);
+INSERT INTO heir OVERRIDING SYSTEM VALUE
+SELECT id + 10000, user_id, purchased_at, amount, note FROM purchases WHERE id > 1990
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "change", "back"),
+    [
+        (HEIR, "ALTER TABLE heir NO INHERIT purchases", "ALTER TABLE heir INHERIT purchases"),
+        (
+            "ALTER TABLE purchases ADD tax numeric(12,2) NOT NULL DEFAULT 1",
+            "ALTER TABLE purchases RENAME amount TO a; ALTER TABLE purchases RENAME tax TO amount",
+            "ALTER TABLE purchases RENAME amount TO tax; ALTER TABLE purchases RENAME a TO amount",
+        ),
+        (
+            "CREATE TYPE kind AS ENUM ('a', 'b'); ALTER TABLE purchases ALTER note TYPE kind USING 'a'",
+            "ALTER TYPE kind RENAME VALUE 'a' TO 'c'",
+            "ALTER TYPE kind RENAME VALUE 'c' TO 'a'",
+        ),
+        (
+            (
+                "CREATE TYPE kind AS ENUM ('a', 'b'); CREATE DOMAIN outer_kind AS kind; "
+                "ALTER TABLE purchases ALTER note TYPE outer_kind USING 'a'"
+            ),
+            "ALTER TYPE kind RENAME VALUE 'a' TO 'c'",
+            "ALTER TYPE kind RENAME VALUE 'c' TO 'a'",
+        ),
+        (
+            "CREATE POLICY few ON purchases USING (id < 5)",
+            "ALTER TABLE purchases ENABLE ROW LEVEL SECURITY",
+            "ALTER TABLE purchases DISABLE ROW LEVEL SECURITY",
+        ),
+    ],
+)
+def test_what_the_catalogue_says_otherwise_for_a_while_is_noticed(
+    shop: Shop, tmp_path: Path, before: str, change: str, back: str
+) -> None:
+    shop.do(before)
+    twice = Twice((2, lambda: shop.do(change)), (5, lambda: shop.do(back)))
+    export = run_export(shop.settings(tmp_path), opener=twice)
+    ((rows, amount),) = shop.do("SELECT count(*), sum(amount) FROM purchases")
+    assert twice.begun == 2
+    assert (export.manifest["rows"], Decimal(export.manifest["sums"]["amount"])) == (rows, amount)
+    assert {row["note"] for row in export.rows()} == {
+        note for (note,) in shop.do("SELECT DISTINCT note::text FROM purchases")
+    }
+
+
+def test_a_row_that_came_before_its_slice_is_read_and_is_no_alarm(shop: Shop, tmp_path: Path) -> None:
+    insert = "INSERT INTO purchases (user_id, purchased_at, amount) VALUES (1, '2026-11-14 22:59+00', 5)"
+    between = Between(2, lambda: shop.do(insert))
+    assert run_export(shop.settings(tmp_path), opener=between).manifest["rows"] == ROWS + 1
+    assert between.begun == 1
+
+
+def test_another_row_at_the_place_of_one_that_is_gone_is_another_row(shop: Shop, tmp_path: Path) -> None:
+    places: list[Any] = []
+
+    def replace_it() -> None:  # the last row: its page is the one that is written to next
+        places.extend(shop.do("DELETE FROM purchases WHERE id = 2000 RETURNING ctid::text"))
+        shop.do("VACUUM purchases")
+        put = "INSERT INTO purchases OVERRIDING SYSTEM VALUE SELECT 2000, 7, '2026-11-13 23:05+00', 1000, ''"
+        places.extend(shop.do(f"{put} RETURNING ctid::text"))
+
+    between = Between(-1, replace_it)
+    export = run_export(shop.settings(tmp_path), opener=between)
+    assert places[0] == places[1]
+    assert between.begun == 2
+    ((amount,),) = shop.do("SELECT sum(amount) FROM purchases")
+    assert export.manifest["sums"] == {"amount": str(amount)}
+
+
+@pytest.mark.parametrize("grant", ["SELECT (user_id, purchased_at, amount, note)", "SELECT (amount)"])
+def test_an_account_that_may_see_some_columns_only_is_refused_before_the_first_slice(
+    shop: Shop, tmp_path: Path, grant: str
+) -> None:
+    with _account(shop, f"GRANT {grant} ON purchases") as url:
+        before = Before(lambda: None)
+        made = calm(pipeline(url, tmp_path, export={"read": "slices", "shards": 4}))
+        with pytest.raises(InputError, match="slices") as caught:
+            run_export(made, opener=before)
+        assert before.slices == 0
+        assert "GRANT SELECT ON the whole table" in caught.value.why
+
+
+def test_an_account_that_may_also_see_which_version_a_row_is_reads_slices(shop: Shop, tmp_path: Path) -> None:
+    columns = "user_id, purchased_at, amount, note, ctid, xmin, tableoid"
+    with _account(shop, f"GRANT SELECT ({columns}) ON purchases") as url:
+        made = calm(pipeline(url, tmp_path, export={"read": "slices", "shards": 4}))
+        assert run_export(made).manifest["rows"] == ROWS
+
+
+@contextmanager
+def _account(shop: Shop, grant: str) -> Iterator[str]:
+    """Give the URL of an account with these rights alone."""
+    ((name,),) = shop.do("SELECT current_database()")
+    user = f"few_{name}"
+    shop.do(f"CREATE USER {user} PASSWORD 'x'; {grant} TO {user}")
+    try:
+        server, _, database = shop.url.rpartition("/")
+        yield f"postgresql+psycopg://{user}:x@{server.rpartition('@')[2]}/{database}"
+    finally:
+        shop.do(f"DROP OWNED BY {user}; DROP USER {user}")
+
+
 @pytest.mark.parametrize("key", [-5, 10**9])
 def test_a_row_that_comes_with_a_key_outside_the_range_is_seen(
     postgres_database: str, tmp_path: Path, key: int
@@ -386,22 +562,57 @@ def test_what_no_seal_can_prove_is_refused_by_its_reason(shop: Shop, tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("where", "says"),
+    "where",
     [
-        ("user_id IN (SELECT user_id FROM purchases)", "subquery"),
-        ("purchased_at < now()", "now"),
-        ("purchased_at < CURRENT_TIMESTAMP", "current_timestamp"),
-        ("random() < 2", "random"),
+        "user_id IN (SELECT user_id FROM purchases)",
+        "purchased_at < now()",
+        "purchased_at < CURRENT_TIMESTAMP",
+        "purchased_at < 'now'",
+        "random() < 2",
     ],
 )
-def test_a_condition_that_asks_for_more_than_its_row_is_refused(
-    shop: Shop, tmp_path: Path, where: str, says: str
+def test_a_condition_that_asks_for_more_than_its_row_is_sealed_where_it_chose_the_same_rows(
+    shop: Shop, tmp_path: Path, where: str
 ) -> None:
-    settings = shop.settings(tmp_path)
-    settings = settings.model_copy(update={"source": settings.source.model_copy(update={"where": where})})
-    with pytest.raises(InputError, match="slices") as caught:
-        run_export(settings)
-    assert says in caught.value.why
+    assert run_export(_with_where(shop, tmp_path, where)).manifest["rows"] == ROWS
+
+
+def _with_where(shop: Shop, folder: Path, where: str) -> Pipeline:
+    settings = shop.settings(folder)
+    return settings.model_copy(update={"source": settings.source.model_copy(update={"where": where})})
+
+
+def test_a_condition_that_chose_others_than_at_the_seal_makes_the_read_start_over(shop: Shop, tmp_path: Path) -> None:
+    """A table that is asked besides holds as many rows all the time, and as many of the day are chosen."""
+    shop.do("CREATE TABLE chosen AS SELECT generate_series(1, 500) AS id")
+    between = Between(4, lambda: shop.do("UPDATE chosen SET id = 2001 - id"))
+    settings = _with_where(shop, tmp_path, "id IN (SELECT id FROM chosen)")
+    export = run_export(settings, opener=between)
+    assert between.begun == 2
+    assert export.manifest["sums"] == {"amount": str(sum(map(_cents, range(1500, ROWS))))}
+
+
+def test_a_condition_that_asks_the_clock_is_true_of_the_seals_instant(shop: Shop, tmp_path: Path) -> None:
+    """One row ends and another one begins to be valid, at one instant between two slices: both or none were read."""
+    shop.do("ALTER TABLE purchases ADD valid_from timestamptz DEFAULT '-infinity'")
+    shop.do("ALTER TABLE purchases ADD valid_to timestamptz DEFAULT 'infinity'")
+    shop.do(
+        "UPDATE purchases SET valid_to = clock_timestamp() + interval '1.5 s' WHERE id IN (1, 2); "
+        "UPDATE purchases SET valid_from = (SELECT valid_to FROM purchases WHERE id = 1) WHERE id IN (1999, 2000)"
+    )
+    wait = (
+        "SELECT pg_sleep(extract(epoch FROM greatest(valid_to - clock_timestamp(), interval '0'))) "
+        "FROM purchases WHERE id = 1"
+    )
+    between = Between(4, lambda: shop.do(wait))
+    export = run_export(_with_where(shop, tmp_path, "valid_from <= 'now' AND valid_to > 'now'"), opener=between)
+    assert export.manifest["sums"] == {"amount": str(sum(map(_cents, range(2, ROWS))))}
+
+
+def test_a_condition_that_is_chance_is_never_sealed(shop: Shop, tmp_path: Path) -> None:
+    with pytest.raises(StartOverError):
+        run_export(_with_where(shop, tmp_path, "random() < 0.5"))
+    assert committed(tmp_path) == []
 
 
 def test_a_condition_on_the_row_alone_is_sealed(shop: Shop, tmp_path: Path) -> None:

@@ -107,11 +107,11 @@ def test_a_write_that_a_standby_replays_during_the_read_is_seen_by_the_seal(
             statement = _statement(slices)
             axis = slices.plan_axis(statement)
             slices.begin_seal(statement, axis)
-            rows = slices.read_slice(axis.low, axis.high).rows
+            read = slices.read_slice(axis.low, axis.high)
             open_on_primary.execute("COMMIT")
             _write(primary, standby, database, "SELECT txid_current()")
-            seal = slices.seal(rows, 0)
-    assert rows == ROWS
+            seal = slices.seal(read.rows, slices.gather([read]).checksum)
+    assert read.rows == ROWS
     assert not seal.agrees
     assert seal.rows_differ == 1
 

@@ -1,0 +1,33 @@
+"""No day is ever wrong that an adversary attacks who knows the seal: MariaDB and MySQL."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.exporter.adversary import attack_seeds
+
+pytestmark = pytest.mark.integration
+
+
+def test_attacks_that_know_the_seal_never_make_a_wrong_export(mariadb_database: str, tmp_path: Path) -> None:
+    attack_seeds(mariadb_database, tmp_path, range(65))
+
+
+@pytest.mark.nightly
+def test_attacks_that_know_the_seal_never_make_a_wrong_export_in_thousands(
+    mariadb_database: str, tmp_path: Path
+) -> None:
+    attack_seeds(mariadb_database, tmp_path, range(20_000, 23_300))
+
+
+def test_attacks_that_know_the_seal_never_make_a_wrong_export_of_mysql(mysql_database: str, tmp_path: Path) -> None:
+    attack_seeds(mysql_database, tmp_path, range(100, 165))
+
+
+@pytest.mark.nightly
+def test_attacks_that_know_the_seal_never_make_a_wrong_export_of_mysql_in_thousands(
+    mysql_database: str, tmp_path: Path
+) -> None:
+    attack_seeds(mysql_database, tmp_path, range(30_000, 33_300))

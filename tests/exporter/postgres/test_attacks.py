@@ -1,0 +1,22 @@
+"""No day is ever wrong that an adversary attacks who knows the seal: PostgreSQL."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.exporter.adversary import attack_seeds
+
+pytestmark = pytest.mark.integration
+
+
+def test_attacks_that_know_the_seal_never_make_a_wrong_export(postgres_database: str, tmp_path: Path) -> None:
+    attack_seeds(postgres_database, tmp_path, range(70))
+
+
+@pytest.mark.nightly
+def test_attacks_that_know_the_seal_never_make_a_wrong_export_in_thousands(
+    postgres_database: str, tmp_path: Path
+) -> None:
+    attack_seeds(postgres_database, tmp_path, range(10_000, 13_400))
