@@ -15,9 +15,11 @@ from typing import Any
 import click
 
 from jobs_emulator.chaos import ChaosError, parse_chaos
+from jobs_emulator.http.door import Door
 from jobs_emulator.images import ImageTableError, read_image_table
 from jobs_emulator.logs.command import LogChoice, LogsError, read_logs
 from jobs_emulator.logs.writer import EntryWriter
+from jobs_emulator.tokens import FILE_VARIABLE, TokenError, new_token, remove_token, token_file, write_token
 from jobs_emulator.unknowns import SIGTERM_GRACE_SECONDS
 
 DEFAULT_PORT = 8123
@@ -39,6 +41,10 @@ def main() -> None:
 @click.option("--slots", type=click.IntRange(1), help="Tasks that run at once.  [default: number of CPUs]")
 @click.option("--grace", "grace_seconds", default=SIGTERM_GRACE_SECONDS, show_default=True, type=click.FloatRange(0),
               help="Seconds from SIGTERM to SIGKILL of a task that is cancelled or times out.")  # fmt: skip
+@click.option("--token-file", type=click.Path(path_type=Path), help="Where the token goes.  [default: a file of yours]")
+@click.option(
+    "--no-auth", is_flag=True, help="Serve every user of this machine, without a token: they can run programs as you."
+)
 @click.option("--quiet", is_flag=True, help="No log entries of tasks on stdout.")
 @click.option("--chaos", "chaos_json", default="{}", metavar="JSON", help="Chaos switches, as at /_emulator/chaos.")
 @click.option("--chaos-seed", "seed", type=int, help="Makes chaos repeatable.")
@@ -58,6 +64,8 @@ def serve(  # noqa: PLR0917 — click passes by name
     data: Path | None,
     slots: int | None,
     grace_seconds: float,
+    token_file: Path | None,
+    no_auth: bool,
     quiet: bool,
     chaos_json: str,
     kills: tuple[str, ...],
@@ -69,6 +77,7 @@ def serve(  # noqa: PLR0917 — click passes by name
 
     _raise_open_files_limit()
     entries = None if quiet else EntryWriter(sys.stdout)
+    token = _Token("" if no_auth else new_token(), token_file)
     try:
         settings = Settings(
             images=read_image_table(images_path),
@@ -79,13 +88,15 @@ def serve(  # noqa: PLR0917 — click passes by name
             chaos=parse_chaos(_chaos_switches(chaos_json, kills, switches)),
             inherited=dict(os.environ),
             entries=entries,
+            door=Door(token=token.text, is_open=no_auth),
         )
-        asyncio.run(_serve(lambda stop: run_until(EmulatorServer(settings), stop, _announce)))
-    except (ImageTableError, ChaosError, StoreError) as exc:
+        asyncio.run(_serve(lambda stop: run_until(EmulatorServer(settings), stop, token.announce)))
+    except (ImageTableError, ChaosError, StoreError, TokenError) as exc:
         _fail(str(exc), EXIT_CONFIGURATION)
     except OSError as exc:
         _fail(f"Cannot serve on 127.0.0.1:{port} with {images_path}: {exc}", EXIT_UNAVAILABLE)
     finally:
+        token.remove()
         if entries is not None:
             entries.close()
 
@@ -132,10 +143,32 @@ def _raise_open_files_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def _announce(port: int) -> None:
-    address = f"127.0.0.1:{port}"
-    click.echo(f"Cloud Run jobs emulator on {address} (gRPC, REST, status page http://{address}/)", err=True)
-    click.echo(f"export RUN_EMULATOR_HOST={address}", err=True)
+class _Token:
+    """The token of this start, and the file that it lies in for as long as the emulator serves."""
+
+    def __init__(self, text: str, path: Path | None) -> None:
+        self.text = text
+        self._path = path
+        self._is_named = path is not None
+        self._is_written = False
+
+    def announce(self, address: str) -> None:
+        """Write the file and tell everything that a client needs."""
+        if self.text:  # first: whoever reads the next line may come at once
+            self._path = self._path or token_file(int(address.rpartition(":")[2]))
+            write_token(self._path, self.text)
+            self._is_written = True
+        click.echo(f"Cloud Run jobs emulator on {address} (gRPC, REST, status page http://{address}/)", err=True)
+        if self._is_written:
+            click.echo(f"Its token is in {self._path}: send it as `Authorization: Bearer`, or as a password", err=True)
+            if self._is_named:
+                click.echo(f"export {FILE_VARIABLE}={self._path}", err=True)
+        click.echo(f"export RUN_EMULATOR_HOST={address}", err=True)
+
+    def remove(self) -> None:
+        """Remove what was written; the file of another emulator stays."""
+        if self._is_written and self._path is not None:
+            remove_token(self._path)
 
 
 def _chaos_switches(chaos_json: str, kills: tuple[str, ...], switches: dict[str, object]) -> dict[str, Any]:

@@ -11,9 +11,11 @@ from types import TracebackType
 from typing import Any, Self
 
 from jobs_emulator.chaos import parse_chaos
+from jobs_emulator.http.door import Door
 from jobs_emulator.images import Image, ImageTable, image_table, read_image_table
 from jobs_emulator.logs.entries import EntrySink
 from jobs_emulator.server import EmulatorServer, Settings, run_until
+from jobs_emulator.tokens import forget_token, new_token, remember_token
 from jobs_emulator.unknowns import SIGTERM_GRACE_SECONDS
 
 Images = ImageTable | str | Path | Mapping[str, Image | Mapping[str, Any] | Sequence[str]]
@@ -30,6 +32,7 @@ class Emulator:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
         self.address = ""
+        self.token = settings.door.token
         self._thread.start()
         self._ready.wait()
         if self._failure is not None:
@@ -40,6 +43,7 @@ class Emulator:
         if self._loop is not None and self._stop is not None and self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join()
+        forget_token(self.address)
 
     def chaos(self, **switches: object) -> None:
         """Sets chaos switches from now on, all others to their defaults; `chaos()` ends all chaos.
@@ -80,8 +84,10 @@ class Emulator:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         await run_until(self._server, self._stop, self._started)
 
-    def _started(self, port: int) -> None:
-        self.address = f"127.0.0.1:{port}"
+    def _started(self, address: str) -> None:
+        self.address = address
+        if self.token:
+            remember_token(address, self.token)
         self._ready.set()
 
 
@@ -96,8 +102,13 @@ def start(
     chaos: Mapping[str, Any] | None = None,
     entries: EntrySink | None = None,
     logs: str | Path | None = None,
+    private: bool = False,
 ) -> Emulator:
     """Starts an emulator in a thread and returns when it listens; its `address` is `127.0.0.1:port`.
+
+    Only this user's processes may call it, and root's. Where the system does not tell whose a connection is (it does
+    on Linux), its `token` is asked for, which this package's own clients send. `private`: it listens on no port at
+    all, but on a Unix socket in a folder of mode 0700, and `address` is `unix:PATH`, as gRPC's channels take it.
 
     `images`: a TOML file's path, an ImageTable, or a mapping from image reference to an entrypoint, an `Image`, or a
     mapping with entrypoint, cmd, cwd, env. `data` keeps state over restarts, `logs` is where the attempts'
@@ -119,6 +130,8 @@ def start(
             inherited=dict(os.environ),
             entries=entries,
             logs=Path(logs) if logs is not None else None,
+            door=Door(token="" if private else new_token(), owner_enters=True),
+            private=private,
         )
     )
 

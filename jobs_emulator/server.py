@@ -24,6 +24,8 @@ from jobs_emulator.clock import Clock
 from jobs_emulator.errors import ApiError, Code, not_this_machine
 from jobs_emulator.http.admin import AdminPages
 from jobs_emulator.http.answers import HttpResponse, json_response
+from jobs_emulator.http.callers import Callers
+from jobs_emulator.http.door import Door
 from jobs_emulator.http.front import Front
 from jobs_emulator.http.grpc_server import start_grpc_server
 from jobs_emulator.http.http1 import HttpRequest
@@ -48,7 +50,8 @@ class Settings:
 
     `logs` is the folder of the attempts' logs, which stays; by default `logs/` in `data`, or nothing that stays.
     `inherited` is the environment tasks may take variables from; `entries` gets each log line as Cloud Logging would
-    show it.
+    show it. `door` says who may call; with `private` it listens on no port, but on a Unix socket that only this user
+    can reach.
     """
 
     images: ImageTable
@@ -61,6 +64,8 @@ class Settings:
     inherited: Mapping[str, str] = field(default_factory=dict)
     entries: EntrySink | None = None
     clock: Clock = time.time
+    door: Door = field(default_factory=Door)
+    private: bool = False
 
 
 class EmulatorServer:
@@ -70,7 +75,7 @@ class EmulatorServer:
         self._settings = settings
         self._opened = AsyncExitStack()
         self.chaos = Chaos(settings.chaos)
-        self.port = 0
+        self.address = ""
 
     async def start(self) -> None:
         """Begins to listen; what an earlier emulator left unfinished in `data` is taken up again."""
@@ -125,8 +130,8 @@ class EmulatorServer:
             OperationsService(state),
         )
         socket = private / "grpc.sock"
-        strangers: dict[str, str] = {}
-        grpc_server = await start_grpc_server(methods, dispatcher, socket, strangers)
+        callers = Callers(settings.door)
+        grpc_server = await start_grpc_server(methods, dispatcher, socket, callers)
         self._opened.push_async_callback(grpc_server.stop, 0.0)
         rest = RestApi(methods, dispatcher)
         admin = AdminPages(state, settings.images, self.chaos, scheduler.logs_folder, settings.clock)
@@ -138,9 +143,12 @@ class EmulatorServer:
             path = urlsplit(request.target).path
             return await (rest.answer(request) if path.startswith("/v2/") else admin.answer(request))
 
-        front = Front(socket, answer, strangers)
-        self.port = await front.start(settings.port)
+        front = Front(socket, answer, callers)
         self._opened.push_async_callback(front.stop)
+        if settings.private:
+            self.address = await front.start_private(private / "api.sock")
+        else:
+            self.address = await front.start(settings.port)
 
 
 def _refusal(request: HttpRequest) -> ApiError | None:
@@ -153,11 +161,11 @@ def _refusal(request: HttpRequest) -> ApiError | None:
     return None
 
 
-async def run_until(server: EmulatorServer, stop: asyncio.Event, started: Callable[[int], None]) -> None:
-    """Starts the emulator, tells `started` its port, and stops it when `stop` is set."""
+async def run_until(server: EmulatorServer, stop: asyncio.Event, started: Callable[[str], None]) -> None:
+    """Starts the emulator, tells `started` its address, and stops it when `stop` is set."""
     await server.start()
     try:
-        started(server.port)
+        started(server.address)
         await stop.wait()
     finally:
         await server.stop()

@@ -30,6 +30,13 @@ def remember_secrets_of(url: str) -> str:
     return url
 
 
+def remember_secret(secret: str) -> None:
+    """Let `redact` know a secret that is no URL's."""
+    with _lock:
+        for form in _forms(secret):
+            _patterns.setdefault(form, _pattern(form))
+
+
 def redact(text: str) -> str:
     """Return `text` with `…` for the password of any URL in it, and for all that were remembered."""
     with _lock:

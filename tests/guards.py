@@ -58,7 +58,8 @@ def _refuse_other_machines(event: str, arguments: tuple[object, ...]) -> None:
 
 def _is_loopback(host: str) -> bool:
     with contextlib.suppress(ValueError):
-        return ipaddress.ip_address(host.partition("%")[0]).is_loopback
+        address = ipaddress.ip_address(host.partition("%")[0])
+        return (getattr(address, "ipv4_mapped", None) or address).is_loopback
     return host == "localhost"
 
 

@@ -11,7 +11,7 @@ from typing import Literal
 
 from chain.deploy.complete import account_id, account_of, address_of, bucket_of
 from chain.deploy.jobs import job_id_of
-from chain.jobs.cloud_settings import plan_secrets
+from chain.jobs.cloud_settings import plan_chain_secrets, plan_secrets
 from chain.jobs.cloudrun.definition import split_secret
 from chain.jobs.environment import URLS
 from chain.jobs.port import DeployedJob
@@ -75,7 +75,7 @@ def _of_secrets(pipeline: Pipeline) -> list[Grant]:
     read: list[tuple[DeployedJob, str]] = [
         (job, secret) for job in URLS for secret in plan_secrets(pipeline, job).values()
     ]
-    read += [("chain", secret) for secret in pipeline.cloud.secrets.values()]
+    read += [("chain", secret) for secret in plan_chain_secrets(pipeline).values()]
     return [Grant("secret", secret_name(pipeline, each), SECRET, job, account_of(pipeline, job)) for job, each in read]
 
 

@@ -52,11 +52,26 @@ def plan_chain_setting(pipeline: Pipeline) -> str:
 
 
 def plan_secrets(pipeline: Pipeline, job: JobName) -> dict[str, str]:
-    """Return the job's variables that come from Secret Manager: all but those of URLs that are not its business."""
+    """Return the job's variables that come from Secret Manager: its own, and the common ones that are its business.
+
+    That are those of no URL of another job's; of a pipeline with a Python source those of its own URL alone, for what
+    is left is the function's: a key of the service that it asks.
+    """
     references = pipeline.url_references()
     own = {_variable(reference) for section, reference in references.items() if section in URLS[job]}
     others = {_variable(reference) for reference in references.values()} - own
-    return {name: secret for name, secret in pipeline.cloud.secrets.items() if name not in others}
+    common = {name: secret for name, secret in pipeline.cloud.secrets.items() if name not in others}
+    if pipeline.source.python is not None and job != "exporter":
+        common = {name: secret for name, secret in common.items() if name in own}
+    own_secrets: dict[str, str] = getattr(pipeline.cloud, job).secrets
+    return common | own_secrets
+
+
+def plan_chain_secrets(pipeline: Pipeline) -> dict[str, str]:
+    """Return the variables of the chain as a job: all, since `doctor` and `init` run in it, and connect to both sides."""
+    cloud = pipeline.cloud
+    others = {name: secret for job in URLS for name, secret in getattr(cloud, job).secrets.items()}
+    return others | cloud.secrets | cloud.chain.secrets
 
 
 def check_filled(pipeline: Pipeline, job: JobName) -> None:
@@ -64,7 +79,7 @@ def check_filled(pipeline: Pipeline, job: JobName) -> None:
     references = pipeline.url_references()
     for section in sorted(URLS[job] & references.keys()):
         name = _variable(references[section])
-        if name is not None and name not in pipeline.cloud.secrets:
+        if name is not None and name not in plan_secrets(pipeline, job):
             raise InputError(
                 f"Nothing on Cloud Run fills the variable {name}.",
                 why=f"{section}.url is env:{name}, and the chain's own variables stay where the chain runs.",

@@ -64,7 +64,11 @@ def find_place(pipeline: Pipeline, environ: Mapping[str, str]) -> Place | None:
     """Return where the jobs run that others can look at, too; None where they run inside the chain's own process."""
     cloud = pipeline.cloud
     if environ.get(EMULATOR_VARIABLE):
-        return Place(cloud.project or _LOCAL, cloud.region or _LOCAL, parse_emulator(environ[EMULATOR_VARIABLE]))
+        from chain.jobs.local.token import find_emulator_token  # noqa: PLC0415 - only here
+
+        address = parse_emulator(environ[EMULATOR_VARIABLE])
+        token = find_emulator_token(address, environ)
+        return Place(cloud.project or _LOCAL, cloud.region or _LOCAL, address, token)
     return Place(str(cloud.project), str(cloud.region)) if cloud.project is not None else None
 
 
@@ -93,7 +97,7 @@ def _on_emulator(pipeline: Pipeline, place: Place, cancel: Cancel, environ: Mapp
     settings = JobSettings(
         secrets=_secrets(pipeline),
         environment_of=lambda job, _: {**variables[job], **extra},
-        logs=EmulatorLogs(str(place.emulator)),
+        logs=EmulatorLogs(str(place.emulator), place.token),
     )
     with open_cloud_run_jobs(pipeline, place, cancel, settings) as jobs:
         yield jobs

@@ -1,4 +1,4 @@
-"""One loopback port for both transports.
+"""One loopback port, or one Unix socket of this user's, for both transports.
 
 A connection that opens with HTTP/2's preface is spliced to the gRPC server, any other is served as HTTP/1.1 (RFC 9113,
 section 3.4: a client with prior knowledge sends the preface first).
@@ -12,6 +12,7 @@ import itertools
 import socket
 from pathlib import Path
 
+from jobs_emulator.http.callers import Callers
 from jobs_emulator.http.http1 import IDLE_SECONDS_MAX, REQUEST_SECONDS_MAX, Answer, serve_http1
 from jobs_emulator.http.http2_authority import PREFACE, AuthorityReader
 from jobs_emulator.http.origin import foreign_host
@@ -24,24 +25,27 @@ LOOPBACK = "127.0.0.1"
 
 
 class Front:
-    """The listening socket and its connections.
+    """The listening socket and its connections; `callers` is told what is known of each."""
 
-    `strangers` gets, by the name gRPC's server knows a connection by, whom its client meant to call, where that is not
-    this machine.
-    """
-
-    def __init__(self, grpc_socket: Path, answer: Answer, strangers: dict[str, str]) -> None:
+    def __init__(self, grpc_socket: Path, answer: Answer, callers: Callers) -> None:
         self._grpc_socket = grpc_socket
-        self._strangers = strangers
+        self._callers = callers
         self._numbers = itertools.count()
         self._answer = answer
         self._connections: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
+        self._is_private = False
 
-    async def start(self, port: int) -> int:
-        """Listens on the loopback address; returns the port, which is a free one for 0."""
+    async def start(self, port: int) -> str:
+        """Listens on the loopback address; returns `127.0.0.1:port`, a free one for 0."""
         self._server = await asyncio.start_server(self._accept, LOOPBACK, port, backlog=BACKLOG)
-        return int(self._server.sockets[0].getsockname()[1])
+        return f"{LOOPBACK}:{self._server.sockets[0].getsockname()[1]}"
+
+    async def start_private(self, path: Path) -> str:
+        """Listens on a Unix socket, in a folder that only this user may enter; returns `unix:PATH`."""
+        self._server = await asyncio.start_unix_server(self._accept, path, backlog=BACKLOG)
+        self._is_private = True
+        return f"unix:{path}"
 
     async def stop(self) -> None:
         """Stops listening and ends all connections."""
@@ -63,18 +67,29 @@ class Front:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             first = await _read_opening(reader)
+            is_known = await self._is_known(writer)
             if first.startswith(PREFACE):
-                await self._splice(first, reader, writer)
+                await self._splice(first, reader, writer, is_known=is_known)
             elif first:
-                await serve_http1(first, reader, writer, self._answer)
+                await serve_http1(first, reader, writer, self._callers.checked(self._answer, is_known=is_known))
         except (OSError, asyncio.CancelledError):
             pass  # the client has gone, or the emulator stops: there is nobody to tell
         finally:
             await _close(writer)
 
-    async def _splice(self, first: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _is_known(self, writer: asyncio.StreamWriter) -> bool:
+        if self._is_private:
+            return True
+        peer, (_, port) = writer.get_extra_info("peername"), writer.get_extra_info("sockname")
+        return await asyncio.to_thread(self._callers.door.knows, peer, port)
+
+    async def _splice(
+        self, first: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, is_known: bool
+    ) -> None:
         path = self._grpc_socket.with_name(f"c{next(self._numbers)}")
         peer = f"unix:{path}"
+        if not is_known:
+            self._callers.unknown.add(peer)
         inner_reader, inner_writer = await _connect(self._grpc_socket, path)
         try:
             pumps = {
@@ -89,7 +104,7 @@ class Front:
                 await asyncio.gather(*pumps, return_exceptions=True)
         finally:
             await _close(inner_writer)
-            self._strangers.pop(peer, None)
+            self._callers.forget(peer)
 
     async def _pump_requests(
         self, peer: str, first: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -98,8 +113,9 @@ class Front:
         opening, data = AuthorityReader(), first
         while data:
             opening.feed(data)
-            if opening.authority and foreign_host(opening.authority):
-                self._strangers[peer] = opening.authority
+            # No name can be pointed at a Unix socket: there, it is the socket's own path.
+            if opening.authority and not self._is_private and foreign_host(opening.authority):
+                self._callers.strangers[peer] = opening.authority
             writer.write(data)
             await writer.drain()
             if opening.authority is not None:

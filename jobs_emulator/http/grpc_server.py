@@ -6,7 +6,7 @@ Requests arrive as bytes and are parsed here, so that a malformed one gets the A
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from google.protobuf.message import DecodeError
 from jobs_emulator.api.dispatch import Dispatcher
 from jobs_emulator.api.methods import Method
 from jobs_emulator.errors import ApiError, Code, LostReplyError, not_this_machine
+from jobs_emulator.http.callers import Callers
 from jobs_emulator.protos import RequestMessage
 
 REQUEST_BYTES_MAX = 4 * 2**20
@@ -28,9 +29,9 @@ _STATUS_OF = {code.value[0]: code for code in grpc.StatusCode}
 
 
 async def start_grpc_server(
-    methods: list[Method], dispatcher: Dispatcher, socket: Path, strangers: Mapping[str, str]
+    methods: list[Method], dispatcher: Dispatcher, socket: Path, callers: Callers
 ) -> grpc.aio.Server:
-    """A started grpc.aio server on the Unix socket; `strangers` are the connections that are refused (see `Front`)."""
+    """A started grpc.aio server on the Unix socket; `callers` says who is refused."""
     server = grpc.aio.server(
         options=[
             ("grpc.max_receive_message_length", REQUEST_BYTES_MAX),
@@ -41,7 +42,7 @@ async def start_grpc_server(
     by_service: dict[str, dict[str, Any]] = defaultdict(dict)
     for method in methods:
         by_service[method.service][method.name] = grpc.unary_unary_rpc_method_handler(
-            _behaviour(method, dispatcher, strangers)
+            _behaviour(method, dispatcher, callers)
         )
     server.add_generic_rpc_handlers(
         [grpc.method_handlers_generic_handler(service, handlers) for service, handlers in by_service.items()]
@@ -52,11 +53,11 @@ async def start_grpc_server(
 
 
 def _behaviour(
-    method: Method, dispatcher: Dispatcher, strangers: Mapping[str, str]
+    method: Method, dispatcher: Dispatcher, callers: Callers
 ) -> Callable[[bytes, Context], Awaitable[bytes]]:
     async def answer(data: bytes, context: Context) -> bytes:
         try:
-            _refuse_browsers(context, strangers)
+            _refuse_others(context, callers)
             response = await dispatcher.call(method, _parse(method, data))
         except LostReplyError:
             await context.abort(grpc.StatusCode.UNAVAILABLE, "Connection reset by peer (chaos switch: reply lost)")
@@ -79,10 +80,13 @@ def _parse(method: Method, data: bytes) -> RequestMessage:
         ) from exc
 
 
-def _refuse_browsers(context: Context, strangers: Mapping[str, str]) -> None:
-    """No page speaks HTTP/2 in plain text; this is for a proxy that translates."""
-    if strangers and (authority := strangers.get(context.peer())) is not None:
+def _refuse_others(context: Context, callers: Callers) -> None:
+    """No page speaks HTTP/2 in plain text; that is for a proxy that translates."""
+    metadata = dict(context.invocation_metadata() or ())
+    if callers.strangers and (authority := callers.strangers.get(context.peer())) is not None:
         raise not_this_machine(authority)
-    origin = dict(context.invocation_metadata() or ()).get("origin")
+    if context.peer() in callers.unknown:
+        callers.door.check(metadata.get("authorization", ""))
+    origin = metadata.get("origin")
     if origin is not None:
         raise ApiError(Code.PERMISSION_DENIED, f"Origin '{origin}' may not call the emulator.")

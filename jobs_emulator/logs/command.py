@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
+
+from jobs_emulator.tokens import TokenError, find_token
 
 FOLLOW_SECONDS = 0.3
 
@@ -64,9 +67,13 @@ def _ask_json(address: str, path: str, query: dict[str, Any]) -> dict[str, Any]:
 def _ask(address: str, path: str, query: dict[str, Any]) -> bytes:
     connection = http.client.HTTPConnection(address, timeout=30)
     try:
-        connection.request("GET", f"{path}?{urlencode(query)}")
+        token = find_token(address, os.environ)
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        connection.request("GET", f"{path}?{urlencode(query)}", headers=headers)
         response = connection.getresponse()
         body = response.read()
+    except TokenError as exc:
+        raise LogsError(str(exc)) from exc
     except (OSError, http.client.HTTPException) as exc:
         raise LogsError(
             f"No emulator answers at {address} ({exc}). Start one with: penstock-jobs-emulator serve"

@@ -38,12 +38,14 @@ class CloudImages(Section):
 
 
 class CloudJob(Section):
-    """How one job is deployed: its id, what a task of it may use, and as whom it runs."""
+    """How one job is deployed: its id, what a task of it may use, as whom it runs, and what it alone is told."""
 
     job: JobId | None = None
     cpu: Annotated[str, AfterValidator(check_cpu)] | None = None
     memory: Annotated[str, AfterValidator(check_memory)] | None = None
     service_account: Account | None = None
+    secrets: Annotated[dict[str, str], AfterValidator(check_secrets)] = Field(default_factory=dict)
+    """Secrets that this job alone gets, besides those of `cloud.secrets`."""
 
 
 class CloudSingleJob(CloudJob):

@@ -208,6 +208,8 @@ class ProcessConfig(Section):
     parallelism: Annotated[int, Field(ge=1, le=MAX_TASKS)] | Literal["auto"] = AUTO
     max_retries: Annotated[int, Field(ge=0, le=10)] = 3
     timeout_seconds: Annotated[int, Field(ge=1, le=604_800)] = 600
+    variables: Annotated[tuple[Name, ...], Field(strict=False)] = ()
+    """Of the chain's environment, what a transform reads: needed where the source is a Python function."""
 
 
 class LoadConfig(Section):

@@ -31,7 +31,7 @@ def address(tmp_path: Path) -> Iterator[str]:
     """An emulator started with the README's table; `python` is ours."""
     (tmp_path / "images.toml").write_text(blocks("toml")[0])
     command = [sys.executable, "-m", "jobs_emulator", "serve", "--images", str(tmp_path / "images.toml"), "--port", "0"]
-    with subprocess.Popen([*command, "--quiet"], stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen([*command, "--no-auth", "--quiet"], stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         match = re.search(r"127\.0\.0\.1:\d+", process.stderr.readline())
         assert match is not None

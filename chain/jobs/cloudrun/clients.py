@@ -19,9 +19,11 @@ from google.cloud import run_v2
 from google.cloud.run_v2.services.executions.transports import ExecutionsGrpcTransport
 from google.cloud.run_v2.services.jobs.transports import JobsGrpcTransport
 from google.cloud.run_v2.services.tasks.transports import TasksGrpcTransport
+from google.oauth2.credentials import Credentials
 
 from chain.jobs.cloudrun.errors import translate
 from chain.jobs.cloudrun.place import Place
+from chain.jobs.cloudrun.send_token import with_token
 from staging.config.cloud import CloudConfig
 
 _CHANNEL_OPTIONS = [
@@ -45,7 +47,7 @@ class Clients:
 @contextmanager
 def open_clients(cloud: CloudConfig, place: Place) -> Iterator[Clients]:
     """Give clients as the pipeline asks for them; InputError where there are no credentials."""
-    credentials = AnonymousCredentials() if place.emulator else _find_credentials(place)
+    credentials = _emulator_credentials(place) if place.emulator else _find_credentials(place)
     if cloud.transport == "rest":
         with _rest_clients(cloud, place, credentials) as clients:
             yield clients
@@ -63,7 +65,7 @@ def open_clients(cloud: CloudConfig, place: Place) -> Iterator[Clients]:
 
 def _open_channel(cloud: CloudConfig, place: Place, credentials: Any) -> grpc.Channel:  # noqa: ANN401 - untyped there
     if place.emulator:
-        return grpc.insecure_channel(place.emulator, options=_CHANNEL_OPTIONS)
+        return with_token(grpc.insecure_channel(place.emulator, options=_CHANNEL_OPTIONS), place.token)
     host = cloud.endpoint or JobsGrpcTransport.DEFAULT_HOST
     return JobsGrpcTransport.create_channel(
         host if ":" in host else f"{host}:443", credentials=credentials, options=_CHANNEL_OPTIONS
@@ -80,6 +82,10 @@ def _rest_clients(cloud: CloudConfig, place: Place, credentials: Any) -> Iterato
         run_v2.TasksClient(transport="rest", credentials=credentials, client_options=options) as tasks,
     ):
         yield Clients(jobs, executions, tasks)
+
+
+def _emulator_credentials(place: Place) -> Any:  # noqa: ANN401 - any of google.auth's classes
+    return Credentials(place.token) if place.token else AnonymousCredentials()
 
 
 def _find_credentials(place: Place) -> Any:  # noqa: ANN401 - any of google.auth's classes

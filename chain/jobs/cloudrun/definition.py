@@ -14,7 +14,7 @@ from typing import Any
 from google.cloud import run_v2
 from google.protobuf import json_format
 
-from chain.jobs.cloud_settings import VARIABLE
+from chain.jobs.cloud_settings import VARIABLE, plan_chain_secrets
 from chain.jobs.cloudrun.equal import same_memory_or_cpu, same_name, same_secret
 from chain.jobs.port import JobName, Overrides
 from staging.config.cloud import CloudVpc
@@ -85,7 +85,7 @@ def plan_chain(pipeline: Pipeline, image: str, pipeline_json: str, arguments: tu
     """
     cloud = pipeline.cloud
     single = Overrides(arguments=arguments, max_retries=0)
-    planned = plan_job(pipeline, "exporter", image, single, dict(cloud.secrets))
+    planned = plan_job(pipeline, "exporter", image, single, plan_chain_secrets(pipeline))
     return replace(
         planned,
         labels={PIPELINE_LABEL: pipeline.name, STEP_LABEL: "chain"},

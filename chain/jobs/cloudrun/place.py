@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from chain.jobs.port import DeployedJob
 from staging.config.cloud_checks import JOB_ID_CHARACTERS
@@ -15,11 +15,15 @@ _HASH_CHARACTERS = 6
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A region of a project. `emulator` is the `host:port` of an emulator, None for Google's service."""
+    """A region of a project. `emulator` is an emulator's `host:port` or `unix:PATH`, None for Google's service.
+
+    `token` is what that emulator asks for, empty where it asks for nothing.
+    """
 
     project: str
     region: str
     emulator: str | None = None
+    token: str = field(default="", repr=False)
 
     @property
     def parent(self) -> str:

@@ -33,8 +33,9 @@ class _Seen:
 class EmulatorLogs:
     """See `AttemptLogs`. `address` is `host:port`. An emulator without that API tells nothing, and that is no error."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, token: str = "") -> None:
         self._address = address
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._seen: dict[str, _Seen] = {}
 
     def progress(self, execution: str) -> ProgressLine:
@@ -72,7 +73,7 @@ class EmulatorLogs:
     def _get(self, page: str, **parameters: Any) -> bytes:  # noqa: ANN401 - texts and numbers
         connection = http.client.HTTPConnection(self._address, timeout=_SECONDS)
         try:
-            connection.request("GET", _path(page, **parameters))
+            connection.request("GET", _path(page, **parameters), headers=self._headers)
             response = connection.getresponse()
             return response.read() if response.status == http.client.OK else b""
         except (OSError, http.client.HTTPException):

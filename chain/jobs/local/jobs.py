@@ -2,7 +2,8 @@
 
 It is driven by the very adapter that drives the cloud. The jobs are this installation's own modules; each has the
 chain's environment, without the database URLs that are not its business. That environment goes to the emulator in its
-image table, so it is neither in an argument nor in anything the emulator's API shows.
+image table, so it is neither in an argument nor in anything the emulator's API shows. Nobody else can reach the
+emulator: it listens on a Unix socket in a folder of this user's.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ def open_emulated_jobs(
     slots = cpus if pipeline.process.parallelism == AUTO else max(cpus, pipeline.process.parallelism)
     images = {_image(job): _describe_image(command(job), environments.get(job, {})) for job in JOBS}
     with jobs_emulator.start(
-        images, slots=slots, grace_seconds=_GRACE_SECONDS, entries=seen.take, logs=logs
+        images, slots=slots, grace_seconds=_GRACE_SECONDS, entries=seen.take, logs=logs, private=True
     ) as emulator:
         place = Place(_LOCAL, _LOCAL, emulator.address)
         settings = JobSettings(environment_of=_share_processors(cpus, environments), logs=seen, polling=_POLLING)

@@ -121,6 +121,24 @@ def test_secrets_of_a_url_go_to_the_job_that_connects_and_others_to_all(tmp_path
     assert plan_secrets(pipeline, "loader") == {"REVENUE_URL": "revenue-url", "TOKEN": "token"}
 
 
+def test_a_python_sources_key_goes_to_the_exporter_alone(tmp_path: Path) -> None:
+    path = tmp_path / "python.toml"
+    text = (BASE + MORE).replace('url = "env:SHOP_URL"', 'python = "api:read"')
+    path.write_text(
+        "".join(line for line in text.splitlines(keepends=True) if not line.startswith('table = "purchases'))
+    )
+    pipeline = load_pipeline(path, environ={})
+    assert plan_secrets(pipeline, "exporter") == {"SHOP_URL": "shop-url", "TOKEN": "token"}
+    assert plan_secrets(pipeline, "processor") == {}
+    assert plan_secrets(pipeline, "loader") == {"REVENUE_URL": "revenue-url"}
+
+
+def test_a_job_gets_the_secrets_that_name_it(tmp_path: Path) -> None:
+    pipeline = a_pipeline(tmp_path, MORE + '[cloud.processor.secrets]\nRATE = "rate"\nTOKEN = "its-own"\n')
+    assert plan_secrets(pipeline, "processor") == {"TOKEN": "its-own", "RATE": "rate"}
+    assert "RATE" not in plan_secrets(pipeline, "exporter")
+
+
 def test_one_variable_for_both_urls_goes_to_both_jobs(tmp_path: Path) -> None:
     pipeline = with_urls(tmp_path, "env:SHOP_URL", "env:SHOP_URL")
     assert [("SHOP_URL" in plan_secrets(pipeline, job)) for job in JOBS] == [True, False, True]

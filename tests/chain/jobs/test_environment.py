@@ -69,3 +69,35 @@ def test_a_variable_that_source_and_target_share_stays_for_those_who_need_it(tmp
     assert seen["exporter"][0].source.url.reveal() == "sqlite:///canary"
     assert seen["loader"][0].target.url.reveal() == "sqlite:///canary"
     assert "canary" not in seen["processor"][1]
+
+
+PYTHON = FILE.replace('url = "env:SHOP"\ntable = "t"', 'python = "api:read"').replace(
+    "postgresql://u:secret@h/d", "env:BOOKS"
+)
+
+
+def planned(tmp_path: Path, text: str, environ: dict[str, str]) -> dict[str, dict[str, str]]:
+    path = tmp_path / "p.toml"
+    path.write_text(text)
+    return {job: dict(env) for job, env in plan_environments(load_pipeline(path, environ={}), environ, []).items()}
+
+
+@pytest.mark.parametrize("name", ["API_KEY", "GOOGLE_API_KEY", "SHOP", "Whatever"])
+def test_a_python_sources_key_goes_to_the_exporter_alone(tmp_path: Path, name: str) -> None:
+    environ = {name: "canary", "PATH": "/bin", "LC_ALL": "C", "https_proxy": "p", "BOOKS": "sqlite:///b"}
+    seen = planned(tmp_path, PYTHON, environ)
+    assert [job for job, env in seen.items() if "canary" in env.values()] == ["exporter"]
+    assert [job for job, env in seen.items() if "BOOKS" in env] == ["loader"]
+    for env in seen.values():
+        assert {"PATH", "LC_ALL", "https_proxy"} <= env.keys()
+
+
+def test_a_transform_gets_the_variables_it_names(tmp_path: Path) -> None:
+    seen = planned(tmp_path, PYTHON + '[process]\nvariables = ["RATE"]\n', {"RATE": "7", "KEY": "canary"})
+    assert (seen["processor"], "RATE" in seen["loader"]) == (seen["processor"] | {"RATE": "7"}, False)
+    assert "KEY" not in seen["processor"]
+
+
+def test_a_secret_of_one_job_stays_with_it_on_this_machine_too(tmp_path: Path) -> None:
+    seen = planned(tmp_path, FILE + '[cloud.processor.secrets]\nRATE_KEY = "rate-key"\n', {"RATE_KEY": "canary"})
+    assert [job for job, env in seen.items() if "RATE_KEY" in env] == ["processor"]

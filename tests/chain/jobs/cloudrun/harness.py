@@ -75,7 +75,15 @@ class EmulatorProcess:
 
     def start(self, *options: str) -> None:
         command = [sys.executable, "-m", "jobs_emulator", "serve", "--images", str(self.folder / "images.toml")]
-        command += ["--port", str(self.port), "--data", str(self.folder / "data"), *self._options, *options]
+        command += [
+            "--no-auth",
+            "--port",
+            str(self.port),
+            "--data",
+            str(self.folder / "data"),
+            *self._options,
+            *options,
+        ]
         with (self.folder / "emulator.log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         wait_until(lambda: self.ask("GET", "/_emulator/health") is not None)

@@ -1,0 +1,43 @@
+"""What is known of each connection, by the name gRPC's server knows it by, and of the requests that come over it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from jobs_emulator.errors import ApiError
+from jobs_emulator.http.answers import HttpResponse, json_response
+from jobs_emulator.http.door import Door
+
+if TYPE_CHECKING:
+    from jobs_emulator.http.http1 import Answer, HttpRequest
+
+_ASK_BROWSERS = (("www-authenticate", 'Basic realm="jobs emulator: the token as the password"'),)
+
+
+@dataclass(slots=True)
+class Callers:
+    """`strangers`: whom a client meant to call, where that is not this machine. `unknown`: who must send the token."""
+
+    door: Door
+    strangers: dict[str, str] = field(default_factory=dict)
+    unknown: set[str] = field(default_factory=set)
+
+    def forget(self, peer: str) -> None:
+        """The connection is over."""
+        self.strangers.pop(peer, None)
+        self.unknown.discard(peer)
+
+    def checked(self, answer: Answer, *, is_known: bool) -> Answer:
+        """`answer`, but to those who are not known only with the token."""
+        if is_known:
+            return answer
+
+        async def check(request: HttpRequest) -> HttpResponse:
+            try:
+                self.door.check(request.headers.get("authorization", ""))
+            except ApiError as exc:
+                return replace(json_response(exc.to_json(), exc.http_status), headers=_ASK_BROWSERS)
+            return await answer(request)
+
+        return check
