@@ -15,6 +15,7 @@ from chain.commands.history import history
 from chain.commands.init import init
 from chain.commands.pause import pause
 from chain.commands.plan import plan
+from chain.commands.report import report
 from chain.commands.reprocess import reprocess
 from chain.commands.resume import resume
 from chain.commands.run import run
@@ -64,6 +65,7 @@ for _command in (
     diff,
     status,
     history,
+    report,
     gc,
     pause,
     unpause,

@@ -4,6 +4,7 @@ Layout, relative to the staging prefix::
 
     heads/{pipeline}/day={day}.json
     heads/{pipeline}/pause.json                             whether people have paused the pipeline's reading
+    heads/{pipeline}/told.json                              of which days a webhook was told that they are in trouble
     heads/{pipeline}/history/year={year}.json               what became of the runs of a year's days; can be made anew
     {pipeline}/day={day}/export={export_id}/shard={shard:05d}/{file}.parquet
     {pipeline}/day={day}/export={export_id}/manifest.json
@@ -15,6 +16,7 @@ Layout, relative to the staging prefix::
     {pipeline}/day={day}/run={run_id}/loaded.json
     {pipeline}/day={day}/run={run_id}/reloaded-{number:05d}.json
     {pipeline}/day={day}/run={run_id}/failure-{failure_id}.json
+    {pipeline}/day={day}/run={run_id}/timeline-{timeline_id}.json
     {pipeline}/backfill={first}_{last}/begun-{id}.json      that a range of days is being reprocessed
     {pipeline}/backfill={first}_{last}/ended-{id}.json      that all of them were
 
@@ -81,6 +83,11 @@ def heads_prefix(pipeline: str) -> str:
 def history_index(pipeline: str, year: int) -> str:
     """Name of the index of what became of the runs of a year's days. It lies among the heads, as the pause switch."""
     return f"heads/{check_pipeline(pipeline)}/history/year={year:04d}.json"
+
+
+def told_troubles(pipeline: str) -> str:
+    """Name of what a webhook was told last. It lies among the heads, as the pause switch."""
+    return f"heads/{check_pipeline(pipeline)}/told.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +161,10 @@ class DayNames:
         """Name of the chain's note of why it gave the run up; ids sort by time."""
         return f"{self._run(run_id)}failure-{check_id(failure_id, of='failure id')}.json"
 
+    def timeline(self, run_id: str, timeline_id: str) -> str:
+        """Name of the chain's note of when the tasks of one execution ran; ids sort by time."""
+        return f"{self._run(run_id)}timeline-{check_id(timeline_id, of='timeline id')}.json"
+
     def _export(self, export_id: str) -> str:
         return f"{self.day_prefix()}export={check_id(export_id, of='export id')}/"
 
@@ -190,8 +201,8 @@ class BackfillNames:
 class ParsedName:
     """What an object name says.
 
-    `kind` is `head`, `shard`, `manifest`, `run`, `export`, `part`, `quarantine`, `receipt`, `loaded`, `reloaded` or
-    `failure`.
+    `kind` is `head`, `shard`, `manifest`, `run`, `export`, `part`, `quarantine`, `receipt`, `loaded`, `reloaded`,
+    `failure` or `timeline`.
     """
 
     kind: str
@@ -203,6 +214,7 @@ class ParsedName:
     file: int | None = None
     failure_id: str | None = None
     number: int | None = None
+    timeline_id: str | None = None
 
 
 _HEAD = re.compile(r"heads/(?P<pipeline>[^/]+)/day=(?P<day>\d{4}-\d\d-\d\d)\.json")
@@ -212,6 +224,7 @@ _DATA = re.compile(
     r"|run=(?P<run_id>[^/]+)/(?:(?P<document>run|export|loaded)\.json"
     r"|(?P<reloaded>reloaded)-(?P<number>\d{5})\.json"
     r"|(?P<failure>failure)-(?P<failure_id>[^/]+)\.json"
+    r"|(?P<timeline>timeline)-(?P<timeline_id>[^/]+)\.json"
     r"|(?P<piece>part|quarantine|receipt)-(?P<shard>\d{5})\.(?P<suffix>parquet|json)))"
 )
 
@@ -223,7 +236,8 @@ def parse_name(name: str) -> ParsedName | None:
     if not (match := _DATA.fullmatch(name)):
         return None
     shard = match["export_shard"] or match["shard"]
-    kind = match["document"] or match["piece"] or match["manifest"] or match["reloaded"] or match["failure"] or "shard"
+    kind = match["document"] or match["piece"] or match["manifest"] or match["reloaded"] or match["failure"]
+    kind = kind or match["timeline"] or "shard"
     return _parsed(
         name,
         ParsedName(
@@ -236,6 +250,7 @@ def parse_name(name: str) -> ParsedName | None:
             int(match["file"]) if match["file"] else None,
             match["failure_id"],
             int(match["number"]) if match["number"] else None,
+            match["timeline_id"],
         ),
     )
 
@@ -260,6 +275,7 @@ def _build(names: DayNames, parsed: ParsedName) -> str:
         "loaded": lambda: names.loaded(run_id),
         "reloaded": lambda: names.reloaded(run_id, parsed.number or 0),
         "failure": lambda: names.failure(run_id, parsed.failure_id or ""),
+        "timeline": lambda: names.timeline(run_id, parsed.timeline_id or ""),
         "part": lambda: names.part(run_id, shard),
         "quarantine": lambda: names.quarantine(run_id, shard),
         "receipt": lambda: names.receipt(run_id, shard),

@@ -37,6 +37,16 @@ def remember_secret(secret: str) -> None:
             _patterns.setdefault(form, _pattern(form))
 
 
+def remember_secret_address(url: str) -> str:
+    """Let `redact` hide the path and the parameters of a web address that is a secret as a whole; return the URL."""
+    parts = urlsplit(url)
+    rest = f"{parts.path}?{parts.query}" if parts.query else parts.path
+    pieces = [piece for piece in (*parts.path.split("/"), *dict(parse_qsl(parts.query)).values()) if piece]
+    for secret in (rest.strip("/"), *(piece for piece in pieces if len(piece) >= _LONG_CODE)):
+        remember_secret(secret)
+    return remember_secrets_of(url)
+
+
 def redact(text: str) -> str:
     """Return `text` with `…` for the password of any URL in it, and for all that were remembered."""
     with _lock:

@@ -8,6 +8,7 @@ from datetime import date, datetime
 from pathlib import Path
 
 from chain.jobs.port import ExecutionState, JobName, JobsApi
+from chain.notify.teller import Teller
 from staging.config.pipeline import Pipeline
 from staging.names import DayNames
 from staging.process.cancel import Cancel
@@ -31,6 +32,7 @@ class DayRun:
     say: Callable[[str], None]
     now: Callable[[], datetime]
     by: str = ""
+    teller: Teller | None = None
 
     @property
     def names(self) -> DayNames:

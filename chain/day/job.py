@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from chain.day.day_run import DayRun
-from chain.jobs.errors import raise_failure
+from chain.day.timeline import TimelineNotes
+from chain.jobs.errors import EXIT_CODES, describe_exit, raise_failure
 from chain.jobs.port import ExecutionState, JobName, Overrides
 from chain.jobs.wait import wait_execution
 from staging.config.pipeline import AUTO, Pipeline
 from staging.documents.manifest import Manifest
+from staging.documents.timeline import FailedAttempt
 
 _WHOLE_DAY_SECONDS = 24 * 3600  # Cloud Run would allow a week; exporter and loader have time limits of their own
 
@@ -38,6 +40,26 @@ def run_job(run: DayRun, job: JobName, run_id: str, plan: Overrides, *more: str)
     started = run.jobs.start_execution(job, run_id, replace(plan, arguments=arguments))
     if started.continued:
         run.say(f"run {run_id}: the {job} is under way already ({started.execution}), so no second one is started")
-    state = wait_execution(run.jobs, started.execution, run.cancel, lambda state: run.watch(job, state))
+    notes = TimelineNotes(job, run_id, run.now)
+
+    def watch(state: ExecutionState) -> None:
+        run.watch(job, state)
+        for attempt in notes.see(state):
+            if not state.finished:
+                run.say(_describe_retry(job, attempt, state))
+
+    state = wait_execution(run.jobs, started.execution, run.cancel, watch)
+    notes.write(run.store, run.names, run.say)
     raise_failure(job, state)
     return state
+
+
+def _describe_retry(job: JobName, attempt: FailedAttempt, state: ExecutionState) -> str:
+    """Why an attempt failed, as soon as that is seen, and that its task is tried again."""
+    task = f", task {attempt.task} of {state.task_count}" if state.task_count > 1 else ""
+    why, said = describe_exit(attempt.exit_code), attempt.message
+    if attempt.exit_code in EXIT_CODES and said:
+        why = said  # an error of ours: whatever else ends a process leaves its last line, which may mean anything
+    elif said:
+        why = f"{why} It said last: {said}"
+    return f"{job}{task}, attempt {attempt.attempt + 1} failed: {why}"

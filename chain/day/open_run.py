@@ -17,6 +17,7 @@ from chain.day.leased_jobs import LeasedJobs
 from chain.day.note_failure import noted_failures
 from chain.history.remember import remembered
 from chain.jobs.open import open_jobs
+from chain.notify.teller import Teller, telling
 from chain.views.open import open_view
 from staging.config.file import load_pipeline
 from staging.documents.lease import DayLease
@@ -45,6 +46,7 @@ def open_day_run(
     lease = new_lease(_now(), pipeline.chain.lease_seconds, environment())
     with (
         cancel_on_signals() as cancel,
+        telling(Teller(pipeline, environment()), day) as teller,
         end_in_time(cancel),
         open_store(pipeline.staging.url) as store,
         open_view(sys.stderr, progress_mode(), day) as view,
@@ -66,6 +68,7 @@ def open_day_run(
                 say=view.say,
                 now=_now,
                 by=lease.holder,
+                teller=teller,
             )
         except InterruptedRunError as error:
             if error.what != STOPPED:

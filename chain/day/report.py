@@ -99,7 +99,7 @@ def build_report(
         updated=loaded.updated if changed else 0,
         deleted=loaded.deleted if changed else 0,
         totals={"exported": dict(manifest.sums), "loaded": dict(loaded.totals)},
-        conserved=_conserved(manifest, receipts, loaded),
+        conserved=conserve(manifest, receipts, loaded),
         shards=len(manifest.shards),
         tasks=tasks,
         seconds=round(seconds, 3),
@@ -122,7 +122,8 @@ def check_agreement(report: Report) -> None:
             )
 
 
-def _conserved(manifest: Manifest, receipts: Sequence[Receipt], loaded: Loaded) -> tuple[Conserved, ...]:
+def conserve(manifest: Manifest, receipts: Sequence[Receipt], loaded: Loaded | None) -> tuple[Conserved, ...]:
+    """Return each declared sum on its way from the source to the target."""
     pairs = dict.fromkeys((sum_.source, sum_.output) for receipt in receipts for sum_ in receipt.conserved)
     return tuple(
         Conserved(
@@ -132,7 +133,7 @@ def _conserved(manifest: Manifest, receipts: Sequence[Receipt], loaded: Loaded) 
             shards=_add(receipts, source, output, "shard"),
             parts=_add(receipts, source, output, "part"),
             set_aside=_add(receipts, source, output, "quarantine"),
-            target=loaded.totals.get(output, ""),
+            target=loaded.totals.get(output, "") if loaded else "",
         )
         for source, output in pairs
     )

@@ -40,6 +40,16 @@ def resume_day(run: DayRun) -> Report:
 
 
 def _bring(run: DayRun, wish: Wish) -> Report:
+    """Bring it to done, and note for whoever is told of it whether it was loaded before."""
+    if run.teller is None:
+        return _bring_to_done(run, wish)
+    was_loaded = run.teller.was_loaded(run.store, run.names)
+    report = _bring_to_done(run, wish)
+    run.teller.note_done(report, was_loaded=was_loaded)
+    return report
+
+
+def _bring_to_done(run: DayRun, wish: Wish) -> Report:
     began = time.monotonic()
     state = read_day_state(run.store, run.names)
     step = plan_step(wish, state, run.names)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from chain.doctor.bucket import examine_staging, examine_store
 from chain.doctor.jobs import examine_jobs, examine_transform
+from chain.notify.teller import examine_hook
 from exporter.inspect.describe import describe_source
 from exporter.inspect.doctor import SourceLook, examine_source, last_day
 from loader.doctor_target import examine_target
@@ -35,6 +36,7 @@ def examine(
         yield from examine_store("target", pipeline.target.parquet, now)
     yield from examine_staging(pipeline, now)
     yield from examine_jobs(pipeline, environ)
+    yield from examine_hook(pipeline, environ)
 
 
 def _examine_other(pipeline: Pipeline, look: SourceLook, folders: Sequence[Path]) -> Finding:

@@ -48,6 +48,8 @@ def plan_chain_setting(pipeline: Pipeline) -> str:
     values = _dump(pipeline.model_copy(update={"cloud": cloud}), {"cloud": {"images"}})
     for section, reference in pipeline.url_references().items():
         values[section]["url"] = _shown(section, reference)
+    if pipeline.notify.url is not None:
+        values["notify"]["url"] = _shown_hook(str(pipeline.notify.url))
     return _to_text(values)
 
 
@@ -60,6 +62,7 @@ def plan_secrets(pipeline: Pipeline, job: JobName) -> dict[str, str]:
     references = pipeline.url_references()
     own = {_variable(reference) for section, reference in references.items() if section in URLS[job]}
     others = {_variable(reference) for reference in references.values()} - own
+    others.add(_variable(str(pipeline.notify.url or "")))  # the chain alone tells anybody
     common = {name: secret for name, secret in pipeline.cloud.secrets.items() if name not in others}
     if pipeline.source.python is not None and job != "exporter":
         common = {name: secret for name, secret in common.items() if name in own}
@@ -68,7 +71,7 @@ def plan_secrets(pipeline: Pipeline, job: JobName) -> dict[str, str]:
 
 
 def plan_chain_secrets(pipeline: Pipeline) -> dict[str, str]:
-    """Return the variables of the chain as a job: all, since `doctor` and `init` run in it, and connect to both sides."""
+    """Return the variables of the chain as a job: all, as `doctor` and `init` run in it, and connect to both sides."""
     cloud = pipeline.cloud
     others = {name: secret for job in URLS for name, secret in getattr(cloud, job).secrets.items()}
     return others | cloud.secrets | cloud.chain.secrets
@@ -88,7 +91,7 @@ def check_filled(pipeline: Pipeline, job: JobName) -> None:
 
 
 def _to_json(pipeline: Pipeline, job: JobName) -> str:
-    values = _dump(pipeline, {"cloud": True, "chain": True})
+    values = _dump(pipeline, {"cloud": True, "chain": True, "notify": True})
     for section, reference in pipeline.url_references().items():
         values[section]["url"] = _shown(section, reference) if section in URLS[job] else WITHHELD
     return _to_text(values)
@@ -116,6 +119,17 @@ def _shown(section: str, reference: str) -> str:
             why="Jobs get their settings as variables.",
             fix=f'Put the URL into Secret Manager, write {section}.url = "env:NAME", '
             'and below [cloud.secrets]: NAME = "name-of-the-secret".',
+        )
+    return reference
+
+
+def _shown_hook(reference: str) -> str:
+    if _variable(reference) is None:
+        raise InputError(
+            "notify.url holds the address of a webhook, which everybody who may look at the chain's job would see.",
+            why="Jobs get their settings as variables.",
+            fix='Put the address into Secret Manager, write notify.url = "env:HOOK", '
+            'and below [cloud.chain.secrets]: HOOK = "name-of-the-secret".',
         )
     return reference
 

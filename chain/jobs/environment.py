@@ -78,4 +78,8 @@ def _withhold(environment: Mapping[str, str], pipeline: Pipeline, job: JobName) 
         if reference.startswith("env:") and reference not in allowed:
             kept.pop(reference.removeprefix("env:"), None)
         kept[variable_of((section, "url"))] = WITHHELD
+    if (hook := str(pipeline.notify.url or "")).startswith("env:") and hook not in allowed:
+        kept.pop(hook.removeprefix("env:"), None)  # no job tells anybody
+    if (own := variable_of(("notify", "url"))) in kept:
+        kept[own] = WITHHELD
     return kept

@@ -19,6 +19,9 @@ from staging.errors import (
 _CLASSES: dict[int, type[PenstockError]] = {
     each.exit_code: each for each in (UsageError, InputError, UnavailableError, HeldError, IntegrityError)
 } | {int(ExitCode.BUG): PenstockError}
+EXIT_CODES = frozenset(_CLASSES) - {int(ExitCode.BUG)}
+"""What only an error of ours ends with."""
+
 _MEANINGS = {
     ExitCode.BUG: "a bug",
     ExitCode.USAGE: "usage",
@@ -60,10 +63,11 @@ def _what(job: JobName, state: ExecutionState, failure: TaskFailure) -> str:
     task = f", task {failure.task} of {state.task_count}" if state.task_count > 1 else ""
     attempts = f" after {failure.attempt + 1} attempts" if failure.attempt else ""
     said = failure.message.split("\n  why: ")[0].split("\n  fix: ")[0]
-    return f"{job}{task}: {said or _how_it_ended(failure.exit_code)}{attempts and f' ({attempts.strip()})'}"
+    return f"{job}{task}: {said or describe_exit(failure.exit_code)}{attempts and f' ({attempts.strip()})'}"
 
 
-def _how_it_ended(exit_code: int) -> str:
+def describe_exit(exit_code: int) -> str:
+    """Return how an attempt ended that said nothing itself."""
     if exit_code == TIMED_OUT:
         return "It took longer than its timeout."
     if exit_code > KILLED_BY_SIGNAL:
@@ -79,7 +83,7 @@ def _reason(failure: TaskFailure, label: str) -> str:
     if match:
         return match[1].strip()
     is_said_elsewhere = not failure.message or failure.exit_code in _CLASSES
-    return _how_it_ended(failure.exit_code) if label == "why" and not is_said_elsewhere else ""
+    return describe_exit(failure.exit_code) if label == "why" and not is_said_elsewhere else ""
 
 
 def _fix(failure: TaskFailure) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal, Protocol
 
 from staging.errors import ExitCode
@@ -60,11 +61,23 @@ class TaskFailure:
 
 
 @dataclass(frozen=True, slots=True)
+class TaskRun:
+    """When one task ran, by the service's clock, and how often it was tried again."""
+
+    task: int
+    began_at: datetime | None
+    ended_at: datetime | None
+    retried: int
+    succeeded: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ExecutionState:
     """An execution as it is now. `running`, `succeeded`, `failed` and `cancelled` count tasks, `retried` attempts.
 
     It went well when it is `finished` and `succeeded == task_count`: a cancelled one is finished without a failure.
     `failures` has the last attempts that did not end well: of all tasks when it is finished, before that of some.
+    `tasks` is when they ran, once it is finished.
     `progress` is the sum over the tasks, as far as the machinery can see it. `logs` is where to look for more.
     """
 
@@ -79,6 +92,7 @@ class ExecutionState:
     failures: tuple[TaskFailure, ...] = ()
     progress: ProgressLine = field(default_factory=ProgressLine)
     logs: str = ""
+    tasks: tuple[TaskRun, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from chain.day.end_in_time import end_in_time
 from chain.day.report import Report
 from chain.day.run import reprocess_day, run_day
 from chain.jobs.open import open_jobs
+from chain.notify.teller import Teller
 from chain.range.backfill import DaysAtOnce, run_days
 from chain.range.dates import plan_days
 from chain.range.linked_cancel import CancelGroup
@@ -73,7 +74,13 @@ def bring_to_done(request: BackfillRequest, *, as_json: bool) -> None:
         span=pipeline.source.window,
     )
     with cancel_on_signals() as cancel:
-        outcomes = _work(request, pipeline, names, days, cancel)
+        teller = Teller(pipeline, environment())
+        try:
+            outcomes = _work(request, names, days, cancel, teller)
+        except PenstockError as error:  # before any day was begun
+            teller.tell_of([(days[0], error)])
+            raise
+        teller.tell_of((outcome.day, outcome.error) for outcome in outcomes if outcome.error is not None)
     seconds = time.monotonic() - began
     if as_json:
         click.echo(json.dumps(_as_json(pipeline.name, outcomes, seconds), ensure_ascii=False))
@@ -87,8 +94,9 @@ def bring_to_done(request: BackfillRequest, *, as_json: bool) -> None:
 
 
 def _work(
-    request: BackfillRequest, pipeline: Pipeline, names: BackfillNames, days: Sequence[date], cancel: Cancel
+    request: BackfillRequest, names: BackfillNames, days: Sequence[date], cancel: Cancel, teller: Teller
 ) -> list[DayOutcome]:
+    pipeline = teller.pipeline
     folder = log_folder(request.logs, pipeline.name, f"{names.first}_{names.last}")
     environ = environment()
     with (
@@ -107,6 +115,7 @@ def _work(
             job_config=opened.config,
             cancels=CancelGroup(cancel),
             environ=environ,
+            teller=teller,
         )
         anew = _begin_range(request, pipeline, store, names) if request.reprocess else None
         outcomes = run_days(days, _run_one(shared, view, anew), request.at_once, cancel, ended=view.ended)

@@ -15,6 +15,7 @@ from chain.day.leased_jobs import LeasedJobs
 from chain.day.note_failure import noted_failures
 from chain.history.remember import remembered
 from chain.jobs.port import JobsApi
+from chain.notify.teller import Teller
 from chain.range.linked_cancel import CancelGroup
 from chain.views.run_view import View
 from staging.config.pipeline import Pipeline
@@ -37,6 +38,7 @@ class SharedByDays:
     job_config: str
     cancels: CancelGroup
     environ: Mapping[str, str]
+    teller: Teller
 
     @contextmanager
     def open_day(self, day: date, view: View) -> Iterator[DayRun]:
@@ -62,6 +64,7 @@ class SharedByDays:
                     say=view.say,
                     now=_now,
                     by=lease.holder,
+                    teller=self.teller,
                 )
 
 

@@ -9,6 +9,7 @@ from chain.history.read import read_history, store_clock
 from chain.history.view import format_loaded
 from chain.status.day import DayStatus
 from chain.status.read import StatusReader
+from staging.config.pipeline import Pipeline
 from staging.errors import InputError, LateError
 from staging.window import Calendar, Span, load_zone, plan_window
 
@@ -22,12 +23,16 @@ def newest_due_day(now: datetime, zone: ZoneInfo, patience_seconds: int, span: S
     return day if _exists(day, zone) else day - timedelta(days=1)
 
 
-def check_late(reader: StatusReader, now: datetime) -> None:
-    """Raise LateError where the newest day that should be loaded is not."""
-    pipeline = reader.pipeline
+def newest_due(pipeline: Pipeline, now: datetime) -> date:
+    """Return the newest day of the pipeline that should be loaded."""
     patience = pipeline.export.grace_seconds + pipeline.notify.late_after_seconds
-    due = newest_due_day(now, load_zone(pipeline.source.timezone), patience, pipeline.source.window)
-    found = read_history(reader.store, pipeline.name, first=due, last=due, now=store_clock(reader.store, reader.now))
+    return newest_due_day(now, load_zone(pipeline.source.timezone), patience, pipeline.source.window)
+
+
+def check_loaded(reader: StatusReader, due: date) -> None:
+    """Raise LateError where no run has loaded the day."""
+    clock = store_clock(reader.store, reader.now)
+    found = read_history(reader.store, reader.pipeline.name, first=due, last=due, now=clock)
     if due not in found.loaded_days:
         raise late(reader, reader.read(due))
 

@@ -17,15 +17,16 @@ from chain.cli_options import environment, line_characters, style_for_stdout
 from chain.history.read import read_history, store_clock
 from chain.history.view import format_loaded
 from chain.jobs.look import open_lookout
+from chain.notify.teller import Teller
 from chain.range.dates import plan_range, starts_of
 from chain.status.day import DayStatus
-from chain.status.late import check_late
+from chain.status.late import check_loaded, newest_due
 from chain.status.read import StatusReader
 from chain.status.view import format_change, format_days
 from chain.status.watch import ChangedDays, Look, watch_days, watch_on_terminal
 from staging.config.file import load_pipeline
 from staging.documents.pause_switch import read_pause_switch
-from staging.errors import UsageError
+from staging.errors import LateError, UsageError
 from staging.open_store import open_store
 from staging.process.cancel import Cancel, cancel_on_signals
 from staging.window import Calendar
@@ -70,7 +71,7 @@ def show_status(request: StatusRequest) -> None:
         else:
             _print_once(request, look(), reader)
         if request.fail_if_late:
-            check_late(reader, datetime.now(UTC))
+            _check_late(reader)
 
 
 def choose_days(request: StatusRequest, calendar: Calendar) -> list[date]:
@@ -85,6 +86,18 @@ def choose_days(request: StatusRequest, calendar: Calendar) -> list[date]:
     if request.first is None:
         return [today - timedelta(days=back) for back in range(_DAYS - 1, -1, -1)]
     return plan_range(calendar.read_day(request.first), calendar.read_day(request.last) if request.last else today)
+
+
+def _check_late(reader: StatusReader) -> None:
+    """Raise where the newest day that is due is not loaded, and tell whoever is to be told."""
+    due = newest_due(reader.pipeline, datetime.now(UTC))
+    try:
+        check_loaded(reader, due)
+    except LateError as error:
+        teller = Teller(reader.pipeline, environment())
+        teller.note_late(due, error)
+        teller.tell()
+        raise
 
 
 def _print_once(request: StatusRequest, days: Sequence[DayStatus], reader: StatusReader) -> None:

@@ -65,7 +65,7 @@ class ArrowBatches:
             finer = frame[f"c{index}"].to_physical() % _NANOSECONDS != 0
             if finer.any():
                 row, key = finer.arg_max(), [column.name for column in self.plan.key]
-                values = [frame[:, place][row] for place, _ in enumerate(key)]
+                values = [frame[:, place][row or 0] for place, _ in enumerate(key)]
                 raise InputError(
                     f"Column {column.name} ({column.source_type}) has a time finer than a microsecond, "
                     f"where {show_row(key, values)}.",

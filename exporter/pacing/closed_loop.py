@@ -14,6 +14,7 @@ from exporter.pacing.latency import SliceLatency
 from exporter.pacing.rates import busy_factor, ceiling_until, rest_until
 from exporter.pacing.rules import PacingRules
 from exporter.pacing.signals import PauseReason
+from exporter.port.waits import WaitsOverTime
 from staging.errors import UnavailableError
 from staging.process.cancel import Cancel
 from staging.process.progress import PAUSED, Progress
@@ -46,6 +47,7 @@ class ClosedLoop:
         self._latency = SliceLatency()
         self._waits: dict[str, float] = {}
         self._waited: defaultdict[str, float] = defaultdict(float)
+        self.waits = WaitsOverTime()
         self._paused_since: float | None = None
         self._has_read = False
 
@@ -69,6 +71,7 @@ class ClosedLoop:
         """See `Pace`."""
         self._has_read = True
         now = self._clock()
+        self.waits.begin(now - seconds)
         self._waits = {"nice": rest_until(now, seconds, self._rules.nice)}
         if (factor := busy_factor(self._active_sessions())) > 1:
             self._waits["busy_server"] = rest_until(now, seconds, self._rules.nice * factor)
@@ -121,4 +124,6 @@ class ClosedLoop:
         try:
             self._sleep(seconds)
         finally:
-            self._waited[kind] += self._clock() - began
+            ended = self._clock()
+            self._waited[kind] += ended - began
+            self.waits.add(kind, began, ended)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
+from exporter.port.waits import WaitsOverTime
 from staging.process.cancel import Cancel
 
 
@@ -18,6 +19,11 @@ class Pace(Protocol):
     @property
     def waited_seconds(self) -> Mapping[str, float]:
         """Seconds waited so far, by reason; reasons that never made it wait are left out."""
+        ...
+
+    @property
+    def waits(self) -> WaitsOverTime:
+        """The same by when it was."""
         ...
 
     def before_snapshot(self) -> None:
@@ -39,6 +45,7 @@ class FlatOut:
     def __init__(self, cancel: Cancel) -> None:
         self._cancel = cancel
         self.waited_seconds: Mapping[str, float] = {}
+        self.waits = WaitsOverTime()
 
     def before_snapshot(self) -> None:
         """Go on, unless asked to stop."""

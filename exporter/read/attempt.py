@@ -113,6 +113,8 @@ class ShardedRead:
                 reader=self._attempt.source.reader,
                 seconds=round(how.seconds, 3),
                 waited_seconds=dict(self._attempt.pace.waited_seconds),
+                waits=dict(self._attempt.pace.waits.by_reason()),
+                waits_bin_seconds=self._attempt.pace.waits.bin_seconds,
             ),
             as_of=how.as_of,
         )

@@ -58,7 +58,7 @@ class Decoder:
         if values.dtype.is_temporal() and column != self.plan.time:
             # Not to be shown: such a value overflows Python's, and the server's infinity is only a large number here.
             return "a time that is infinite or outside the years 1 to 9999"
-        return f"{_show(values[row])}, which is no {column.meaning}"
+        return f"{_show(values[row or 0])}, which is no {column.meaning}"
 
     def _fault(
         self, raw: pl.DataFrame, row: int | None, column: ColumnPlan, what: str, *, fix: str = _FIX
@@ -71,7 +71,7 @@ class Decoder:
         )
 
     def _name_row(self, frame: pl.DataFrame, row: int | None, columns: Iterable[int]) -> str:
-        return " and ".join(f"{self.plan.columns[i].name} is {_show(frame[:, i][row])}" for i in columns)
+        return " and ".join(f"{self.plan.columns[i].name} is {_show(frame[:, i][row or 0])}" for i in columns)
 
     def _keep_window(self, frame: pl.DataFrame) -> pl.DataFrame:
         time = frame[self.plan.time.name]
@@ -84,7 +84,7 @@ class Decoder:
         raise IntegrityError(
             f"The database returned a row outside the day's window, where "
             f"{self._name_row(frame, row, range(self.plan.time_index))}.",
-            why=f"Its time is {time[row]}; the window is {self.window.start} to {self.window.end}.",
+            why=f"Its time is {time[row or 0]}; the window is {self.window.start} to {self.window.end}.",
             fix="Please report this with the type of the time column; nothing was exported.",
         )
 

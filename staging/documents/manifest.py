@@ -95,13 +95,18 @@ class Source(Part):
 
 
 class Reading(Part):
-    """How the read went: `mode` and why it was chosen, seconds it took, seconds it waited by reason."""
+    """How the read went: `mode` and why it was chosen, seconds it took, seconds it waited by reason.
+
+    `waits` are these by when they were: of each reason the seconds in each `waits_bin_seconds` since reading began.
+    """
 
     mode: str
     why: str
     reader: str
     seconds: float
     waited_seconds: dict[str, float]
+    waits: dict[str, tuple[float, ...]] = Field(default_factory=dict)
+    waits_bin_seconds: float = 1.0
 
 
 class Manifest(Document):

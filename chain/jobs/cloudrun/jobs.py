@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -18,7 +18,7 @@ from chain.jobs.cloudrun.mark import new_mark
 from chain.jobs.cloudrun.place import Place, plan_job_id, short_name
 from chain.jobs.cloudrun.retry import CALL_SECONDS, Patience, persist
 from chain.jobs.cloudrun.start import ExecutionStarter
-from chain.jobs.cloudrun.state import find_failures, to_state
+from chain.jobs.cloudrun.state import find_failures, to_state, to_task_run
 from chain.jobs.port import ExecutionState, JobName, Overrides, StartedExecution, TaskFailure
 from staging.config.pipeline import Pipeline
 from staging.errors import InputError
@@ -82,6 +82,7 @@ class CloudRunJobs:
         self._deployer = JobDeployer(clients, place, cancel)
         self._starter = ExecutionStarter(clients, place, cancel, self._cancel)
         self._names: dict[str, str] = {}
+        self._known_failures: dict[str, tuple[int, tuple[TaskFailure, ...]]] = {}
 
     def start_execution(self, job: JobName, run_id: str, overrides: Overrides) -> StartedExecution:
         """See `JobsApi`. The job is created, or updated where it differs from the pipeline file, before."""
@@ -106,7 +107,9 @@ class CloudRunJobs:
         """See `JobsApi`. One look: whoever waits decides how often to try."""
         try:
             current = self._get(self._names[execution])
-            return to_state(current, self._failures(current), self._settings.logs)
+            tasks = self._list_tasks(current, whole=True) if current.completion_time else []
+            failures = self._failures(current, tasks)
+            return to_state(current, failures, self._settings.logs, map(to_task_run, tasks))
         except SDK_ERRORS as error:
             raise translate(error, self._place, f"look at the execution {execution}") from error
 
@@ -150,18 +153,21 @@ class CloudRunJobs:
         except SDK_ERRORS:
             return False  # it was told to end; nothing depends on seeing that
 
-    def _failures(self, execution: run_v2.Execution) -> list[TaskFailure]:
-        """Of all tasks when it is over; before, of the first ones, as long as none went well."""
+    def _failures(self, execution: run_v2.Execution, ended: Sequence[run_v2.Task]) -> Sequence[TaskFailure]:
+        """Of all tasks when it is over; before, of the first ones, looked at again whenever another attempt failed."""
         if execution.completion_time:
-            return self._list_failures(execution, whole=True) if execution.failed_count else []
-        troubled = execution.failed_count or execution.retried_count
-        return self._list_failures(execution, whole=False) if troubled and not execution.succeeded_count else []
+            return find_failures(ended, self._settings.logs) if execution.failed_count else []
+        troubled = execution.failed_count + execution.retried_count
+        known = self._known_failures.get(execution.name, (0, ()))
+        if troubled > known[0]:
+            known = troubled, tuple(find_failures(self._list_tasks(execution, whole=False), self._settings.logs))
+            self._known_failures[execution.name] = known
+        return known[1]
 
-    def _list_failures(self, execution: run_v2.Execution, *, whole: bool) -> list[TaskFailure]:
+    def _list_tasks(self, execution: run_v2.Execution, *, whole: bool) -> list[run_v2.Task]:
         request = run_v2.ListTasksRequest(parent=execution.name, page_size=_TASKS_PAGE_SIZE)
         pager = self._clients.tasks.list_tasks(request=request, timeout=CALL_SECONDS)
-        tasks = pager if whole else next(iter(pager.pages)).tasks
-        return find_failures(tasks, self._settings.logs)
+        return list(pager) if whole else list(next(iter(pager.pages)).tasks)
 
     def _cancel(self, name: str) -> None:
         """Ask for its end; nothing happens when it is over, or gone."""

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from google.cloud import run_v2
 
 from chain.jobs.attempt_logs import AttemptLogs
 from chain.jobs.cloudrun.place import short_name
-from chain.jobs.port import KILLED_BY_SIGNAL, NOT_STARTED, TIMED_OUT, ExecutionState, TaskFailure
+from chain.jobs.port import KILLED_BY_SIGNAL, NOT_STARTED, TIMED_OUT, ExecutionState, TaskFailure, TaskRun
 
 _CANCELLED, _DEADLINE_EXCEEDED = 1, 4  # google.rpc.Code
 _TELLS_NOTHING = "The container exited with an error."
 
 
-def to_state(execution: run_v2.Execution, failures: Iterable[TaskFailure], logs: AttemptLogs) -> ExecutionState:
+def to_state(
+    execution: run_v2.Execution, failures: Iterable[TaskFailure], logs: AttemptLogs, tasks: Iterable[TaskRun] = ()
+) -> ExecutionState:
     """Return the port's state. Success is all tasks succeeded: a cancelled execution ends without any error."""
     name = short_name(execution.name)
     return ExecutionState(
@@ -30,7 +33,24 @@ def to_state(execution: run_v2.Execution, failures: Iterable[TaskFailure], logs:
         failures=tuple(failures),
         progress=logs.progress(name),
         logs=logs.folder(name) or execution.log_uri,
+        tasks=tuple(tasks),
     )
+
+
+def to_task_run(task: run_v2.Task) -> TaskRun:
+    """Return when a task ran. The service tells no times of single attempts."""
+    return TaskRun(
+        task=task.index,
+        began_at=_instant(task.start_time),
+        ended_at=_instant(task.completion_time),
+        retried=task.retried,
+        succeeded=bool(task.completion_time) and not _ended_badly(task),
+    )
+
+
+def _instant(time: datetime | None) -> datetime | None:
+    """Return a plain time: the library's own kind counts nanoseconds."""
+    return datetime.fromtimestamp(time.timestamp(), UTC) if time else None
 
 
 def find_failures(tasks: Iterable[run_v2.Task], logs: AttemptLogs) -> list[TaskFailure]:

@@ -1,0 +1,81 @@
+"""What there is to report of a day, read from its documents. Nothing is written, and no database is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from chain.day.receipts import find_receipts
+from chain.day.report import Conserved, conserve
+from chain.day.state import read_loads
+from chain.diff.find import find_two_exports
+from chain.diff.view import describe_change
+from staging.documents.history import PastDay, PastRun
+from staging.documents.manifest import Manifest
+from staging.documents.run import Loaded, Receipt
+from staging.documents.timeline import Timeline
+from staging.documents.used_export import read_manifest, read_run_export
+from staging.errors import InputError
+from staging.names import DayNames, parse_name
+from staging.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class DayPage:
+    """A day and the run that is reported: the last that has loaded it, else its last one.
+
+    What the run has not come to is None or empty. `changed` says how its export differs from the one before it.
+    """
+
+    day: PastDay
+    run: PastRun | None
+    manifest: Manifest | None = None
+    receipts: tuple[Receipt, ...] = ()
+    loaded: Loaded | None = None
+    conserved: tuple[Conserved, ...] = ()
+    timelines: tuple[Timeline, ...] = ()
+    changed: str = ""
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether every declared sum agrees from the source to the target, and there is one."""
+        return self.loaded is not None and bool(self.conserved) and all(each.agrees for each in self.conserved)
+
+
+def gather_day(store: Store, names: DayNames, day: PastDay) -> DayPage:
+    """Return what the documents say. IntegrityError for a damaged one."""
+    run = next((run for run in reversed(day.runs) if run.rows is not None), day.runs[-1] if day.runs else None)
+    if run is None:
+        return DayPage(day, None)
+    timelines = _timelines(store, names, run.run_id)
+    if store.find(names.run_export(run.run_id)) is None:
+        return DayPage(day, run, timelines=timelines)
+    manifest = read_manifest(store, names, read_run_export(store, names, run.run_id))
+    receipts = [each for each in find_receipts(store, names, run.run_id, len(manifest.shards)) if each is not None]
+    loads = read_loads(store, names, run.run_id)
+    loaded = loads[-1] if loads else None
+    return DayPage(
+        day=day,
+        run=run,
+        manifest=manifest,
+        receipts=tuple(receipts),
+        loaded=loaded,
+        conserved=conserve(manifest, receipts, loaded),
+        timelines=timelines,
+        changed=_changed(store, names, manifest),
+    )
+
+
+def _changed(store: Store, names: DayNames, manifest: Manifest) -> str:
+    """Return how the export differs from the one before it, empty where there is none."""
+    try:
+        before, after = find_two_exports(store, names, [])
+    except InputError:
+        return ""
+    return describe_change(before, after) if after.export_id == manifest.export_id else ""
+
+
+def _timelines(store: Store, names: DayNames, run_id: str) -> tuple[Timeline, ...]:
+    found = [info.name for info in store.list(f"{names.run_prefix(run_id)}timeline-")]
+    ours: Sequence[str] = [name for name in found if (parsed := parse_name(name)) and parsed.kind == "timeline"]
+    return tuple(Timeline.parse(store.read(name)[0], name=name) for name in ours)

@@ -1,0 +1,45 @@
+"""When the tasks of an execution ran and how their attempts ended, as the chain saw it: for people who look later."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from staging.documents.document import Document, Instant, Part
+from staging.documents.manifest import Count
+
+MOST_TASKS = 2_000
+"""More make a picture no plainer; `task_count` says how many there were."""
+
+
+class TaskTime(Part):
+    """One task: when it began and ended by the service's clock, and how many attempts came after its first."""
+
+    task: Count
+    began_at: Instant | None
+    ended_at: Instant | None
+    retried: Count
+    succeeded: bool
+
+
+class FailedAttempt(Part):
+    """One attempt that ended badly, when the chain saw that, and the first line of what its log says."""
+
+    task: Count
+    attempt: Count
+    exit_code: Count
+    seen_at: Instant
+    message: str
+
+
+class Timeline(Document):
+    """`timeline-{id}.json`: one execution of a job for a run, written when the chain has seen its end."""
+
+    run_id: str
+    job: Literal["exporter", "processor", "loader"]
+    execution: str
+    began_at: Instant
+    ended_at: Instant
+    task_count: Count
+    tasks: tuple[TaskTime, ...]
+    attempts: tuple[FailedAttempt, ...]
+    logs: str = ""
