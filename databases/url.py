@@ -33,8 +33,9 @@ def parse_url(text: str, key: str = "source.url") -> URL:
     """
     scheme, separator, rest = text.strip().partition("://")
     dialect, plus, driver = scheme.partition("+")
-    text = f"{_ALIASES.get(dialect, dialect)}{plus}{driver}{separator}{rest}"
+    dialect = _ALIASES.get(dialect, dialect)
     _check_signs(rest, key)
+    text = f"{dialect}{plus}{driver}{separator}{_move_hosts(rest) if dialect == 'postgresql' else rest}"
     try:
         url = make_url(text)
     except (ArgumentError, ValueError, SQLAlchemyError):
@@ -54,6 +55,17 @@ def _check_signs(rest: str, key: str) -> None:
     if at and _STRAY_PERCENT.search(before_host):
         why = "A % in user or password is not followed by two hexadecimal digits."
         raise InputError(f"{key} holds a sign that is not escaped.", why=why, fix="Write % as %25. " + ESCAPES)
+
+
+def _move_hosts(rest: str) -> str:
+    """Return the URL with several hosts, as libpq writes them before the database's name, among its options."""
+    account, at, place = rest.rpartition("@")
+    hosts, slash, behind = place.partition("/")
+    if "," not in hosts:
+        return rest
+    name, _, options = behind.partition("?")
+    moved = "&".join(f"host={quote(host, safe=':[]')}" for host in hosts.split(","))
+    return f"{account}{at}{slash}{name}?{moved}{'&' if options else ''}{options}"
 
 
 def _options_of(behind_at: str) -> list[str]:

@@ -53,6 +53,12 @@ class AnySource:
         except SQLAlchemyError as exc:
             raise self.translate(exc, "connect") from exc
 
+    connections = 0
+
+    def describe_connection(self) -> str:
+        """See `Source`."""
+        return f"as its driver reaches {self._url.host or 'it'}; whether that is encrypted is not known here"
+
     def translate(self, error: BaseException, doing: str) -> PenstockError:
         """Return ours. A dialect's own meaning of its errors is not known here: what can't connect may pass."""
         text = scrub(str(error), self._url)

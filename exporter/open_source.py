@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from databases.url import parse_url
 from exporter.port.source import Source
-from staging.errors import InputError
+from staging.process.missing_extra import missing_extra
 
 Say = Callable[[str], None]
 
@@ -49,8 +49,6 @@ def _connect(text: str, say: Say) -> Source:
                 say(f"{name} is read by SQLAlchemy: correct, but ten times slower than what has a reader of its own")
                 return AnySource(url)
     except ModuleNotFoundError as exc:
-        raise InputError(
-            f"The driver for {url.get_backend_name()} is not installed.",
-            why=f"There is no module {exc.name}.",
-            fix="Install the extra of that database, for example penstock[exporter,postgres].",
-        ) from exc
+        if ours := missing_extra(exc):
+            raise ours from exc
+        raise

@@ -22,6 +22,7 @@ def examine_target(pipeline: Pipeline, schema: pl.Schema | None, key: Sequence[s
     try:
         with open_database(pipeline) as database:
             yield well("target", f"{database.name} answers")
+            yield well("target connection", database.describe_connection())
             yield from _examine_tables(pipeline, database, schema, key)
     except PenstockError as error:
         yield fault("target", error)

@@ -7,11 +7,9 @@ from contextlib import contextmanager
 
 from loader.target.database import Database
 from loader.target.missing_file import Missing
-from loader.target.url import DatabaseUrl, parse_database_url
+from loader.target.url import parse_database_url
 from staging.config.pipeline import Pipeline
-from staging.errors import InputError
-
-_EXTRAS = {"postgresql": "postgres", "mysql": "mysql"}
+from staging.process.missing_extra import missing_extra
 
 
 @contextmanager
@@ -20,20 +18,20 @@ def open_database(pipeline: Pipeline, *, missing: Missing = "refuse") -> Iterato
 
     `missing` says what becomes of an SQLite file that is not there: refused, created, or an empty one in memory.
     """
-    url = parse_database_url(pipeline.target.url.reveal())
-    database = _connect(url, pipeline, missing)
+    database = _connect(pipeline, missing)
     try:
         yield database
     finally:
         database.close()
 
 
-def _connect(url: DatabaseUrl, pipeline: Pipeline, missing: Missing) -> Database:
-    if url.dialect == "sqlite":
-        from loader.sqlite.database import SqliteDatabase  # noqa: PLC0415 - see above
-
-        return SqliteDatabase(url, pipeline.load, missing=missing)
+def _connect(pipeline: Pipeline, missing: Missing) -> Database:
     try:
+        url = parse_database_url(pipeline.target.url.reveal())
+        if url.dialect == "sqlite":
+            from loader.sqlite.database import SqliteDatabase  # noqa: PLC0415 - see above
+
+            return SqliteDatabase(url, pipeline.load, missing=missing)
         if url.dialect == "postgresql":
             from loader.postgres.database import PostgresDatabase  # noqa: PLC0415 - see above
 
@@ -41,9 +39,7 @@ def _connect(url: DatabaseUrl, pipeline: Pipeline, missing: Missing) -> Database
         from loader.mysql.database import MysqlDatabase  # noqa: PLC0415 - see above
 
         return MysqlDatabase(url, pipeline.load)
-    except ImportError as exc:
-        raise InputError(
-            f"The driver of {url.dialect} is not installed here.",
-            why=str(exc),
-            fix=f"Install Penstock with the extra `{_EXTRAS[url.dialect]}`.",
-        ) from exc
+    except ModuleNotFoundError as exc:
+        if ours := missing_extra(exc):
+            raise ours from exc
+        raise

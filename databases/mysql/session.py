@@ -26,6 +26,9 @@ Setting = str | int
 
 _NO_LIMIT = 18_446_744_073_709_551_615
 _DAY_SECONDS = 86_400
+TLS_SQL = "SHOW SESSION STATUS LIKE 'Ssl_version'"
+"""What a session's encryption is: empty where there is none."""
+
 EVERY_SESSION: Mapping[str, Setting] = {
     "autocommit": "ON",
     "completion_type": "NO_CHAIN",
@@ -37,7 +40,6 @@ EVERY_SESSION: Mapping[str, Setting] = {
     "max_statement_time": 0,  # MariaDB
     "max_recursive_iterations": 4_294_967_295,  # MariaDB ends a view's recursion with a warning
     "cte_max_recursion_depth": 4_294_967_295,  # MySQL with an error
-    "max_error_count": 64,  # warnings that can be asked for
     # what makes a statement mean something else
     "sql_auto_is_null": "OFF",
     "sql_safe_updates": "OFF",
@@ -57,13 +59,20 @@ EVERY_SESSION: Mapping[str, Setting] = {
 _LANGUAGE = frozenset(
     {
         *("ANSI_QUOTES", "PIPES_AS_CONCAT", "IGNORE_SPACE", "NO_BACKSLASH_ESCAPES", "HIGH_NOT_PRECEDENCE"),
-        *("REAL_AS_FLOAT", "NO_UNSIGNED_SUBTRACTION", "ORACLE", "MSSQL", "DB2", "POSTGRESQL", "MAXDB", "ANSI"),
+        *("REAL_AS_FLOAT", "NO_UNSIGNED_SUBTRACTION"),
     }
 )
-"""The parts of `sql_mode` that are how a user's `where` is read: they stay, all others are what values become."""
+"""The parts of `sql_mode` that are how a user's `where` is read: they stay, all others are what values become.
+
+Of names that stand for several parts, such as ANSI, the parts stand beside them in the server's own spelling.
+"""
 _CHARACTER_SETS = ("character_set_client", "character_set_connection", "character_set_results")
 _NAMES = "SET NAMES utf8mb4"
-_FIRST = f"SET SESSION sql_select_limit = {_NO_LIMIT}"
+_FIRST = (
+    f"SET SESSION sql_select_limit = {_NO_LIMIT}, max_join_size = {_NO_LIMIT}, sql_big_selects = ON"
+    " /*!80000 , max_execution_time = 0 */ /*M! , max_statement_time = 0 */"
+)
+"""What would limit even the question of how the session is: the comments are MySQL's and MariaDB's own."""
 _OFF_AND_ON = {"OFF": "0", "ON": "1", "NO_CHAIN": "0"}
 
 
@@ -86,7 +95,7 @@ def set_up(run: Run, settings: Mapping[str, Setting]) -> None:
     `sql_mode` among them is set as it is; without it the server's own is kept as far as it is a language.
     """
     run(_NAMES)
-    run(_FIRST)  # it may limit the answers below
+    run(_FIRST)
     wanted = {**EVERY_SESSION, **settings}
     found = _look(run, (*wanted, "sql_mode"))
     wanted.setdefault("sql_mode", _language_of(found["sql_mode"]))

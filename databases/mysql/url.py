@@ -81,6 +81,12 @@ def tls_mode(url: URL, key: str = "source.url") -> TlsMode:
     return _mode(read_options(url, key, _OPTIONS))
 
 
+def place_of(url: URL, key: str = "source.url") -> str:
+    """Return the Unix socket that the URL names, else host and port."""
+    socket = read_options(url, key, _OPTIONS).get("unix_socket")
+    return str(socket) if socket else f"{url.host or 'localhost'}:{url.port or 3306}"
+
+
 def _mode(options: dict[str, Any]) -> TlsMode:
     """What is said by `ssl_mode` goes before what the driver's older options say."""
     if mode := options.get("ssl_mode"):

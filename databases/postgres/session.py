@@ -15,6 +15,12 @@ import psycopg
 
 from databases.postgres.pooler import refuse_shared_session
 
+TLS_SQL = (
+    "SELECT (SELECT version FROM pg_catalog.pg_stat_ssl WHERE pid = pg_catalog.pg_backend_pid()), "
+    "coalesce(pg_catalog.host(pg_catalog.inet_server_addr()) || ':' || pg_catalog.inet_server_port(), '')"
+)
+"""What a session's encryption is, NULL where there is none; and where the server is, empty behind a socket."""
+
 EVERY_SESSION: Mapping[str, str] = {
     # limits that end a statement, a transaction, a session
     "statement_timeout": "0",

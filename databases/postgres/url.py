@@ -80,6 +80,13 @@ def connect_parameters(url: URL, application_name: str, key: str = "source.url")
     return found
 
 
+def tls_mode(url: URL, key: str = "source.url") -> TlsMode:
+    """Return how a connection to this URL is to be encrypted."""
+    options = read_options(url, key, _OPTIONS, several=_SEVERAL)
+    word = str(options.get("sslmode") or _tls(options).get("sslmode") or TlsMode.PREFERRED.value)
+    return TlsMode.PREFERRED if word == "allow" else TlsMode(word)
+
+
 def conninfo(parameters: Mapping[str, str]) -> str:
     """Return libpq's parameters as its text of keywords and values, which ADBC takes."""
     return make_conninfo("", **parameters)

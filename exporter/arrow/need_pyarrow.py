@@ -18,5 +18,5 @@ def needs_pyarrow() -> Iterator[None]:
             raise
         raise InputError(
             "Parquet files and Python functions are read by pyarrow, which is not installed.",
-            fix="Install the extra `parquet`, for example penstock[exporter,parquet].",
+            fix="Install Penstock with the extra `parquet`, in the way in which it was installed.",
         ) from exc

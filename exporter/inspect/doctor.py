@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 
+from databases.url import parse_url
 from exporter.inspect.server import find_server_zone
 from exporter.open_source import open_source
+from exporter.pacing.signal_connection import SignalConnection
 from exporter.port.columns import plan_columns
 from exporter.port.question import DayQuestion, PlannedRead, plan_read
 from exporter.port.source import OpenTable, Source, TimeKind
@@ -23,6 +25,8 @@ from staging.process.finding import Finding, fault, warn, well
 from staging.window import load_zone, plan_window
 
 _SKEW_SECONDS = 5.0
+_OPEN_ALREADY = 2
+"""Connections of an open source: the one that reads, and the catalogue's."""
 
 
 @dataclass
@@ -40,10 +44,29 @@ def examine_source(pipeline: Pipeline, day: date, look: SourceLook, now: Callabl
         with open_source(pipeline.source.url.reveal(), say=look.said.append) as source:
             part = "source table"
             yield well("source", f"{source.dialect} {source.server_version} answers")
+            yield from _examine_connections(pipeline, source)
             yield _driver(source, look)
             yield from _examine_table(pipeline, day, source, look, now)
     except PenstockError as error:
         yield fault(part, error)
+
+
+def _examine_connections(pipeline: Pipeline, source: Source) -> Iterator[Finding]:
+    """Open as many connections as a run holds at the same time."""
+    yield well("source connection", source.describe_connection())
+    needed = source.connections
+    try:
+        with ExitStack() as stack:
+            for _ in range(needed - _OPEN_ALREADY):
+                another = SignalConnection(parse_url(pipeline.source.url.reveal()), source.dialect)
+                stack.enter_context(closing(another))
+                another.ask("SELECT 1")
+    except PenstockError as error:
+        error.what = f"A run needs {needed} connections at the same time. {error.what}"
+        yield fault("source connections", error)
+    else:
+        if needed:
+            yield well("source connections", f"{needed} at the same time, as a run needs, were had")
 
 
 def _driver(source: Source, look: SourceLook) -> Finding:

@@ -18,8 +18,9 @@ import pymysql
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 
-from databases.mysql.session import open_session
-from databases.mysql.url import driver_arguments
+from databases.mysql.session import TLS_SQL, open_session
+from databases.mysql.url import driver_arguments, place_of, tls_mode
+from databases.tls import tell_connection
 from exporter.mysql.connection import MysqlConnection
 from exporter.mysql.errors import translate_error
 from exporter.mysql.key_range import TimeIndex
@@ -43,6 +44,9 @@ _IDENTITY = "SELECT VERSION(), @@hostname, @@port, @@server_id, CONNECTION_ID(),
 class MysqlSource:
     """A connection that reads and one for the catalogue."""
 
+    connections = 5
+    """One for a snapshot, one for slices, one for the catalogue, one for signals, one to kill a statement of ours."""
+
     def __init__(self, url: URL) -> None:
         self.url = url
         self.is_abandoned = False
@@ -64,6 +68,11 @@ class MysqlSource:
         self.dialect = "mariadb" if "mariadb" in self.server_version.lower() else "mysql"
         self.reader = f"pymysql-{self.dialect}, rows as text"
         self.server_identity = f"{host}:{port}#{number}/{url.database or ''}"
+
+    def describe_connection(self) -> str:
+        """See `Source`."""
+        version = self.connection.run(TLS_SQL, "say how it is reached")
+        return tell_connection(tls_mode(self.url), str(version[0][1]) if version else "", place_of(self.url))
 
     def translate(self, error: BaseException, doing: str) -> PenstockError:
         """Return ours."""

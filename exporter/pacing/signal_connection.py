@@ -17,6 +17,7 @@ from sqlalchemy.pool import NullPool
 
 from exporter.mysql.errors import translate_error as translate_mysql_error
 from exporter.pacing.signals import Answer
+from exporter.port.source_errors import CONNECT
 from exporter.postgres.errors import translate_error as translate_postgres_error
 from staging.errors import InputError, PenstockError, UnavailableError
 
@@ -44,8 +45,9 @@ class SignalConnection:
             result = connection.exec_driver_sql(sql, execution_options={"no_parameters": True})
             return Answer(tuple(result.keys()), [tuple(row) for row in result]) if result.returns_rows else _NOTHING
         except (SQLAlchemyError, OSError, RuntimeError, ValueError, TypeError) as exc:
+            ours = self._translate(exc)
             self.close()
-            raise self._translate(exc) from exc
+            raise ours from exc
 
     def close(self) -> None:
         """Let go of the connection; the next look opens another."""
@@ -63,7 +65,7 @@ class SignalConnection:
         return connection
 
     def _translate(self, error: BaseException) -> PenstockError:
-        doing = "say how it is"
+        doing = "say how it is" if self._connection is not None else CONNECT
         match self._dialect:
             case "postgresql":
                 found = translate_postgres_error(error, doing, self._url)
@@ -71,9 +73,10 @@ class SignalConnection:
                 found = translate_mysql_error(error, doing, self._url)
             case other:
                 found = InputError(f"{other} could not {doing}.", why=" ".join(str(error).split()))
-        # What would help a read does not help here.
-        passes = isinstance(found, UnavailableError)
-        found.fix = f"Reading goes on when it answers, within {_ANSWER_SECONDS} s." if passes else _FIX
+        if isinstance(found, UnavailableError):
+            found.fix = f"Reading goes on when it answers, within {_ANSWER_SECONDS} s."
+        elif doing != CONNECT:  # what would help a read does not help here
+            found.fix = _FIX
         return found
 
 

@@ -20,6 +20,7 @@ from sqlalchemy.types import NullType, TypeEngine
 
 from exporter.port.source import TableName
 from staging.errors import InputError, PenstockError
+from staging.process.missing_extra import missing_extra
 
 _CONNECT_ERRORS = (RuntimeError, ValueError, TypeError, NotImplementedError)
 """What drivers raise of their own while they connect, for an option or a package that is missing."""
@@ -56,11 +57,17 @@ class Catalogue:
                 **({"creator": connect} if connect else {}),
             )
             self._connection = self.engine.connect()
-        except (NoSuchModuleError, ModuleNotFoundError) as exc:
+        except NoSuchModuleError as exc:
             raise InputError(
                 f"There is no driver for {url.drivername} here.",
                 why=str(exc),
-                fix="Install the extra of that database, for example penstock[postgres], or its SQLAlchemy dialect.",
+                fix="Install SQLAlchemy's dialect of that database.",
+            ) from exc
+        except ModuleNotFoundError as exc:
+            raise missing_extra(exc) or InputError(
+                f"The driver for {url.drivername} is not installed here.",
+                why=str(exc),
+                fix=f"Install the package that has the module {exc.name}.",
             ) from exc
         except (SQLAlchemyError, OSError, *_CONNECT_ERRORS) as exc:
             raise translate(exc, "connect") from exc

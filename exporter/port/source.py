@@ -225,6 +225,15 @@ class Source(Protocol):
         """Something that tells this server and database from any other; no secret."""
         ...
 
+    @property
+    def connections(self) -> int:
+        """How many connections a run holds at the same time, pacing's own among them; 0 where none can be short."""
+        ...
+
+    def describe_connection(self) -> str:
+        """Say how the server was reached: its encryption, whether the certificate was checked, which host."""
+        ...
+
     def begin_snapshot(self, table: TableName, *, max_seconds: int) -> Snapshot:
         """Fix an instant and hold the table's definition. The server itself ends what lasts longer than that."""
         ...

@@ -21,11 +21,15 @@ from sqlalchemy.engine import URL
 from databases.postgres.session import set_up_sql
 from databases.postgres.url import connect_parameters, conninfo
 from exporter.port.sliced_source import SliceRows
+from exporter.port.source_errors import CONNECT
 from exporter.postgres.errors import translate_error
 from staging.errors import PenstockError
 
 _BATCH_BYTES = 4 * 1024 * 1024
 APPLICATION = "penstock-exporter"
+_PLAIN_NAMES = "-c quote_all_identifiers=off"
+"""Where that is on, ADBC knows no type by its name, and gives bytes for numbers. Only the startup packet is early
+enough; as pools refuse it there, it is asked for only where it is needed."""
 _DriverError = adbc_driver_manager.Error
 # What goes wrong between two batches comes out of pyarrow, not of the driver.
 DRIVER_ERRORS = (_DriverError, OSError, pa.ArrowException)
@@ -36,20 +40,33 @@ class PostgresConnection:
 
     def __init__(self, url: URL) -> None:
         self.url = url
+        parameters = connect_parameters(url, APPLICATION)
+        self._connect(parameters)
         try:
-            self._connection = adbc.connect(conninfo(connect_parameters(url, APPLICATION)), autocommit=True)
+            if not self._knows_types():
+                self.close()
+                given = parameters.get("options", "")
+                self._connect({**parameters, "options": f"{given} {_PLAIN_NAMES}".strip()})
+            self.set_up({})
+        except PenstockError:
+            self.close()
+            raise
+
+    def _connect(self, parameters: Mapping[str, str]) -> None:
+        try:
+            self._connection = adbc.connect(conninfo(parameters), autocommit=True)
             self._cursor = self._connection.cursor(
                 adbc_stmt_kwargs={"adbc.postgresql.batch_size_hint_bytes": str(_BATCH_BYTES)}
             )
             # Without COPY: what SHOW and SET answer can't be copied.
             self._plain = self._connection.cursor(adbc_stmt_kwargs={"adbc.postgresql.use_copy": "false"})
         except _DriverError as exc:
-            raise translate_error(exc, "connect", url) from exc
-        try:
-            self.set_up({})
-        except PenstockError:
-            self.close()
-            raise
+            raise translate_error(exc, CONNECT, self.url) from exc
+
+    def _knows_types(self) -> bool:
+        """Whether ADBC took in the catalogue of types, which it asks for before anything can be set."""
+        ((one,),) = self.run("SELECT 1::bigint", "answer")
+        return isinstance(one, int)
 
     def set_up(self, settings: Mapping[str, str]) -> None:
         """Set what every session sets, and `settings` over it."""

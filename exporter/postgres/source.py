@@ -20,8 +20,9 @@ import polars as pl
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 
-from databases.postgres.session import open_session
-from databases.postgres.url import connect_parameters
+from databases.postgres.session import TLS_SQL, open_session
+from databases.postgres.url import connect_parameters, tls_mode
+from databases.tls import tell_connection
 from exporter.port.catalogue import Catalogue
 from exporter.port.sliced_source import Slices
 from exporter.port.source import Estimate, Statement, TableName
@@ -56,6 +57,8 @@ class PostgresSource:
 
     dialect = "postgresql"
     reader = "adbc-postgresql"
+    connections = 3
+    """One that reads, one for the catalogue, one for pacing's signals."""
 
     def __init__(self, url: URL) -> None:
         self.url = url
@@ -77,6 +80,11 @@ class PostgresSource:
     def run(self, sql: str, doing: str) -> Sequence[tuple[Any, ...]]:
         """Run a statement on the reading connection."""
         return self.connection.run(sql, doing)
+
+    def describe_connection(self) -> str:
+        """See `Source`."""
+        ((version, place),) = self.catalogue.rows(TLS_SQL)
+        return tell_connection(tls_mode(self.url), str(version or ""), str(place or ""))
 
     def begin_snapshot(self, table: TableName, *, max_seconds: int) -> PostgresSnapshot:
         """Lock the table against being altered, then fix the snapshot."""

@@ -49,6 +49,7 @@ class SqliteSource:
 
     dialect = "sqlite"
     reader = "adbc-sqlite"
+    connections = 0
 
     def __init__(self, url: URL) -> None:
         self._path = _find_file(url)
@@ -73,6 +74,10 @@ class SqliteSource:
             self.close()
             raise
         self.server_identity = f"{self._path}#{self._path.stat().st_ino}"
+
+    def describe_connection(self) -> str:
+        """See `Source`."""
+        return f"the file {self._path}"
 
     def translate(self, error: BaseException, doing: str) -> PenstockError:
         """Return ours: UnavailableError for what may pass, InputError for what the same attempt would meet again."""

@@ -15,7 +15,8 @@ import polars as pl
 import pymysql
 
 from databases.mysql.errors import meaning_of, why
-from databases.mysql.session import CONNECT_ERRORS, Setting, is_mariadb, open_session
+from databases.mysql.session import CONNECT_ERRORS, TLS_SQL, Setting, is_mariadb, open_session
+from databases.tls import tell_connection
 from loader.mysql.catalogue import find_table
 from loader.mysql.insert import format_inserts
 from loader.mysql.local import LocalConnection, can_load_bytes
@@ -43,6 +44,7 @@ class MysqlDatabase(Database):
 
     def __init__(self, url: DatabaseUrl, patience: LoadConfig) -> None:
         self._arguments = {**url.arguments, "local_infile": can_load_bytes()}
+        self._url = url
         self._patience = patience
         self._connection: LocalConnection = self._connect()
         self.name = "MariaDB" if is_mariadb(self._connection) else "MySQL"
@@ -51,6 +53,11 @@ class MysqlDatabase(Database):
         self._insert_bytes = min(_INSERT_BYTES, int(packet_bytes) // 2)
         self.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
         self.sql = MysqlSql(self._collation())
+
+    def describe_connection(self) -> str:
+        """See `Database`."""
+        found = self.query(TLS_SQL)
+        return tell_connection(self._url.mode, found[0][1] if found else "", self._url.place)
 
     def execute(self, statement: str, values: Sequence[Any] = ()) -> int:
         """Run a statement."""

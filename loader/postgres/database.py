@@ -14,7 +14,8 @@ import polars as pl
 import psycopg
 
 from databases.postgres.errors import meaning_of, why
-from databases.postgres.session import open_session
+from databases.postgres.session import TLS_SQL, open_session
+from databases.tls import tell_connection
 from loader.postgres.catalogue import find_table
 from loader.postgres.sql import PostgresSql
 from loader.target.database import Database
@@ -36,6 +37,7 @@ class PostgresDatabase(Database):
 
     def __init__(self, url: DatabaseUrl, patience: LoadConfig) -> None:
         self.sql = PostgresSql()
+        self._mode = url.mode
         try:
             self._connection = open_session(url.arguments, _session(patience))
         except psycopg.Error as exc:
@@ -44,6 +46,11 @@ class PostgresDatabase(Database):
         self.execute(
             "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
         )
+
+    def describe_connection(self) -> str:
+        """See `Database`."""
+        ((version, place),) = self.query(TLS_SQL)
+        return tell_connection(self._mode, str(version or ""), str(place or ""))
 
     def execute(self, statement: str, values: Sequence[Any] = ()) -> int:
         """Run a statement."""

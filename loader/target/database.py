@@ -24,6 +24,10 @@ class Database(ABC):
     """As people say it: PostgreSQL, MariaDB, MySQL, SQLite."""
     sql: SqlText
 
+    def describe_connection(self) -> str:
+        """Say how the server was reached: its encryption, whether the certificate was checked, which host."""
+        return "a file"
+
     @abstractmethod
     def execute(self, statement: str, values: Sequence[Any] = ()) -> int:
         """Run a statement; return how many rows it changed."""

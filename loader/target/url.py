@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from sqlalchemy.exc import SQLAlchemyError
+
+from databases.tls import TlsMode
 from databases.url import parse_url
 from loader.target.errors import KEY
 from staging.errors import InputError
@@ -26,6 +29,9 @@ class DatabaseUrl:
     arguments: dict[str, Any] = field(repr=False)
     path: str | None
     """SQLite's file."""
+    mode: TlsMode = TlsMode.DISABLED
+    place: str = ""
+    """Host and port, or the socket's path, as the URL has it."""
 
 
 def parse_database_url(text: str) -> DatabaseUrl:
@@ -39,12 +45,17 @@ def parse_database_url(text: str) -> DatabaseUrl:
         )
     match url.get_backend_name():
         case "postgresql":
-            from databases.postgres.url import connect_parameters  # noqa: PLC0415 - an image holds one driver
+            from databases.postgres import url as postgres_url  # noqa: PLC0415 - an image holds one driver
 
-            return DatabaseUrl("postgresql", dict(connect_parameters(url, "penstock-loader", KEY)), None)
+            parameters = postgres_url.connect_parameters(url, "penstock-loader", KEY)
+            return DatabaseUrl("postgresql", dict(parameters), None, postgres_url.tls_mode(url, KEY))
         case "sqlite":
-            positional, _ = url.set(drivername="sqlite+pysqlite").get_dialect()().create_connect_args(url)
+            try:
+                positional, _ = url.set(drivername="sqlite+pysqlite").get_dialect()().create_connect_args(url)
+            except (SQLAlchemyError, ValueError):
+                raise InputError(f"{KEY} has an option that SQLite's driver can't read.") from None
             return DatabaseUrl("sqlite", {}, str(positional[0]) if positional else None)
-    from databases.mysql.url import driver_arguments  # noqa: PLC0415 - see above
+    from databases.mysql import url as mysql_url  # noqa: PLC0415 - see above
 
-    return DatabaseUrl("mysql", driver_arguments(url, KEY), None)
+    arguments = mysql_url.driver_arguments(url, KEY)
+    return DatabaseUrl("mysql", arguments, None, mysql_url.tls_mode(url, KEY), mysql_url.place_of(url, KEY))

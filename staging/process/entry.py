@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from staging.errors import ExitCode, InterruptedRunError, PenstockError, UnavailableError
+from staging.process.missing_extra import missing_extra
 from staging.redaction import redact
 
 _MACHINE_IS_SHORT = {errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EMFILE, errno.ENFILE}
@@ -34,14 +35,19 @@ def end_process(run: Callable[[], None]) -> int:
             )
         )
     except BaseException as error:  # noqa: BLE001 - polars' PanicException is no Exception; nothing is swallowed: exit 1
-        if isinstance(error, OSError) and error.errno in _MACHINE_IS_SHORT:
-            return _tell(
-                UnavailableError("The machine has no more room.", why=_which(error), fix="Free some, and try again.")
-            )
+        if ours := _known(error):
+            return _tell(ours)
         print(redact(traceback.format_exc()), file=sys.stderr)
         print("error: This is a bug in Penstock. Please report it with the lines above.", file=sys.stderr)
         return int(ExitCode.BUG)
     return int(ExitCode.DONE)
+
+
+def _known(error: BaseException) -> PenstockError | None:
+    """What of all that nobody caught is no bug: a machine that is short of something, a package that is not there."""
+    if isinstance(error, OSError) and error.errno in _MACHINE_IS_SHORT:
+        return UnavailableError("The machine has no more room.", why=_which(error), fix="Free some, and try again.")
+    return missing_extra(error) if isinstance(error, ModuleNotFoundError) else None
 
 
 def _which(error: OSError) -> str:

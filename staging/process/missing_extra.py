@@ -1,0 +1,35 @@
+"""A library that is not installed because its extra was not asked for: said as what it is, with the extra's name."""
+
+from __future__ import annotations
+
+from staging.errors import InputError
+
+# As in pyproject.toml, by the module's top name.
+EXTRAS = {
+    "sqlalchemy": "exporter` or `loader",
+    "psycopg": "postgres",
+    "adbc_driver_postgresql": "postgres",
+    "pymysql": "mysql",
+    "cryptography": "mysql",
+    "adbc_driver_sqlite": "sqlite",
+    "adbc_driver_manager": "postgres` or `sqlite",
+    "pyarrow": "parquet",
+    "rich": "chain",
+    "grpc": "emulator",
+    "google.cloud.run_v2": "emulator",
+    "h11": "emulator",
+    "hpack": "emulator",
+}
+
+
+def missing_extra(error: ImportError) -> InputError | None:
+    """Return what to say of a module that an extra brings; None for any other, which is a bug."""
+    name = error.name or ""
+    found = next((extra for module, extra in EXTRAS.items() if name == module or name.startswith(f"{module}.")), None)
+    if found is None:
+        return None
+    return InputError(
+        f"The library {name.partition('.')[0]} is not installed here.",
+        why=f"There is no module {name}.",
+        fix=f"Install Penstock with the extra `{found}`, in the way in which it was installed.",
+    )
