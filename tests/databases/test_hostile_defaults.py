@@ -181,6 +181,7 @@ def _fill(hostile: Hostile) -> None:
         cursor.execute(f"INSERT INTO purchases VALUES {rows}")
 
 
+@pytest.mark.parametrize("hostile", ["mariadb", "postgres"], indirect=True)
 @pytest.mark.parametrize("read", ["snapshot", "slices"])
 def test_the_day_is_read_as_it_is(hostile: Hostile, tmp_path: Path, read: str) -> None:
     _fill(hostile)
@@ -196,6 +197,7 @@ def test_the_day_is_read_as_it_is(hostile: Hostile, tmp_path: Path, read: str) -
         assert {row["note"] for row in found} == {"x"}
 
 
+@pytest.mark.parametrize("hostile", ["mariadb", "postgres"], indirect=True)
 def test_doctor_finds_nothing_wrong(hostile: Hostile, tmp_path: Path) -> None:
     _fill(hostile)
     look = SourceLook()
