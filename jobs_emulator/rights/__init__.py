@@ -1,0 +1,1 @@
+"""Who may do what, where an emulator is told so: IAM's bindings, and what each role permits."""
