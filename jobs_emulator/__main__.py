@@ -19,6 +19,7 @@ from jobs_emulator.http.door import Door
 from jobs_emulator.images import ImageTableError, read_image_table
 from jobs_emulator.logs.command import LogChoice, LogsError, read_logs
 from jobs_emulator.logs.writer import EntryWriter
+from jobs_emulator.rights.policy import PolicyError, read_policy
 from jobs_emulator.tokens import FILE_VARIABLE, TokenError, new_token, remove_token, token_file, write_token
 from jobs_emulator.unknowns import SIGTERM_GRACE_SECONDS
 
@@ -45,6 +46,8 @@ def main() -> None:
 @click.option(
     "--no-auth", is_flag=True, help="Serve every user of this machine, without a token: they can run programs as you."
 )
+@click.option("--policy", "policy_path", type=click.Path(path_type=Path),
+              help="Who may do what: IAM bindings and callers' tokens (JSON).  [default: all may do all]")  # fmt: skip
 @click.option("--quiet", is_flag=True, help="No log entries of tasks on stdout.")
 @click.option("--chaos", "chaos_json", default="{}", metavar="JSON", help="Chaos switches, as at /_emulator/chaos.")
 @click.option("--chaos-seed", "seed", type=int, help="Makes chaos repeatable.")
@@ -66,6 +69,7 @@ def serve(  # noqa: PLR0917 — click passes by name
     grace_seconds: float,
     token_file: Path | None,
     no_auth: bool,
+    policy_path: Path | None,
     quiet: bool,
     chaos_json: str,
     kills: tuple[str, ...],
@@ -89,9 +93,10 @@ def serve(  # noqa: PLR0917 — click passes by name
             inherited=dict(os.environ),
             entries=entries,
             door=Door(token=token.text, is_open=no_auth),
+            policy=read_policy(policy_path) if policy_path else None,
         )
         asyncio.run(_serve(lambda stop: run_until(EmulatorServer(settings), stop, token.announce)))
-    except (ImageTableError, ChaosError, StoreError, TokenError) as exc:
+    except (ImageTableError, ChaosError, StoreError, TokenError, PolicyError) as exc:
         _fail(str(exc), EXIT_CONFIGURATION)
     except OSError as exc:
         _fail(f"Cannot serve on 127.0.0.1:{port} with {images_path}: {exc}", EXIT_UNAVAILABLE)

@@ -33,6 +33,8 @@ from jobs_emulator.http.origin import foreign_host, foreign_origin
 from jobs_emulator.http.rest import RestApi
 from jobs_emulator.images import ImageTable
 from jobs_emulator.logs.entries import EntrySink
+from jobs_emulator.rights.check import Rights
+from jobs_emulator.rights.policy import Policy
 from jobs_emulator.run.executor import Executor
 from jobs_emulator.run.leftovers import kill_leftovers
 from jobs_emulator.run.scheduler import Scheduler
@@ -51,7 +53,7 @@ class Settings:
     `logs` is the folder of the attempts' logs, which stays; by default `logs/` in `data`, or nothing that stays.
     `inherited` is the environment tasks may take variables from; `entries` gets each log line as Cloud Logging would
     show it. `door` says who may call; with `private` it listens on no port, but on a Unix socket that only this user
-    can reach.
+    can reach. With `policy` a call, and the start of an execution, takes what it permits.
     """
 
     images: ImageTable
@@ -66,6 +68,7 @@ class Settings:
     clock: Clock = time.time
     door: Door = field(default_factory=Door)
     private: bool = False
+    policy: Policy | None = None
 
 
 class EmulatorServer:
@@ -115,14 +118,20 @@ class EmulatorServer:
         self._opened.push_async_callback(scheduler.stop)
         dice = random.SystemRandom()
         executor = Executor(
-            state, settings.images, scheduler, inherited=settings.inherited, clock=settings.clock, dice=dice
+            state,
+            settings.images,
+            scheduler,
+            inherited=settings.inherited,
+            rights=Rights(settings.policy),
+            clock=settings.clock,
+            dice=dice,
         )
         await self._listen(state, executor, scheduler, private)
         executor.resume_all()
 
     async def _listen(self, state: State, executor: Executor, scheduler: Scheduler, private: Path) -> None:
         settings = self._settings
-        dispatcher = Dispatcher(self.chaos)
+        dispatcher = Dispatcher(self.chaos, Rights(settings.policy))
         methods = all_methods(
             JobsService(state, settings.images, executor),
             ExecutionsService(state, executor),

@@ -1,4 +1,4 @@
-"""The one way a call takes, whichever transport it came by: chaos, the method, chaos; and no error but the API's."""
+"""The one way a call takes, whichever transport it came by: chaos, rights, the method; and no error but the API's."""
 
 from __future__ import annotations
 
@@ -9,17 +9,23 @@ from jobs_emulator.api.methods import Method
 from jobs_emulator.chaos import Chaos
 from jobs_emulator.errors import ApiError, Code, LostReplyError
 from jobs_emulator.protos import RequestMessage, ResponseMessage
+from jobs_emulator.rights.check import Rights
 
 
 class Dispatcher:
     """Carries out calls."""
 
-    def __init__(self, chaos: Chaos) -> None:
+    def __init__(self, chaos: Chaos, rights: Rights) -> None:
         self._chaos = chaos
+        self._rights = rights
 
-    async def call(self, method: Method, request: RequestMessage) -> ResponseMessage:
-        """The method's answer; raises ApiError, or LostReplyError when the answer must not reach the client."""
+    async def call(self, method: Method, request: RequestMessage, authorization: str) -> ResponseMessage:
+        """The method's answer to whoever sent that header.
+
+        Raises ApiError, or LostReplyError when the answer must not reach the client.
+        """
         self._chaos.check_call(method.short_name)
+        self._rights.check_call(method.short_name, request, authorization)
         try:
             response = await method.handler(request)
         except ApiError:

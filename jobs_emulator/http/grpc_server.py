@@ -58,7 +58,8 @@ def _behaviour(
     async def answer(data: bytes, context: Context) -> bytes:
         try:
             _refuse_others(context, callers)
-            response = await dispatcher.call(method, _parse(method, data))
+            authorization = str(dict(context.invocation_metadata() or ()).get("authorization", ""))
+            response = await dispatcher.call(method, _parse(method, data), authorization)
         except LostReplyError:
             await context.abort(grpc.StatusCode.UNAVAILABLE, "Connection reset by peer (chaos switch: reply lost)")
             raise  # abort raises by itself; this is for the reader

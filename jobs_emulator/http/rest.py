@@ -52,7 +52,7 @@ class RestApi:
         try:
             route, bound = self._find(request, url.path)
             message = _build_request(route, bound, request, parameters)
-            response = await self._dispatcher.call(route.method, message)
+            response = await self._dispatcher.call(route.method, message, request.headers.get("authorization", ""))
         except ApiError as exc:
             return json_response(exc.to_json(), exc.http_status)
         as_integers = any(name == "$alt" and "enum-encoding=int" in value for name, value in parameters)

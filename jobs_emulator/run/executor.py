@@ -12,6 +12,7 @@ from jobs_emulator.images import ImageTable
 from jobs_emulator.names import ExecutionName
 from jobs_emulator.protos import TaskTemplateMessage
 from jobs_emulator.records import AttemptRecord, End, ExecutionRecord, JobRecord, Phase, TaskState
+from jobs_emulator.rights.check import Rights
 from jobs_emulator.run.command import resolve_command
 from jobs_emulator.run.execution_run import settle_attempt
 from jobs_emulator.run.scheduler import Scheduler
@@ -29,6 +30,7 @@ class Executor:
         scheduler: Scheduler,
         *,
         inherited: Mapping[str, str],
+        rights: Rights,
         clock: Clock,
         dice: random.Random,
     ) -> None:
@@ -36,6 +38,7 @@ class Executor:
         self._images = images
         self._scheduler = scheduler
         self._inherited = inherited
+        self._rights = rights
         self._clock = clock
         self._dice = dice
 
@@ -46,7 +49,8 @@ class Executor:
     def plan(
         self, job: JobRecord, template: TaskTemplateMessage, task_count: int, execution_id: str = ""
     ) -> ExecutionRecord:
-        """The execution as it would be; FAILED_PRECONDITION when it could not run here."""
+        """The execution as it would be; FAILED_PRECONDITION when it could not run here, or PERMISSION_DENIED."""
+        self._rights.check_start(job.name.project, template)
         name = ExecutionName(
             job.name.project, job.name.location, job.name.job, execution_id or self._new_execution_id(job)
         )

@@ -17,7 +17,7 @@ import secrets
 import socket
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -32,6 +32,11 @@ _LIST = re.compile(r"/storage/v1/b/(?P<bucket>[^/]+)/o")
 _UPLOAD = re.compile(r"/upload/storage/v1/b/(?P<bucket>[^/]+)/o")
 _AFTER = re.compile(r"(?P<what>return-\d{3}|return-broken-stream|return-reset-connection|stall)-after-(?P<kib>\d+)K")
 _STATUS = re.compile(r"return-(?P<status>\d{3})(?: (?P<reason>.+))?")
+Permits = Callable[[str, str], bool]
+"""Whether whoever calls has a permission (`storage.objects.get`) on a bucket."""
+
+_NEEDED = {"media": "get", "stat": "get", "delete": "delete", "list": "list"}
+_BUCKET = re.compile(r"(?:/upload|/download)?/storage/v1/b/(?P<bucket>[^/]+)/o.*")
 _RANGE = re.compile(r"bytes (?:(?P<first>\d+)-(?P<last>\d+)|\*)/(?P<total>\d+|\*)")
 
 
@@ -90,9 +95,12 @@ class GcsProxy:
     `return-503-after-256K`, `return-reset-connection-after-256K`: of a chunk, so much is stored, then that.
     `return-broken-stream-after-256K`, `stall-after-256K`: of a download, so much arrives.
     `corrupt-down`, `corrupt-up`: one bit is flipped on its way. `forget`: the session is no longer known.
+
+    With `permits` it is the door of one account, and refuses what that may not do.
     """
 
-    def __init__(self, backend: str) -> None:
+    def __init__(self, backend: str, permits: Permits | None = None) -> None:
+        self._permits = permits
         self.backend = urlsplit(backend).netloc
         self.requests: list[Request] = []
         self._faults: list[_Fault] = []
@@ -144,7 +152,7 @@ class GcsProxy:
             return
         if name == "corrupt-up":
             request = Request(**{**vars(request), "body": _flip_middle_bit(request.body)})
-        reply = self._apply(request)
+        reply = self._check_rights(request) or self._apply(request)
         if name.endswith("-after-apply"):
             reply = self._fail(name.removesuffix("-after-apply"))
         if name == "without-sums":
@@ -201,6 +209,33 @@ class GcsProxy:
             case "stat" | "media" | "delete":
                 return self._at_generation(request)
         return self._forward(request)
+
+    def _check_rights(self, request: Request) -> Reply | None:
+        """As the service has it: an overwrite takes delete, too, and who may not list is not told what is missing.
+
+        https://cloud.google.com/storage/docs/access-control/iam-json
+        """
+        if self._permits is None:
+            return None
+        found = _BUCKET.fullmatch(request.path)
+        if found is None:
+            return _error(403, "the caller has no permission on the bucket itself")
+        bucket = found["bucket"]
+        needed = [_NEEDED.get(request.kind, "create")]
+        if needed == ["create"] and request.query.get("ifGenerationMatch", "0") != "0":
+            needed.append("delete")
+        for permission in needed:
+            if not self._has(f"storage.objects.{permission}", bucket):
+                return _error(403, f"the caller does not have storage.objects.{permission} access to {bucket}")
+        if request.kind in ("stat", "media") and not self._has("storage.objects.list", bucket):
+            stat = self._send("GET", request.path.removeprefix("/download"), {}, b"")
+            if stat.status == http.client.NOT_FOUND:
+                return _error(403, f"the caller does not have storage.objects.list access to {bucket}")
+        return None
+
+    def _has(self, permission: str, bucket: str) -> bool:
+        assert self._permits is not None
+        return self._permits(permission, bucket)
 
     def _insert(self, request: Request) -> Reply:
         metadata, data = _parse_multipart(request)

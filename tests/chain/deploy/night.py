@@ -1,0 +1,262 @@
+"""A deployment brought to life: its jobs in an emulator, its bucket behind a door for each account, rights in both.
+
+Each account has a door of its own to the storage, as each would have credentials of its own; the emulator knows callers
+by the tokens of its policy.
+"""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from google.cloud import run_v2
+
+from chain.deploy.deployment import plan_deployment
+from chain.deploy.write import to_files
+from jobs_emulator.rights.policy import Policy, parse_policy
+from staging.config.file import load_pipeline
+from tests.chain.deploy.spoken import Resources, job_of_resource, resources_of
+from tests.chain.jobs.cloudrun.harness import EmulatorProcess
+from tests.servers.gcs_proxy import GcsProxy
+
+PLACE = "projects/acme/locations/europe-west1"
+DEPLOYER = "user:ada@example.com"
+ZONE = ZoneInfo("Europe/Berlin")
+PIPELINE = """\
+name = "night"
+[source]
+url = "env:SHOP_URL"
+table = "purchases"
+key = "user_id"
+time = "purchased_at"
+columns = ["amount"]
+timezone = "Europe/Berlin"
+[staging]
+url = "gs://{bucket}/penstock"
+[export]
+shards = 2
+allow_full_scan = true
+[target]
+url = "env:BOOKS_URL"
+table = "revenue"
+[cloud]
+project = "acme"
+region = "europe-west1"
+cloudsql_instances = ["acme:europe-west1:shop"]
+[cloud.chain]
+patience_seconds = 0
+[cloud.secrets]
+SHOP_URL = "shop-url"
+BOOKS_URL = "books-url"
+"""
+MODULES = {"exporter": "exporter", "processor": "processor", "loader": "loader", "chain": "chain"}
+
+
+@dataclass(frozen=True)
+class Grant:
+    """One grant of the file, as the policy has it."""
+
+    resource: str
+    role: str
+    member: str
+
+
+def grants_of(resources: Resources) -> list[Grant]:
+    """All of them, in the file's order."""
+    found = []
+    for kind, named in resources.items():
+        for each in named.values():
+            if not kind.endswith("_iam_member"):
+                continue
+            match kind:
+                case "google_storage_bucket_iam_member":
+                    where = f"buckets/{each['bucket']}"
+                case "google_secret_manager_secret_iam_member":
+                    where = f"projects/{each['project']}/secrets/{each['secret_id']}"
+                case "google_project_iam_member":
+                    where = f"projects/{each['project']}"
+                case "google_cloud_run_v2_job_iam_member":
+                    where = f"projects/acme/locations/{each['location']}/jobs/{each['name']}"
+                case _:
+                    raise AssertionError(kind)
+            found.append(Grant(where, each["role"], each["member"]))
+    return found
+
+
+@dataclass
+class Night:
+    """A deployment, its day and where it runs."""
+
+    folder: Path
+    resources: Resources
+    emulator: EmulatorProcess
+
+    def create_jobs(self) -> None:
+        """As the provider does: by the API, each from its resource, by somebody who may."""
+        for resource in self.resources["google_cloud_run_v2_job"].values():
+            body = run_v2.Job.to_json(job_of_resource(resource), always_print_fields_with_no_presence=False)
+            self.call("POST", f"/v2/{PLACE}/jobs?jobId={resource['name']}", body.encode(), DEPLOYER)
+
+    def fire(self) -> str:
+        """Cloud Scheduler's call, as the file has it, but to the emulator; returns the execution's name."""
+        target = self.resources["google_cloud_scheduler_job"]["nightly"]["http_target"]
+        caller = f"serviceAccount:{target['oauth_token']['service_account_email']}"
+        path = urlsplit(target["uri"]).path
+        told = self.call(target["http_method"], path, base64.b64decode(target["body"]), caller)
+        return str(told["metadata"]["name"])
+
+    def is_done(self) -> bool:
+        """Whether the call starts a night, and that ends well."""
+        try:
+            execution = self.fire()
+        except urllib.error.HTTPError as refused:
+            if refused.code != http.client.FORBIDDEN:
+                raise
+            return False
+        return bool(self.wait(execution).get("succeededCount"))
+
+    def wait(self, execution: str) -> dict[str, Any]:
+        """The execution when it is over."""
+        deadline = time.monotonic() + 180
+        while "completionTime" not in (found := self.call("GET", f"/v2/{execution}", None, DEPLOYER)):
+            assert time.monotonic() < deadline, found
+            time.sleep(0.1)
+        return found
+
+    def call(self, verb: str, path: str, body: bytes | None, member: str) -> dict[str, Any]:
+        request = urllib.request.Request(f"http://{self.emulator.address}{path}", body, method=verb)
+        request.add_header("Authorization", f"Bearer {_token(member)}")
+        request.add_header("Content-Type", "application/json")
+        with urllib.request.urlopen(request, timeout=30) as reply:
+            found: dict[str, Any] = json.loads(reply.read())
+        return found
+
+    def log(self) -> str:
+        """What all attempts have written, for a test that failed."""
+        return "".join(path.read_text(errors="replace") for path in sorted(self.folder.rglob("data/logs/**/*.log")))
+
+    def revenue(self) -> dict[int, Decimal]:
+        with closing(sqlite3.connect(self.folder / "books.db")) as books:
+            rows = books.execute("SELECT user_id, revenue FROM revenue").fetchall()
+        return {user: Decimal(str(amount)) for user, amount in rows}
+
+
+def make_shop(folder: Path) -> dict[int, Decimal]:
+    """A shop with purchases of three days that end today; returns what yesterday was in Berlin, by plain Python."""
+    yesterday = datetime.now(ZONE).date() - timedelta(days=1)
+    expected: dict[int, Decimal] = {}
+    rows = []
+    for number in range(600):
+        at = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=number * 7)
+        user, amount = number % 17, Decimal(number * 37 % 10_000) / 100
+        rows.append((user, str(amount), at.replace(tzinfo=None).isoformat(" ")))
+        if at.astimezone(ZONE).date() == yesterday:
+            expected[user] = expected.get(user, Decimal(0)) + amount
+    with closing(sqlite3.connect(folder / "shop.db")) as shop, shop:
+        shop.execute(
+            "CREATE TABLE purchases (user_id INTEGER NOT NULL, amount DECIMAL(12,2) NOT NULL,"
+            " purchased_at DATETIME NOT NULL)"
+        )
+        shop.executemany("INSERT INTO purchases VALUES (?, ?, ?)", rows)
+    return expected
+
+
+@contextmanager
+def open_night(folder: Path, gcs_endpoint: str, bucket: str, *, without: Grant | None = None) -> Iterator[Night]:
+    """A deployed night whose databases are there; `without` is a grant that somebody forgot."""
+    resources = _deployed(folder, bucket)
+    policy = _policy([grant for grant in grants_of(resources) if grant != without], resources)
+    (folder / "policy.json").write_text(json.dumps(policy))
+    with ExitStack() as opened:
+        doors = {
+            job: _door(opened, gcs_endpoint, parse_policy(policy), _account(resource))
+            for job, resource in resources["google_cloud_run_v2_job"].items()
+        }
+        table = _image_table(folder, resources, doors)
+        emulator = EmulatorProcess(folder, table, "--slots", "3", "--policy", str(folder / "policy.json"))
+        opened.callback(emulator.end)
+        (folder / "chain.token").write_text(_token(_account(resources["google_cloud_run_v2_job"]["chain"])) + "\n")
+        (folder / "chain.token").chmod(0o600)
+        (folder / "images.toml").write_text(table.replace("@ADDRESS@", emulator.address))
+        emulator.start()
+        night = Night(folder, resources, emulator)
+        night.create_jobs()
+        yield night
+
+
+def deployed_grants(folder: Path, bucket: str) -> list[Grant]:
+    """What the night's file grants."""
+    return grants_of(_deployed(folder, bucket))
+
+
+def _deployed(folder: Path, bucket: str) -> Resources:
+    (folder / "night.toml").write_text(PIPELINE.format(bucket=bucket))
+    pipeline = load_pipeline(folder / "night.toml", environ={})
+    return resources_of(to_files(plan_deployment(pipeline), "terraform")["penstock.tf.json"])
+
+
+def create_tables(folder: Path, bucket: str) -> None:
+    """As somebody would with `penstock init`, from where the databases can be reached."""
+    (folder / "init.toml").write_text(PIPELINE.format(bucket=bucket))
+    environ = dict(os.environ) | urls(folder)
+    command = [sys.executable, "-m", "chain", "init", "--config", str(folder / "init.toml")]
+    subprocess.run(command, check=True, capture_output=True, env=environ)
+
+
+def urls(folder: Path) -> dict[str, str]:
+    return {"SHOP_URL": f"sqlite:///{folder}/shop.db", "BOOKS_URL": f"sqlite:///{folder}/books.db"}
+
+
+def _account(resource: Mapping[str, Any]) -> str:
+    return f"serviceAccount:{resource['template']['template']['service_account']}"
+
+
+def _token(member: str) -> str:
+    return base64.urlsafe_b64encode(member.encode()).decode().rstrip("=")
+
+
+def _policy(grants: list[Grant], resources: Resources) -> dict[str, Any]:
+    scheduler = resources["google_cloud_scheduler_job"]["nightly"]["http_target"]["oauth_token"]
+    members = {grant.member for grant in grants} | {DEPLOYER, f"serviceAccount:{scheduler['service_account_email']}"}
+    bindings = [{"resource": each.resource, "role": each.role, "members": [each.member]} for each in grants]
+    bindings.append({"resource": "projects/acme", "role": "roles/run.developer", "members": [DEPLOYER]})
+    chain = _account(resources["google_cloud_run_v2_job"]["chain"])
+    return {"bindings": bindings, "tokens": {_token(member): member for member in members} | {"": chain}}
+
+
+def _door(opened: ExitStack, endpoint: str, policy: Policy, member: str) -> str:
+    proxy = GcsProxy(endpoint, lambda permission, bucket: policy.allows(member, permission, f"buckets/{bucket}"))
+    opened.callback(proxy.close)
+    return proxy.endpoint
+
+
+def _image_table(folder: Path, resources: Resources, doors: Mapping[str, str]) -> str:
+    lines = []
+    for job, resource in resources["google_cloud_run_v2_job"].items():
+        image = resource["template"]["template"]["containers"][0]["image"]
+        variables = [f"STORAGE_EMULATOR_HOST={doors[job]}"]
+        if job == "chain":
+            variables += ["RUN_EMULATOR_HOST=@ADDRESS@", f"RUN_EMULATOR_TOKEN_FILE={folder}/chain.token"]
+        entrypoint = json.dumps(["env", *variables, sys.executable, "-m", job])
+        lines += [f'[images."{image}"]', f"entrypoint = {entrypoint}", f'cwd = "{folder}"']
+        lines.append(f'env = {{ PYTHONPATH = "{Path(__file__).parents[3]}", HOME = "{folder}" }}')
+    secrets = urls(folder)
+    lines += ["[secrets]", f'shop-url = "value:{secrets["SHOP_URL"]}"', f'books-url = "value:{secrets["BOOKS_URL"]}"']
+    return "\n".join(lines) + "\n"

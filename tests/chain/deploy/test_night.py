@@ -1,0 +1,49 @@
+"""A deployed night runs with the rights of its file, and with any one of them missing it does not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.chain.deploy.night import create_tables, deployed_grants, make_shop, open_night
+from tests.servers.fake_gcs import FakeGcsServer
+
+pytestmark = pytest.mark.integration
+
+
+def test_the_scheduler_s_call_brings_yesterday_to_done_by_the_jobs_and_rights_of_the_file(
+    gcs_server: FakeGcsServer, tmp_path: Path
+) -> None:
+    bucket = gcs_server.create_bucket()
+    expected = make_shop(tmp_path)
+    create_tables(tmp_path, bucket)
+    with open_night(tmp_path, gcs_server.endpoint, bucket) as night:
+        ended = night.wait(night.fire())
+        assert ended.get("succeededCount") == 1, night.log()
+        assert night.revenue() == expected
+        assert expected
+        # The same call again finds the day done.
+        again = night.wait(night.fire())
+        assert again.get("succeededCount") == 1, night.log()
+        assert night.revenue() == expected
+
+
+NUMBERS = range(20)
+QUICK = (0, 10, 17)
+"""One of a job, one of a secret, one of a bucket: those that end soonest; all are for the long run."""
+
+
+@pytest.mark.parametrize(
+    "number", [pytest.param(each, marks=[] if each in QUICK else pytest.mark.nightly) for each in NUMBERS]
+)
+def test_with_any_one_grant_missing_the_night_fails(gcs_server: FakeGcsServer, tmp_path: Path, number: int) -> None:
+    bucket = gcs_server.create_bucket()
+    make_shop(tmp_path)
+    create_tables(tmp_path, bucket)
+    grants = deployed_grants(tmp_path, bucket)
+    assert len(grants) == len(NUMBERS)
+    with open_night(tmp_path, gcs_server.endpoint, bucket, without=grants[number]) as night:
+        assert not night.is_done(), grants[number]
+        if number in QUICK:
+            assert night.revenue() == {}
