@@ -40,7 +40,7 @@ class Binding:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """All bindings; `tokens` are members by what they send as `Authorization: Bearer`; that of "" sends none."""
+    """All bindings; `tokens` are members by what they send as `Authorization: Bearer`."""
 
     bindings: tuple[Binding, ...]
     tokens: Mapping[str, str] = field(default_factory=dict)
@@ -57,7 +57,7 @@ class Policy:
     def member_of(self, authorization: str) -> str:
         """Return who sent the header; "" for a stranger."""
         scheme, _, token = authorization.partition(" ")
-        return self.tokens.get(token.strip() if scheme.lower() == "bearer" else "", "")
+        return self.tokens.get(token.strip(), "") if scheme.lower() == "bearer" else ""
 
 
 _permissions: dict[str, frozenset[str]] = {}

@@ -237,8 +237,7 @@ def _policy(grants: list[Grant], resources: Resources) -> dict[str, Any]:
     members = {grant.member for grant in grants} | {DEPLOYER, f"serviceAccount:{scheduler['service_account_email']}"}
     bindings = [{"resource": each.resource, "role": each.role, "members": [each.member]} for each in grants]
     bindings.append({"resource": "projects/acme", "role": "roles/run.developer", "members": [DEPLOYER]})
-    chain = _account(resources["google_cloud_run_v2_job"]["chain"])
-    return {"bindings": bindings, "tokens": {_token(member): member for member in members} | {"": chain}}
+    return {"bindings": bindings, "tokens": {_token(member): member for member in members}}
 
 
 def _door(opened: ExitStack, endpoint: str, policy: Policy, member: str) -> str:
