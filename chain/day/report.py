@@ -8,6 +8,8 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Literal
 
+from chain.cost.estimate import DayCost, DayFigures, estimate_day
+from staging.config.cloud import CloudConfig
 from staging.control_sums import format_minor_units, parse_money
 from staging.documents.manifest import Manifest
 from staging.documents.run import Loaded, Receipt
@@ -43,7 +45,8 @@ class Report:
 
     `tasks` is how many the processor had; `rows_loaded` how many rows the target holds for the day; `inserted`,
     `updated` and `deleted` what this run changed there. `complete` says whether the day was over when it was read,
-    `waited_seconds` how long that read waited, by reason.
+    `waited_seconds` how long that read waited, by reason. `cost` is what the run came to on Google Cloud, None on this
+    machine.
     """
 
     run_id: str
@@ -67,10 +70,16 @@ class Report:
     complete: bool
     waited_seconds: dict[str, float]
     logs: str
+    cost: DayCost | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return what `--json` prints."""
-        return asdict(self) | {"day": self.day.isoformat(), "as_of": self.as_of.isoformat()}
+        return asdict(self) | {"day": self.day.isoformat(), "as_of": self.as_of.isoformat(), "cost": self._cost()}
+
+    def _cost(self) -> dict[str, str] | None:
+        if self.cost is None:
+            return None
+        return {"dollars": str(round(self.cost.dollars, 6)), "of": self.cost.describe()}
 
 
 def build_report(
@@ -82,6 +91,7 @@ def build_report(
     tasks: int,
     seconds: float,
     logs: str,
+    cloud: CloudConfig,
 ) -> Report:
     """Put together what the documents of a run say."""
     changed = status == "done"
@@ -107,7 +117,12 @@ def build_report(
         complete=manifest.as_of >= manifest.window_end,
         waited_seconds=dict(manifest.reading.waited_seconds),
         logs=logs,
+        cost=_cost(manifest, loaded, tasks, seconds, cloud) if changed and cloud.project is not None else None,
     )
+
+
+def _cost(manifest: Manifest, loaded: Loaded, tasks: int, seconds: float, cloud: CloudConfig) -> DayCost:
+    return estimate_day(DayFigures(manifest.rows, loaded.rows, len(manifest.shards), tasks, seconds), cloud)
 
 
 def check_agreement(report: Report) -> None:

@@ -137,6 +137,7 @@ def _report(
         tasks=plan_tasks(run.pipeline, manifest).task_count,
         seconds=time.monotonic() - began,
         logs=logs,
+        cloud=run.pipeline.cloud,
     )
     check_agreement(report)
     return report

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from chain.cost.estimate import DayCost, DayFigures, estimate_day
 from chain.day.stored_export import StoredExport, find_stored_export
 from exporter.inspect.plan import ExportPlan, plan_export, plan_other
 from exporter.inspect.stored import plan_stored
@@ -29,7 +30,8 @@ _NO_EXPORT = "planned"
 class PlannedDay:
     """A day, planned. `stored` is the export that `run` would use again instead of reading, None where there is none.
 
-    `tasks` is how many the processor would have, None where the number of rows is not known.
+    `tasks` is how many the processor would have, None where the number of rows is not known. `cost` is what
+    the day comes to, None where jobs run on this machine, or that is not known.
     """
 
     pipeline: str
@@ -39,6 +41,7 @@ class PlannedDay:
     export: ExportPlan
     stored: StoredExport | None
     tasks: int | None
+    cost: DayCost | None
     refused: tuple[PenstockError, ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -56,6 +59,7 @@ class PlannedDay:
             "hours": self.window.hours(),
             **export,
             "tasks": self.tasks,
+            "cost_dollars": str(round(self.cost.dollars, 6)) if self.cost else None,
             "stored_export_id": self.stored.manifest.export_id if self.stored else None,
             "stored_as_of": self.stored.manifest.as_of.isoformat() if self.stored else None,
             "loaded_run_id": self.stored.loaded_run_id if self.stored else None,
@@ -79,6 +83,7 @@ def plan_day(pipeline: Pipeline, day: date, store: Store, folders: Sequence[Path
         export = plan_stored(question, store)
     else:
         export = plan_other(question, folders)
+    tasks = export.shards if pipeline.process.tasks == AUTO else pipeline.process.tasks
     return PlannedDay(
         pipeline=pipeline.name,
         day=day,
@@ -86,9 +91,18 @@ def plan_day(pipeline: Pipeline, day: date, store: Store, folders: Sequence[Path
         window=question.window,
         export=export,
         stored=stored,
-        tasks=export.shards if pipeline.process.tasks == AUTO else pipeline.process.tasks,
+        tasks=tasks,
+        cost=_estimate(pipeline, export, tasks),
         refused=(*refused, *export.refused),
     )
+
+
+def _estimate(pipeline: Pipeline, export: ExportPlan, tasks: int | None) -> DayCost | None:
+    """Return the cost as if every row were loaded: how many keys a day has is not known before."""
+    if pipeline.cloud.project is None or export.rows is None or tasks is None or export.shards is None:
+        return None
+    seconds = 2 * (export.seconds or 0.0) + 60
+    return estimate_day(DayFigures(export.rows, export.rows, export.shards, tasks, seconds), pipeline.cloud)
 
 
 def _find_stored(

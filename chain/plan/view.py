@@ -60,6 +60,8 @@ def _facts(planned: PlannedDay) -> Iterator[tuple[str, str]]:
         yield "rows", f"{amount}; {seconds} to read{rests}"
     if export.shards is not None:
         yield "split", f"{plural(export.shards, 'shard')}, {plural(planned.tasks or 1, 'task')}"
+    if planned.cost is not None:
+        yield "cost", planned.cost.describe()
 
 
 def _stored(planned: PlannedDay) -> str:

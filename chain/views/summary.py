@@ -22,6 +22,7 @@ def format_summary(report: Report, *, style: Style) -> str:
         f"  run     {report.run_id}, {plural(report.tasks, 'task')}",
         f"  export  {report.export_id}, true of {report.as_of:%Y-%m-%d %H:%M:%S} UTC",
         *_waited(report.waited_seconds),
+        *([f"  cost    {report.cost.tell()}"] if report.cost is not None else []),
         "",
         *(f"  {line}" for line in _table(report)),
         "",
