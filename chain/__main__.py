@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 
 import click
 
 from chain.cli import cli
-from staging.errors import ExitCode
+from chain.views.json_errors import json_errors
+from staging.errors import ExitCode, UsageError
 from staging.process.entry import end_process, exit_now
 
 
@@ -22,6 +24,7 @@ def main() -> None:
             code = cli.main(prog_name="penstock", standalone_mode=False, obj=dict(os.environ)) or 0
         except click.ClickException as error:
             error.show()
+            tell_in_json(UsageError(error.format_message(), fix="--help says how it is written."))
             code = error.exit_code
         except click.Abort:  # what click makes of Ctrl-C
             raise KeyboardInterrupt from None
@@ -30,7 +33,9 @@ def main() -> None:
 
     # Until a command takes signals over itself, SIGTERM is what Ctrl-C is.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    exit_now(end_process(run) or int(code))
+    with json_errors(sys.argv[1:]) as tell_in_json:
+        code = end_process(run, also=tell_in_json) or int(code)
+    exit_now(code)
 
 
 if __name__ == "__main__":

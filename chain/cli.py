@@ -5,12 +5,14 @@ from __future__ import annotations
 import click
 
 from chain.commands.backfill import backfill
+from chain.commands.config import config
 from chain.commands.demo import demo
 from chain.commands.demo_shop import demo_shop
 from chain.commands.deploy import deploy
 from chain.commands.diff import diff
 from chain.commands.doctor import doctor
 from chain.commands.gc import gc
+from chain.commands.help import help_key
 from chain.commands.history import history
 from chain.commands.init import init
 from chain.commands.pause import pause
@@ -55,6 +57,7 @@ def cli() -> None:
 
 for _command in (
     init,
+    config,
     doctor,
     plan,
     run,
@@ -72,5 +75,6 @@ for _command in (
     deploy,
     demo_shop,
     demo,
+    help_key,
 ):
     cli.add_command(_command)

@@ -4,26 +4,45 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from chain.find_config import find_pipeline_files
 from chain.views.run_view import ProgressMode
 
 _PROGRESS = "penstock.progress"
 WITHOUT_END = 1_000_000
+CONFIG_VARIABLE = "PENSTOCK_CONFIG"
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def _choose_config(context: click.Context, _: click.Parameter, chosen: Path | None) -> Path:
+    """Return the file that was named, that PENSTOCK_CONFIG names, or the one pipeline file of this folder."""
+    environ: Mapping[str, str] = context.find_root().obj or {}
+    if chosen is not None:
+        return chosen
+    if named := environ.get(CONFIG_VARIABLE):
+        return Path(named)
+    if context.resilient_parsing:
+        return Path()
+    here = find_pipeline_files(Path())
+    if len(here) == 1:
+        return here[0]
+    found = f"this folder has {', '.join(map(str, here))}" if here else "this folder has no pipeline file"
+    raise click.UsageError(f"Missing option '--config': {found}, and {CONFIG_VARIABLE} is not set.", context)
+
 
 config_option = click.option(
     "--config",
     "config",
-    required=True,
     type=click.Path(path_type=Path),
+    callback=_choose_config,
     metavar="FILE",
-    help="The pipeline file (TOML).",
+    help=f"The pipeline file (TOML). [default: {CONFIG_VARIABLE}, or the one pipeline file of this folder]",
 )
 DAY = "YYYY-MM-DD|yesterday|today-N"
 """How a day is written; `staging.window.Calendar` reads it."""

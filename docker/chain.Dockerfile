@@ -13,6 +13,7 @@ WORKDIR /app
 COPY pyproject.toml uv.lock ./
 RUN uv sync --locked --no-dev --no-install-project --extra chain --extra postgres --extra mysql
 COPY README.md LICENSE ./
+COPY penstock/ penstock/
 COPY staging/ staging/
 COPY databases/ databases/
 COPY exporter/ exporter/

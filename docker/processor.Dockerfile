@@ -12,6 +12,7 @@ WORKDIR /app
 COPY pyproject.toml uv.lock ./
 RUN uv sync --locked --no-dev --no-install-project --extra processor
 COPY README.md LICENSE ./
+COPY penstock/ penstock/
 COPY staging/ staging/
 COPY processor/ processor/
 RUN uv sync --locked --no-dev --no-editable --extra processor

@@ -14,7 +14,7 @@ from staging.process.cancel import cancel_on_signals
 from staging.process.entry import end_process, exit_now
 
 
-@click.command(name="penstock-processor")
+@click.command(name="penstock-processor", context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--config", type=click.Path(path_type=Path), required=True, help="The pipeline file.")
 @click.option("--day", required=True, help="Business day, YYYY-MM-DD.")
 @click.option("--run-id", required=True, help="The run whose export is processed and whose parts are written.")

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import polars as pl
 
-from processor.assignment import Assignment
 from processor.declaration import format_schema
-from processor.transform import Day, Split
+from processor.transform import Contract, Day, Split, Transform
 from processor.user_code import user_code
 from staging.errors import InputError
 
@@ -33,12 +33,36 @@ class Planned:
     shared: pl.LazyFrame
 
 
+class Planning(Protocol):
+    """What a plan is made of: of a run's `Assignment`, or of a transform that is tried alone."""
+
+    @property
+    def transform_name(self) -> str:
+        """What the pipeline calls it."""
+        ...
+
+    @property
+    def transform(self) -> Transform:
+        """The transform."""
+        ...
+
+    @property
+    def day(self) -> Day:
+        """The day that it is told of."""
+        ...
+
+    @property
+    def contract(self) -> Contract:
+        """What it promises."""
+        ...
+
+
 def quarantine_schema(day: Day) -> pl.Schema:
     """Return the shard's columns and `reason`."""
     return pl.Schema({**day.schema, REASON: pl.String()})
 
 
-def plan_output(work: Assignment, rows: pl.LazyFrame, paths: Sequence[Path]) -> Planned:
+def plan_output(work: Planning, rows: pl.LazyFrame, paths: Sequence[Path]) -> Planned:
     """Call the transform on a shard that is not at `paths` yet and check the shape of its plan; else InputError.
 
     The function is called once for the output, on a frame that is shared with the checks, and once for the
@@ -56,7 +80,7 @@ def plan_output(work: Assignment, rows: pl.LazyFrame, paths: Sequence[Path]) -> 
     return Planned(answer.rows, quarantine, shared)
 
 
-def _apply(work: Assignment, rows: pl.LazyFrame, paths: Sequence[Path]) -> pl.LazyFrame | Split:
+def _apply(work: Planning, rows: pl.LazyFrame, paths: Sequence[Path]) -> pl.LazyFrame | Split:
     with user_code(work.transform_name, "raised"):
         try:
             return work.transform.apply(rows, work.day)
@@ -64,6 +88,11 @@ def _apply(work: Assignment, rows: pl.LazyFrame, paths: Sequence[Path]) -> pl.La
             if any(path.name in str(exc) for path in paths):  # polars shortens long paths
                 raise _eager(work.transform_name) from exc
             raise
+
+
+def as_split(answer: pl.LazyFrame | Split, day: Day) -> Split:
+    """Return the answer as both of its frames; one that sets nothing aside has an empty one."""
+    return answer if isinstance(answer, Split) else Split(answer, pl.LazyFrame(schema=quarantine_schema(day)))
 
 
 def check_schema(kind: str, found: pl.Schema, expected: pl.Schema, *, name: str) -> None:

@@ -18,7 +18,7 @@ from chain.demo.pipeline import demo_pipeline, own_command, shown_path, write_de
 from chain.demo.rows import DAYS, FIRST_DAY, TIMEZONE, Shop
 from chain.demo.shop import fill_shop
 from chain.views.figures import format_count, format_money, format_seconds
-from chain.views.summary import print_report
+from chain.views.summary import format_summary
 from staging.config.file import load_pipeline
 from staging.errors import InputError
 
@@ -52,10 +52,10 @@ def show_demo(folder: Path, day: str) -> None:
     _prepare(folder, config)
     with open_day_run(config, day, (), folder / "logs") as run:
         report = run_day(run, fresh_export=False)
-    print_report(report, style=style, as_json=False)
-    click.echo(f"\n{style(f'Ten top users of {report.day}', bold=True)}")
+    # 24 lines with a prompt below them: the headline stays on the smallest terminal there is.
+    click.echo(format_summary(report, style=style, is_compact=True))
+    click.echo(style(f"Ten top users of {report.day}, and what to try next", bold=True))
     click.echo(_top_users(folder / "shop.db", report.day.isoformat()))
-    click.echo(f"\n{style('Try next', bold=True)}")
     command, file = own_command(), shlex.quote(shown_path(config))
     click.echo(f"  {command} run --config {file} --day {_NEXT_DAY}")
     click.echo(f"  {command} reprocess --config {file} --day {report.day}")

@@ -13,8 +13,8 @@ from chain.jobs.cloud_settings import check_filled, plan_settings
 from chain.jobs.environment import URLS
 from chain.jobs.open import EMULATOR_VARIABLE
 from chain.jobs.port import JobName
-from processor.declaration import read_contract
 from processor.find_transform import find_transform
+from processor.plan_alone import plan_alone
 from processor.transform import Contract, Day
 from staging.config.pipeline import Pipeline
 from staging.errors import InputError, PenstockError
@@ -46,7 +46,7 @@ def examine_transform(
             columns=source.columns,
             schema=schema,
         )
-        contract = read_contract(transform, described, name=name)
+        contract = plan_alone(transform, described, name=name).contract
     except PenstockError as error:
         return fault("transform", error), None
     proven = f"proves the sum of {', '.join(contract.conserves)}" if contract.conserves else "proves no sum"
@@ -62,7 +62,7 @@ def examine_jobs(pipeline: Pipeline, environ: Mapping[str, str]) -> Iterator[Fin
     try:
         plan_settings(pipeline, storage_is_local=bool(emulator))
         for job in URLS:
-            if not emulator and getattr(pipeline.cloud.images, job) is not None:
+            if emulator or getattr(pipeline.cloud.images, job) is not None:
                 check_filled(pipeline, job)
         yield from _examine_place(pipeline, emulator)
     except PenstockError as error:

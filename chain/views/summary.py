@@ -15,8 +15,11 @@ Style = Callable[..., str]
 _TOLD_SECONDS = 0.1
 
 
-def format_summary(report: Report, *, style: Style) -> str:
-    """Return the summary, at most 80 columns wide unless sums are longer; `style` paints, or does not."""
+def format_summary(report: Report, *, style: Style, is_compact: bool = False) -> str:
+    """Return the summary, at most 80 columns wide unless sums are longer; `style` paints, or does not.
+
+    A compact one has no empty lines.
+    """
     lines = [
         style(f"{report.pipeline} {report.day}: {report.status} in {format_seconds(report.seconds)}", bold=True),
         f"  run     {report.run_id}, {plural(report.tasks, 'task')}",
@@ -30,7 +33,7 @@ def format_summary(report: Report, *, style: Style) -> str:
     ]
     if not report.complete:
         lines.append("  The day was not over when it was read; --fresh-export reads it again.")
-    return "\n".join(lines)
+    return "\n".join(line for line in lines if line or not is_compact)
 
 
 def _waited(waited_seconds: Mapping[str, float]) -> list[str]:

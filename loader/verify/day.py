@@ -22,6 +22,7 @@ from loader.verify.run import (
     Verification,
     check_owner,
     describe_row,
+    show_totals,
     verify_documents,
     verify_objects,
     verify_settings,
@@ -78,7 +79,7 @@ def _verify_target(checking: Checking, database: Database, inputs: RunInputs, ro
             faults.append(f"their digest is {content.digest}, the ledger's is {row.digest}")
         if faults:
             raise IntegrityError("The parts are not what the ledger says.", why="; ".join(faults))
-        compared.append(f"{content.rows} rows, sums and digest are the ledger's")
+        compared.append(f"{content.rows:,} rows, sums and digest are the ledger's")
     if found is None:
         return
     target, staged, content = found
@@ -89,5 +90,4 @@ def _verify_target(checking: Checking, database: Database, inputs: RunInputs, ro
             faults.append(f"{change.inserted} rows are missing, {change.updated} differ, {change.deleted} are too many")
         if faults:
             raise IntegrityError(f"{target.table.name} is not what was loaded.", why="; ".join(faults))
-        totals = ", ".join(f"{name} {total}" for name, total in content.totals.items())
-        compared.append(f"{content.rows} rows, each as in the parts; {totals}")
+        compared.append(f"{content.rows:,} rows, each as in the parts; {show_totals(content.totals)}")

@@ -12,6 +12,7 @@ from loader.verify.run import (
     Verification,
     check_owner,
     describe_row,
+    show_totals,
     verify_documents,
     verify_objects,
     verify_settings,
@@ -44,15 +45,16 @@ def _verify_parts(checking: Checking, inputs: RunInputs, row: LedgerRow) -> None
     with checking.check("parts") as compared:
         content = read_content(checking.store, inputs, checking.cancel)
         _compare(Content(row.loaded_rows, row.totals, row.digest), content, "The parts are not what the ledger says.")
-        compared.append(f"{content.rows} rows, sums and digest are the ledger's")
+        compared.append(f"{content.rows:,} rows, sums and digest are the ledger's")
 
 
 def _verify_target(checking: Checking, target: Store, inputs: RunInputs, said: TargetManifest) -> None:
     with checking.check("target") as compared:
         content = read_content(target, inputs, checking.cancel, said.parts)
         _compare(Content(said.rows, said.totals, said.digest), content, f"{target.url} is not what was loaded.")
-        totals = ", ".join(f"{name} {total}" for name, total in content.totals.items())
-        compared.append(f"{len(said.parts)} files, {content.rows} rows, each as in the parts; {totals}")
+        compared.append(
+            f"{len(said.parts)} files, {content.rows:,} rows, each as in the parts; {show_totals(content.totals)}"
+        )
 
 
 def _compare(told: Content, found: Content, what: str) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
+from decimal import Decimal
 
 from loader.conservation import check_declared_sums
 from loader.run_inputs import RunInputs, read_run_inputs
@@ -87,7 +88,8 @@ def check_owner(row: LedgerRow | None, checking: Checking, place: str) -> Ledger
 
 def describe_row(row: LedgerRow) -> str:
     """Return what the ledger says, for people."""
-    return f"run {row.run_id} of export {row.export_id}, {row.loaded_rows} rows, at {row.loaded_at}"
+    at = f"{row.loaded_at:%Y-%m-%d %H:%M:%S} UTC"
+    return f"run {row.run_id} of export {row.export_id}, {row.loaded_rows:,} rows, at {at}"
 
 
 def verify_documents(checking: Checking, row: LedgerRow) -> RunInputs | None:
@@ -113,10 +115,15 @@ def verify_documents(checking: Checking, row: LedgerRow) -> RunInputs | None:
     return inputs
 
 
+def show_totals(totals: Mapping[str, str]) -> str:
+    """`revenue 9,552,212.14, purchases 96,544`: as everywhere where people read figures."""
+    return ", ".join(f"{name} {Decimal(total):,f}" for name, total in totals.items())
+
+
 def _conserved(inputs: RunInputs) -> str:
-    sums = [f"{name} {total}" for name, total in inputs.manifest.sums.items()]
+    sums = show_totals(inputs.manifest.sums)
     declared = {each.source for receipt in inputs.receipts for each in receipt.conserved}
-    told = f"exporter = shards = receipts: {inputs.manifest.rows} rows, {', '.join(sums) or 'no sums'}"
+    told = f"exporter = shards = receipts: {inputs.manifest.rows:,} rows, {sums or 'no sums'}"
     return told if declared else f"{told}; the transform conserves no sum"
 
 

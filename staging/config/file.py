@@ -17,7 +17,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from staging.config.faults import describe_fault, key_of, known_keys, propose, section_model
+from staging.config.faults import describe_fault, key_of, known_keys, nearest, propose, section_model
 from staging.config.layers import (
     PipelineFile,
     TextSetting,
@@ -53,16 +53,18 @@ def load_settings(path: Path, *, environ: Mapping[str, str], overrides: Sequence
     file = read_pipeline_file(path, environ)
     flags, bad_flags = read_overrides(overrides)
     faults = [*bad_flags]
+    meant: set[KeyPath | None] = set()
     values, origins = _copy(file.values), _file_origins(file)
     for setting in (*read_environment(environ), *flags):
         if setting.path not in _KEYS or section_model(_KEYS[setting.path]) is not None:
             faults.append(_unknown_setting(setting))
+            meant.add(nearest(setting.path, _KEYS))
         elif _put(values, setting):
             origins[setting.path] = setting.origin
     try:
         pipeline = Pipeline.model_validate(values, context={"look_up": look_up_in(environ)})
     except ValidationError as exc:
-        raise _all_faults(file, [*_model_faults(exc, file, origins), *faults]) from None
+        raise _all_faults(file, [*_model_faults(exc, file, origins, meant), *faults]) from None
     if faults:
         raise _all_faults(file, faults)
     keys = [key for key, field in _KEYS.items() if section_model(field) is None]
@@ -150,11 +152,20 @@ def _unknown_setting(setting: TextSetting) -> str:
     return f"{setting.origin} (environment): there is no such key{meant}"
 
 
-def _model_faults(exc: ValidationError, file: PipelineFile, origins: dict[KeyPath, str]) -> list[str]:
-    """Return one sentence a key, in the order of the file; a union's errors of one key are one fault."""
+def _model_faults(
+    exc: ValidationError, file: PipelineFile, origins: dict[KeyPath, str], meant: set[KeyPath | None]
+) -> list[str]:
+    """Return one sentence a key, in the order of the file; a union's errors of one key are one fault.
+
+    A key that is missing as it stands there misspelt is no fault of its own; `meant` are such keys of other layers.
+    """
     found: dict[KeyPath, tuple[int, str]] = {}
-    for error in exc.errors(include_url=False):
+    errors = exc.errors(include_url=False)
+    meant |= {nearest(key_of(error, _KEYS), _KEYS) for error in errors if error["type"] == "extra_forbidden"}
+    for error in errors:
         path = key_of(error, _KEYS)
+        if error["type"] == "missing" and path in meant:
+            continue
         line = line_of(path, file.lines)
         where = origins.get(path, f"line {line}" if line else str(file.path.name))
         name = ".".join(path) or "the file"
@@ -169,5 +180,5 @@ def _all_faults(file: PipelineFile, faults: list[str]) -> InputError:
     listed = "".join(f"\n  - {fault}" for fault in faults)
     return InputError(
         f"The settings of {file.path} have {count}:{listed}",
-        fix="Correct the file, the variable or the --set. docs/reference.md lists every key.",
+        fix="Correct the file, the variable or the --set. `penstock help` lists every key.",
     )

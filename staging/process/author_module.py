@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import importlib
+import importlib.util
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,9 +14,14 @@ from types import ModuleType
 from staging.errors import InputError
 from staging.process.user_code import author_code
 
+_PREFIX = "penstock_author_"
+"""Before the names of modules that were loaded by their path."""
+
 
 def find_attribute(name: str, folders: Sequence[Path], *, what: str, key: str) -> object:
-    """Import the module and return the attribute; `folders` are searched after what is installed.
+    """Import the module and return the attribute: a file in one of the `folders`, else what is installed.
+
+    A file is loaded by its path and under a name of its own, so that it may be called `processor.py` or `json.py`.
 
     `what` it is meant to be and the pipeline's `key` stand in the InputError that says what is missing.
     """
@@ -36,12 +42,16 @@ def find_attribute(name: str, folders: Sequence[Path], *, what: str, key: str) -
 
 def find_source_digest(name: str) -> str | None:
     """Return the SHA-256 of the imported module's file, None where it has none: which code `name` stood for."""
-    file = getattr(sys.modules.get(name.partition(":")[0]), "__file__", None)
+    module_name = name.partition(":")[0]
+    module = sys.modules.get(_PREFIX + module_name) or sys.modules.get(module_name)
+    file = getattr(module, "__file__", None)
     return hashlib.sha256(Path(file).read_bytes()).hexdigest() if file and Path(file).is_file() else None
 
 
 def _import(name: str, module_name: str, folders: Sequence[Path], *, what: str, key: str) -> ModuleType:
     with author_code(f"The {what} {name}", "can't be imported", fix=f"Correct the module, or `{key}`."):
+        if (path := _find_file(module_name, folders)) is not None:
+            return _load(path, module_name)
         try:
             return importlib.import_module(module_name)
         except ModuleNotFoundError as exc:
@@ -52,3 +62,29 @@ def _import(name: str, module_name: str, folders: Sequence[Path], *, what: str, 
                 why=f"{exc.name} is not installed and not in {' or '.join(map(str, folders))}.",
                 fix=f"Put the module beside the pipeline file, or correct `{key}`.",
             ) from exc
+
+
+def _find_file(module_name: str, folders: Sequence[Path]) -> Path | None:
+    """Return the file beside the pipeline file; a module inside a package is imported with its package."""
+    if "." in module_name:
+        return None
+    return next((path for folder in folders if (path := folder / f"{module_name}.py").is_file()), None)
+
+
+def _load(path: Path, module_name: str) -> ModuleType:
+    """Run the file, once a process; modules beside it that it imports itself are found after what is installed."""
+    name = _PREFIX + module_name
+    known = sys.modules.get(name)
+    if known is not None and known.__file__ == str(path):
+        return known
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} is no module")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # before it runs, as dataclasses and the like look themselves up
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module

@@ -17,28 +17,30 @@ from staging.redaction import redact
 _MACHINE_IS_SHORT = {errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EMFILE, errno.ENFILE}
 
 
-def end_process(run: Callable[[], None]) -> int:
-    """Run a command's body; print what went wrong to stderr; return the exit code."""
+def end_process(run: Callable[[], None], *, also: Callable[[PenstockError], None] = lambda _: None) -> int:
+    """Run a command's body; print what went wrong to stderr; return the exit code. `also` hears of the error, too."""
     try:
         with _redacted_threads():
             run()
     except PenstockError as error:
-        return _tell(error)
+        return _tell(error, also)
     except KeyboardInterrupt:
-        return _tell(InterruptedRunError("Stopped on request.", why="Ctrl-C.", fix="Run the same command again."))
+        return _tell(InterruptedRunError("Stopped on request.", why="Ctrl-C.", fix="Run the same command again."), also)
     except MemoryError:
         return _tell(
             UnavailableError(
                 "There is not enough memory.",
                 why="The process could get no more.",
                 fix="Give the job more memory, or use more shards.",
-            )
+            ),
+            also,
         )
     except BaseException as error:  # noqa: BLE001 - polars' PanicException is no Exception; nothing is swallowed: exit 1
         if ours := _known(error):
-            return _tell(ours)
+            return _tell(ours, also)
         print(redact(traceback.format_exc()), file=sys.stderr)
         print("error: This is a bug in Penstock. Please report it with the lines above.", file=sys.stderr)
+        also(PenstockError("This is a bug in Penstock.", fix="Please report it with what stands on stderr."))
         return int(ExitCode.BUG)
     return int(ExitCode.DONE)
 
@@ -61,8 +63,9 @@ def exit_now(code: int) -> None:
     os._exit(code)
 
 
-def _tell(error: PenstockError) -> int:
+def _tell(error: PenstockError, also: Callable[[PenstockError], None]) -> int:
     print(redact(f"error: {error}"), file=sys.stderr)
+    also(error)
     return int(error.exit_code)
 
 

@@ -69,6 +69,14 @@ def test_the_demo_shows_progress_the_proof_ten_users_and_what_to_try(demo: tuple
     assert money == sorted(money, reverse=True)
 
 
+def test_the_result_fits_the_smallest_terminal(demo: tuple[Path, str]) -> None:
+    lines = plain(demo[1])
+    begin = next(number for number, line in enumerate(lines) if line.startswith(f"daily_revenue {DAY}: done in"))
+    shown = [line for line in lines[begin:] if line]
+    assert len(shown) <= 23  # and a prompt
+    assert shown[-1].endswith(f"verify --config .demo/shop.toml --day {DAY}")
+
+
 def test_no_line_is_wider_than_eighty_columns(demo: tuple[Path, str]) -> None:
     shown = [line for line in plain(demo[1]) if str(demo[0].parent) not in line and str(PENSTOCK) not in line]
     assert max(map(len, shown)) <= 80

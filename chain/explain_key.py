@@ -1,0 +1,65 @@
+"""What a key of the pipeline file is, in words: from the model that checks it, and from the reference where it lies."""
+
+from __future__ import annotations
+
+import re
+from importlib.resources import files
+from pathlib import Path
+
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from staging.config.faults import expected, known_keys, propose, section_model
+from staging.config.layers import variable_of
+from staging.config.pipeline import Pipeline
+from staging.config.toml_lines import KeyPath
+from staging.errors import UsageError
+
+_ROW = re.compile(r"^\| `([a-z_.]+)` \| .*? \| (.*) \|$", re.MULTILINE)
+
+
+def explain(key: str | None) -> str:
+    """Return what a key is, or the keys of a section, or all. UsageError proposes the nearest key."""
+    keys = {path: field for path, field in known_keys(Pipeline).items() if section_model(field) is None}
+    meanings = _meanings()
+    if key is None:
+        return "\n".join(_line(path, meanings) for path in keys)
+    path = tuple(key.strip().strip("[]").split("."))
+    if path in keys:
+        return _whole(path, keys[path], meanings)
+    if inner := [each for each in keys if each[: len(path)] == path]:
+        return "\n".join(_line(each, meanings) for each in inner)
+    raise UsageError(f"There is no key {key!r}{propose(path, known_keys(Pipeline))}", fix="`penstock help` lists all.")
+
+
+def _whole(path: KeyPath, field: FieldInfo, meanings: dict[str, str]) -> str:
+    name = ".".join(path)
+    default = "none" if field.default in (None, PydanticUndefined, ()) else _toml(field.default)
+    lines = [
+        name,
+        f"  takes     {expected(field)}",
+        f"  default   {'none: it is needed' if field.is_required() else default}",
+        f"  variable  {variable_of(path)}",
+    ]
+    return "\n".join([*lines, f"  means     {meanings[name]}"] if name in meanings else lines)
+
+
+def _line(path: KeyPath, meanings: dict[str, str]) -> str:
+    name = ".".join(path)
+    said = meanings.get(name, "")
+    return f"{name.ljust(34)}  {said.partition('. ')[0]}".rstrip()
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f'"{value}"' if isinstance(value, str) else str(value)
+
+
+def _meanings() -> dict[str, str]:
+    """Return what the reference says of each key, nothing where it is not here; links and code are left as words."""
+    for place in (files("chain").joinpath("reference.md"), Path(__file__).parents[1] / "docs" / "reference.md"):
+        if place.is_file():
+            found = _ROW.findall(place.read_text(encoding="utf-8"))
+            return {key: re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", said).replace("`", "") for key, said in found}
+    return {}

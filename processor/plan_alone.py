@@ -1,0 +1,30 @@
+"""Plans a transform without a shard: on a frame that has the columns and no rows. A typo needs no row to be found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from processor.declaration import read_contract
+from processor.planned import plan_output
+from processor.transform import Contract, Day, Transform
+from staging.shard_scan import scan_shard
+
+_NOWHERE = Path("/nonexistent/penstock-shard-planned-alone.parquet")
+
+
+@dataclass(frozen=True, slots=True)
+class TransformAlone:
+    """A transform and what it promises for a day, apart from any run."""
+
+    transform_name: str
+    transform: Transform
+    day: Day
+    contract: Contract
+
+
+def plan_alone(transform: Transform, day: Day, *, name: str) -> TransformAlone:
+    """Ask what it promises, plan it, and compare; InputError as a task would raise it before it fetches a shard."""
+    work = TransformAlone(name, transform, day, read_contract(transform, day, name=name))
+    plan_output(work, scan_shard([_NOWHERE], day.schema), [_NOWHERE])
+    return work
