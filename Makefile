@@ -29,7 +29,7 @@ test:           ## Run all tests; servers they need are installed where that nee
 
 nightly:        ## Run all tests and those that take too long for every day
 	@.ci/setup all
-	@$(BIN)/python -m tests.servers.install
+	@$(BIN)/python -m tests.servers.install nightly
 	$(TEST) -m "nightly or not nightly" $(ARGS)
 
 bench:          ## Measure against other tools and write docs/benchmarks.md

@@ -31,6 +31,7 @@ from tests.servers.programs import (
     find_mysql,
     find_pgbouncer,
     find_postgres,
+    find_spin,
     find_uv,
 )
 
@@ -42,6 +43,7 @@ PACKAGES: dict[Callable[[], object], list[str]] = {
     find_pgbouncer: ["pgbouncer"],
     find_curl: ["curl"],
 }
+NIGHTLY_PACKAGES: dict[Callable[[], object], list[str]] = {find_spin: ["spin", "gcc", "libc6-dev"]}
 _POLICY = Path("/usr/sbin/policy-rc.d")
 _CLUSTER_POLICY = Path("/etc/postgresql-common/createcluster.d/penstock-tests.conf")
 
@@ -49,7 +51,8 @@ _CLUSTER_POLICY = Path("/etc/postgresql-common/createcluster.d/penstock-tests.co
 def main() -> int:
     """Install what is missing; return 1 when something required is missing still."""
     if os.environ.get("PENSTOCK_INSTALL_SERVERS", "") != "0":
-        if packages := [name for find, names in PACKAGES.items() if _is_missing(find) for name in names]:
+        wanted = PACKAGES | (NIGHTLY_PACKAGES if "nightly" in sys.argv[1:] else {})
+        if packages := [name for find, names in wanted.items() if _is_missing(find) for name in names]:
             install_packages(packages)
         if _is_missing(find_fake_gcs):
             install_fake_gcs()

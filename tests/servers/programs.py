@@ -130,6 +130,13 @@ def find_curl() -> str:
     raise ServerMissingError("curl", f"run `{HOW_TO_GET_ALL}`, or `apt-get install curl`")
 
 
+def find_spin() -> str:
+    """Return spin, the model checker, which needs gcc; ServerMissingError."""
+    if (found := _first("spin")) and _first("gcc"):
+        return str(found)
+    raise ServerMissingError("spin", f"run `{HOW_TO_GET_ALL} nightly`, or `apt-get install spin gcc`")
+
+
 def find_uv() -> str:
     """Return uv: that on PATH, else that which set up the checkout; ServerMissingError."""
     found = [shutil.which("uv"), *map(str, sorted(CHECKOUT.glob(".tools/uv-*/bin/uv"), reverse=True))]
