@@ -73,6 +73,16 @@ logs_option = click.option(
 wait_option = click.option(
     "--wait", is_flag=True, help="Wait for a day that somebody else holds, instead of ending with 30; Ctrl-C ends it."
 )
+accept_change_option = click.option(
+    "--accept-change",
+    is_flag=True,
+    help="Load the day though it has far fewer or more rows than the last ones ([checks]).",
+)
+require_closed_option = click.option(
+    "--require-closed",
+    is_flag=True,
+    help="Refuse a day that is not over, or was read before it was, with exit code 20.",
+)
 progress_option = click.option(
     "--progress",
     "progress",

@@ -24,8 +24,11 @@ from staging.window import parse_day
 @click.option("--day", required=True, help="Business day, YYYY-MM-DD.")
 @click.option("--run-id", required=True, help="The run this export is for; all attempts of a run share it.")
 @click.option("--fresh-export", is_flag=True, help="Read the day again though an export of it is committed.")
+@click.option("--require-closed", is_flag=True, help="Refuse a day that is not over, with exit code 20.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key of the pipeline file.")
-def command(config: Path, day: str, run_id: str, *, fresh_export: bool, overrides: tuple[str, ...]) -> None:
+def command(
+    config: Path, day: str, run_id: str, *, fresh_export: bool, require_closed: bool, overrides: tuple[str, ...]
+) -> None:
     """Read one business day of the source into Parquet shards on the staging store."""
 
     def watched() -> None:
@@ -41,7 +44,9 @@ def command(config: Path, day: str, run_id: str, *, fresh_export: bool, override
             with open_store(pipeline.staging.url) as store:
                 folders = (config.absolute().parent, Path.cwd())
                 around = Surroundings(store, open_source, lambda: datetime.now(UTC), cancel, progress, folders)
-                settled = export_day(pipeline, parsed_day, checked_run, around, fresh_export=fresh_export)
+                settled = export_day(
+                    pipeline, parsed_day, checked_run, around, fresh_export=fresh_export, require_closed=require_closed
+                )
             click.echo(f"run {settled.run_id} uses export {settled.export_id}", err=True)
 
         with cancel_on_signals() as cancel:

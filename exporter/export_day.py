@@ -12,6 +12,7 @@ from exporter.arrow.need_pyarrow import needs_pyarrow
 from exporter.port.question import DayQuestion
 from exporter.port.source import Source
 from exporter.read.start_over import read_database
+from exporter.refuse.not_over import check_over, check_read_when_over
 from exporter.reuse import find_run_export, reuse_current_export, settle_run_export
 from exporter.shards.combine_days import combine_days
 from exporter.shards.commit import Written, build_manifest, commit_manifest
@@ -43,7 +44,15 @@ class Surroundings:
     folders: Sequence[Path] = ()
 
 
-def export_day(pipeline: Pipeline, day: date, run_id: str, around: Surroundings, *, fresh_export: bool) -> RunExport:
+def export_day(
+    pipeline: Pipeline,
+    day: date,
+    run_id: str,
+    around: Surroundings,
+    *,
+    fresh_export: bool,
+    require_closed: bool = False,
+) -> RunExport:
     """Bring the run to an export of the day and return which: its own earlier one, the day's current one, or a new one.
 
     Every attempt that reads has an export id of its own, so it never meets the debris of another.
@@ -55,10 +64,11 @@ def export_day(pipeline: Pipeline, day: date, run_id: str, around: Surroundings,
     check_known_answers()
     record = begin_run(around.store, names, run_id, kind="run", fresh_export=fresh_export, now=around.now())
     settled = find_run_export(around.store, names, run_id) or reuse_current_export(
-        around.store, names, record, pipeline
+        around.store, names, record, pipeline, now=around.now()
     )
     if settled is None:
-        question = DayQuestion(pipeline, names, window, new_id(around.now()))
+        question = DayQuestion(pipeline, names, window, new_id(around.now()), require_closed)
+        check_over(question, around.now())
         settled = settle_run_export(around.store, names, _export(question, run_id, around))
     set_current_export(around.store, names, record, settled.export_id, now=around.now())
     return settled
@@ -69,6 +79,7 @@ def _export(question: DayQuestion, run_id: str, around: Surroundings) -> RunExpo
         manifest = combine_days(question, around.store, now=around.now())
     else:
         manifest = build_manifest(_read(question, around), question, now=around.now())
+    check_read_when_over(question, manifest.as_of)
     around.cancel.check()
     return commit_manifest(around.store, question.names, manifest, run_id)
 

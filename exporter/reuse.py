@@ -6,6 +6,7 @@ Nothing here connects to the source.
 from __future__ import annotations
 
 import hashlib
+from datetime import datetime
 
 from staging.config.pipeline import Pipeline
 from staging.documents.head import read_head
@@ -27,8 +28,12 @@ def find_run_export(store: Store, names: DayNames, run_id: str) -> RunExport | N
     return read_run_export(store, names, run_id)
 
 
-def reuse_current_export(store: Store, names: DayNames, record: RunRecord, pipeline: Pipeline) -> RunExport | None:
+def reuse_current_export(
+    store: Store, names: DayNames, record: RunRecord, pipeline: Pipeline, *, now: datetime
+) -> RunExport | None:
     """Settle the run on the day's current export; None where there is none or the run wants a fresh one.
+
+    None, too, where that export was read before its day was over, and the day is over now.
 
     InputError when that export answers another question than the pipeline asks now.
     """
@@ -39,6 +44,8 @@ def reuse_current_export(store: Store, names: DayNames, record: RunRecord, pipel
     data, info = store.read(name)
     manifest = Manifest.parse(data, name=name)
     check_manifest(manifest, names, export_id, name=name)
+    if manifest.is_stale(now):
+        return None
     check_same_question(manifest, pipeline.source)
     if is_outdated(store, manifest, pipeline):
         return None

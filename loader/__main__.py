@@ -23,9 +23,17 @@ if TYPE_CHECKING:
 @click.option("--run-id", required=True, help="The run whose parts are loaded.")
 @click.option("--allow-older", is_flag=True, help="Load though a newer export of the day is loaded.")
 @click.option("--adopt-head", metavar="HEAD_ID", help="This run's head, where the ledger names another one.")
+@click.option("--accept-change", is_flag=True, help="Load a day of far fewer or more rows than the last ones.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key of the pipeline file.")
 def command(
-    config: Path, day: str, run_id: str, *, allow_older: bool, adopt_head: str | None, overrides: tuple[str, ...]
+    config: Path,
+    day: str,
+    run_id: str,
+    *,
+    allow_older: bool,
+    adopt_head: str | None,
+    accept_change: bool,
+    overrides: tuple[str, ...],
 ) -> None:
     """Replace one business day in the target table by the run's parts: all of it, once, proven to the cent."""
 
@@ -50,6 +58,7 @@ def command(
                 say=_say,
                 allow_older=allow_older,
                 adopt_head=adopt_head,
+                accept_change=accept_change,
                 progress=Progress.from_environment(os.environ),
             )
 

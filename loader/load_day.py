@@ -34,17 +34,19 @@ def load_day(
     say: Callable[[str], None],
     allow_older: bool = False,
     adopt_head: str | None = None,
+    accept_change: bool = False,
     progress: Progress | None = None,
 ) -> Outcome:
     """Bring the target's day to exactly what the run's parts say, and the ledger with it.
 
     `say` gets one line for people per step. `allow_older` lets an export replace a newer one; `adopt_head` is the
-    head_id of this run where the ledger names another one. Raises InputError, UnavailableError, HeldError or
-    IntegrityError; after each of them the target is as it was before.
+    head_id of this run where the ledger names another one; `accept_change` loads a day of a doubted size.
+    Raises InputError, UnavailableError, HeldError or IntegrityError; after each of them the target is as it was before.
     """
     inputs = read_run_inputs(store, DayNames(pipeline.name, day), run_id)
     check_declared_sums(inputs)
-    load = Load(pipeline, inputs, store, Permission(allow_older, adopt_head), now, cancel, say, progress or Progress())
+    permission = Permission(allow_older, adopt_head, accept_change)
+    load = Load(pipeline, inputs, store, permission, now, cancel, say, progress or Progress())
     outcome = _load_table(load) if pipeline.target.parquet is None else load_files(pipeline.target.parquet, load)
     note_loaded(store, inputs.names, outcome, say)
     note = "already loaded" if outcome.already else "loaded"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from loader.attempts import Attempts
+from loader.doubt import check_doubt
 from loader.outcome import Outcome
 from loader.refusals import Permission, check_may_load
 from loader.replace_day import CommitUnknownError, DayLoad, read_settled_row, replace_day
@@ -54,6 +55,8 @@ def load_once(database: Database, load: Load, attempts: Attempts) -> Outcome:
         if found is None or found.run_id != load.inputs.record.run_id:
             # Told before the parts are read; the transaction asks again, with the row's lock in its hand.
             check_may_load(found, _ledger_row(target, load, Content(0, {}, "")), load.permission)
+        if not load.permission.change:
+            check_doubt(load.pipeline, load.inputs, load.store, found, load.say)
         load.say(f"Staging {load.inputs.rows} rows of {len(load.inputs.receipts)} parts in {database.name}.")
         staged, content = stage_parts(
             database, target, load.store, load.inputs, cancel=load.cancel, progress=load.progress

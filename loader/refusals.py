@@ -28,10 +28,11 @@ class Standing(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """What the operator allowed by name: an older export, this run's head instead of the ledger's."""
+    """What the operator allowed by name: an older export, this run's head instead of the ledger's, a doubted size."""
 
     older: bool = False
     head_id: str | None = None
+    change: bool = False
 
 
 def check_may_load(found: LedgerRow | None, ours: LedgerRow, permission: Permission) -> Standing:

@@ -7,7 +7,15 @@ from pathlib import Path
 
 import click
 
-from chain.cli_options import DAY, common, json_option, logs_option, progress_option
+from chain.cli_options import (
+    DAY,
+    accept_change_option,
+    common,
+    json_option,
+    logs_option,
+    progress_option,
+    require_closed_option,
+)
 
 
 @click.command(short_help="Bring many days to done, some at once.")
@@ -25,6 +33,8 @@ from chain.cli_options import DAY, common, json_option, logs_option, progress_op
 @click.option("--reprocess", is_flag=True, help="As `penstock reprocess` for each day: the source rests.")
 @click.option("--anew", is_flag=True, help="With --reprocess: don't go on with an interrupted one, do all days again.")
 @click.option("--keep-going", is_flag=True, help="Begin further days though one has failed.")
+@accept_change_option
+@require_closed_option
 @json_option
 @progress_option
 @logs_option
@@ -39,6 +49,8 @@ def backfill(
     reprocess: bool,
     anew: bool,
     keep_going: bool,
+    accept_change: bool,
+    require_closed: bool,
     as_json: bool,
 ) -> None:
     """Bring each day of a range to done, and print a line for each.
@@ -47,8 +59,11 @@ def backfill(
     command goes on where it was: days that are done write nothing. The exit code is that of the worst day, of
     40, 1, 2, 10, 20, 30 the first.
     """
+    from chain.day.day_run import Asked
     from chain.range.backfill import DaysAtOnce
     from chain.range.bring_to_done import BackfillRequest, bring_to_done
 
     at_once = DaysAtOnce(days_at_once, keep_going)
-    bring_to_done(BackfillRequest(config, first, last, overrides, logs, at_once, reprocess, anew), as_json=as_json)
+    asked = Asked(accept_change, require_closed)
+    request = BackfillRequest(config, first, last, overrides, logs, at_once, reprocess, anew, asked)
+    bring_to_done(request, as_json=as_json)

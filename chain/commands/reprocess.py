@@ -8,11 +8,13 @@ from pathlib import Path
 import click
 
 from chain.cli_options import (
+    accept_change_option,
     common,
     day_option,
     json_option,
     logs_option,
     progress_option,
+    require_closed_option,
     style_for_stdout,
     wait_option,
 )
@@ -21,21 +23,32 @@ from chain.cli_options import (
 @click.command(short_help="Process a stored export again; the source rests.")
 @common
 @day_option
+@accept_change_option
+@require_closed_option
 @wait_option
 @json_option
 @logs_option
 @progress_option
 def reprocess(
-    config: Path, day: str, overrides: Sequence[str], logs: Path | None, *, wait: bool, as_json: bool
+    config: Path,
+    day: str,
+    overrides: Sequence[str],
+    logs: Path | None,
+    *,
+    wait: bool,
+    accept_change: bool,
+    require_closed: bool,
+    as_json: bool,
 ) -> None:
     """Run today's transform over the stored export of a day and load the result.
 
     Nothing connects to the source database.
     """
+    from chain.day.day_run import Asked
     from chain.day.open_run import open_day_run
     from chain.day.run import reprocess_day
     from chain.views.summary import print_report
 
-    with open_day_run(config, day, overrides, logs, wait=wait) as opened:
+    with open_day_run(config, day, overrides, logs, wait=wait, asked=Asked(accept_change, require_closed)) as opened:
         report = reprocess_day(opened)
     print_report(report, style=style_for_stdout(), as_json=as_json)

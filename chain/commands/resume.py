@@ -8,11 +8,13 @@ from pathlib import Path
 import click
 
 from chain.cli_options import (
+    accept_change_option,
     common,
     day_option,
     json_option,
     logs_option,
     progress_option,
+    require_closed_option,
     style_for_stdout,
     wait_option,
 )
@@ -21,19 +23,32 @@ from chain.cli_options import (
 @click.command(short_help="Go on with a day that was left half done.")
 @common
 @day_option
+@accept_change_option
+@require_closed_option
 @wait_option
 @json_option
 @logs_option
 @progress_option
-def resume(config: Path, day: str, overrides: Sequence[str], logs: Path | None, *, wait: bool, as_json: bool) -> None:
+def resume(
+    config: Path,
+    day: str,
+    overrides: Sequence[str],
+    logs: Path | None,
+    *,
+    wait: bool,
+    accept_change: bool,
+    require_closed: bool,
+    as_json: bool,
+) -> None:
     """Go on with the last run of a day, on any machine: what has a receipt stays, what runs is waited for.
 
     What the run was asked to do stands in the bucket. A day that is done says so; one without a run ends with 10.
     """
+    from chain.day.day_run import Asked
     from chain.day.open_run import open_day_run
     from chain.day.run import resume_day
     from chain.views.summary import print_report
 
-    with open_day_run(config, day, overrides, logs, wait=wait) as opened:
+    with open_day_run(config, day, overrides, logs, wait=wait, asked=Asked(accept_change, require_closed)) as opened:
         report = resume_day(opened)
     print_report(report, style=style_for_stdout(), as_json=as_json)

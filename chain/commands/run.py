@@ -8,11 +8,13 @@ from pathlib import Path
 import click
 
 from chain.cli_options import (
+    accept_change_option,
     common,
     day_option,
     json_option,
     logs_option,
     progress_option,
+    require_closed_option,
     style_for_stdout,
     wait_option,
 )
@@ -22,6 +24,8 @@ from chain.cli_options import (
 @common
 @day_option
 @click.option("--fresh-export", is_flag=True, help="Read the source again, even if an export of the day is stored.")
+@accept_change_option
+@require_closed_option
 @wait_option
 @click.option(
     "--patience-seconds",
@@ -42,6 +46,8 @@ def run(
     *,
     fresh_export: bool,
     wait: bool,
+    accept_change: bool,
+    require_closed: bool,
     patience_seconds: int,
     as_json: bool,
 ) -> None:
@@ -50,6 +56,7 @@ def run(
     A run that was cut short is gone on with. A stored export of the day is used again unless --fresh-export is given.
     A day that is already done says so and writes nothing.
     """
+    from chain.day.day_run import Asked
     from chain.day.open_run import open_day_run, read_one_day
     from chain.day.patience import Patience
     from chain.day.report import Report
@@ -64,7 +71,9 @@ def run(
     meant = read_one_day(config, day, overrides)  # the next try may be made on another day
 
     def attempt() -> Report:
-        with open_day_run(config, meant, overrides, logs, wait=wait) as opened:
+        with open_day_run(
+            config, meant, overrides, logs, wait=wait, asked=Asked(accept_change, require_closed)
+        ) as opened:
             return run_day(opened, fresh_export=fresh_export)
 
     report = Patience(patience_seconds, say=lambda text: click.echo(text, err=True)).persist(attempt)

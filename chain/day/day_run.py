@@ -18,6 +18,22 @@ Watch = Callable[[JobName, ExecutionState], None]
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """What the command line asks of a day besides its name; it reaches the jobs as their own options."""
+
+    accept_change: bool = False
+    require_closed: bool = False
+
+    def of_exporter(self) -> list[str]:
+        """Return the exporter's options."""
+        return ["--require-closed"] if self.require_closed else []
+
+    def of_loader(self) -> list[str]:
+        """Return the loader's options."""
+        return ["--accept-change"] if self.accept_change else []
+
+
+@dataclass(frozen=True, slots=True)
 class DayRun:
     """All that one run of one day works with. `job_config` is how the jobs find the pipeline file, `by` who runs it."""
 
@@ -33,6 +49,7 @@ class DayRun:
     now: Callable[[], datetime]
     by: str = ""
     teller: Teller | None = None
+    asked: Asked = Asked()
 
     @property
     def names(self) -> DayNames:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from chain.day.day_run import DayRun
 from chain.day.job import run_job, single_task
 from chain.day.stored_export import StoredExport, find_stored_export
@@ -15,10 +17,20 @@ from staging.documents.used_export import read_manifest, read_run_export
 from staging.errors import InputError
 
 
-def give_export(run: DayRun, record: RunRecord) -> Manifest:
-    """Return the manifest of the export that the run uses; where it has none yet, give it one."""
+@dataclass(frozen=True, slots=True)
+class GivenExport:
+    """The export that a run uses; `before` is the day's export before it, where the run has read the day anew."""
+
+    manifest: Manifest
+    before: Manifest | None = None
+
+
+def give_export(run: DayRun, record: RunRecord) -> GivenExport:
+    """Return the export that the run uses; where it has none yet, give it one."""
     if run.store.find(run.names.run_export(record.run_id)) is None:
         stored = None if record.fresh_export else find_usable(run)
+        if stored is not None and record.kind == "run" and stored.manifest.is_stale(run.now()):
+            stored = None
         if stored is not None:
             run.say(f"run {record.run_id}: using the export of {stored.manifest.as_of:%F %T} UTC")
             run.store.create(run.names.run_export(record.run_id), stored.for_run(record.run_id).to_bytes())
@@ -27,14 +39,16 @@ def give_export(run: DayRun, record: RunRecord) -> Manifest:
         else:
             before = find_current_manifest(run.store, run.names)
             run.say(f"run {record.run_id}: reading {run.day} from the source")
-            run_job(run, "exporter", record.run_id, single_task(), *(["--fresh-export"] if record.fresh_export else []))
-            if before is not None:
-                after = read_manifest_of(run, record.run_id)
+            more = [*(["--fresh-export"] if record.fresh_export else []), *run.asked.of_exporter()]
+            run_job(run, "exporter", record.run_id, single_task(), *more)
+            after = read_manifest_of(run, record.run_id)
+            if before is not None and before.export_id != after.export_id:
                 change = describe_change(before, after)
                 run.say(f"run {record.run_id}: since the export before: {change}")
                 if told := describe_other_server(before, after):
                     run.say(told)
-    return read_manifest_of(run, record.run_id)
+                return GivenExport(after, before)
+    return GivenExport(read_manifest_of(run, record.run_id))
 
 
 def read_manifest_of(run: DayRun, run_id: str) -> Manifest:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from chain.calendar import calendar_of
 from chain.cli_options import environment, log_folder, progress_mode
-from chain.day.day_run import DayRun
+from chain.day.closed import check_closed
+from chain.day.day_run import Asked, DayRun
 from chain.day.end_in_time import end_in_time
 from chain.day.hold_lease import hold_lease, new_lease
 from chain.day.leased_jobs import LeasedJobs
@@ -30,7 +31,13 @@ from staging.window import check_not_future, plan_window
 
 @contextmanager
 def open_day_run(
-    config: Path, day_text: str, overrides: Sequence[str], logs: Path | None, *, wait: bool = False
+    config: Path,
+    day_text: str,
+    overrides: Sequence[str],
+    logs: Path | None,
+    *,
+    wait: bool = False,
+    asked: Asked | None = None,
 ) -> Iterator[DayRun]:
     """Check everything that can be checked without a database, then give a run that Ctrl-C and SIGTERM end.
 
@@ -41,6 +48,9 @@ def open_day_run(
     day = calendar.read_day(day_text)
     plan_window(day, calendar.zone, pipeline.source.window)
     check_not_future(day, calendar.zone, calendar.now)
+    asked = asked or Asked()
+    if asked.require_closed:
+        check_closed(pipeline, day, _now())
     folder = log_folder(logs, pipeline.name, day.isoformat())
     names = DayNames(pipeline.name, day)
     lease = new_lease(_now(), pipeline.chain.lease_seconds, environment())
@@ -69,6 +79,7 @@ def open_day_run(
                 now=_now,
                 by=lease.holder,
                 teller=teller,
+                asked=asked,
             )
         except InterruptedRunError as error:
             if error.what != STOPPED:

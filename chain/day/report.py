@@ -45,8 +45,9 @@ class Report:
 
     `tasks` is how many the processor had; `rows_loaded` how many rows the target holds for the day; `inserted`,
     `updated` and `deleted` what this run changed there. `complete` says whether the day was over when it was read,
-    `waited_seconds` how long that read waited, by reason. `cost` is what the run came to on Google Cloud, None on this
-    machine.
+    `unfinished` that it was not, `waited_seconds` how long that read waited, by reason. `since_export_before` compares
+    the export with the day's one before it, where this run has read the day again.
+    `cost` is what the run came to on Google Cloud, None on this machine.
     """
 
     run_id: str
@@ -71,6 +72,8 @@ class Report:
     waited_seconds: dict[str, float]
     logs: str
     cost: DayCost | None = None
+    unfinished: bool = False
+    since_export_before: dict[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return what `--json` prints."""
@@ -92,6 +95,7 @@ def build_report(
     seconds: float,
     logs: str,
     cloud: CloudConfig,
+    before: Manifest | None = None,
 ) -> Report:
     """Put together what the documents of a run say."""
     changed = status == "done"
@@ -115,6 +119,8 @@ def build_report(
         seconds=round(seconds, 3),
         as_of=manifest.as_of,
         complete=manifest.as_of >= manifest.window_end,
+        unfinished=manifest.unfinished,
+        since_export_before=describe_since(before, manifest) if before is not None else None,
         waited_seconds=dict(manifest.reading.waited_seconds),
         logs=logs,
         cost=_cost(manifest, loaded, tasks, seconds, cloud) if changed and cloud.project is not None else None,
@@ -123,6 +129,18 @@ def build_report(
 
 def _cost(manifest: Manifest, loaded: Loaded, tasks: int, seconds: float, cloud: CloudConfig) -> DayCost:
     return estimate_day(DayFigures(manifest.rows, loaded.rows, len(manifest.shards), tasks, seconds), cloud)
+
+
+def describe_since(before: Manifest, after: Manifest) -> dict[str, Any]:
+    """Return how two exports of the day differ. `changed` is None where rows and sums are equal, and files are not."""
+    rows = {"before": before.rows, "after": after.rows}
+    sums = {name: {"before": before.sums.get(name), "after": total} for name, total in after.sums.items()}
+    differs = before.rows != after.rows or before.sums != after.sums
+    same = [file.sha256 for shard in before.shards for file in shard.files] == [
+        file.sha256 for shard in after.shards for file in shard.files
+    ]
+    changed = True if differs else False if same and before.schema_fingerprint == after.schema_fingerprint else None
+    return {"export_id": before.export_id, "changed": changed, "rows": rows, "sums": sums}
 
 
 def check_agreement(report: Report) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+from chain.day.closed import check_finished, is_stale
 from chain.day.day_run import DayRun
-from chain.day.export import check_stored, find_usable, give_export, no_export, read_manifest_of
+from chain.day.export import GivenExport, check_stored, find_usable, give_export, no_export, read_manifest_of
 from chain.day.job import plan_tasks, run_job, single_task
 from chain.day.next_step import AskLedger, BeginRun, GoOn, Wish, plan_step
 from chain.day.receipts import check_same_transform, find_receipts, read_receipts
 from chain.day.report import Report, Status, build_report, check_agreement
-from chain.day.state import read_day_state, read_loads
+from chain.day.state import DayState, read_day_state, read_loads
 from staging.documents.lease import LeaseLostError
 from staging.documents.manifest import Manifest
 from staging.documents.run import Loaded, RunRecord
@@ -53,6 +54,9 @@ def _bring_to_done(run: DayRun, wish: Wish) -> Report:
     began = time.monotonic()
     state = read_day_state(run.store, run.names)
     step = plan_step(wish, state, run.names)
+    if wish == "run" and not _reads_anyway(step, state) and is_stale(run, state):
+        run.say(f"{run.day} was read before it was over; reading it again")
+        step = BeginRun(kind="run", fresh_export=True)
     if not isinstance(step, BeginRun) and state.has_export:
         check_stored(run, read_manifest_of(run, step.run.run_id))
     if isinstance(step, AskLedger) and _is_outdated(run, step.run):
@@ -72,6 +76,11 @@ def _bring_to_done(run: DayRun, wish: Wish) -> Report:
     return _work_off(run, record, began)
 
 
+def _reads_anyway(step: BeginRun | GoOn | AskLedger, state: DayState) -> bool:
+    """Whether a run that is gone on with was to read the source, and has not done it yet."""
+    return isinstance(step, GoOn) and step.run.fresh_export and not state.has_export
+
+
 def _is_outdated(run: DayRun, record: RunRecord) -> bool:
     """Whether the days that a longer window was made of are others now. Of a table's day nothing is asked."""
     if run.pipeline.source.exports is None:
@@ -82,11 +91,14 @@ def _is_outdated(run: DayRun, record: RunRecord) -> bool:
 def _work_off(run: DayRun, record: RunRecord, began: float) -> Report:
     """Do what the run has not done yet. An error that the same attempt would meet again is noted in the head."""
     try:
-        manifest = give_export(run, record)
+        given = give_export(run, record)
+        manifest = given.manifest
+        if run.asked.require_closed:
+            check_finished(manifest)
         _process(run, record.run_id, manifest)
-        logs = run_job(run, "loader", record.run_id, single_task()).logs
+        logs = run_job(run, "loader", record.run_id, single_task(), *run.asked.of_loader()).logs
         loads = read_loads(run.store, run.names, record.run_id)
-        return _report(run, manifest, loads, status="done", began=began, logs=logs)
+        return _report(run, given, loads, status="done", began=began, logs=logs)
     except (UnavailableError, LeaseLostError):
         raise
     except PenstockError:
@@ -113,15 +125,17 @@ def _load_again(run: DayRun, run_id: str, began: float) -> Report:
     """
     run.say(f"run {run_id} has loaded {run.day}; asking the target's ledger")
     manifest = read_manifest_of(run, run_id)
+    if run.asked.require_closed:
+        check_finished(manifest)
     before = read_loads(run.store, run.names, run_id)
-    logs = run_job(run, "loader", run_id, single_task()).logs
+    logs = run_job(run, "loader", run_id, single_task(), *run.asked.of_loader()).logs
     after = read_loads(run.store, run.names, run_id)
     status: Status = "done" if len(after) > len(before) else "already done"
-    return _report(run, manifest, after, status=status, began=began, logs=logs)
+    return _report(run, GivenExport(manifest), after, status=status, began=began, logs=logs)
 
 
 def _report(
-    run: DayRun, manifest: Manifest, loads: Sequence[Loaded], *, status: Status, began: float, logs: str
+    run: DayRun, given: GivenExport, loads: Sequence[Loaded], *, status: Status, began: float, logs: str
 ) -> Report:
     if not loads:
         raise UnavailableError(
@@ -129,8 +143,10 @@ def _report(
             why=f"The log in {logs} says why.",
             fix="Nothing is lost. The same command, or `penstock verify`, shows the figures.",
         )
+    manifest = given.manifest
     report = build_report(
         manifest=manifest,
+        before=given.before,
         receipts=read_receipts(run.store, run.names, loads[-1].run_id, len(manifest.shards)),
         loaded=loads[-1],
         status=status,

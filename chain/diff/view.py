@@ -16,12 +16,22 @@ _KEY_WIDTH = 40
 
 def describe_change(before: Manifest, after: Manifest) -> str:
     """Return in one line how rows and sums of two exports differ: `rows 3 > 5 (+2), amount 1.00 > 1.50 (+0.50)`."""
+    if before.rows == after.rows and before.sums == after.sums:
+        return _describe_equal(before, after)
     parts = [f"rows {_step(format_count(before.rows), format_count(after.rows), after.rows - before.rows, 0)}"]
     for column, total in after.sums.items():
         if (old := before.sums.get(column)) is not None:
             scale, units = _apart(old, total)
             parts.append(f"{column} {_step(format_money(old), format_money(total), units, scale)}")
     return ", ".join(parts)
+
+
+def _describe_equal(before: Manifest, after: Manifest) -> str:
+    """Equal files prove that nothing has changed; other files may hold the same rows in another order."""
+    files = [[file.sha256 for shard in each.shards for file in shard.files] for each in (before, after)]
+    if files[0] == files[1]:
+        return "nothing has changed"
+    return f"rows and sums have not changed ({plural(after.rows, 'row')}); `penstock diff` compares the keys"
 
 
 def format_difference(compared: Comparison, found: KeyDifferences, *, style: Callable[..., str]) -> str:

@@ -6,7 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -14,9 +14,10 @@ import click
 
 from chain.calendar import calendar_of
 from chain.cli_options import environment, line_characters, log_folder, progress_mode, style_for_stdout
+from chain.day.day_run import Asked
 from chain.day.end_in_time import end_in_time
 from chain.day.report import Report
-from chain.day.run import reprocess_day, run_day
+from chain.day.run import reprocess_day, resume_day, run_day
 from chain.jobs.open import open_jobs
 from chain.notify.teller import Teller
 from chain.range.backfill import DaysAtOnce, run_days
@@ -58,6 +59,7 @@ class BackfillRequest:
     at_once: DaysAtOnce
     reprocess: bool
     anew: bool
+    asked: Asked = field(default_factory=Asked)
 
 
 def bring_to_done(request: BackfillRequest, *, as_json: bool) -> None:
@@ -90,6 +92,8 @@ def bring_to_done(request: BackfillRequest, *, as_json: bool) -> None:
         columns = line_characters()
         click.echo(format_outcomes(outcomes, style=style_for_stdout(), columns=columns))
         click.echo(format_tally(pipeline.name, outcomes, seconds))
+        if early := [str(outcome.day) for outcome in outcomes if outcome.report and outcome.report.unfinished]:
+            click.echo(f"Unfinished, read before they were over: {', '.join(early)}.")
     _check_all_done(pipeline.name, outcomes, cancel)
 
 
@@ -116,6 +120,7 @@ def _work(
             cancels=CancelGroup(cancel),
             environ=environ,
             teller=teller,
+            asked=request.asked,
         )
         anew = _begin_range(request, pipeline, store, names) if request.reprocess else None
         outcomes = run_days(days, _run_one(shared, view, anew), request.at_once, cancel, ended=view.ended)
@@ -129,9 +134,9 @@ def _run_one(shared: SharedByDays, view: DaysView, anew: ReprocessedDays | None)
 
     def run_one(day: date) -> Report:
         with view.open_day(day) as shown, shared.open_day(day, shown) as run:
-            if anew is None or anew.has(day):
+            if anew is None:
                 return run_day(run, fresh_export=False)
-            return reprocess_day(run)
+            return resume_day(run) if anew.has(day) else reprocess_day(run)  # neither reads the source
 
     return run_one
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 from chain.day.await_holder import await_dead_holder
-from chain.day.day_run import DayRun
+from chain.day.closed import check_closed
+from chain.day.day_run import Asked, DayRun
 from chain.day.hold_lease import hold_lease, new_lease
 from chain.day.leased_jobs import LeasedJobs
 from chain.day.note_failure import noted_failures
@@ -39,10 +40,13 @@ class SharedByDays:
     cancels: CancelGroup
     environ: Mapping[str, str]
     teller: Teller
+    asked: Asked = field(default_factory=Asked)
 
     @contextmanager
     def open_day(self, day: date, view: View) -> Iterator[DayRun]:
         """Hold the day and give its run; HeldError while somebody else works on it."""
+        if self.asked.require_closed:
+            check_closed(self.pipeline, day, _now())
         names = DayNames(self.pipeline.name, day)
         lease = new_lease(_now(), self.pipeline.chain.lease_seconds, self.environ)
         with self.cancels.one() as cancel:
@@ -65,6 +69,7 @@ class SharedByDays:
                     now=_now,
                     by=lease.holder,
                     teller=self.teller,
+                    asked=self.asked,
                 )
 
 

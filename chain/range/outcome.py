@@ -54,6 +54,7 @@ class DayOutcome:
             "seconds": round(self.seconds, 3),
             "run_id": report.run_id if report else None,
             "export_id": report.export_id if report else None,
+            "unfinished": report.unfinished if report else None,
             "rows": report.rows_loaded if report else None,
             "totals": report.totals["loaded"] if report else None,
             "error": error and {name: redact(getattr(error, name)) for name in ("what", "why", "fix")},

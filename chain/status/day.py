@@ -69,6 +69,8 @@ class DayStatus:
     rows: int | None = None
     loaded_at: datetime | None = None
     error: LastError | None = None
+    unfinished: bool | None = None
+    """Whether the loaded export was read before the day was over; None where nothing is loaded."""
 
     def to_json(self) -> dict[str, Any]:
         """Return what `--json` prints of it."""
@@ -92,6 +94,7 @@ class DayStatus:
             "held_since": holder.since.isoformat() if holder else None,
             "held_until": holder.until.isoformat() if holder else None,
             "rows": self.rows,
+            "unfinished": self.unfinished,
             "loaded_at": self.loaded_at.isoformat() if self.loaded_at else None,
             "error": error
             and {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from chain.day.job import plan_tasks
@@ -22,6 +22,7 @@ from chain.status.day import (
 from staging.config.pipeline import Pipeline
 from staging.documents.head import find_head
 from staging.documents.lease import lease_end
+from staging.documents.manifest import Manifest
 from staging.documents.run import Head, Loaded, RunFailure
 from staging.documents.run_start import find_run
 from staging.documents.used_export import read_manifest, read_run_export
@@ -59,8 +60,15 @@ class StatusReader:
         names_of_run = [info.name for info in self.store.list(names.run_prefix(head.run_id))]
         loaded, error = self._read_notes(names, head.run_id, names_of_run)
         if loaded is not None and loaded.export_id == head.export_id:
-            return _loaded(day, head, holder, loaded, error)
+            return replace(_loaded(day, head, holder, loaded, error), unfinished=self._is_unfinished(names, loaded))
         return self._read_unloaded(names, head, holder, names_of_run, error)
+
+    def _is_unfinished(self, names: DayNames, loaded: Loaded) -> bool | None:
+        """Return whether the export was read before the day was over; None where its manifest is gone."""
+        name = names.manifest(loaded.export_id)
+        if self.store.find(name) is None:
+            return None
+        return Manifest.parse(self.store.read(name)[0], name=name).unfinished
 
     def _find_holder(self, head: Head, info: ObjectInfo) -> Holder | None:
         """Return who holds the day. The store's clock costs a request: it is asked only where a lease stands there."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import click
 
@@ -31,9 +32,20 @@ def format_summary(report: Report, *, style: Style, is_compact: bool = False) ->
         "",
         f"  {_verdict(report, style)}",
     ]
-    if not report.complete:
-        lines.append("  The day was not over when it was read; --fresh-export reads it again.")
+    if report.since_export_before is not None:
+        lines.insert(3, f"  before  {_since(report.since_export_before)}")
+    if report.unfinished:
+        lines.append("  Unfinished: read before the day was over; `run` reads it again when it is.")
     return "\n".join(line for line in lines if line or not is_compact)
+
+
+def _since(since: Mapping[str, Any]) -> str:
+    """What has changed since the export before, in a few words."""
+    if since["changed"] is False:
+        return f"{since['export_id']}: nothing has changed"
+    if since["changed"] is None:
+        return f"{since['export_id']}: the same rows and sums"
+    return f"{since['export_id']}: {format_count(since['rows']['before'])} rows, now other ones"
 
 
 def _waited(waited_seconds: Mapping[str, float]) -> list[str]:

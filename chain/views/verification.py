@@ -22,6 +22,10 @@ def format_verification(found: Verification, pipeline: str, *, style: Callable[.
         for check, why in zip(found.checks, wrapped, strict=True)
     ]
     head = f"{pipeline} {found.day}: {'everything agrees' if found.ok else 'NOT AS IT SHOULD BE'}"
+    if found.unfinished:
+        lines.append(
+            "  The day is unfinished: it was read before it was over. `penstock run` reads it again when it is."
+        )
     return "\n".join([style(head, bold=True), *lines])
 
 

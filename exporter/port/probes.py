@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from exporter.port.question import PlannedRead
-from exporter.port.source import OpenTable, Probe, SourceColumn, Statement
+from exporter.port.source import OpenTable, Probe, SourceColumn, Statement, TimeKind
 from staging.errors import InputError
 from staging.key import show_row
+
+_SMALLER_UNITS = {"milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
 
 
 def run_probes(read: PlannedRead, table: OpenTable) -> None:
@@ -24,6 +26,33 @@ def run_probes(read: PlannedRead, table: OpenTable) -> None:
                 probe.tell(rows[0]),
                 why="It would be left out of every export, or changed, without a word.",
                 fix="Correct the row, or leave such rows out with `source.where`. Nothing was exported.",
+            )
+    check_unit(read, table)
+
+
+def check_unit(read: PlannedRead, table: OpenTable) -> None:
+    """Raise InputError where a number of seconds since 1970 is one of a smaller unit: rows of this very day lie there.
+
+    As seconds they would be of the year 58,000, and the day without them. One look along the time column.
+    """
+    low, high = read.statement.low, read.statement.high
+    if read.time.time is not TimeKind.UNIX_SECONDS or not isinstance(low, int) or not isinstance(high, int):
+        return
+    name, quoted = read.time.name, read.time.quoted
+    windows = {
+        unit: f"({quoted} >= {low * factor} AND {quoted} < {high * factor})" for unit, factor in _SMALLER_UNITS.items()
+    }
+    both = plan_probe(read.statement, read.columns, f"({' OR '.join(windows.values())})", "")
+    if not table.fetch(both.sql):
+        return
+    for unit, window in windows.items():
+        probe = plan_probe(read.statement, read.columns, window, f"Column {name} holds {unit} since 1970, not seconds")
+        if rows := table.fetch(probe.sql):
+            raise InputError(
+                probe.tell(rows[0]),
+                why="Whole numbers are read as seconds, so rows of the day would be left out without a word.",
+                fix=f"Read a view that divides {name} by {_SMALLER_UNITS[unit]:,}, or casts it to a timestamp. "
+                "Nothing was exported.",
             )
 
 

@@ -21,6 +21,8 @@ class DayQuestion:
     names: DayNames
     window: Window
     export_id: str
+    require_closed: bool = False
+    """Whether a day that is not over is refused."""
 
     def table(self) -> TableName:
         """Return the table or view it reads; where that is none, what is read instead, as a name for people."""

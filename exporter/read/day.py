@@ -13,6 +13,7 @@ from exporter.read.slices import look_at, read_in_slices
 from exporter.read.snapshot import read_in_snapshot
 from exporter.read.snapshot_guard import SnapshotGuard
 from exporter.refuse.drift import find_contract
+from exporter.refuse.not_over import check_closed_for
 from exporter.shards.commit import Written
 from staging.process.cancel import Cancel
 from staging.process.progress import Progress
@@ -34,6 +35,7 @@ def read_shards(
 
 def _read(attempt: Attempt) -> Written:
     source, config = attempt.source, attempt.question.pipeline.export
+    check_closed_for(attempt.question, source)
     table = attempt.question.table()
     why_no_slices = "" if config.read == "snapshot" else source.why_no_slices(table)
     if config.read == "slices" and why_no_slices:

@@ -17,6 +17,7 @@ from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from loader.doubt import check_doubt
 from loader.load_once import Load, ledger_row, outcome_of
 from loader.outcome import Outcome
 from loader.parts import fetch_objects
@@ -47,6 +48,8 @@ def load_files(url: str, load: Load) -> Outcome:
         if found is None or found[0].run_id != load.inputs.record.run_id:
             # Refusals are told before the parts are read; they are asked again before the manifest is replaced.
             check_may_load(to_row(found, url), ledger_row(load, Content(0, {}, ""), "", url), load.permission)
+        if not load.permission.change:
+            check_doubt(load.pipeline, load.inputs, load.store, to_row(found, url), load.say)
         load.say(f"Reading {load.inputs.rows} rows of {len(load.inputs.receipts)} parts for {url}.")
         content = read_content(load.store, load.inputs, load.cancel)
         ours = ledger_row(load, content, "", url)

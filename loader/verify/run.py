@@ -40,6 +40,8 @@ class Verification:
     run_id: str | None
     export_id: str | None
     checks: tuple[Check, ...]
+    unfinished: bool = False
+    """Whether the day was read before it was over."""
 
     @property
     def ok(self) -> bool:
@@ -57,10 +59,12 @@ class Checking:
     cancel: Cancel
     say: Callable[[str], None]
     checks: list[Check] = field(default_factory=list)
+    unfinished: bool = False
 
     def conclude(self, row: LedgerRow | None) -> Verification:
         """Return all that was checked; `row` is what the ledger says."""
-        return Verification(self.day, row.run_id if row else None, row.export_id if row else None, tuple(self.checks))
+        run_id, export_id = (row.run_id, row.export_id) if row else (None, None)
+        return Verification(self.day, run_id, export_id, tuple(self.checks), self.unfinished)
 
     @contextmanager
     def check(self, name: str) -> Iterator[list[str]]:
@@ -98,6 +102,7 @@ def verify_documents(checking: Checking, row: LedgerRow) -> RunInputs | None:
     with checking.check("documents") as compared:
         inputs = read_run_inputs(checking.store, DayNames(row.pipeline, row.day), row.run_id)
         record, manifest = inputs.record, inputs.manifest
+        checking.unfinished = manifest.unfinished
         pairs = {
             "head": (row.head_id, record.head_id),
             "fence": (row.fence, record.fence),

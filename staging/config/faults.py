@@ -99,8 +99,9 @@ def _expected(annotation: Any, metadata: tuple[Any, ...]) -> str:  # noqa: ANN40
         return " or ".join(f'"{each}"' for each in arguments)
     if origin in (tuple, dict):
         return _expected_many(origin, metadata)
-    if annotation is int:
-        return _expected_number(metadata)
+    if annotation in (int, float):
+        shown = _expected_number(metadata)
+        return shown if annotation is int else shown.replace("whole ", "")
     return "true or false" if annotation is bool else "a text in quotes, not empty"
 
 

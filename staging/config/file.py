@@ -33,6 +33,8 @@ from staging.errors import InputError
 
 _KEYS = known_keys(Pipeline)
 DEFAULT = "default"
+_INTEGER = r"[+-]?[0-9]{1,18}"
+_NUMBER = rf"{_INTEGER}(\.[0-9]{{1,18}})?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +108,8 @@ def _read_text(text: str, field: FieldInfo) -> Any:  # noqa: ANN401 - as the key
     wanted = _types_of(field.annotation)
     if bool in wanted and text.lower() in ("true", "false"):
         return text.lower() == "true"
-    if int in wanted and re.fullmatch(r"[+-]?[0-9]{1,18}", text.strip()):
-        return int(text)
+    if {int, float} & wanted and re.fullmatch(_NUMBER if float in wanted else _INTEGER, text.strip()):
+        return float(text) if float in wanted else int(text)
     if tuple in wanted:
         return _read_list(text)
     if dict in wanted:

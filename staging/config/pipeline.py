@@ -29,6 +29,7 @@ from staging.config.checks import (
     missing_key,
 )
 from staging.config.cloud import CloudConfig
+from staging.config.day_checks import ChecksConfig
 from staging.config.notify import NotifyConfig
 from staging.config.pacing import PacingConfig
 from staging.config.secret_url import check_reference, look_up_url
@@ -283,6 +284,7 @@ class Pipeline(Section):
     export: ExportConfig = ExportConfig()
     pacing: PacingConfig = PacingConfig()
     process: ProcessConfig = ProcessConfig()
+    checks: ChecksConfig = ChecksConfig()
     load: LoadConfig = LoadConfig()
     chain: ChainConfig = ChainConfig()
     target: TargetConfig

@@ -139,6 +139,15 @@ class Manifest(Document):
         """The configured columns: all but key and time."""
         return self.columns[len(self.source.key_columns) + 1 :]
 
+    @property
+    def unfinished(self) -> bool:
+        """Whether the day was read before it was over; a longer window is made of days that were."""
+        return not self.source.exports and self.as_of < self.window_end
+
+    def is_stale(self, now: datetime) -> bool:
+        """Whether the day is unfinished and over by now, so that it can be read as a whole."""
+        return self.unfinished and now >= self.window_end
+
     def window(self) -> tuple[datetime, datetime]:
         """Start (inclusive) and end (exclusive), in UTC."""
         return self.window_start, self.window_end

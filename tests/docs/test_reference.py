@@ -29,7 +29,7 @@ def test_every_key_is_documented_with_its_default() -> None:
         default = field.get_default()
         if isinstance(default, bool):
             assert documented == f"`{str(default).lower()}`"
-        elif isinstance(default, int):
+        elif isinstance(default, int | float):
             assert documented == f"`{default}`"
         elif isinstance(default, str):
             assert documented == f'`"{default}"`'

@@ -1,0 +1,42 @@
+"""Whether the day is over, where the operator asks for it: by this clock first, by the source's own at last."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from datetime import datetime
+
+from exporter.port.question import DayQuestion
+from exporter.port.source import Source
+from staging.errors import UnavailableError
+
+_FIX = "Try again later; without --require-closed it is read as it is now, and stays unfinished."
+
+
+def check_over(question: DayQuestion, now: datetime) -> None:
+    """Raise UnavailableError where the day is not over by this machine's clock: nothing is asked in vain."""
+    if question.require_closed and now < question.window.end:
+        raise _not_over(question, f"It ends at {question.window.end:%F %T} UTC.")
+
+
+def check_closed_for(question: DayQuestion, source: Source) -> None:
+    """Raise UnavailableError where the database says that the day may still get rows; reads no row.
+
+    Databases that can't tell of open transactions are asked for nothing here: their clock is compared at the end.
+    """
+    table = question.table()
+    if not question.require_closed or source.why_no_slices(table):
+        return
+    with closing(source.begin_slices(table)) as slices:
+        closed = slices.find_closed(question.window.end, question.pipeline.export.grace_seconds)
+    if not closed.is_closed:
+        raise _not_over(question, f"{closed.why_not[:1].upper()}{closed.why_not[1:]}.")
+
+
+def check_read_when_over(question: DayQuestion, as_of: datetime) -> None:
+    """Raise UnavailableError where what was read is true of an instant before the day's end."""
+    if question.require_closed and as_of < question.window.end:
+        raise _not_over(question, f"What was read is true of {as_of:%F %T} UTC by the source's clock.")
+
+
+def _not_over(question: DayQuestion, why: str) -> UnavailableError:
+    return UnavailableError(f"{question.names.day} is not over, and --require-closed was given.", why=why, fix=_FIX)
