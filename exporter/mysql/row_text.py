@@ -5,10 +5,11 @@ else as it is, NULL as nothing at all. So no two different rows have the same te
 A slice is one value, all its lines in one GROUP_CONCAT: no driver takes rows apart, polars parses them all at once.
 Each line ends with a mark, by which an answer that was cut at a length limit, which is only a warning, is noticed.
 
-The checksum of a row is CRC32(SHA1(key, text)), of many rows the sum of theirs. The key is this read's own, so nobody
-can choose a text that keeps the checksum of another: that takes luck, once in 2^32 times. (CRC32 alone is linear: four
-bytes of a text make up for any change of an amount, whatever key stands before it; and two rows that swap values keep
-its sum. SHA1 takes an eighth of the time of MD5 here, and CRC32 makes a number of its digits at the lowest price.)
+The checksum of a row is CRC32(SHA-256(key, text)), of many rows the sum of theirs. The key is this read's own, so
+nobody can choose a text that keeps the checksum of another: that takes luck, once in 2^32 times. (CRC32 alone is
+linear: four bytes of a text make up for any change of an amount, whatever key stands before it; and two rows that swap
+values keep its sum. SHA-256 is at hand everywhere: MySQL has no MD5 and SHA1 any more since 9.6. CRC32 makes a number
+of its digits at the lowest price.)
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ def longest_text_bytes(packet_bytes: int) -> int:
 
 def plan_checksum(statement: Statement, nullable: Mapping[str, bool], key: str) -> str:
     """Return the SQL of one row's checksum. `nullable` is of each selected expression, `key` a few plain letters."""
-    return f"CRC32(SHA1(CONCAT('{key}', {_row(statement, nullable)})))"
+    return f"CRC32(SHA2(CONCAT('{key}', {_row(statement, nullable)}), 256))"
 
 
 def plan_slice_select(statement: Statement, nullable: Mapping[str, bool]) -> str:
@@ -145,7 +146,7 @@ def checksum_of(lines: bytes, rows: int, key: str) -> int:
         return 0
     texts = pl.DataFrame({"text": pl.Series(split_rows(lines, rows), dtype=pl.Binary)})
     keyed: Any = pl.lit(key.encode()) + plh.col("text")
-    digits: pl.Series = texts.select(keyed.nchash.sha1().cast(pl.Binary)).to_series()
+    digits: pl.Series = texts.select(keyed.chash.sha2_256().cast(pl.Binary)).to_series()
     return sum(map(zlib.crc32, digits.to_list()))
 
 

@@ -17,7 +17,7 @@ from exporter.port.source import TableName
 _IDENTITY = "SELECT @@hostname, @@port, @@server_id"
 _UPTIME = "SHOW GLOBAL STATUS LIKE 'Uptime'"
 _UPTIME_SLACK_SECONDS = 2
-_KEY_BYTES = 16
+_KEY_BYTES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Witness:
 def take_witness(run: Run, table: TableName, table_sql: str, *, dialect: str) -> Witness:
     """Ask the server; nobody else knows the key. InputError where there is no such table."""
     definition = find_definition(run, table, table_sql, dialect=dialect)
-    return Witness(find_server(run), definition, secrets.token_hex(_KEY_BYTES))
+    return Witness(find_server(run), definition, secrets.token_urlsafe(_KEY_BYTES))
 
 
 def find_server(run: Run) -> Server:
