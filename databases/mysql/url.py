@@ -24,7 +24,7 @@ def _no_compression(text: str) -> bool:
     return False
 
 
-_OPTIONS = {
+OPTIONS = {
     "unix_socket": as_text,
     "bind_address": as_text,
     "program_name": as_text,
@@ -60,7 +60,7 @@ _PASSED_ON = (
 
 def driver_arguments(url: URL, key: str = "source.url") -> dict[str, Any]:
     """Return what `pymysql.connect` takes for this URL; InputError names an option that is not what it should be."""
-    options = read_options(url, key, _OPTIONS)
+    options = read_options(url, key, OPTIONS)
     arguments: dict[str, Any] = {
         "host": url.host,
         "port": url.port or 0,
@@ -78,12 +78,12 @@ def driver_arguments(url: URL, key: str = "source.url") -> dict[str, Any]:
 
 def tls_mode(url: URL, key: str = "source.url") -> TlsMode:
     """Return how a connection to this URL is to be encrypted."""
-    return _mode(read_options(url, key, _OPTIONS))
+    return _mode(read_options(url, key, OPTIONS))
 
 
 def place_of(url: URL, key: str = "source.url") -> str:
     """Return the Unix socket that the URL names, else host and port."""
-    socket = read_options(url, key, _OPTIONS).get("unix_socket")
+    socket = read_options(url, key, OPTIONS).get("unix_socket")
     return str(socket) if socket else f"{url.host or 'localhost'}:{url.port or 3306}"
 
 

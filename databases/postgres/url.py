@@ -20,7 +20,7 @@ LINE = {"keepalives_idle": "10", "keepalives_interval": "5", "keepalives_count":
 """A line that carries nothing any more is given up after about half a minute (libpq; the kernel does it)."""
 
 _SEVERAL = ("host", "port", "hostaddr")
-_OPTIONS = {
+OPTIONS = {
     "host": as_text,
     "port": as_text,
     "hostaddr": as_text,
@@ -64,7 +64,7 @@ _OURS = ("host", "port", "hostaddr", "ssl_mode", "ssl", "client_encoding")
 
 def connect_parameters(url: URL, application_name: str, key: str = "source.url") -> dict[str, str]:
     """Return libpq's parameters for this URL; InputError names an option that is not what it should be."""
-    options = read_options(url, key, _OPTIONS, several=_SEVERAL)
+    options = read_options(url, key, OPTIONS, several=_SEVERAL)
     found = {
         "connect_timeout": str(CONNECT_SECONDS),
         "application_name": application_name,
@@ -82,7 +82,7 @@ def connect_parameters(url: URL, application_name: str, key: str = "source.url")
 
 def tls_mode(url: URL, key: str = "source.url") -> TlsMode:
     """Return how a connection to this URL is to be encrypted."""
-    options = read_options(url, key, _OPTIONS, several=_SEVERAL)
+    options = read_options(url, key, OPTIONS, several=_SEVERAL)
     word = str(options.get("sslmode") or _tls(options).get("sslmode") or TlsMode.PREFERRED.value)
     return TlsMode.PREFERRED if word == "allow" else TlsMode(word)
 
