@@ -30,8 +30,8 @@ def policed(postgres_server: PostgresServer, postgres_database: str) -> Iterator
         f"GRANT ALL ON SCHEMA public TO {READER}, {OWNER}",
         f"GRANT {OWNER} TO CURRENT_USER",
         (
-            "CREATE TABLE purchases (id bigint PRIMARY KEY, user_id bigint NOT NULL, purchased_at timestamptz NOT NULL, "
-            "amount decimal(12,2) NOT NULL)"
+            "CREATE TABLE purchases (id bigint PRIMARY KEY, user_id bigint NOT NULL, "
+            "purchased_at timestamptz NOT NULL, amount decimal(12,2) NOT NULL)"
         ),
         "INSERT INTO purchases SELECT n, n, '2026-11-14 12:00:00+00', 1 FROM generate_series(1, 20) AS n",
         "ALTER TABLE purchases ENABLE ROW LEVEL SECURITY",

@@ -1,0 +1,237 @@
+"""TLS and sockets, each way, on real servers, as source and as target."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from exporter.open_source import open_source
+from loader.open_database import open_database
+from staging.config.pipeline import Pipeline
+from staging.errors import InputError
+from tests.exporter.days import pipeline
+from tests.servers.certificates import CLIENT, Certificates, make_certificates
+from tests.servers.mariadb import MariadbServer
+from tests.servers.missing import skip_or_fail
+from tests.servers.mysql import MysqlServer
+from tests.servers.mysql_family import MysqlFamilyServer
+from tests.servers.postgres import PostgresServer
+from tests.servers.programs import ServerMissingError
+from tests.servers.server import PASSWORD
+
+pytestmark = pytest.mark.integration
+
+
+class _Encrypted:
+    """What a server with certificates has beside its own."""
+
+    folder: Path
+    user: str
+    certificates: Certificates
+    scheme: str
+
+    def make(self) -> None:
+        """Write certificates where the server, and this process, can read them."""
+        self.folder.chmod(0o755)
+        self.certificates = make_certificates(self.folder, self.user)
+
+
+class EncryptedPostgres(_Encrypted, PostgresServer):
+    """Takes TLS, a client's certificate for one account, and a socket."""
+
+    scheme = "postgresql+psycopg"
+
+    def prepare(self) -> None:
+        """Switch it on in the cluster's own settings."""
+        super().prepare()
+        self.make()
+        made = self.certificates
+        with (self.folder / "data" / "postgresql.auto.conf").open("a", encoding="utf-8") as settings:
+            settings.write(
+                f"ssl = on\nssl_ca_file = '{made.ca}'\nssl_cert_file = '{made.server}'\n"
+                f"ssl_key_file = '{made.server_key}'\n"
+            )
+        rules = self.folder / "data" / "pg_hba.conf"
+        rules.write_text(
+            f"hostssl all {CLIENT} 127.0.0.1/32 cert\nhostssl all only_tls 127.0.0.1/32 scram-sha-256\n"
+            "host all penstock 127.0.0.1/32 scram-sha-256\nlocal all all scram-sha-256\n",
+            encoding="utf-8",
+        )
+
+    def command(self) -> list[str]:
+        """Add the socket's folder."""
+        return [*super().command(), "-c", f"unix_socket_directories={self.folder}"]
+
+
+class _EncryptedFamily(_Encrypted, MysqlFamilyServer):
+    def prepare(self) -> None:
+        """See `make`."""
+        super().prepare()
+        self.make()
+
+    def settings(self) -> dict[str, str]:
+        """Name the certificates."""
+        made = self.certificates
+        return super().settings() | {
+            "ssl-ca": str(made.ca),
+            "ssl-cert": str(made.server),
+            "ssl-key": str(made.server_key),
+        }
+
+
+class EncryptedMariadb(_EncryptedFamily, MariadbServer):
+    """Takes TLS."""
+
+    scheme = "mariadb+pymysql"
+
+
+class EncryptedMysql(_EncryptedFamily, MysqlServer):
+    """Takes TLS."""
+
+    scheme = "mysql+pymysql"
+
+
+KINDS = {"postgres": EncryptedPostgres, "mariadb": EncryptedMariadb, "mysql": EncryptedMysql}
+
+
+@pytest.fixture(scope="module", params=list(KINDS))
+def server(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """Each server in turn, with accounts that need encryption, and a client's certificate."""
+    try:
+        made: Any = KINDS[request.param]()
+    except ServerMissingError as error:
+        skip_or_fail(error)
+        raise
+    made.start()
+    try:
+        if isinstance(made, PostgresServer):
+            with made.connect() as admin:
+                admin.execute(f"CREATE ROLE only_tls LOGIN PASSWORD '{PASSWORD}'".encode())
+                admin.execute(f"CREATE ROLE {CLIENT} LOGIN".encode())
+        else:
+            made.execute(f"CREATE USER only_tls@'%' IDENTIFIED BY '{PASSWORD}' REQUIRE SSL")
+            made.execute(f"CREATE USER {CLIENT}@'%' IDENTIFIED BY '{PASSWORD}' REQUIRE X509")
+            made.execute("CREATE DATABASE shop")
+            for user in ("only_tls", CLIENT):
+                made.execute(f"GRANT ALL ON shop.* TO {user}@'%'")
+        yield made
+    finally:
+        made.close()
+
+
+def _options(server: Any, mode: str, ca: Path | None = None, **more: Path | str) -> str:
+    """The same wish in each server's words."""
+    is_postgres = isinstance(server, PostgresServer)
+    words = {"sslrootcert" if is_postgres else "ssl_ca": ca, "ssl_mode": mode, **more}
+    return "&".join(f"{name}={value}" for name, value in words.items() if value is not None)
+
+
+def _url(server: Any, options: str, *, user: str | None = None, host: str = "127.0.0.1") -> str:
+    database = "postgres" if isinstance(server, PostgresServer) else "shop"
+    url = server.url(database, **({"user": user} if user else {})).replace("127.0.0.1", host)
+    return f"{url}?{options}"
+
+
+def _reached(url: str, tmp_path: Path) -> tuple[str, str]:
+    """How source and target say that they were reached."""
+    with open_source(url) as source:
+        by_source = source.describe_connection()
+    with open_database(_to(url, tmp_path)) as database:
+        return by_source, database.describe_connection()
+
+
+def _to(url: str, tmp_path: Path) -> Pipeline:
+    made = pipeline(url, tmp_path)
+    return made.model_copy(update={"target": made.target.model_copy(update={"url": made.source.url})})
+
+
+def _refused(url: str, tmp_path: Path) -> list[str]:
+    """What source and target say when they are not let in: both InputError, neither with the password."""
+    said = []
+    with pytest.raises(InputError) as by_source, open_source(url):
+        pass
+    with pytest.raises(InputError) as by_target, open_database(_to(url, tmp_path)):
+        pass
+    for caught in (by_source, by_target):
+        assert "canary" not in str(caught.value)
+        assert "source.where" not in str(caught.value)
+        said.append(str(caught.value))
+    return said
+
+
+@pytest.mark.parametrize(
+    ("mode", "checked"),
+    [
+        ("PREFERRED", "the certificate was not checked"),
+        ("REQUIRED", "the certificate was not checked"),
+        ("VERIFY_CA", "host name was not"),
+        ("VERIFY_IDENTITY", "certificate and host name were checked"),
+    ],
+)
+def test_each_mode_is_encrypted_and_says_what_was_checked(server: Any, tmp_path: Path, mode: str, checked: str) -> None:
+    ca = server.certificates.ca if mode.startswith("VERIFY") else None
+    for said in _reached(_url(server, _options(server, mode, ca), user="only_tls"), tmp_path):
+        assert said.startswith("TLSv1.")
+        assert checked in said
+        assert f"127.0.0.1:{server.port}" in said
+
+
+def test_without_tls_nothing_is_encrypted_and_said_so(server: Any, tmp_path: Path) -> None:
+    assert all(said.startswith("no TLS") for said in _reached(_url(server, _options(server, "DISABLED")), tmp_path))
+
+
+def test_an_account_that_demands_tls_is_refused_without(server: Any, tmp_path: Path) -> None:
+    _refused(_url(server, _options(server, "DISABLED"), user="only_tls"), tmp_path)
+
+
+@pytest.mark.parametrize("mode", ["VERIFY_CA", "VERIFY_IDENTITY"])
+def test_an_authority_that_did_not_sign_is_told_as_a_certificate(server: Any, tmp_path: Path, mode: str) -> None:
+    for said in _refused(_url(server, _options(server, mode, server.certificates.other_ca)), tmp_path):
+        assert "certificate" in said.lower()
+
+
+def test_a_host_that_the_certificate_does_not_name_is_told(server: Any, tmp_path: Path) -> None:
+    ca = server.certificates.ca
+    for said in _refused(_url(server, _options(server, "VERIFY_IDENTITY", ca), host="localhost"), tmp_path):
+        assert "localhost" in said
+    by_both = _reached(_url(server, _options(server, "VERIFY_CA", ca), host="localhost"), tmp_path)
+    assert all(said.startswith("TLSv1.") for said in by_both)
+
+
+def test_a_client_s_certificate_lets_in_and_its_absence_does_not(server: Any, tmp_path: Path) -> None:
+    made = server.certificates
+    names = ("sslcert", "sslkey") if isinstance(server, PostgresServer) else ("ssl_cert", "ssl_key")
+    more = dict(zip(names, (made.client, made.client_key), strict=True))
+    if os.geteuid() == 0:
+        made.client_key.chmod(0o600)
+    with_it = _url(server, _options(server, "VERIFY_CA", made.ca, **more), user=CLIENT)
+    assert all(said.startswith("TLSv1.") for said in _reached(with_it, tmp_path))
+    _refused(_url(server, _options(server, "VERIFY_CA", made.ca), user=CLIENT), tmp_path)
+
+
+def test_a_unix_socket_is_taken(server: Any, tmp_path: Path) -> None:
+    is_postgres = isinstance(server, PostgresServer)
+    option = f"host={server.folder}&port={server.port}" if is_postgres else f"unix_socket={server.folder / 'socket'}"
+    url = _url(server, option).replace(f"127.0.0.1:{server.port}", "")
+    for said in _reached(url, tmp_path):
+        assert "socket" in said
+
+
+def test_a_server_that_takes_encrypted_connections_only_is_told_as_such(server: Any, tmp_path: Path) -> None:
+    """`require_secure_transport`, which Cloud SQL offers; in PostgreSQL it is a rule of pg_hba.conf."""
+    if isinstance(server, PostgresServer):
+        for said in _refused(_url(server, "sslmode=disable", user="only_tls"), tmp_path):
+            assert "sslmode" in said
+        return
+    server.execute("SET GLOBAL require_secure_transport = ON")
+    try:
+        for said in _refused(_url(server, "ssl_mode=DISABLED"), tmp_path):
+            assert "ssl_mode=REQUIRED" in said
+        assert all(said.startswith("TLSv1.") for said in _reached(_url(server, "charset=utf8"), tmp_path))
+    finally:
+        with server.connect() as admin, admin.cursor() as cursor:
+            cursor.execute("SET GLOBAL require_secure_transport = OFF")
