@@ -32,7 +32,7 @@ _FIXES = {
     1021: _ROOM,
     1040: "Try again when fewer clients are connected, or raise `max_connections`.",
     1044: "Correct the database in {url}, or grant a right on it to its user.",
-    1045: ACCESS,
+    1045: f"{ACCESS} MariaDB says the same where TLS is demanded: ssl_mode=REQUIRED.",
     1049: "Correct the database in {url}.",
     1104: "Raise `max_join_size` for the user of {url}.",
     1114: _ROOM,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
-from databases.errors import Kind
+from databases.errors import Kind, Meaning
 from databases.postgres.errors import meaning_of, sqlstate_of
+from databases.postgres.grant import grant_to_paste
 from databases.url import scrub
 from exporter.port.sliced_source import SliceLostError, SliceTooLongError
 from exporter.port.source_errors import source_error
@@ -20,7 +21,10 @@ def translate_error(error: BaseException, doing: str, url: URL) -> PenstockError
     """Return ours: UnavailableError for what may pass, InputError for what the same attempt would meet again."""
     original = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
     is_table = sqlstate_of(original) == _NO_SUCH_TABLE
-    return source_error(meaning_of(original), "PostgreSQL", doing, why=scrub(str(original), url), is_table=is_table)
+    meaning, text = meaning_of(original), scrub(str(original), url)
+    if meaning.kind is Kind.RIGHT:
+        meaning = Meaning(Kind.RIGHT, grant_to_paste(text, url.username or "", "SELECT") or meaning.fix)
+    return source_error(meaning, "PostgreSQL", doing, why=text, is_table=is_table)
 
 
 def translate_slice_error(error: BaseException, url: URL) -> PenstockError:

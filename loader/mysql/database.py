@@ -14,7 +14,9 @@ from typing import Any
 import polars as pl
 import pymysql
 
+from databases.errors import Kind, Meaning
 from databases.mysql.errors import meaning_of, why
+from databases.mysql.grant import grant_to_paste
 from databases.mysql.session import CONNECT_ERRORS, TLS_SQL, Setting, is_mariadb, open_session
 from databases.tls import tell_connection
 from loader.mysql.catalogue import find_table
@@ -22,7 +24,7 @@ from loader.mysql.insert import format_inserts
 from loader.mysql.local import LocalConnection, can_load_bytes
 from loader.mysql.sql import MysqlSql
 from loader.target.database import Database
-from loader.target.errors import connect_error, load_error
+from loader.target.errors import RIGHTS, connect_error, load_error
 from loader.target.sql import Staged
 from loader.target.table import Column, Table
 from loader.target.url import DatabaseUrl
@@ -188,10 +190,20 @@ class MysqlDatabase(Database):
             fix="Nothing was loaded. Compare the target's columns with what `penstock init` would create.",
         )
 
+    def _grant(self, said: str) -> str:
+        """Return the GRANT for what was denied; the account's own name is another than the one it came by."""
+        with contextlib.suppress(pymysql.Error), self._connection.cursor() as cursor:
+            cursor.execute("SELECT CURRENT_USER(), DATABASE()")
+            ((account, database),) = cursor.fetchall()
+            return grant_to_paste(said, account, database or "", RIGHTS, "CREATE TEMPORARY TABLES, CREATE")
+        return ""
+
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:
         try:
             yield
         except pymysql.Error as exc:
             meaning = meaning_of(exc, is_mariadb=self.name == "MariaDB")
+            if meaning.kind is Kind.RIGHT:
+                meaning = Meaning(Kind.RIGHT, self._grant(str(exc)) or meaning.fix)
             raise load_error(meaning, self.name, why=why(exc)) from exc

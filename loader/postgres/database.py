@@ -13,13 +13,15 @@ from typing import Any
 import polars as pl
 import psycopg
 
+from databases.errors import Kind, Meaning
 from databases.postgres.errors import meaning_of, why
+from databases.postgres.grant import grant_to_paste
 from databases.postgres.session import TLS_SQL, open_session
 from databases.tls import tell_connection
 from loader.postgres.catalogue import find_table
 from loader.postgres.sql import PostgresSql
 from loader.target.database import Database
-from loader.target.errors import ConnectionLostError, connect_error, load_error
+from loader.target.errors import RIGHTS, ConnectionLostError, connect_error, load_error
 from loader.target.row_text import format_rows
 from loader.target.sql import Staged
 from loader.target.table import Column, Table
@@ -129,7 +131,11 @@ class PostgresDatabase(Database):
         except psycopg.Error as exc:
             if self._connection.closed:
                 raise ConnectionLostError("The connection to PostgreSQL is lost.", why=_first_line(exc)) from exc
-            raise load_error(meaning_of(exc), self.name, why=why(exc)) from exc
+            meaning = meaning_of(exc)
+            if meaning.kind is Kind.RIGHT:
+                grant = grant_to_paste(str(exc), self._connection.info.user, RIGHTS, "USAGE, CREATE")
+                meaning = Meaning(Kind.RIGHT, grant or meaning.fix)
+            raise load_error(meaning, self.name, why=why(exc)) from exc
 
 
 def _session(patience: LoadConfig) -> dict[str, str]:

@@ -6,6 +6,8 @@ from databases.errors import Kind, Meaning
 from staging.errors import InputError, IntegrityError, PenstockError, UnavailableError
 
 KEY = "target.url"
+RIGHTS = "SELECT, INSERT, UPDATE, DELETE"
+"""What the loader needs on a table."""
 _INIT = "Compare the table with what `penstock init` would create."
 
 
