@@ -14,6 +14,7 @@ from staging.names import check_id
 from staging.open_store import open_store
 from staging.process.cancel import Cancel, cancel_on_signals
 from staging.process.entry import end_process, exit_now
+from staging.process.phases import JobIdentity
 from staging.process.progress import Progress
 from staging.process.watched import run_watched
 from staging.window import parse_day
@@ -34,13 +35,14 @@ def command(
     def watched() -> None:
         pipeline = load_pipeline(config, environ=os.environ, overrides=overrides)
         parsed_day, checked_run = parse_day(day), check_id(run_id, of="run id")
+        progress = Progress.from_environment(os.environ, JobIdentity("exporter", checked_run, day))
+        progress.say("starting")
         give_way(pipeline.pacing)
         # Most of a start is importing these: here, so that this gives way, too, and all threads that begin later.
         from exporter.export_day import Surroundings, export_day  # noqa: PLC0415
         from exporter.open_source import open_source  # noqa: PLC0415
 
         def export(cancel: Cancel) -> None:
-            progress = Progress.from_environment(os.environ)
             with open_store(pipeline.staging.url) as store:
                 folders = (config.absolute().parent, Path.cwd())
                 around = Surroundings(store, open_source, lambda: datetime.now(UTC), cancel, progress, folders)

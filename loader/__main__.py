@@ -42,6 +42,7 @@ def command(
         from staging.config.file import load_pipeline  # noqa: PLC0415
         from staging.names import check_id  # noqa: PLC0415
         from staging.open_store import open_store  # noqa: PLC0415
+        from staging.process.phases import JobIdentity  # noqa: PLC0415
         from staging.process.progress import Progress  # noqa: PLC0415
         from staging.window import parse_day  # noqa: PLC0415
 
@@ -59,7 +60,7 @@ def command(
                 allow_older=allow_older,
                 adopt_head=adopt_head,
                 accept_change=accept_change,
-                progress=Progress.from_environment(os.environ),
+                progress=Progress.from_environment(os.environ, JobIdentity("loader", checked_run, day)),
             )
 
     def watched() -> None:

@@ -58,6 +58,7 @@ def _load_table(load: Load) -> Outcome:
     attempts = Attempts(load.cancel, load.say)
     while True:
         try:
+            load.progress.begin("connect")
             with open_database(load.pipeline) as database:
                 return load_once(database, load, attempts)
         except CommitUnknownError as lost:

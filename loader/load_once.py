@@ -58,10 +58,12 @@ def load_once(database: Database, load: Load, attempts: Attempts) -> Outcome:
         if not load.permission.change:
             check_doubt(load.pipeline, load.inputs, load.store, found, load.say)
         load.say(f"Staging {load.inputs.rows} rows of {len(load.inputs.receipts)} parts in {database.name}.")
+        load.progress.begin("load")
         staged, content = stage_parts(
             database, target, load.store, load.inputs, cancel=load.cancel, progress=load.progress
         )
         day_load = DayLoad(target, _ledger_row(target, load, content), load.permission, load.cancel, load.say)
+        load.progress.begin("commit")
         while True:
             try:
                 settled = replace_day(database, staged, content, day_load)

@@ -10,6 +10,7 @@ from processor.process_task import process_task
 from processor.start import Start
 from staging.open_store import open_store
 from staging.process.cancel import Cancel
+from staging.process.phases import JobIdentity
 from staging.process.progress import Progress
 from staging.process.watched import run_watched
 
@@ -24,7 +25,9 @@ def run_task(
     def work() -> None:
         with open_store(start.pipeline.staging.url) as store:
             assignment = read_assignment(store, start.pipeline, start.names, start.run_id, start.folders)
-            progress = Progress.from_environment(environ)
+            identity = JobIdentity("processor", start.run_id, start.day.isoformat())
+            progress = Progress.from_environment(environ, identity)
+            progress.begin("process")
             process_task(store, assignment, start.task, scratch=scratch, cancel=cancel, progress=progress, say=say)
 
     run_watched(work, cancel, grace_seconds=_GRACE_SECONDS)

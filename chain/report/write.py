@@ -28,16 +28,8 @@ def write_report(pipeline: Pipeline, first: date, last: date, path: Path, now: d
             why=f"{pipeline.staging.url} holds none.",
             fix="`penstock history` says which days there are.",
         )
-    try:
-        from chain.report.page import format_report  # noqa: PLC0415 - matplotlib takes a second, and may not be there
-    except ModuleNotFoundError as exc:
-        if (exc.name or "").partition(".")[0] != "matplotlib":
-            raise
-        raise InputError(
-            "The charts of a report need matplotlib.",
-            why="It is not installed.",
-            fix="Install the extra penstock[report].",
-        ) from exc
+    from chain.report.page import format_report  # noqa: PLC0415 - matplotlib takes a second, and may not be there
+
     page = format_report(pipeline.name, pages, now)
     try:
         path.write_text(page, encoding="utf-8")

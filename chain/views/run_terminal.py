@@ -10,7 +10,7 @@ from rich.progress import TaskID
 from chain.jobs.port import ExecutionState, JobName
 from chain.views.bars import TerminalBars, is_paused, share_done
 from chain.views.figures import format_bytes, format_count
-from chain.views.run_view import VERBS, how_it_ended
+from chain.views.run_view import VERBS, doing_now, how_it_ended
 
 _NAME_CHARACTERS = 8
 _FIGURES_CHARACTERS = 52
@@ -48,5 +48,7 @@ def _figures(state: ExecutionState, seconds: float) -> str:
     tasks = f"{state.succeeded}/{state.task_count}" if state.task_count > 1 else ""
     if is_paused(state):
         return progress.note[:_FIGURES_CHARACTERS]
+    if not rows and not tasks and (doing := doing_now(state)):
+        return f"{doing[:40]:<40} {seconds:>9.1f} s"
     end = how_it_ended(state) if state.finished and state.succeeded != state.task_count else f"{seconds:.1f} s"
     return f"{tasks:>5} {rows:>15} {rate:>11} {last:>9} {end:>8}"

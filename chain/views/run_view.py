@@ -85,6 +85,13 @@ def how_it_ended(state: ExecutionState) -> str:
     return "failed" if state.failed else "cancelled"
 
 
+def doing_now(state: ExecutionState) -> str:
+    """Return what the job says that it does; `starting` until anything of it runs, nothing where it has ended."""
+    if state.finished:
+        return ""
+    return state.progress.note or ("" if state.running or state.succeeded else "starting")
+
+
 def format_state(state: ExecutionState, seconds: float) -> str:
     """`3 of 8 tasks, 120,000 rows, 300,000 rows/s, 1.2 MB, 1 retried, 0.4 s`: what is known of it."""
     progress = state.progress
@@ -95,7 +102,7 @@ def format_state(state: ExecutionState, seconds: float) -> str:
         format_bytes(progress.size_bytes) if progress.size_bytes else "",
         f"{state.retried} retried" if state.retried else "",
         f"{state.failed} failed" if state.failed else "",
-        progress.note if not state.finished else "",
+        doing_now(state),
         format_seconds(seconds),
     ]
     return ", ".join(each for each in known if each)

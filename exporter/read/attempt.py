@@ -99,6 +99,7 @@ class ShardedRead:
 
     def commit(self, how: HowRead) -> Written:
         """Make the shards exist."""
+        self._attempt.progress.begin("commit")
         counted = self._writing.tally.by_shard()
         rows = {shard: tally.rows for shard, tally in counted.items()}
         return Written(

@@ -29,6 +29,7 @@ def read_shards(
     """
     with open_pace(question.pipeline, source.dialect, store, cancel, progress) as pace:
         pace.before_snapshot()  # whatever is to come: a database that is not calm is not asked about its tables either
+        progress.begin("plan")
         contract = find_contract(store, question)
         return _read(Attempt(question, source, store, cancel, progress, pace, contract, failed_seals))
 

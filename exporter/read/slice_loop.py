@@ -39,13 +39,23 @@ class SliceCounts:
 class SlicedRead:
     """Frames of c0, c1 … from one end of the axis to the other, then the seal. Runs in the reader's thread."""
 
-    def __init__(self, slices: Slices, axis: Axis, pace: Pace, cancel: Cancel, *, target_seconds: float) -> None:
+    def __init__(
+        self,
+        slices: Slices,
+        axis: Axis,
+        pace: Pace,
+        cancel: Cancel,
+        *,
+        target_seconds: float,
+        sealing: Callable[[], None] = lambda: None,
+    ) -> None:
         self._slices = slices
         self._axis = axis
         self._pace = pace
         self._cancel = cancel
         self._length = SliceLength(axis, target_seconds)
         self._is_lost = False
+        self._sealing = sealing
         self.counts = SliceCounts()
 
     def frames(self) -> Iterator[pl.DataFrame]:
@@ -113,6 +123,7 @@ class SlicedRead:
 
     def _seal(self) -> None:
         self._cancel.check()
+        self._sealing()
         seal = self._repeat(lambda: self._slices.seal(self.counts.rows, self.counts.checksum), _SEAL_TRIES)
         if not seal.agrees:
             raise StartOverError(

@@ -56,7 +56,14 @@ def read_in_slices(attempt: Attempt, slices: Slices, look: Look, guard: Snapshot
     assert look.axis is not None  # noqa: S101 - chosen because there is one
     run_probes(look.read, slices)
     target_seconds = attempt.question.pipeline.export.slice_milliseconds / 1000
-    sliced = SlicedRead(slices, look.axis, attempt.pace, attempt.cancel, target_seconds=target_seconds)
+    sliced = SlicedRead(
+        slices,
+        look.axis,
+        attempt.pace,
+        attempt.cancel,
+        target_seconds=target_seconds,
+        sealing=lambda: attempt.progress.begin("seal"),
+    )
     sharded = ShardedRead(attempt, look.read, look.estimate)
     slices.begin_seal(look.read.statement, look.axis)
     try:

@@ -29,6 +29,7 @@ def read_database(
     """
     for left in reversed(range(MOST_READS)):
         try:
+            progress.begin("connect")
             with open_source(question.pipeline.source.url.reveal()) as source:
                 failed_seals = MOST_READS - 1 - left
                 return read_shards(question, source, store, cancel, progress, failed_seals=failed_seals)

@@ -47,6 +47,7 @@ class ShardWriting:
 
     def _told(self, frames: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
         expected = self.estimate.rows or None
+        self.progress.begin("read")
         for frame in frames:
             self.progress.emit(rows=self.tally.rows, size_bytes=self._written_bytes(), expected_rows=expected)
             yield frame

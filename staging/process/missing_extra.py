@@ -15,6 +15,7 @@ EXTRAS = {
     "adbc_driver_manager": "postgres` or `sqlite",
     "pyarrow": "parquet",
     "rich": "chain",
+    "matplotlib": "report",
     "grpc": "emulator",
     "google.cloud.run_v2": "emulator",
     "h11": "emulator",

@@ -18,6 +18,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import TextIO
 
+from staging.process.phases import JobIdentity, Phase, PhaseLog, doing
+
 VARIABLE = "PENSTOCK_PROGRESS"
 _MARK = '{"penstock_progress": '
 _SECONDS_BETWEEN_LINES = 0.2
@@ -39,17 +41,37 @@ class ProgressLine:
 class Progress:
     """Writes progress lines to `stream`, or nothing where there is none. Safe to use from many threads."""
 
-    def __init__(self, stream: TextIO | None = None, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        stream: TextIO | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        phases: PhaseLog | None = None,
+    ) -> None:
         self._stream = stream
+        self._phases = phases or PhaseLog()
+        self._phase: Phase | None = None
         self._clock = clock
         self._next_seconds = 0.0
         self._last = ProgressLine()
         self._lock = threading.Lock()
 
     @classmethod
-    def from_environment(cls, environ: Mapping[str, str]) -> Progress:
-        """Return one that writes to stderr if `PENSTOCK_PROGRESS` asks for it, else a silent one."""
-        return cls(sys.stderr if environ.get(VARIABLE) else None)
+    def from_environment(cls, environ: Mapping[str, str], identity: JobIdentity | None = None) -> Progress:
+        """Return one that writes to stderr if `PENSTOCK_PROGRESS` asks for it, else one that tells of phases alone."""
+        is_watched = bool(environ.get(VARIABLE))
+        phases = PhaseLog.from_environment(environ, identity or JobIdentity("penstock"), is_watched=is_watched)
+        return cls(sys.stderr if is_watched else None, phases=phases)
+
+    def begin(self, phase: Phase, text: str = "") -> None:
+        """Say which phase begins: at once, and once where it is said again."""
+        if phase == self._phase:
+            return
+        self._phase = phase
+        self._phases.begin(phase, text)
+        if self._stream is not None:
+            with self._lock:
+                self._write(replace(self._last, note=doing(phase)), last=True)
 
     def emit(
         self,
