@@ -95,6 +95,14 @@ progress_option = click.option(
 )
 
 
+in_cloud_option = click.option(
+    "--in-cloud",
+    is_flag=True,
+    help="Do it in the chain's deployed job, from where private addresses are reached, and show it here.",
+)
+answer_option = click.option("--answer", "answer", hidden=True, help="Whom to leave what is said for (--in-cloud).")
+
+
 def day_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add --day, --month and --week, of which one is given; the command gets `day`, the window's first one."""
 

@@ -7,18 +7,26 @@ from pathlib import Path
 
 import click
 
-from chain.cli_options import common, environment, json_option
+from chain.cli_options import answer_option, common, environment, in_cloud_option, json_option
 
 
 @click.command(short_help="Look at all that a run needs, with a fix for each fault.")
 @common
+@in_cloud_option
+@answer_option
 @json_option
-def doctor(config: Path, overrides: Sequence[str], *, as_json: bool) -> None:
+def doctor(config: Path, overrides: Sequence[str], *, in_cloud: bool, answer: str | None, as_json: bool) -> None:
     """Look at all that a run needs: connections, rights, columns, index, clocks, time zones, transform, target tables,
     bucket, jobs. One line each, with its fix; it does not stop at the first fault. Exit code 10 or 20 if there is one.
     """  # noqa: D205 - click's help text
     from chain.doctor.view import show_findings
+    from chain.in_cloud.answer import answered
+    from chain.in_cloud.run import run_in_cloud
     from staging.config.file import load_pipeline
 
     pipeline = load_pipeline(config, environ=environment(), overrides=overrides)
-    show_findings(pipeline, (config.absolute().parent, Path.cwd()), as_json=as_json)
+    if in_cloud:
+        run_in_cloud(pipeline, "doctor", ["--json"] if as_json else [], overrides, environment())
+        return
+    with answered(pipeline, answer):
+        show_findings(pipeline, (config.absolute().parent, Path.cwd()), as_json=as_json)

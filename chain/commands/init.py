@@ -4,22 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from chain.cli_options import common, environment
+from chain.cli_options import answer_option, common, environment, in_cloud_option
+
+if TYPE_CHECKING:
+    from staging.config.pipeline import Pipeline
 
 
 @click.command(short_help="Create the target and ledger tables where missing.")
 @common
 @click.option("--dry-run", is_flag=True, help="Only print the SQL.")
-def init(config: Path, overrides: Sequence[str], *, dry_run: bool) -> None:
+@in_cloud_option
+@answer_option
+def init(config: Path, overrides: Sequence[str], *, dry_run: bool, in_cloud: bool, answer: str | None) -> None:
     """Create the target and ledger tables where they are missing, and print the SQL. Never alters a table."""
-    from chain.create_tables import create_tables
-    from chain.views.figures import plural
+    from chain.in_cloud.answer import answered
+    from chain.in_cloud.run import run_in_cloud
     from staging.config.file import load_pipeline
 
     pipeline = load_pipeline(config, environ=environment(), overrides=overrides)
+    if in_cloud:
+        run_in_cloud(pipeline, "init", ["--dry-run"] if dry_run else [], overrides, environment())
+        return
+    with answered(pipeline, answer):
+        _create(pipeline, config, dry_run=dry_run)
+
+
+def _create(pipeline: Pipeline, config: Path, *, dry_run: bool) -> None:
+    from chain.create_tables import create_tables
+    from chain.views.figures import plural
+
     statements = create_tables(pipeline, apply=not dry_run, folders=(config.absolute().parent, Path.cwd()))
     for statement in statements:
         click.echo(f"{statement};")

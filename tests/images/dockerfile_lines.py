@@ -11,11 +11,16 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from string import Template
 
 from tests.guards import ENVIRONMENT_AT_START
 from tests.servers.programs import CHECKOUT, find_uv
+
+_OURS = "penstock-"
+"""How the tag of an image of this checkout begins; what comes then names its Dockerfile."""
 
 
 @dataclass(slots=True)
@@ -60,21 +65,22 @@ class Image:
         )
 
 
-def follow(dockerfile: Path, root: Path) -> Image:
-    """Return the image that the lines make below `root`."""
+def follow(dockerfile: Path, root: Path, **arguments: str) -> Image:
+    """Return the image that the lines make below `root`, with these build arguments."""
     image = Image(root)
     kept: list[Path] = []
-    for word, rest in _instructions(dockerfile):
+    for word, rest in _instructions(dockerfile, arguments):
         match word:
+            case "FROM" if rest.startswith(_OURS):
+                image = follow(dockerfile.with_name(f"{rest.removeprefix(_OURS)}.Dockerfile"), root)
+                kept = list(root.iterdir())
             case "FROM":
                 # A stage starts from its base: nothing of the stage before is there until it is copied.
                 image = Image(root, bases=[*image.bases, rest.split()[0]], pip_packages=image.pip_packages)
                 image.environment["PATH"] = "/usr/local/bin:/usr/bin:/bin"
                 kept = []
             case "ENV":
-                for setting in shlex.split(rest):
-                    name, _, value = setting.partition("=")
-                    image.environment[name] = value.replace("$PATH", image.environment["PATH"])
+                _set_variables(image, rest)
             case "WORKDIR":
                 image.workdir = image.workdir / rest
                 image.place(".").mkdir(parents=True, exist_ok=True)
@@ -92,10 +98,24 @@ def follow(dockerfile: Path, root: Path) -> Image:
     return image
 
 
-def _instructions(dockerfile: Path) -> list[tuple[str, str]]:
+def _set_variables(image: Image, settings: str) -> None:
+    for setting in shlex.split(settings):
+        name, _, value = setting.partition("=")
+        image.environment[name] = value.replace("$PATH", image.environment["PATH"])
+
+
+def _instructions(dockerfile: Path, arguments: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Give words and what follows them; arguments stand where ARG has named them."""
     lines = [line for line in dockerfile.read_text().splitlines() if line.strip() and not line.startswith("#")]
     joined = "\n".join(lines).replace("\\\n", " ")
-    return [(word, rest.strip()) for word, _, rest in (line.partition(" ") for line in joined.splitlines())]
+    given: dict[str, str] = {}
+    for line in joined.splitlines():
+        word, _, rest = line.partition(" ")
+        if word == "ARG":
+            name, _, default = rest.strip().partition("=")
+            given[name] = arguments.get(name, default)
+        else:
+            yield word, Template(rest.strip()).safe_substitute(given)
 
 
 def _copy(image: Image, words: list[str]) -> list[Path]:
@@ -118,7 +138,9 @@ def _run(image: Image, line: str) -> None:
     words = shlex.split(line)
     match words[:2]:
         case ["pip", "install"]:
-            image.pip_packages += [word for word in words[2:] if not word.startswith("-")]
+            image.pip_packages += [word for word in words[2:] if not word.startswith(("-", "/"))]
+            if "--target" in words:
+                _install_into(image, words)
         case ["uv", "sync"]:
             # The user's own index and cache; links instead of copies and no compiling: the same files, sooner.
             environment = ENVIRONMENT_AT_START | image.environment
@@ -141,6 +163,24 @@ def _run(image: Image, line: str) -> None:
             pass
         case _:
             raise AssertionError(f"RUN {line} is not followed")
+
+
+def _install_into(image: Image, words: list[str]) -> None:
+    """What pip would put there, by uv: from the requirements that the image holds."""
+    target, requirements = (image.place(words[words.index(flag) + 1]) for flag in ("--target", "--requirement"))
+    command = [
+        find_uv(),
+        "pip",
+        "install",
+        "--python",
+        sys.executable,
+        "--target",
+        target,
+        "--requirement",
+        requirements,
+    ]
+    done = subprocess.run(command, env=ENVIRONMENT_AT_START, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def _remove_all_but(root: Path, kept: list[Path]) -> None:

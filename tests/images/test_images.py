@@ -103,3 +103,38 @@ def test_the_images_bring_a_day_to_done_and_only_two_of_them_know_a_database(
 
 def _expect_done(done: subprocess.CompletedProcess[str]) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+OWN = CHECKOUT / "docker" / "own.Dockerfile"
+
+
+@pytest.mark.parametrize("job", ["processor", "chain"])
+def test_the_example_of_an_own_image_has_the_transform_with_what_it_imports_and_stays_what_it_was(
+    job: str, tmp_path: Path
+) -> None:
+    made = follow(OWN, tmp_path, JOB=job)
+    assert re.fullmatch(r"[1-9]\d+", made.user)
+    assert made.entrypoint == image_entrypoint(job)
+    assert made.can_import("roman")
+    promised = made.run("-c", "import tiers; print(tiers._TIERS[4])", program="python")
+    assert promised.stdout == "IV\n", promised.stderr
+    assert made.run("--help").returncode == 0
+
+
+def test_an_own_transform_does_its_task_in_an_own_image(tmp_path: Path) -> None:
+    made = follow(OWN, tmp_path / "image", JOB="processor")
+    find = (
+        "import polars as pl; from processor.find_transform import find_transform; "
+        "rows = pl.LazyFrame({'user_id': [1] * 11 + [2], 'amount': ['1.50'] * 12}); "
+        "rows = rows.cast({'amount': pl.Decimal(12, 2)}); "
+        "day = type('Day', (), {'key_columns': ('user_id',)})(); "
+        "print(find_transform('tiers:tiers', []).apply(rows, day).sort('user_id').collect().rows())"
+    )
+    done = made.run("-c", find, program="python")
+    assert done.stdout == "[(1, Decimal('16.50'), 'II'), (2, Decimal('1.50'), 'I')]\n", done.stderr
+
+
+def image_entrypoint(job: str) -> list[str]:
+    """As the job's own Dockerfile has it."""
+    lines = (CHECKOUT / "docker" / f"{job}.Dockerfile").read_text()
+    return re.findall(r'"([^"]+)"', lines.split("ENTRYPOINT")[1])

@@ -59,6 +59,10 @@ class FakeGcsServer(Server):
         self._call("POST", "/storage/v1/b?project=penstock", {"name": name})
         return name
 
+    def names(self, bucket: str) -> list[str]:
+        """Return the names of all objects in a bucket."""
+        return [item["name"] for item in self._call("GET", f"/storage/v1/b/{bucket}/o").get("items", [])]
+
     def delete_bucket(self, name: str) -> None:
         """Delete a bucket and what lies in it, for its memory."""
         for item in self._call("GET", f"/storage/v1/b/{name}/o").get("items", []):

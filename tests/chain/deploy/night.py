@@ -148,6 +148,19 @@ class Night:
             found: dict[str, Any] = json.loads(reply.read())
         return found
 
+    def penstock(self, *arguments: str, storage: str) -> subprocess.CompletedProcess[str]:
+        """A command of somebody who may start the jobs, on a machine from where no database is reached."""
+        token = self.folder / "ada.token"
+        token.write_text(_token(DEPLOYER) + "\n")
+        token.chmod(0o600)
+        environ = dict(os.environ) | {
+            "RUN_EMULATOR_HOST": self.emulator.address,
+            "RUN_EMULATOR_TOKEN_FILE": str(token),
+            "STORAGE_EMULATOR_HOST": storage,
+        }
+        command = [sys.executable, "-m", "chain", *arguments, "--config", str(self.folder / "night.toml")]
+        return subprocess.run(command, capture_output=True, text=True, check=False, env=environ)
+
     def log(self) -> str:
         """What all attempts have written, for a test that failed."""
         return "".join(path.read_text(errors="replace") for path in sorted(self.folder.rglob("data/logs/**/*.log")))

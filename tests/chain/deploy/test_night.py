@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,25 @@ def test_the_scheduler_s_call_brings_yesterday_to_done_by_the_jobs_and_rights_of
         again = night.wait(night.fire())
         assert again.get("succeededCount") == 1, night.log()
         assert night.revenue() == expected
+
+
+def test_tables_are_made_and_all_is_looked_at_from_within_the_cloud(gcs_server: FakeGcsServer, tmp_path: Path) -> None:
+    bucket = gcs_server.create_bucket()
+    make_shop(tmp_path)
+    with open_night(tmp_path, gcs_server.endpoint, bucket) as night:
+        made = night.penstock("init", "--in-cloud", storage=gcs_server.endpoint)
+        assert made.returncode == 0, made.stderr
+        assert made.stdout.count("CREATE TABLE") == 2
+        assert night.revenue() == {}  # the table is there
+        looked = night.penstock("doctor", "--in-cloud", "--json", storage=gcs_server.endpoint)
+        checks = {check["name"]: check["level"] for check in json.loads(looked.stdout)["checks"]}
+        assert looked.returncode == 0, looked.stdout
+        assert {"transform", "staging rights", "job exporter"} <= set(checks)
+        (tmp_path / "shop.db").rename(tmp_path / "gone.db")
+        looked = night.penstock("doctor", "--in-cloud", storage=gcs_server.endpoint)
+        assert looked.returncode in (10, 20), looked.stdout
+        assert "can't run as it is" in looked.stderr
+    assert [item for item in gcs_server.names(bucket) if "doctor/" in item] == []
 
 
 NUMBERS = range(20)

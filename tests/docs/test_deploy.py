@@ -1,0 +1,63 @@
+"""The way from an empty project to a green night is one: its file deploys, its commands are there, its figures hold."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+
+from chain.cli import cli
+from chain.cost.estimate import DayFigures, estimate_day, format_dollars
+from chain.cost.prices import read_prices
+from chain.deploy.complete import complete
+from chain.deploy.deployment import plan_deployment
+from chain.deploy.grants import plan_grants
+from staging.config.cloud import CloudConfig
+from staging.config.file import load_pipeline
+
+ROOT = Path(__file__).parents[2]
+GUIDE = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+REST = (
+    'name = "my_revenue"\n[source]\ntable = "p"\nkey = "u"\ntime = "t"\ncolumns = ["a"]\ntimezone = "Europe/Berlin"\n'
+)
+
+
+def test_the_file_of_the_guide_deploys(tmp_path: Path) -> None:
+    text = GUIDE.split("```toml\n")[1].split("```")[0]
+    whole = text.replace("[source]\n", REST, 1).replace("[target]\n", '[target]\ntable = "revenue"\n', 1)
+    (tmp_path / "p.toml").write_text(whole)
+    pipeline = load_pipeline(tmp_path / "p.toml", environ={})
+    deployment = plan_deployment(pipeline)
+    assert deployment.buckets == ("my-project-penstock",)
+    assert len(deployment.accounts) == 5
+    told = {(who, role) for who, _, roles in re.findall(r"^\| ([\w, ]+) \| (.+?) \| (`.+?`) \|", GUIDE, re.MULTILINE)
+            for role in re.findall(r"`([\w.]+)`", roles)}  # fmt: skip
+    granted = {(grant.part, grant.role.removeprefix("roles/")) for grant in plan_grants(complete(pipeline))}
+    assert granted == {each for each in told if "," not in each[0]}
+
+
+def test_each_command_and_option_of_the_guide_is_there() -> None:
+    found = re.findall(r"penstock ([a-z-]+)((?: [^`\n]*)?)", GUIDE)
+    assert {name for name, _ in found} >= {"deploy", "doctor", "init", "status", "backfill", "gc", "plan"}
+    for name, rest in found:
+        if name not in cli.commands:
+            assert name == "jobs-emulator", name
+            continue
+        options = {opt for each in cli.commands[name].params if isinstance(each, click.Option) for opt in each.opts}
+        assert set(re.findall(r"--[a-z-]+", rest)) <= options, (name, rest)
+
+
+def test_the_costs_of_the_guide_are_those_of_the_code() -> None:
+    assert f"List prices of {read_prices().day}" in GUIDE
+    rows = re.findall(
+        r"^\| (\d+) M \| (\d+) \| (.+?) \| (.+?) \| (.+?) MB \| \$(.+?) \| \$(.+?) \|$", GUIDE, re.MULTILINE
+    )
+    assert len(rows) == 3
+    for millions, shards, vcpu, operations, stored, day, million in rows:
+        count = int(millions) * 1_000_000
+        seconds = 60 + int(millions) * 8
+        cost = estimate_day(DayFigures(count, count // 10, int(shards), int(shards), seconds), CloudConfig())
+        assert (vcpu, operations) == (f"{cost.vcpu_seconds:,.0f}", f"{cost.class_a + cost.class_b:,}")
+        assert stored == f"{cost.stored_bytes / 1e6:,.0f}"
+        assert (day, million) == (format_dollars(cost.dollars), format_dollars(cost.dollars / int(millions)))
