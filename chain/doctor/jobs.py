@@ -11,7 +11,7 @@ import polars as pl
 
 from chain.jobs.cloud_settings import check_filled, plan_settings
 from chain.jobs.environment import URLS
-from chain.jobs.open import EMULATOR_VARIABLE
+from chain.jobs.open import EMULATOR_VARIABLE, find_place
 from chain.jobs.port import JobName
 from processor.find_transform import find_transform
 from processor.plan_alone import plan_alone
@@ -64,19 +64,18 @@ def examine_jobs(pipeline: Pipeline, environ: Mapping[str, str]) -> Iterator[Fin
         for job in URLS:
             if emulator or getattr(pipeline.cloud.images, job) is not None:
                 check_filled(pipeline, job)
-        yield from _examine_place(pipeline, emulator)
+        yield from _examine_place(pipeline, environ)
     except PenstockError as error:
         yield fault("jobs", error)
 
 
-def _examine_place(pipeline: Pipeline, emulator: str | None) -> Iterator[Finding]:
+def _examine_place(pipeline: Pipeline, environ: Mapping[str, str]) -> Iterator[Finding]:
     from chain.jobs.cloudrun.clients import open_clients  # noqa: PLC0415 - a second or more, only here
-    from chain.jobs.cloudrun.place import Place, parse_emulator  # noqa: PLC0415 - goes with it
 
-    cloud = pipeline.cloud
-    address = parse_emulator(emulator) if emulator else None
-    place = Place(cloud.project or "local", cloud.region or "local", address)
-    with open_clients(cloud, place) as clients:
+    place = find_place(pipeline, environ)
+    if place is None:
+        return
+    with open_clients(pipeline.cloud, place) as clients:
         for job in URLS:
             try:
                 yield _examine_job(pipeline, place, clients, job)
