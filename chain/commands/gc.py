@@ -28,10 +28,12 @@ from chain.cli_options import common, environment, json_option
 def gc(config: Path, overrides: Sequence[str], older_than_days: int, *, delete: bool, as_json: bool) -> None:
     """List exports and runs that no day needs any more, and with --delete delete them.
 
-    Never touched are a day's current export, the last run, what the target may have been loaded from, days that
-    somebody works on, and objects that Penstock did not write.
+    Of a target of Parquet files, also files that no day's manifest names any more. Never touched are a day's current
+    export, the last run, what the target may have been loaded from, days that somebody works on, and objects that
+    Penstock did not write.
     """
     from chain.gc.clean_up import clean_up
+    from chain.gc.target import clean_up_target
     from chain.gc.view import Lines, format_total, garbage_json
     from staging.config.file import load_pipeline
     from staging.open_store import open_store
@@ -45,6 +47,14 @@ def gc(config: Path, overrides: Sequence[str], older_than_days: int, *, delete: 
         for garbage in clean_up(store, pipeline.name, cancel, timedelta(days=older_than_days), now, delete=delete):
             show(garbage)
             found.append(garbage)
+        if pipeline.target.parquet is not None:
+            with open_store(pipeline.target.parquet) as target:
+                older_than = timedelta(days=older_than_days)
+                for garbage in clean_up_target(
+                    store, target, pipeline.name, cancel, older_than=older_than, now=now, delete=delete
+                ):
+                    show(garbage)
+                    found.append(garbage)
     if as_json:
         click.echo(json.dumps(garbage_json(found, older_than_days, deleted=delete), ensure_ascii=False))
     else:

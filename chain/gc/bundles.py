@@ -17,13 +17,13 @@ _DATA = ("shard", "part", "quarantine")
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """All objects of one export or of one run.
+    """All objects of one export or of one run; `files` are a run's in a target of Parquet files.
 
     `first` are the documents without which nothing of it counts, in the order in which they have to be deleted; in
     `rest` other documents stand before data.
     """
 
-    kind: Literal["export", "run"]
+    kind: Literal["export", "run", "files"]
     id: str
     first: tuple[ObjectInfo, ...]
     rest: tuple[ObjectInfo, ...]

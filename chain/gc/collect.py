@@ -12,21 +12,22 @@ from staging.store import ObjectInfo, Store
 _DELETERS = 16  # a deletion is one small request; thousands one after the other would take minutes
 
 
-def collect_garbage(store: Store, garbage: DayGarbage, cancel: Cancel) -> bool:
+def collect_garbage(store: Store, garbage: DayGarbage, cancel: Cancel, *, target: Store | None = None) -> bool:
     """Delete it, each object by the generation that was listed; False where the day's head was changed meanwhile.
 
     Nothing of it can become current again: a run names the current export or one of its own. The look at the head
     only spares a run that is being continued the trouble. InterruptedRunError when `cancel` is set; the same again
     goes on.
     """
+    place = target or store  # where it lies; the head is always in staging
     head = store.find(garbage.names.head())
     if head is None or head.generation != garbage.head_generation:
         return False
     for bundle in garbage.bundles:
         for info in bundle.first:
             cancel.check()
-            store.delete(info.name, generation=info.generation)
-        _delete_all(store, bundle.rest, cancel)
+            place.delete(info.name, generation=info.generation)
+        _delete_all(place, bundle.rest, cancel)
     return True
 
 

@@ -15,7 +15,7 @@ from chain.gc.bundles import Bundle, StoredDay
 from staging.documents.run import Head, RunExport
 from staging.documents.run_start import find_run
 from staging.names import DayNames
-from staging.store import Store
+from staging.store import ObjectInfo, Store
 
 _CLOCKS_APART = timedelta(hours=1)
 
@@ -41,18 +41,27 @@ def plan_garbage(
     `used_elsewhere` are its exports that a longer window of another pipeline is made of.
     """
     names = day.names
-    if store.find(names.head()) is None:
-        return DayGarbage(names, kept_whole="it has no head: nobody can tell which export is current")
-    data, info = store.read(names.head())
-    head = Head.parse(data, name=names.head())
-    if (lease := head.lease) and info.updated_at + timedelta(seconds=lease.seconds) + _CLOCKS_APART > now:
-        return DayGarbage(names, kept_whole=f"{lease.holder} works on it since {lease.since:%Y-%m-%d %H:%M:%S} UTC")
+    rest = find_head_at_rest(store, names, now)
+    if isinstance(rest, str):
+        return DayGarbage(names, kept_whole=rest)
+    head, info = rest
     young = {bundle.id for bundle in day.bundles if bundle.updated_at + older_than > now}
     runs = _live_runs(store, day, head) | young
     exports = _exports_of(store, day, runs) | young | {head.export_id} | used_elsewhere
     garbage = [bundle for bundle in day.runs if bundle.id not in runs]
     garbage += [bundle for bundle in day.bundles if bundle.kind == "export" and bundle.id not in exports]
     return DayGarbage(names, tuple(garbage), info.generation)
+
+
+def find_head_at_rest(store: Store, names: DayNames, now: datetime) -> tuple[Head, ObjectInfo] | str:
+    """Return the head of a day that nobody works on, else why nothing of the day may go."""
+    if store.find(names.head()) is None:
+        return "it has no head: nobody can tell which export is current"
+    data, info = store.read(names.head())
+    head = Head.parse(data, name=names.head())
+    if (lease := head.lease) and info.updated_at + timedelta(seconds=lease.seconds) + _CLOCKS_APART > now:
+        return f"{lease.holder} works on it since {lease.since:%Y-%m-%d %H:%M:%S} UTC"
+    return head, info
 
 
 def _live_runs(store: Store, day: StoredDay, head: Head) -> set[str]:

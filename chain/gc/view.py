@@ -48,6 +48,8 @@ def format_total(found: Sequence[DayGarbage], pipeline: str, older_than_days: in
         ("run", lambda bundle: bundle.kind == "run"),
     ]
     counted = " and ".join(plural(sum(map(of, bundles)), kind) for kind, of in kinds)
+    if in_target := sum(bundle.kind == "files" for bundle in bundles):
+        counted += f" and the files of {plural(in_target, 'load')}"
     size = format_bytes(sum(bundle.size_bytes for bundle in bundles))
     objects = plural(sum(bundle.objects for bundle in bundles), "object")
     told = f"{pipeline}: {counted} that no day needs, {objects}, {size}"
