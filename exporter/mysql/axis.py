@@ -12,14 +12,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from exporter.mysql.catalogue import MysqlCatalogue
 from exporter.mysql.key_range import TimeIndex, guess_keys, outside_sql
 from exporter.mysql.table import MysqlTable
 from exporter.mysql.walk import Rest, walk
-from exporter.port.catalogue import Catalogue
 from exporter.port.sliced_source import Axis, position_bound, time_axis
 from exporter.port.source import Statement
 
 ALONG_KEY = "FORCE INDEX (PRIMARY)"
+COUNT_ALONG_KEY = "USE INDEX (PRIMARY)"
+"""The hint for EXPLAIN: of rows that an index was forced upon MySQL expects one, whatever there are (since 8.0.3 it
+looks into no index then: https://dev.mysql.com/doc/refman/8.0/en/range-optimization.html#equality-range-optimization)."""
 _STREWN = 3.0
 """A row outside the window costs a third of what looking one up by the time index does."""
 
@@ -38,7 +41,7 @@ class PlannedAxis:
     outside: Literal["time", "key"]
 
 
-def plan_axis(table: MysqlTable, catalogue: Catalogue, statement: Statement, rest: Rest) -> PlannedAxis | str:
+def plan_axis(table: MysqlTable, catalogue: MysqlCatalogue, statement: Statement, rest: Rest) -> PlannedAxis | str:
     """Return the axis, or why there is none."""
     rows = table.estimate(statement).rows
     index = TimeIndex.find(catalogue, table.table, statement.time)
@@ -105,7 +108,7 @@ class _Keys:
         """Return how many rows the optimizer expects in a range of keys."""
         low, high = ends
         return self.table.expected_rows(
-            f"SELECT 1 FROM {self.statement.table} {ALONG_KEY} WHERE {self.key} >= {low} AND {self.key} < {high}"  # noqa: S608 - quoted
+            f"SELECT 1 FROM {self.statement.table} {COUNT_ALONG_KEY} WHERE {self.key} >= {low} AND {self.key} < {high}"  # noqa: S608 - quoted
         )
 
     def axis(self, ends: tuple[int, int], proof: str, rows: int) -> Axis:

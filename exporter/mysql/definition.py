@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from exporter.mysql.names import is_table, schema_of
 from exporter.port.sliced_source import changed
 from exporter.port.source import TableName
 from staging.errors import InputError
@@ -39,7 +40,7 @@ def find_definition(run: Run, table: TableName, table_sql: str, *, dialect: str)
     """Look the table up as it is now; InputError where it is gone."""
     ((_, text, *_),) = run(f"SHOW CREATE TABLE {table_sql}", _DOING)
     counter = _COUNTER.search(text)
-    is_ours = f"table_schema = {_schema(table)} AND table_name = {text_literal(table.table)}"
+    is_ours = is_table(table)
     columns = run(
         "SELECT column_name, column_type, collation_name, is_nullable, extra, generation_expression "  # noqa: S608 - quoted
         f"FROM information_schema.columns WHERE {is_ours} ORDER BY ordinal_position",
@@ -51,7 +52,7 @@ def find_definition(run: Run, table: TableName, table_sql: str, *, dialect: str)
 
 def _innodb_numbers(run: Run, table: TableName, dialect: str) -> frozenset[object]:
     """Return InnoDB's numbers of the table or its partitions, none where the user may not see them."""
-    ((schema,),) = run(f"SELECT {_schema(table)}", _DOING)
+    ((schema,),) = run(f"SELECT {schema_of(table)}", _DOING)
     if not (_PLAIN_NAME.fullmatch(schema) and _PLAIN_NAME.fullmatch(table.table)):
         return frozenset()
     view = "INNODB_SYS_TABLES" if dialect == "mariadb" else "INNODB_TABLES"
@@ -68,15 +69,6 @@ def _innodb_numbers(run: Run, table: TableName, dialect: str) -> frozenset[objec
         )
     except InputError:  # the right is missing
         return frozenset()
-
-
-def _schema(table: TableName) -> str:
-    return text_literal(table.schema) if table.schema else "DATABASE()"
-
-
-def text_literal(text: str) -> str:
-    """Return a text literal whose meaning does not depend on sql_mode."""
-    return f"CONVERT(X'{text.encode().hex()}' USING utf8mb4)" if text else "''"
 
 
 def check_definition(before: Definition, after: Definition, table: TableName) -> str:

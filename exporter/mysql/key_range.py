@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Self
 
-from exporter.port.catalogue import Catalogue
+from exporter.mysql.catalogue import MysqlCatalogue
 from exporter.port.source import Bound, Statement, TableName
 
 Fetch = Callable[[str], Sequence[tuple[object, ...]]]
@@ -25,12 +25,6 @@ _EDGE_ROWS = 500
 _MARGIN_KEYS = 500
 _MARGIN_SHARE = 200
 _UNSIGNED_END, _SIGNED_END = 2**64, 2**63
-
-_INDEXES = (
-    "SELECT index_name, column_name FROM information_schema.statistics "
-    "WHERE table_schema = coalesce(%s, database()) AND table_name = %s AND index_type = 'BTREE' "
-    "ORDER BY index_name, seq_in_index"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +35,16 @@ class TimeIndex:
     absent: str
 
     @classmethod
-    def find(cls, catalogue: Catalogue, table: TableName, time: str) -> Self | None:
-        """Return the first by name for the quoted time column, None where there is none."""
-        indexes: dict[str, list[str]] = {}
-        for index, column in catalogue.rows(_INDEXES, table.schema, table.table):
-            indexes.setdefault(str(index), []).append(catalogue.quote(str(column)))
-        name = next((name for name, columns in indexes.items() if columns[0] == time), None)
-        if name is None:
+    def find(cls, catalogue: MysqlCatalogue, table: TableName, time: str) -> Self | None:
+        """Return the first by name that may be used for the quoted time column, None where there is none."""
+        indexes = catalogue.indexes(table)
+        name = {column.quoted: column.name for column in catalogue.columns(table)}[time]
+        found = next((index for index in indexes if index.serves_ranges and index.columns[0] == name), None)
+        if found is None:
             return None
-        held = {*indexes[name], *indexes.get("PRIMARY", ())}
-        absent = next((column.quoted for column in catalogue.columns(table) if column.quoted not in held), "1")
-        return cls(catalogue.quote(name), absent)
+        held = {*found.columns, *catalogue.primary_key(table)}
+        absent = next((column.quoted for column in catalogue.columns(table) if column.name not in held), "1")
+        return cls(catalogue.quote(found.name), absent)
 
     @property
     def hint(self) -> str:
@@ -61,10 +54,10 @@ class TimeIndex:
 
 def within(statement: Statement, low: Bound, high: Bound) -> str:
     """Return the condition on the time column as one comparison: the same rows as `Statement.window`, for less CPU."""
-    return f"{statement.time} BETWEEN {statement.literal(low)} AND {statement.literal(_last_before(high))}"
+    return f"{statement.time} BETWEEN {statement.literal(low)} AND {statement.literal(last_before(high))}"
 
 
-def _last_before(high: Bound) -> Bound:
+def last_before(high: Bound) -> Bound:
     """Return the last value that a column of this type can hold before `high`."""
     match high:
         case datetime():

@@ -1,9 +1,14 @@
 """Where in the binary log a snapshot lies: exactly on MariaDB, shortly before it on MySQL.
 
-MariaDB tells file and position; BINLOG_GTID_POS makes a GTID of them at any time. It is asked here where that is cheap.
+MariaDB tells file and position of its snapshot; BINLOG_GTID_POS makes a GTID of them at any time. It is asked here
+where that is cheap. MySQL tells what is executed now. Asked before the snapshot begins, it is all in the snapshot: a
+GTID is added when its transaction is committed in the engine. So who follows the log from there on misses nothing, and
+may meet a few transactions that the export holds already.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from exporter.mysql.table import Run
 from staging.errors import PenstockError
@@ -13,10 +18,18 @@ _GTID_WITHIN_BYTES = 8 * 1024 * 1024
 """MariaDB finds a position's GTID by reading the log up to it: a quarter of a second for a log of a GB."""
 
 
-def find_log_position(run: Run, dialect: str) -> dict[str, str]:
-    """Return the position by its names, or under `log` why there is none."""
+def find_executed_gtids(run: Run, dialect: str) -> dict[str, str]:
+    """Return what MySQL has executed; nothing for MariaDB. To be asked before the snapshot begins."""
+    if dialect == "mariadb":
+        return {}
+    ((gtid_executed,),) = run("SELECT @@GLOBAL.gtid_executed", _DOING)
+    return {"gtid_executed": str(gtid_executed)} if gtid_executed else {}
+
+
+def find_log_position(run: Run, dialect: str, executed_gtids: Mapping[str, str]) -> dict[str, str]:
+    """Return the position of the snapshot that is open by its names, or under `log` why there is none."""
     try:
-        found = _mariadb_position(run) if dialect == "mariadb" else _mysql_position(run)
+        found = _mariadb_position(run) if dialect == "mariadb" else dict(executed_gtids)
     except PenstockError as exc:
         return {"log": f"not known: {exc.why}"}
     return found or {"log": "no binary log"}
@@ -34,11 +47,6 @@ def _mariadb_position(run: Run) -> dict[str, str]:
         ((gtid,),) = run(f"SELECT BINLOG_GTID_POS({_quoted(file)}, {position})", _DOING)
         found["gtid"] = str(gtid)
     return found
-
-
-def _mysql_position(run: Run) -> dict[str, str]:
-    ((gtid_executed,),) = run("SELECT @@GLOBAL.gtid_executed", _DOING)
-    return {"gtid_executed": str(gtid_executed)} if gtid_executed else {}
 
 
 def _quoted(text: str) -> str:

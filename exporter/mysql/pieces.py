@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from exporter.mysql.axis import ALONG_KEY
+from exporter.mysql.axis import ALONG_KEY, COUNT_ALONG_KEY
 from exporter.mysql.key_range import Fetch, TimeIndex, guess_keys, outside_sql, within
 from exporter.port.sliced_source import Axis, position_bound
 from exporter.port.source import Statement
@@ -57,7 +57,7 @@ def find_key_axis(
 
     def dense(keys: tuple[int, int]) -> Axis | None:
         inside = f"{primary_key} >= {keys[0]} AND {primary_key} < {keys[1]}"
-        rows = explain(f"SELECT 1 FROM {statement.table} {ALONG_KEY} WHERE {inside}")  # noqa: S608 - quoted
+        rows = explain(f"SELECT 1 FROM {statement.table} {COUNT_ALONG_KEY} WHERE {inside}")  # noqa: S608 - quoted
         return axis(keys, rows) if rows <= _STREWN * window_rows else None
 
     whole = asked()

@@ -35,7 +35,7 @@ _LEAST_PACKET_BYTES = 1024
 _SECONDS_TEXT_BYTES = len("2026-11-14 00:00:00")
 
 
-def carry_as_text(column: ReflectedColumn, collation: str | None) -> tuple[Carried | None, str]:
+def carry_as_text(column: ReflectedColumn) -> tuple[Carried | None, str]:
     """Return how the column is carried where the server writes rows as text, or None and why not.
 
     The server turns a value into text by itself where it stands in CONCAT; a CAST to CHAR would cost it as much again
@@ -44,7 +44,7 @@ def carry_as_text(column: ReflectedColumn, collation: str | None) -> tuple[Carri
     carried, refusal = plan_carried(column)
     if carried is None:
         return None, refusal
-    if carried.select == column.quoted and carried.dtype == pl.String() and not _is_utf8(collation):
+    if carried.select == column.quoted and carried.dtype == pl.String() and not _is_utf8(column.collation):
         return replace(carried, select=f"CONVERT({column.quoted} USING utf8mb4)"), ""
     return carried, ""
 

@@ -17,7 +17,7 @@ from databases.mysql.errors import error_number
 from exporter.mysql.axis import PlannedAxis, plan_axis
 from exporter.mysql.closed import find_closed
 from exporter.mysql.definition import Definition, check_definition, find_definition
-from exporter.mysql.log import find_log_position
+from exporter.mysql.log import find_executed_gtids, find_log_position
 from exporter.mysql.pieces import stretch
 from exporter.mysql.row_text import (
     carry_as_text,
@@ -198,10 +198,11 @@ class MysqlSlices(MysqlTable):
         ((as_of, micros),) = run("SELECT UTC_TIMESTAMP(6), UNIX_TIMESTAMP(NOW(6))", "tell the time")
         with suppress(InputError):  # secure_timestamp: then it goes on, as it does between slices
             run(f"SET SESSION timestamp = {micros}", doing)
+        before = find_executed_gtids(run, self._dialect)
         run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", doing)
         run("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY", doing)
         try:
-            self.evidence |= find_log_position(run, self._dialect)
+            self.evidence |= find_log_position(run, self._dialect, before)
             yield as_of.replace(tzinfo=UTC)
         finally:
             with suppress(PenstockError):  # a dead connection has ended both

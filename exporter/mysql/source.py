@@ -21,16 +21,17 @@ from sqlalchemy.exc import SQLAlchemyError
 from databases.mysql.session import TLS_SQL, open_session
 from databases.mysql.url import driver_arguments, place_of, tls_mode
 from databases.tls import tell_connection
+from exporter.mysql.catalogue import MysqlCatalogue
 from exporter.mysql.connection import MysqlConnection
 from exporter.mysql.errors import translate_error
 from exporter.mysql.key_range import TimeIndex
-from exporter.mysql.log import find_log_position
+from exporter.mysql.log import find_executed_gtids, find_log_position
+from exporter.mysql.names import is_table
 from exporter.mysql.pieces import find_key_axis
 from exporter.mysql.row_text import carry_as_text, longest_text_bytes, nullable_selects
 from exporter.mysql.slices import MysqlSlices
 from exporter.mysql.table import MysqlTable
 from exporter.mysql.texts import TextRows
-from exporter.port.catalogue import Catalogue
 from exporter.port.sliced_source import Axis, Slices, refuse_slices, time_axis
 from exporter.port.source import Estimate, Statement, TableName
 from staging.errors import InputError, PenstockError
@@ -52,7 +53,7 @@ class MysqlSource:
         self.is_abandoned = False
         self.connection = MysqlConnection(url)
         self._slices: MysqlSlices | None = None
-        self.catalogue = Catalogue(
+        self.catalogue = MysqlCatalogue(
             url.set(drivername="mysql+pymysql"),
             self.translate,
             connect=lambda: open_session(driver_arguments(url), {}),
@@ -95,8 +96,10 @@ class MysqlSource:
         ):
             self.connection.run(f"SET SESSION {setting}", "set up the session")
         ((as_of,),) = self.connection.run("SELECT UTC_TIMESTAMP(6)", "tell the time")
+        before = find_executed_gtids(self.connection.run, self.dialect)
         self.connection.run("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY", "begin a snapshot")
-        evidence = {"connection_id": str(self.connection_id)} | find_log_position(self.connection.run, self.dialect)
+        position = find_log_position(self.connection.run, self.dialect, before)
+        evidence = {"connection_id": str(self.connection_id)} | position
         table_sql = self.catalogue.table_sql(table)
         if not self.catalogue.leading_columns(table):
             self.catalogue.columns(table)  # says which table there may be instead
@@ -153,10 +156,7 @@ class MysqlSource:
     def _kind(self, table: TableName) -> tuple[str, str] | None:
         """Return the kind of table and its engine, None where it is not there."""
         found = self.catalogue.rows(
-            "SELECT table_type, coalesce(engine, '') FROM information_schema.tables "
-            "WHERE table_schema = coalesce(%s, database()) AND table_name = %s",
-            table.schema,
-            table.table,
+            f"SELECT table_type, coalesce(engine, '') FROM information_schema.tables WHERE {is_table(table)}"  # noqa: S608 - quoted
         )
         return (str(found[0][0]), str(found[0][1])) if found else None
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import types as sql
 
+from exporter.mysql.catalogue import MysqlCatalogue
+from exporter.mysql.explain import explain_steps
+from exporter.mysql.key_range import last_before
 from exporter.mysql.types import folding, time_kind
-from exporter.port.catalogue import Catalogue, ReflectedColumn
+from exporter.port.catalogue import ReflectedColumn
 from exporter.port.probes import plan_probe
 from exporter.port.source import Bound, Carried, Estimate, Probe, SourceColumn, Statement, TableName, TimeKind
 from exporter.port.time_column import utc_text
@@ -19,14 +21,24 @@ from staging.errors import InputError
 Run = Callable[[str, str], Sequence[tuple[Any, ...]]]
 """Runs a small statement; the second text says what is being done."""
 
-Carry = Callable[[ReflectedColumn, str | None], tuple[Carried | None, str]]
-"""Returns how a column of this collation is carried, or None and why not."""
+Carry = Callable[[ReflectedColumn], tuple[Carried | None, str]]
+"""Returns how a column is carried, or None and why not."""
+
+
+_FIRST_TIMES = {
+    TimeKind.DATE: "DATE'0001-01-01'",
+    TimeKind.NAIVE: "TIMESTAMP'0001-01-01 00:00:00'",
+    # MySQL knows that no TIMESTAMP is earlier and looks for none, but it holds 0000-00-00, too:
+    # https://dev.mysql.com/doc/refman/8.0/en/datetime.html
+    TimeKind.INSTANT: "TIMESTAMP'1970-01-01 00:00:01'",
+}
+"""The first time that a column can hold, but for dates with zeros; in UTC, as the session is."""
 
 
 class MysqlTable:
     """A base table or view."""
 
-    def __init__(self, catalogue: Catalogue, run: Run, table: TableName, *, dialect: str, carry: Carry) -> None:
+    def __init__(self, catalogue: MysqlCatalogue, run: Run, table: TableName, *, dialect: str, carry: Carry) -> None:
         self.table = table
         self.table_sql = catalogue.table_sql(table)
         self._catalogue = catalogue
@@ -37,26 +49,18 @@ class MysqlTable:
 
     def describe(self) -> Mapping[str, SourceColumn]:
         """Return the columns with the database's own spelling of their types."""
-        told = self._catalogue.rows(
-            "SELECT column_name, column_type, collation_name FROM information_schema.columns "
-            "WHERE table_schema = coalesce(%s, database()) AND table_name = %s ORDER BY ordinal_position",
-            self.table.schema,
-            self.table.table,
-        )
         found = {}
-        for reflected, (name, spelled, collation) in zip(self._catalogue.columns(self.table), told, strict=True):
-            # SQLAlchemy reads names from SHOW CREATE TABLE and leaves the backticks in them doubled.
-            column = replace(reflected, name=name, quoted=self._catalogue.quote(name))
-            carried, refusal = self._carry(column, collation)
+        for column in self._catalogue.columns(self.table):
+            carried, refusal = self._carry(column)
             found[column.name] = SourceColumn(
                 name=column.name,
-                source_type=str(spelled),
+                source_type=column.source_type,
                 nullable=column.nullable,
                 quoted=column.quoted,
                 carried=carried,
                 refusal=refusal,
                 time=time_kind(column),
-                folding=folding(collation),
+                folding=folding(column.collation),
                 indexed=column.name in self._indexed,
                 null_meaning="is NULL or a date with zeros"
                 if isinstance(column.type, sql.Date | sql.DateTime)
@@ -82,13 +86,16 @@ class MysqlTable:
         return self._run(sql, "look at the day")
 
     def probes(self, statement: Statement, columns: Sequence[SourceColumn]) -> Sequence[Probe]:
-        """Look for zero dates in the time column: they lie before every window."""
+        """Look for dates with zeros in the time column: 0000-00-00 lies before every window, 2026-11-00 before an edge.
+
+        2026-11-00 sorts after all of October and before all of November; a slice ends with the last time of October.
+        """
         time = columns[statement.time_index]
-        if time.time is TimeKind.UNIX_SECONDS:
+        if time.time is None or (first := _FIRST_TIMES.get(time.time)) is None:
             return ()
-        first = "DATE'0001-01-01'" if time.time is TimeKind.DATE else "TIMESTAMP'0001-01-01 00:00:00'"
-        zero = f"{time.quoted} < {first}"
-        return [plan_probe(statement, columns, zero, f"Column {time.name} is a date with zeros, such as 0000-00-00")]
+        before_edge = f"{time.quoted} > {self.literal(last_before(statement.high))}"
+        zeros = f"({time.quoted} < {first} OR ({before_edge} AND {time.quoted} < {self.literal(statement.high)}))"
+        return [plan_probe(statement, columns, zeros, f"Column {time.name} is a date with zeros, such as 0000-00-00")]
 
     def estimate(self, statement: Statement) -> Estimate:
         """Return what the optimizer expects to find by the time column.
@@ -100,9 +107,8 @@ class MysqlTable:
 
     def expected_rows(self, sql: str) -> int:
         """Return how many rows the optimizer expects to look at for a statement on one table."""
-        plans = self._catalogue.rows(f"EXPLAIN {sql}")
-        position = 9 if self._dialect == "mysql" else 8
-        return max((int(plan[position] or 0) for plan in plans), default=0)
+        steps = explain_steps(self._catalogue.rows, sql, dialect=self._dialect)
+        return max((step.rows for step in steps), default=0)
 
     def integer_primary_key(self) -> str | None:
         """Return the quoted name of the primary key if it is one column of integers."""

@@ -12,7 +12,6 @@ from exporter.port.source import Carried, TimeKind, Wire
 from exporter.port.time_column import INSTANT
 
 _INTEGER_BITS = {mysql.TINYINT: 8, mysql.SMALLINT: 16, mysql.MEDIUMINT: 32, mysql.INTEGER: 32, mysql.BIGINT: 64}
-_FOLDING_MARKS = ("_ci", "_ai")
 
 
 def plan_carried(column: ReflectedColumn) -> tuple[Carried | None, str]:  # noqa: C901, PLR0911 - one line per kind of type
@@ -37,7 +36,7 @@ def plan_carried(column: ReflectedColumn) -> tuple[Carried | None, str]:  # noqa
         return Carried(pl.Date(), Wire.DATE_TEXT, q), ""
     if isinstance(type_, sql.Time):
         return Carried(pl.Time(), Wire.TIME_TEXT, q), ""
-    if isinstance(type_, sql.Uuid) or type(type_).__name__ in ("UUID", "INET4", "INET6"):
+    if isinstance(type_, sql.Uuid):
         return Carried(pl.String(), Wire.NATIVE, f"CAST({q} AS CHAR(64))"), ""
     if isinstance(type_, (sql.String, sql.Enum, sql.JSON)):
         return Carried(pl.String(), Wire.NATIVE, q), ""
@@ -65,5 +64,10 @@ def time_kind(column: ReflectedColumn) -> TimeKind | None:
 
 
 def folding(collation: str | None) -> str | None:
-    """Return the collation if it takes different texts for equal ones."""
-    return collation if collation and any(mark in collation for mark in _FOLDING_MARKS) else None
+    """Return the collation if it may take different texts for equal ones; None for one that compares them as they are.
+
+    Only `binary` and those named `…_bin` do. One that is sensitive to accents and case (`…_as_cs`) still takes an
+    accent of its own for the letter that has it, and overlooks what nobody sees, such as U+200D:
+    https://dev.mysql.com/doc/refman/8.0/en/charset-collation-names.html
+    """
+    return None if collation is None or collation == "binary" or collation.endswith("_bin") else collation

@@ -30,13 +30,14 @@ Translate = Callable[[BaseException, str], PenstockError]
 
 @dataclass(frozen=True, slots=True)
 class ReflectedColumn:
-    """A column as SQLAlchemy reflects it; `source_type` is the database's spelling where it can be had."""
+    """A column as the catalogue has it; `source_type` is the database's spelling where it can be had."""
 
     name: str
     quoted: str
     type: TypeEngine[Any]
     source_type: str
     nullable: bool
+    collation: str | None = None
 
 
 class Catalogue:

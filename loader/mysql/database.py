@@ -171,9 +171,9 @@ class MysqlDatabase(Database):
         return statement.replace("%%", "%")
 
     def _check_warnings(self) -> None:
-        if self.query("SELECT @@warning_count") == [(0,)]:
+        # MySQL forgets the warnings over a SELECT, be it of @@warning_count; over SHOW no server does.
+        if self.query("SHOW COUNT(*) WARNINGS") == [(0,)]:
             return
-        # @@warning_count survives the question; SHOW WARNINGS still tells of the load.
         warnings = self.query("SHOW WARNINGS LIMIT 3")
         why = "; ".join(f"{text} ({number})" for _, number, text in warnings) or "it gave warnings"
         numbers = {number for _, number, _ in warnings}

@@ -217,10 +217,10 @@ def gcs(monkeypatch: pytest.MonkeyPatch) -> Iterator[_GcsOnSmallDisk]:
 
 
 def test_a_storage_service_whose_disk_is_full_is_named_and_the_same_run_is_right_once_there_is_room(
-    mariadb_database: str, gcs: _GcsOnSmallDisk, tmp_path: Path
+    mysql_family_database: str, gcs: _GcsOnSmallDisk, tmp_path: Path
 ) -> None:
     url = f"gs://{gcs.create_bucket()}/stage"
-    settings = _settings(_create(mariadb_database), tmp_path, "slices")
+    settings = _settings(_create(mysql_family_database), tmp_path, "slices")
     settings = settings.model_copy(update={"staging": StagingConfig(url=url)})
 
     def export() -> list[str]:

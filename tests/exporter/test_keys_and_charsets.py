@@ -148,8 +148,10 @@ CHARSETS = {
 
 
 @pytest.mark.parametrize("read", ["snapshot", "slices"])
-def test_mariadb_texts_of_any_charset_are_the_same_characters(mariadb_database: str, read: str, tmp_path: Path) -> None:
-    database = Database(mariadb_database)
+def test_mariadb_texts_of_any_charset_are_the_same_characters(
+    mysql_family_database: str, read: str, tmp_path: Path
+) -> None:
+    database = Database(mysql_family_database)
     columns = ", ".join(f"in_{name} varchar(40) CHARACTER SET {name}" for name in CHARSETS)
     database.execute(
         "CREATE TABLE purchases "
@@ -160,7 +162,7 @@ def test_mariadb_texts_of_any_charset_are_the_same_characters(mariadb_database: 
     rows = [(1, f"{DAY} 12:00:00", *CHARSETS.values()), (2, f"{DAY} 13:00:00", *nothing)]
     database.execute(f"INSERT INTO purchases VALUES (%s, %s, {marks})", rows)
     names = [f"in_{name}" for name in CHARSETS]
-    export = run_export(pipeline(mariadb_database, tmp_path, export={"read": read}, columns=names))
+    export = run_export(pipeline(mysql_family_database, tmp_path, export={"read": read}, columns=names))
     found = {row["user_id"]: [row[name] for name in names] for row in export.rows()}
     assert found == {1: list(CHARSETS.values()), 2: list(nothing)}
 

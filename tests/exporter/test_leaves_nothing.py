@@ -197,13 +197,15 @@ def test_the_cap_ends_a_snapshot_and_the_servers_statement(postgres_database: st
     assert _busy(Database(postgres_database), "pg_sleep(30)") == 0
 
 
-def test_the_cap_ends_a_statement_of_mariadb(mariadb_database: str, tmp_path: Path) -> None:
-    _shop(mariadb_database, 10)
-    settings = pipeline(mariadb_database, tmp_path / "stage", export={"max_snapshot_seconds": 1}, where="SLEEP(30) = 0")
+def test_the_cap_ends_a_statement_of_mariadb(mysql_family_database: str, tmp_path: Path) -> None:
+    _shop(mysql_family_database, 10)
+    settings = pipeline(
+        mysql_family_database, tmp_path / "stage", export={"max_snapshot_seconds": 1}, where="SLEEP(30) = 0"
+    )
     with pytest.raises(InputError, match="max_snapshot_seconds"):
         run_export(settings)
     assert committed(tmp_path / "stage") == []
-    assert _busy(Database(mariadb_database), "SLEEP(30)") == 0
+    assert _busy(Database(mysql_family_database), "SLEEP(30)") == 0
 
 
 def test_a_table_that_is_being_altered_is_not_waited_for(postgres_database: str, tmp_path: Path) -> None:

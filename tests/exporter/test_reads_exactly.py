@@ -364,7 +364,7 @@ def test_the_day_is_the_business_day_of_its_zone(
 @pytest.mark.parametrize("indexed", [True, False])
 @pytest.mark.parametrize("strewn", [True, False])
 def test_a_mariadb_table_read_in_pieces_gives_each_row_once(
-    mariadb_database: str,
+    mysql_family_database: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     *,
@@ -372,7 +372,7 @@ def test_a_mariadb_table_read_in_pieces_gives_each_row_once(
     strewn: bool,
 ) -> None:
     monkeypatch.setattr("exporter.mysql.pieces.PIECE_ROWS", 300)
-    database = Database(mariadb_database)
+    database = Database(mysql_family_database)
     index = ", KEY (purchased_at)" if indexed else ""
     database.execute(
         "CREATE TABLE purchases (id bigint unsigned PRIMARY KEY, user_id bigint NOT NULL, "
@@ -386,7 +386,7 @@ def test_a_mariadb_table_read_in_pieces_gives_each_row_once(
         rows.append((key, n, at, f"{n}.00"))
     database.execute("INSERT INTO purchases VALUES (%s, %s, %s, %s)", rows)
     database.execute("ANALYZE TABLE purchases")
-    export = run_export(pipeline(mariadb_database, tmp_path, timezone="UTC"))
+    export = run_export(pipeline(mysql_family_database, tmp_path, timezone="UTC"))
     expected = sorted(n for _, n, at, _ in rows if at.date() == DAY)
     assert sorted(row["user_id"] for row in export.rows()) == expected
     assert len(expected) == 1440

@@ -193,8 +193,10 @@ def test_receipts_that_tell_of_different_keys_are_refused(
     assert fault in error.value.why
 
 
-def test_a_key_that_is_too_long_for_an_index_is_refused_with_what_to_do(mariadb_database: str, tmp_path: Path) -> None:
-    target = LoaderTarget("mariadb", mariadb_database)
+def test_a_key_that_is_too_long_for_an_index_is_refused_with_what_to_do(
+    mysql_family_database: str, tmp_path: Path
+) -> None:
+    target = LoaderTarget("mariadb", mysql_family_database)
     for count in (3, 4):
         key = tuple(f"part_{number}" for number in range(count))
         columns = [pa.field(name, pa.string(), nullable=False) for name in key]

@@ -160,10 +160,10 @@ def test_an_edit_that_keeps_rows_and_sums_is_reported_too(target: LoaderTarget, 
 
 
 def test_equal_content_has_one_digest_whatever_database_takes_it(
-    sqlite_database: str, postgres_database: str, mariadb_database: str, make: Make
+    sqlite_database: str, postgres_database: str, mysql_family_database: str, make: Make
 ) -> None:
     digests = set()
-    for kind, url in (("sqlite", sqlite_database), ("postgres", postgres_database), ("mariadb", mariadb_database)):
+    for kind, url in (("sqlite", sqlite_database), ("postgres", postgres_database), ("mariadb", mysql_family_database)):
         target = LoaderTarget(kind, url)
         target.init(run := make(revenue(range(200))))
         digests.add(target.load(run).loaded.digest)

@@ -17,6 +17,7 @@ from tests.servers import missing
 from tests.servers.fake_gcs import FakeGcsServer
 from tests.servers.mariadb import MariadbServer
 from tests.servers.mysql import MysqlServer
+from tests.servers.mysql_family import MysqlFamilyServer
 from tests.servers.pgbouncer import Mode, PgbouncerServer
 from tests.servers.postgres import PostgresServer
 from tests.servers.programs import ServerMissingError
@@ -56,6 +57,13 @@ def mysql_server() -> Iterator[MysqlServer]:
     yield from _serve(MysqlServer)
 
 
+@pytest.fixture(params=["mariadb", "mysql"])
+def mysql_family_server(request: pytest.FixtureRequest) -> MysqlFamilyServer:
+    """The MariaDB and the MySQL that all tests share, one after the other."""
+    server: MysqlFamilyServer = request.getfixturevalue(f"{request.param}_server")
+    return server
+
+
 @pytest.fixture(scope="session")
 def gcs_server() -> Iterator[FakeGcsServer]:
     """The fake-gcs-server that all tests share."""
@@ -89,6 +97,13 @@ def pgbouncer(postgres_server: PostgresServer) -> Iterator[Callable[..., Pgbounc
 def own_mysql() -> Iterator[MysqlServer]:
     """A MySQL server for one test, which may stop, kill and start it; durable."""
     yield from _serve(MysqlServer, durable=True)
+
+
+@pytest.fixture(params=["mariadb", "mysql"])
+def own_mysql_family(request: pytest.FixtureRequest) -> MysqlFamilyServer:
+    """A MariaDB, then a MySQL, for one test, which may stop, kill and start it; durable."""
+    server: MysqlFamilyServer = request.getfixturevalue(f"own_{request.param}")
+    return server
 
 
 @pytest.fixture(scope="session")
@@ -125,6 +140,14 @@ def mysql_database(mysql_server: MysqlServer) -> Iterator[str]:
     name = mysql_server.create_database()
     yield mysql_server.url(name)
     mysql_server.drop_database(name)
+
+
+@pytest.fixture
+def mysql_family_database(mysql_family_server: MysqlFamilyServer) -> Iterator[str]:
+    """SQLAlchemy URL of a fresh, empty database of MariaDB, then of MySQL."""
+    name = mysql_family_server.create_database()
+    yield mysql_family_server.url(name)
+    mysql_family_server.drop_database(name)
 
 
 @pytest.fixture

@@ -26,14 +26,21 @@ _REGION = {
     "sqlite": "TEXT",
     "postgresql": 'varchar(60) COLLATE "C"',
     "mariadb": "varchar(60) CHARACTER SET latin1 COLLATE latin1_bin",
+    "mysql": "varchar(60) CHARACTER SET latin1 COLLATE latin1_bin",
 }
 _TEXT = {
     "sqlite": "TEXT",
     "postgresql": "varchar(60)",
     "mariadb": "varchar(60) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin",
+    "mysql": "varchar(60) CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin",
 }
-_BYTES = {"sqlite": "BLOB", "postgresql": "bytea", "mariadb": "varbinary(20)"}
-_TIME = {"sqlite": "TIMESTAMP", "postgresql": "timestamptz", "mariadb": "TIMESTAMP(6) NULL"}
+_BYTES = {"sqlite": "BLOB", "postgresql": "bytea", "mariadb": "varbinary(20)", "mysql": "varbinary(20)"}
+_TIME = {
+    "sqlite": "TIMESTAMP",
+    "postgresql": "timestamptz",
+    "mariadb": "TIMESTAMP(6) NULL",
+    "mysql": "TIMESTAMP(6) NULL",
+}
 
 KEYS: dict[str, dict[str, list[Any]]] = {
     "number and text": {"shop_id": SHOPS, "user_id": LABELS},

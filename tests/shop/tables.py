@@ -11,14 +11,21 @@ from typing import Any
 import sqlalchemy as sa
 
 from tests.acceptance.oracle import Key, Row
+from tests.shop.mysql_words import in_words_of
 from tests.shop.shops import Shop
 
 _TIMES = {
     "sqlite": {"zoned": "TIMESTAMP", "naive": "TIMESTAMP", "seconds": "DATETIME"},
     "postgresql": {"zoned": "timestamptz", "naive": "timestamp", "seconds": "timestamp(0)"},
     "mariadb": {"zoned": "TIMESTAMP(6)", "naive": "DATETIME(6)", "seconds": "DATETIME"},
+    "mysql": {"zoned": "TIMESTAMP(6)", "naive": "DATETIME(6)", "seconds": "DATETIME"},
 }
-_TEXTS = {"sqlite": "TEXT", "postgresql": 'varchar(60) COLLATE "C"', "mariadb": "VARCHAR(60) COLLATE utf8mb4_bin"}
+_TEXTS = {
+    "sqlite": "TEXT",
+    "postgresql": 'varchar(60) COLLATE "C"',
+    "mariadb": "VARCHAR(60) COLLATE utf8mb4_bin",
+    "mysql": "VARCHAR(60) COLLATE utf8mb4_bin",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +36,17 @@ class Database:
 
     @property
     def dialect(self) -> str:
-        """`sqlite`, `postgresql` or `mariadb`."""
+        """`sqlite`, `postgresql`, `mariadb` or `mysql`."""
         return sa.make_url(self.url).get_backend_name()
+
+    @property
+    def is_mysql_family(self) -> bool:
+        """Whether it is MariaDB or MySQL."""
+        return self.dialect in ("mariadb", "mysql")
 
     def quote(self, name: str) -> str:
         """Return an identifier as this database writes it."""
-        sign = "`" if self.dialect == "mariadb" else '"'
+        sign = "`" if self.is_mysql_family else '"'
         return sign + name.replace(sign, sign * 2) + sign
 
     def execute(self, statement: str, rows: list[tuple[object, ...]] | None = None) -> list[tuple[Any, ...]]:
@@ -42,10 +54,10 @@ class Database:
         # Not by SQLAlchemy: it would take `%s` and `:name` in identifiers for parameters.
         engine = sa.create_engine(self.url, poolclass=sa.NullPool)
         with closing(engine.raw_connection()) as connection, closing(connection.cursor()) as cursor:
-            if self.dialect == "mariadb":
+            if self.is_mysql_family:
                 cursor.execute("SET time_zone = '+00:00'")
             if rows is None:
-                cursor.execute(statement)
+                cursor.execute(in_words_of(self.dialect, statement) if self.is_mysql_family else statement)
             elif rows:
                 cursor.executemany(statement, rows)
             answer = [tuple(row) for row in cursor.fetchall()] if rows is None and cursor.description else []

@@ -107,13 +107,13 @@ def test_all_is_well_and_nothing_is_left_in_the_bucket(
 
 
 def test_every_fault_is_found_in_one_go_each_with_its_fix(
-    mariadb_database: str, gcs_bucket: str, tmp_path: Path
+    mysql_family_database: str, gcs_bucket: str, tmp_path: Path
 ) -> None:
-    database = _shop(mariadb_database, indexed=False)
+    database = _shop(mysql_family_database, indexed=False)
     database.execute("INSERT INTO purchases SELECT seq, '2026-11-14 12:00:00', 1.50 FROM seq_1_to_130000")
     database.execute("ANALYZE TABLE purchases")
     config = _config(tmp_path, "gs://no-such-bucket-here")
-    found = _look(config, mariadb_database, None, "--set", "process.transform=own:nothing", code=10)
+    found = _look(config, mysql_family_database, None, "--set", "process.transform=own:nothing", code=10)
     faults = _levels(found, "fault")
     assert faults == ["source index", "transform", "target table", "target ledger", "staging"]
     assert all(found[name]["fix"] for name in faults)
@@ -170,12 +170,15 @@ def test_a_missing_right_is_named_and_so_is_one_that_makes_us_wait_longer(
         database.execute(f"DROP ROLE {role}")
 
 
-def test_a_server_whose_own_clock_shows_another_zone_is_told(mariadb_database: str, tmp_path: Path) -> None:
-    _shop(mariadb_database, time="datetime")
+def test_a_server_whose_own_clock_shows_another_zone_is_told(mysql_family_database: str, tmp_path: Path) -> None:
+    _shop(mysql_family_database, time="datetime")
     config = _config(tmp_path)
-    assert penstock("init", "--config", config, SHOP=mariadb_database, WAREHOUSE=mariadb_database).returncode == 0
-    found = _look(config, mariadb_database)
-    ((zone,),) = Database(mariadb_database).execute("SELECT @@GLOBAL.time_zone")
+    assert (
+        penstock("init", "--config", config, SHOP=mysql_family_database, WAREHOUSE=mysql_family_database).returncode
+        == 0
+    )
+    found = _look(config, mysql_family_database)
+    ((zone,),) = Database(mysql_family_database).execute("SELECT @@GLOBAL.time_zone")
     assert found["source time"]["level"] == "warning"
     assert f"zone is {zone}" in found["source time"]["text"]
 
@@ -249,19 +252,22 @@ def test_a_cloud_that_misses_settings_is_a_fault_before_anything_is_called(
     assert "can't be reached from Cloud Run" in found["jobs"]["text"]
 
 
-def test_without_process_mariadb_makes_us_wait_longer(mariadb_database: str, tmp_path: Path) -> None:
-    database = _shop(mariadb_database)
+def test_without_process_mariadb_makes_us_wait_longer(mysql_family_database: str, tmp_path: Path) -> None:
+    database = _shop(mysql_family_database)
     config = _config(tmp_path)
-    assert penstock("init", "--config", config, SHOP=mariadb_database, WAREHOUSE=mariadb_database).returncode == 0
+    assert (
+        penstock("init", "--config", config, SHOP=mysql_family_database, WAREHOUSE=mysql_family_database).returncode
+        == 0
+    )
     role = f"reader_{tmp_path.name[-8:].replace('-', '')}"
     database.execute(f"CREATE USER {role} IDENTIFIED BY '{ROLE_PASSWORD}'")
-    url = sa.make_url(mariadb_database).set(username=role, password=ROLE_PASSWORD).render_as_string(False)
+    url = sa.make_url(mysql_family_database).set(username=role, password=ROLE_PASSWORD).render_as_string(False)
     try:
         database.execute(f"GRANT SELECT ON purchases TO {role}")
-        found = _look(config, url, mariadb_database)
+        found = _look(config, url, mysql_family_database)
         assert found["source day end"]["level"] == "warning"
         assert found["source day end"]["fix"].startswith("GRANT PROCESS ON *.* TO ")
         database.execute(f"GRANT PROCESS ON *.* TO {role}")
-        assert _look(config, url, mariadb_database)["source day end"]["level"] == "ok"
+        assert _look(config, url, mysql_family_database)["source day end"]["level"] == "ok"
     finally:
         database.execute(f"DROP USER {role}")

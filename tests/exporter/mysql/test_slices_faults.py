@@ -1,4 +1,4 @@
-"""What breaks while a day is read in slices of a real MariaDB: a right export or the error that names it."""
+"""What breaks while a day is read in slices of a real MariaDB and MySQL: a right export or the error that names it."""
 
 from __future__ import annotations
 
@@ -18,13 +18,24 @@ from staging.errors import InputError, UnavailableError
 from tests.exporter.days import committed, run_export
 from tests.exporter.killed_slices import kill_and_run_again
 from tests.exporter.sliced_reads import Before, sliced_pipeline
-from tests.servers.mariadb import MariadbServer
+from tests.servers.mysql_family import MysqlFamilyServer
 from tests.servers.tcp_cut import cut_line_at_byte
+from tests.shop.mysql_words import in_words_of
 
 pytestmark = pytest.mark.integration
 
 ROWS = 3000
 AMOUNT = "4498500.00"
+
+
+_LONGEST_WAIT = {
+    "mariadb": "SELECT COALESCE(MAX(time_ms), 0) / 1000 FROM information_schema.processlist "
+    "WHERE db = DATABASE() AND state = 'Waiting for table metadata lock'",
+    "mysql": "SELECT COALESCE(MAX(timer_wait), 0) / 1e12 FROM performance_schema.events_statements_current "
+    "JOIN performance_schema.threads USING (thread_id) "
+    "WHERE processlist_db = DATABASE() AND processlist_state = 'Waiting for table metadata lock'",
+}
+"""How many seconds a session of this database has waited for a table."""
 
 
 @contextmanager
@@ -41,7 +52,7 @@ def _other(url: str) -> Iterator[Callable[[str], list[Any]]]:
 
     def do(sql: str) -> list[Any]:
         with connection.cursor() as cursor:
-            cursor.execute(sql)
+            cursor.execute(in_words_of(connection.get_server_info(), sql))
             return list(cursor.fetchall())
 
     try:
@@ -69,9 +80,9 @@ def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def shop(mariadb_database: str) -> str:
-    _create(mariadb_database)
-    return mariadb_database
+def shop(mysql_family_database: str) -> str:
+    _create(mysql_family_database)
+    return mysql_family_database
 
 
 def _end_ours(url: str, connection_id: int) -> None:
@@ -142,14 +153,16 @@ def test_a_line_cut_at_any_of_twenty_bytes_gives_a_right_export_or_none(shop: st
     _cut_anywhere(shop, tmp_path, range(20))
 
 
-def test_a_server_that_was_restarted_makes_the_read_start_over(own_mariadb: MariadbServer, tmp_path: Path) -> None:
-    url = own_mariadb.url(own_mariadb.create_database())
+def test_a_server_that_was_restarted_makes_the_read_start_over(
+    own_mysql_family: MysqlFamilyServer, tmp_path: Path
+) -> None:
+    url = own_mysql_family.url(own_mysql_family.create_database())
     _create(url)
     time.sleep(3)  # so that the new uptime is shorter beyond doubt
 
     def restart() -> None:
-        own_mariadb.kill()
-        own_mariadb.start()
+        own_mysql_family.kill()
+        own_mysql_family.start()
 
     before = Before(restart, 3)
     _check_right(run_export(sliced_pipeline(url, tmp_path), opener=before).manifest)
@@ -174,11 +187,8 @@ def test_a_slice_does_not_wait_long_behind_an_alter(shop: str, tmp_path: Path) -
             nonlocal longest
             with _other(shop) as do:
                 while not done.wait(0.05):
-                    ((milliseconds,),) = do(
-                        "SELECT COALESCE(MAX(time_ms), 0) FROM information_schema.processlist "
-                        "WHERE db = DATABASE() AND state = 'Waiting for table metadata lock'"
-                    )
-                    longest = max(longest, float(milliseconds) / 1000)
+                    ((seconds,),) = do(_LONGEST_WAIT[sa.make_url(shop).get_backend_name()])
+                    longest = max(longest, float(seconds))
 
         for work in (hold, watch):
             threading.Thread(target=work, daemon=True).start()

@@ -1,4 +1,4 @@
-"""Rows of a MariaDB snapshot come as texts: cut to what a packet holds, one by one where nothing can be cut."""
+"""Rows of a snapshot of MariaDB and MySQL come as texts: cut to what a packet holds, or one by one."""
 
 from __future__ import annotations
 
@@ -61,58 +61,60 @@ def packets_of(database: Database, size_bytes: int) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("first", [PRIMARY, TIME, NOTHING])
-def test_odd_texts_come_as_they_are_however_the_table_is_cut(mariadb_database: str, tmp_path: Path, first: str) -> None:
-    database = make(mariadb_database, first)
-    assert export(mariadb_database, tmp_path) == expected(database)
+def test_odd_texts_come_as_they_are_however_the_table_is_cut(
+    mysql_family_database: str, tmp_path: Path, first: str
+) -> None:
+    database = make(mysql_family_database, first)
+    assert export(mysql_family_database, tmp_path) == expected(database)
 
 
-def test_a_view_is_read_row_by_row(mariadb_database: str, tmp_path: Path) -> None:
-    database = make(mariadb_database)
+def test_a_view_is_read_row_by_row(mysql_family_database: str, tmp_path: Path) -> None:
+    database = make(mysql_family_database)
     database.execute("CREATE VIEW seen AS SELECT user_id, purchased_at, amount, note FROM purchases WHERE user_id > 9")
-    assert export(mariadb_database, tmp_path, table="seen") == expected(database, "user_id > 9")
+    assert export(mysql_family_database, tmp_path, table="seen") == expected(database, "user_id > 9")
 
 
 @pytest.mark.parametrize("first", [PRIMARY, TIME])
 def test_what_does_not_fit_into_a_packet_is_read_in_shorter_pieces(
-    mariadb_database: str, tmp_path: Path, first: str
+    mysql_family_database: str, tmp_path: Path, first: str
 ) -> None:
-    database = make(mariadb_database, first)
+    database = make(mysql_family_database, first)
     with packets_of(database, 4096):
-        rows = export(mariadb_database, tmp_path)
+        rows = export(mysql_family_database, tmp_path)
     assert rows == expected(database)
 
 
 @pytest.mark.parametrize("kind", ["text", "text NOT NULL", "blob", "blob NOT NULL"])
 @pytest.mark.parametrize(("first", "read"), [(PRIMARY, "snapshot"), (NOTHING, "snapshot"), (PRIMARY, "slices")])
 def test_a_row_that_no_packet_holds_is_refused(
-    mariadb_database: str, tmp_path: Path, first: str, read: str, kind: str
+    mysql_family_database: str, tmp_path: Path, first: str, read: str, kind: str
 ) -> None:
-    database = make(mariadb_database, first)
-    database.execute(f"ALTER TABLE purchases DROP note, ADD note {kind} DEFAULT 'x'")
+    database = make(mysql_family_database, first)
+    database.execute(f"ALTER TABLE purchases DROP note, ADD note {kind} DEFAULT ('x')")
     database.execute("UPDATE purchases SET note = REPEAT('long', 600) WHERE user_id = 77")  # in hexadecimal twice that
     if kind.startswith("text"):
         database.execute("UPDATE purchases SET note = REPEAT('\"', 2400) WHERE user_id = 77")  # each is doubled
     with packets_of(database, 4096), pytest.raises(PenstockError, match="max_allowed_packet"):
-        export(mariadb_database, tmp_path, read=read)
+        export(mysql_family_database, tmp_path, read=read)
 
 
 @pytest.mark.parametrize("read", ["snapshot", "slices"])
 @pytest.mark.parametrize("charset", ["utf8mb4", "latin1"])
 @pytest.mark.parametrize("where", ["note = 'Köln'", "note = _utf8mb4 X'4BC3B66C6E'", "note <> 'Köln' AND note >= 'x'"])
 def test_a_condition_means_what_it_says_in_any_character_set(
-    mariadb_database: str, tmp_path: Path, read: str, charset: str, where: str
+    mysql_family_database: str, tmp_path: Path, read: str, charset: str, where: str
 ) -> None:
-    database = make(mariadb_database)
+    database = make(mysql_family_database)
     database.execute("UPDATE purchases SET note = ELT(1 + user_id % 6, 'Köln', 'koln', 'Kln', 'xyz', 'Zürich', 'K?ln')")
     database.execute(f"ALTER TABLE purchases MODIFY note varchar(20) CHARACTER SET {charset}")
     wanted = expected(database, where)
     assert 0 < len(wanted) < 300
-    assert export(mariadb_database, tmp_path, read=read, where=where) == wanted
+    assert export(mysql_family_database, tmp_path, read=read, where=where) == wanted
 
 
 @pytest.mark.parametrize("digits", range(7))
-def test_times_of_any_precision_come_as_they_are(mariadb_database: str, tmp_path: Path, digits: int) -> None:
-    database = make(mariadb_database)
+def test_times_of_any_precision_come_as_they_are(mysql_family_database: str, tmp_path: Path, digits: int) -> None:
+    database = make(mysql_family_database)
     database.execute(f"ALTER TABLE purchases MODIFY purchased_at datetime({digits}) NOT NULL")
     database.execute("UPDATE purchases SET purchased_at = purchased_at + INTERVAL user_id * 1001 MICROSECOND")
-    assert export(mariadb_database, tmp_path) == expected(database)
+    assert export(mysql_family_database, tmp_path) == expected(database)

@@ -174,9 +174,9 @@ MARIADB_PARTITIONS = {
 
 @pytest.mark.parametrize("how", MARIADB_PARTITIONS)
 def test_of_a_mariadb_table_with_a_partition_a_day_only_that_of_the_day_is_read(
-    how: str, mariadb_database: str, tmp_path: Path
+    how: str, mysql_family_database: str, tmp_path: Path
 ) -> None:
-    database = Database(mariadb_database)
+    database = Database(mysql_family_database)
     time, by, template = MARIADB_PARTITIONS[how]
     columns = COLUMNS.format(time=time)
     database.execute(f"CREATE TABLE purchases ({columns}) PARTITION BY {by} ({_days(template)})")
@@ -184,7 +184,7 @@ def test_of_a_mariadb_table_with_a_partition_a_day_only_that_of_the_day_is_read(
     found = _explain(database, tmp_path)
     assert found.partitions == (1, 22)
     assert "partitions p14," in found.steps[0]
-    export = run_export(pipeline(mariadb_database, tmp_path, timezone="UTC"))
+    export = run_export(pipeline(mysql_family_database, tmp_path, timezone="UTC"))
     assert sorted(row["user_id"] for row in export.rows()) == INSIDE
 
 
@@ -223,8 +223,8 @@ def test_partitions_that_say_nothing_about_time_help_nothing(postgres_database: 
     assert not _explain(database, tmp_path).whole
 
 
-def test_a_table_of_hundreds_of_partitions_is_explained_whole(mariadb_database: str, tmp_path: Path) -> None:
-    database = Database(mariadb_database)
+def test_a_table_of_hundreds_of_partitions_is_explained_whole(mysql_family_database: str, tmp_path: Path) -> None:
+    database = Database(mysql_family_database)
     days = [date(2026, 1, 1) + timedelta(days=n) for n in range(600)]
     listed = ", ".join(f"PARTITION purchases_of_{day:%Y%m%d} VALUES LESS THAN ({n})" for n, day in enumerate(days, 1))
     columns = COLUMNS.format(time="datetime")
@@ -236,9 +236,9 @@ def test_a_table_of_hundreds_of_partitions_is_explained_whole(mariadb_database: 
 
 
 def test_a_view_whose_tables_may_not_be_read_is_told_with_the_right_that_its_plan_needs(
-    mariadb_database: str, tmp_path: Path
+    mysql_family_database: str, tmp_path: Path
 ) -> None:
-    database = Database(mariadb_database)
+    database = Database(mysql_family_database)
     _fill(database)
     database.execute("CREATE INDEX by_time ON purchases (purchased_at)")
     database.execute("CREATE VIEW bought AS SELECT * FROM purchases")
@@ -246,7 +246,7 @@ def test_a_view_whose_tables_may_not_be_read_is_told_with_the_right_that_its_pla
     database.execute(f"CREATE USER {role} IDENTIFIED BY 'word'")
     try:
         database.execute(f"GRANT SELECT, SHOW VIEW ON bought TO {role}")
-        url = sa.make_url(mariadb_database).set(username=role, password="word").render_as_string(False)
+        url = sa.make_url(mysql_family_database).set(username=role, password="word").render_as_string(False)
         with pytest.raises(InputError) as caught:
             _explain(Database(url), tmp_path, table="bought")
         assert "GRANT SELECT ON the tables of the view" in caught.value.fix

@@ -36,8 +36,8 @@ def make(tmp_path: Path) -> Make:
 
 
 @pytest.fixture(params=["LOAD DATA", "INSERT"])
-def database(request: pytest.FixtureRequest, mariadb_database: str) -> Iterator[MysqlDatabase]:
-    opened = MysqlDatabase(parse_database_url(mariadb_database), LoadConfig())
+def database(request: pytest.FixtureRequest, mysql_family_database: str) -> Iterator[MysqlDatabase]:
+    opened = MysqlDatabase(parse_database_url(mysql_family_database), LoadConfig())
     if request.param == "INSERT":
         opened._local_infile = 0
     yield opened
@@ -100,11 +100,11 @@ def test_the_session_is_strict_read_committed_and_in_utc(database: MysqlDatabase
     assert (isolation, zone) == ("READ-COMMITTED", "+00:00")
 
 
-def test_a_file_that_the_server_asks_for_is_never_sent(mariadb_database: str, tmp_path: Path) -> None:
+def test_a_file_that_the_server_asks_for_is_never_sent(mysql_family_database: str, tmp_path: Path) -> None:
     """A server may answer any statement with the wish for a file; PyMySQL would open it."""
     secret = tmp_path / "secret"
     secret.write_text("1\t1\t1\tabc\n", encoding="utf-8")
-    database = MysqlDatabase(parse_database_url(mariadb_database), LoadConfig())
+    database = MysqlDatabase(parse_database_url(mysql_family_database), LoadConfig())
     database.execute(TABLE)
     with pytest.raises(pymysql.err.OperationalError, match="not offered"):
         database._connection.query(f"LOAD DATA LOCAL INFILE '{secret}' INTO TABLE t")
@@ -123,8 +123,8 @@ def test_without_local_infile_rows_go_by_insert(own_mariadb: MariadbServer, make
     assert target.rows() == expected(second)
 
 
-def test_an_equal_day_is_next_to_nothing_in_the_binary_log(mariadb_database: str, make: Make) -> None:
-    target = LoaderTarget("mariadb", mariadb_database)
+def test_an_equal_day_is_next_to_nothing_in_the_binary_log(mysql_family_database: str, make: Make) -> None:
+    target = LoaderTarget("mariadb", mysql_family_database)
     target.init(run := make(revenue(range(5000))))
     target.load(run)
     again = make(run.rows, number=2)
@@ -134,8 +134,8 @@ def test_an_equal_day_is_next_to_nothing_in_the_binary_log(mariadb_database: str
     assert 0 < after - before < 8192  # the ledger's row; the 5000 rows alone are 100 kB
 
 
-def test_the_target_url_is_read_as_sqlalchemy_reads_it(mariadb_database: str) -> None:
-    url = parse_database_url(re.sub(r"^mariadb", "mysql", mariadb_database))
+def test_the_target_url_is_read_as_sqlalchemy_reads_it(mysql_family_database: str) -> None:
+    url = parse_database_url(re.sub(r"^mariadb", "mysql", mysql_family_database))
     database = MysqlDatabase(url, LoadConfig())
     assert database.name == "MariaDB"
     database.close()

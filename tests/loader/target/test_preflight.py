@@ -169,8 +169,8 @@ def test_views_can_not_be_the_target(target: LoaderTarget, make: Make) -> None:
     refused(target, run, "it is a view")
 
 
-def test_tables_without_transactions_can_not_be_the_target(mariadb_database: str, make: Make) -> None:
-    target = LoaderTarget("mariadb", mariadb_database)
+def test_tables_without_transactions_can_not_be_the_target(mysql_family_database: str, make: Make) -> None:
+    target = LoaderTarget("mariadb", mysql_family_database)
     target.init(run := make())
     target.execute("ALTER TABLE revenue ENGINE = MyISAM")
     refused_untouched(target, run, "MyISAM has no transactions")

@@ -285,8 +285,8 @@ def test_keys_that_differ_only_in_case_are_refused_by_a_case_blind_table(target:
     assert target.state() == before
 
 
-def test_text_that_changes_only_its_case_or_its_end_is_updated(mariadb_database: str, make: Make) -> None:
-    target = LoaderTarget("mariadb", mariadb_database)
+def test_text_that_changes_only_its_case_or_its_end_is_updated(mysql_family_database: str, make: Make) -> None:
+    target = LoaderTarget("mariadb", mysql_family_database)
     target.execute(
         "CREATE TABLE revenue (user_id bigint, day date, note varchar(20) COLLATE utf8mb4_general_ci,"
         " PRIMARY KEY (day, user_id))"

@@ -1,0 +1,128 @@
+"""What MySQL's and MariaDB's information_schema says of a table: its columns with their types, and its indexes.
+
+Not by SQLAlchemy's reflection, which takes SHOW CREATE TABLE apart: that fails for the whole table over one type that
+it does not know (VECTOR) and over names without quotes (`sql_quote_show_create = 0`), and can't tell that an index is
+hidden.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import types as sql
+from sqlalchemy.dialects import mysql
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.types import NullType, TypeEngine
+
+from exporter.mysql.names import is_table
+from exporter.port.catalogue import Catalogue, ReflectedColumn
+from exporter.port.source import TableName
+
+_INTEGERS = {
+    "tinyint": mysql.TINYINT,
+    "smallint": mysql.SMALLINT,
+    "mediumint": mysql.MEDIUMINT,
+    "int": mysql.INTEGER,
+    "bigint": mysql.BIGINT,
+}
+_TYPES: dict[str, TypeEngine[Any]] = {
+    "bit": mysql.BIT(),
+    "year": mysql.YEAR(),
+    "float": mysql.FLOAT(),
+    "double": mysql.DOUBLE(),
+    "datetime": mysql.DATETIME(),
+    "timestamp": mysql.TIMESTAMP(),
+    "date": sql.DATE(),
+    "time": mysql.TIME(),
+    "json": mysql.JSON(),
+    **dict.fromkeys(("uuid", "inet4", "inet6"), sql.Uuid()),  # MariaDB's; like a UUID they are texts to everybody else
+    **dict.fromkeys(("char", "varchar", "tinytext", "text", "mediumtext", "longtext", "enum", "set"), sql.String()),
+    **dict.fromkeys(("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"), sql.LargeBinary()),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """An index and its columns in order, None for an expression. `serves_ranges`: the optimizer may use it for them.
+
+    It may not where the index is invisible (MySQL) or ignored (MariaDB): a query that names such an index is refused
+    as if there were none. A full-text or spatial index serves no range.
+    """
+
+    name: str
+    columns: tuple[str | None, ...]
+    serves_ranges: bool
+
+
+class MysqlCatalogue(Catalogue):
+    """A connection that looks things up in information_schema."""
+
+    def columns(self, table: TableName) -> list[ReflectedColumn]:
+        """Return the table's or view's columns in order; InputError if there is no such table."""
+        found = self._named(
+            "SELECT column_name, data_type, column_type, collation_name, is_nullable, numeric_precision, numeric_scale "  # noqa: S608 - quoted
+            f"FROM information_schema.columns WHERE {is_table(table)} ORDER BY ordinal_position"
+        )
+        if not found:
+            raise self.no_table(table)
+        return [
+            ReflectedColumn(
+                name=row["column_name"],
+                quoted=self.quote(row["column_name"]),
+                type=_type(row),
+                source_type=row["column_type"],
+                nullable=row["is_nullable"] == "YES",
+                collation=row["collation_name"],
+            )
+            for row in found
+        ]
+
+    def indexes(self, table: TableName) -> list[Index]:
+        """Return the table's indexes by name; none for views."""
+        # Which columns this view has depends on the server: `is_visible` and `expression` are MySQL's since 8.0,
+        # `ignored` is MariaDB's since 10.6.
+        rows: dict[str, list[dict[str, Any]]] = {}
+        for row in self._named(
+            f"SELECT * FROM information_schema.statistics WHERE {is_table(table)} ORDER BY index_name, seq_in_index"  # noqa: S608 - quoted
+        ):
+            rows.setdefault(row["index_name"], []).append(row)
+        return [
+            Index(name, tuple(part["column_name"] for part in parts), _serves_ranges(parts[0]))
+            for name, parts in rows.items()
+        ]
+
+    def leading_columns(self, table: TableName) -> set[str]:
+        """Return the columns that an index begins with that serves ranges; empty for views."""
+        leading = {index.columns[0] for index in self.indexes(table) if index.serves_ranges}
+        return {column for column in leading if column is not None}
+
+    def primary_key(self, table: TableName) -> tuple[str, ...]:
+        """Return the columns of the primary key; empty for views."""
+        found = next((index.columns for index in self.indexes(table) if index.name == "PRIMARY"), ())
+        return tuple(column for column in found if column is not None)
+
+    def _named(self, question: str) -> Sequence[dict[str, Any]]:
+        """Return rows by the names of their columns, in lower case."""
+        try:
+            result = self._connection.exec_driver_sql(question, execution_options={"no_parameters": True})
+            return [dict(zip(map(str.lower, result.keys()), row, strict=True)) for row in result]
+        except SQLAlchemyError as exc:
+            raise self._translate(exc, "ask the catalogue") from exc
+
+
+def _type(column: dict[str, Any]) -> TypeEngine[Any]:
+    """Return SQLAlchemy's type; NullType for one that is not known here."""
+    name, is_unsigned = column["data_type"].lower(), "unsigned" in column["column_type"].lower()
+    if name in _INTEGERS:
+        return _INTEGERS[name](unsigned=is_unsigned)
+    if name == "decimal":
+        return mysql.DECIMAL(column["numeric_precision"], column["numeric_scale"], unsigned=is_unsigned)
+    return _TYPES.get(name, NullType())
+
+
+def _serves_ranges(first_part: dict[str, Any]) -> bool:
+    is_hidden = first_part.get("is_visible") == "NO" or first_part.get("ignored") == "YES"
+    # Of a prefix the index can only be used to look further into the row.
+    return first_part["index_type"] == "BTREE" and not is_hidden and first_part["sub_part"] is None
