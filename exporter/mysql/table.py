@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import types as sql
@@ -93,8 +93,12 @@ class MysqlTable:
         time = columns[statement.time_index]
         if time.time is None or (first := _FIRST_TIMES.get(time.time)) is None:
             return ()
-        before_edge = f"{time.quoted} > {self.literal(last_before(statement.high))}"
-        zeros = f"({time.quoted} < {first} OR ({before_edge} AND {time.quoted} < {self.literal(statement.high)}))"
+        # Not after the last microsecond: along an index of whole seconds MySQL takes that for the next one.
+        end = statement.high
+        last = end - timedelta(seconds=1) if isinstance(end, datetime) else last_before(end)
+        at_edge = f"{time.quoted} > {self.literal(last)} AND {time.quoted} < {self.literal(end)}"
+        has_zeros = f"(MONTH({time.quoted}) = 0 OR DAYOFMONTH({time.quoted}) = 0)"
+        zeros = f"({time.quoted} < {first} OR ({at_edge} AND {has_zeros}))"
         return [plan_probe(statement, columns, zeros, f"Column {time.name} is a date with zeros, such as 0000-00-00")]
 
     def estimate(self, statement: Statement) -> Estimate:
