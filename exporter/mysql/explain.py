@@ -11,9 +11,6 @@ from exporter.port.source import Statement, TableName
 from staging.errors import InputError
 
 _WHOLE = ("ALL", "index")
-_HYPERGRAPH_OFF = "/*+ SET_VAR(optimizer_switch='hypergraph_optimizer=off') */"
-"""MySQL's newer optimizer has no plan in lines (error 3999). A hint is of one statement, and where there is no such
-switch only a warning: https://dev.mysql.com/doc/refman/8.0/en/optimizer-hints.html#optimizer-hints-set-var."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +53,8 @@ def explain_steps(fetch: Fetch, select: str, *, dialect: str) -> Sequence[Step]:
     # MySQL shows partitions always and refuses the word, MariaDB needs it. What MySQL shows where no format is said
     # is a setting, and since 9.0 a tree of text:
     # https://dev.mysql.com/doc/refman/9.0/en/server-system-variables.html#sysvar_explain_format
-    if dialect == "mariadb":
-        command = f"EXPLAIN PARTITIONS {select}"
-    else:
-        command = f"EXPLAIN FORMAT=TRADITIONAL SELECT {_HYPERGRAPH_OFF} {select.removeprefix('SELECT ')}"
-    return [_step(row) for row in _explain(fetch, command) if row[2] is not None]
+    command = "EXPLAIN PARTITIONS" if dialect == "mariadb" else "EXPLAIN FORMAT=TRADITIONAL"
+    return [_step(row) for row in _explain(fetch, f"{command} {select}") if row[2] is not None]
 
 
 def _explain(fetch: Fetch, sql: str) -> Sequence[tuple[object, ...]]:
