@@ -1,7 +1,7 @@
 """What MySQL and MariaDB say of their load: running threads, and how far this replica is behind.
 
-Rights: none for the threads; REPLICA MONITOR (MariaDB) or REPLICATION CLIENT (MySQL) for the lag. A primary can't
-tell how far its replicas are.
+Rights: none for the threads, but on MySQL PROCESS to know which of them send the log to replicas; REPLICA MONITOR
+(MariaDB) or REPLICATION CLIENT (MySQL) for the lag. A primary can't tell how far its replicas are.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import re
 
 from exporter.pacing.limits import ActiveSessions, ReplicaLag
 from exporter.pacing.signals import Asks
+from staging.errors import InputError
 
 _SETTINGS = "SELECT VERSION() LIKE '%MariaDB%', @@GLOBAL.event_scheduler = 'ON'"
 _COUNTS = (
@@ -17,6 +18,11 @@ _COUNTS = (
 )
 _THREADS_OF_A_REPLICA = 2
 _MOST_SENDERS = 3
+_SENDERS = "SELECT COUNT(*) FROM information_schema.processlist WHERE command IN ('Binlog Dump', 'Binlog Dump GTID')"
+_MAY_SEE_ALL = "SELECT COUNT(*) FROM information_schema.innodb_cmp"
+"""Six rows that take PROCESS. Without it the list of processes is no error: it only has our own."""
+_LOOKS_A_COUNT_LASTS = 240
+"""About a minute; the list holds up whoever connects while it is read."""
 _VERSION = "SELECT VERSION()"
 _BEHIND = ("Seconds_Behind_Source", "Seconds_Behind_Master")
 _NUMBERS = re.compile(r"(\d+)\.(\d+)\.(\d+)")
@@ -27,8 +33,9 @@ class MysqlSessions(ActiveSessions):
     """Threads that run a statement, without the one that asks and those that only seem to, all the time.
 
     MariaDB counts its event scheduler, the threads of its own replication and those that send the log to replicas, and
-    tells how many there are. MySQL counts the last alone, and does not tell: there they stay counted against limits,
-    and up to three threads that every recent look has found are no sign that the server is busy.
+    tells how many there are. MySQL counts the scheduler and the last, and does not tell of these. They are counted in
+    the list of processes where we may see it. Where we may not, they stay counted against limits, and up to three
+    threads that every recent look has found are no sign that the server is busy.
     """
 
     what = "threads running"
@@ -38,20 +45,40 @@ class MysqlSessions(ActiveSessions):
         self._connection = connection
         self._is_mariadb: bool | None = None
         self._schedulers = 0
+        self._sees_all: bool | None = None
+        self._senders = 0
+        self._looks = 0
 
     def count(self) -> int:
         """See `ActiveSessions`."""
         if self._is_mariadb is None:
             ((is_mariadb, has_scheduler),) = self._connection.ask(_SETTINGS).rows
             self._is_mariadb = bool(is_mariadb)
-            self._schedulers = int(self._is_mariadb and bool(has_scheduler))
+            self._schedulers = int(bool(has_scheduler))
+        if not self._is_mariadb:
+            self._count_senders()
         counts = {str(name): int(str(count)) for name, count in self._connection.ask(_COUNTS).rows}
         replication = counts.get("Slaves_connected", 0) + _THREADS_OF_A_REPLICA * counts.get("Slaves_running", 0)
-        return max(0, counts["Threads_running"] - 1 - self._schedulers - replication)
+        return max(0, counts["Threads_running"] - 1 - self._schedulers - replication - self._senders)
 
     def mean(self) -> float:
         """See `ActiveSessions`."""
-        return super().mean() if self._is_mariadb else super().mean() - min(self.least(), _MOST_SENDERS)
+        if self._is_mariadb or self._sees_all:
+            return super().mean()
+        return super().mean() - min(self.least(), _MOST_SENDERS)
+
+    def _count_senders(self) -> None:
+        """Count those that send MySQL's log, now and then."""
+        if self._sees_all is None:
+            try:
+                self._connection.ask(_MAY_SEE_ALL)
+                self._sees_all = True
+            except InputError:  # the right is missing
+                self._sees_all = False
+        if self._sees_all and self._looks % _LOOKS_A_COUNT_LASTS == 0:
+            ((senders,),) = self._connection.ask(_SENDERS).rows
+            self._senders = int(str(senders))
+        self._looks += 1
 
 
 class MysqlLag(ReplicaLag):

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,12 @@ from staging.config.pipeline import Pipeline
 from staging.errors import InputError, UnavailableError
 from tests.exporter.days import committed, pipeline, run_export
 from tests.servers.mariadb import MariadbServer
+from tests.servers.mysql import MysqlServer
+from tests.servers.mysql_family import MysqlFamilyServer
 from tests.servers.postgres import USER, PostgresServer
 from tests.servers.programs import find_postgres
 from tests.servers.server import HOST, PASSWORD
+from tests.shop.mysql_words import in_words_of
 
 pytestmark = pytest.mark.integration
 
@@ -133,91 +137,154 @@ def test_a_postgres_standby_whose_primary_is_gone_falls_behind(
         until(lag.look, is_behind)
 
 
+@dataclass(frozen=True)
+class Words:
+    """What is said to a replica, and asked of its primary."""
+
+    position: str
+    """Asks where the log is before there is anything to replicate."""
+    begin_at: tuple[str, ...]
+    follow: str
+    delay: str
+    start: str
+    stop: str
+    senders: str
+    """Counts the replicas that are connected."""
+    right: str
+
+
+WORDS = {
+    "mariadb": Words(
+        position="SELECT @@gtid_current_pos",
+        begin_at=("SET GLOBAL gtid_slave_pos = '{position}'",),
+        follow="CHANGE MASTER '{name}' TO master_host = '{host}', master_port = {port}, master_user = 'penstock', "
+        "master_password = '{password}', master_use_gtid = slave_pos, master_connect_retry = 1",
+        delay="CHANGE MASTER TO master_delay = {seconds}",
+        start="START REPLICA '{name}'",
+        stop="STOP REPLICA '{name}'",
+        senders="SELECT variable_value FROM information_schema.global_status WHERE variable_name = 'Slaves_connected'",
+        right="REPLICA MONITOR",
+    ),
+    "mysql": Words(
+        position="SELECT @@GLOBAL.gtid_executed",
+        begin_at=("RESET BINARY LOGS AND GTIDS", "SET GLOBAL gtid_purged = '{position}'"),
+        follow="CHANGE REPLICATION SOURCE TO SOURCE_HOST = '{host}', SOURCE_PORT = {port}, SOURCE_USER = 'penstock', "
+        "SOURCE_PASSWORD = '{password}', SOURCE_AUTO_POSITION = 1, GET_SOURCE_PUBLIC_KEY = 1, "
+        "SOURCE_CONNECT_RETRY = 1 FOR CHANNEL '{name}'",
+        delay="CHANGE REPLICATION SOURCE TO SOURCE_DELAY = {seconds}",
+        start="START REPLICA FOR CHANNEL '{name}'",
+        stop="STOP REPLICA FOR CHANNEL '{name}'",
+        senders="SELECT COUNT(*) FROM information_schema.processlist WHERE command LIKE 'Binlog Dump%'",
+        right="REPLICATION CLIENT",
+    ),
+}
+EACH = pytest.mark.parametrize("primary", ["mariadb", "mysql"], indirect=True)
+MYSQL_NIGHTLY = pytest.mark.parametrize(
+    "primary", ["mariadb", pytest.param("mysql", marks=pytest.mark.nightly)], indirect=True
+)
+
+
 @pytest.fixture
-def replica(own_mariadb: MariadbServer) -> Iterator[MariadbServer]:
-    server = MariadbServer()
+def primary(request: pytest.FixtureRequest) -> MysqlFamilyServer:
+    server: MysqlFamilyServer = request.getfixturevalue(f"own_{request.param}")
+    return server
+
+
+@pytest.fixture
+def replica(primary: MysqlFamilyServer) -> Iterator[MysqlFamilyServer]:
+    server = MariadbServer() if primary.dialect == "mariadb" else MysqlServer()
     server.start()
     server.execute("SET GLOBAL server_id = 2")
-    with own_mariadb.connect() as primary, primary.cursor() as cursor:
-        cursor.execute("SELECT @@gtid_current_pos")  # what it did for itself before there was anything to replicate
-        ((position,),) = cursor.fetchall()
-    server.execute(f"SET GLOBAL gtid_slave_pos = '{position}'")
-    follow(server, own_mariadb)
+    words = WORDS[primary.dialect]
+    for word in words.begin_at:
+        server.execute(word.format(position=ask(primary, words.position)))
+    follow(server, primary)
     yield server
     server.close()
 
 
-def follow(replica: MariadbServer, primary: MariadbServer, name: str = "") -> None:
+def ask(server: MysqlFamilyServer, question: str) -> Any:
+    """The one value that it answers."""
+    with server.connect() as connection, connection.cursor() as cursor:
+        cursor.execute(question)
+        ((found,),) = cursor.fetchall()
+    return found
+
+
+def follow(replica: MysqlFamilyServer, primary: MysqlFamilyServer, name: str = "") -> None:
     """Replicate by a connection of this name from now on."""
-    place = f"master_host = '{HOST}', master_port = {primary.port}, master_user = 'penstock'"
-    replica.execute(
-        f"CHANGE MASTER '{name}' TO {place}, master_password = '{PASSWORD}', master_use_gtid = slave_pos, "
-        "master_connect_retry = 1"
-    )
-    replica.execute(f"START REPLICA '{name}'")
+    words = WORDS[primary.dialect]
+    replica.execute(words.follow.format(name=name, host=HOST, port=primary.port, password=PASSWORD))
+    replica.execute(words.start.format(name=name))
 
 
 def is_stopped(found: Any) -> bool:
     return isinstance(found, UnavailableError) and "Replication does not run" in found.what
 
 
-def test_a_mariadb_replica_tells_how_far_it_is_behind_and_that_it_stopped(
-    own_mariadb: MariadbServer, replica: MariadbServer
+@EACH
+def test_a_replica_tells_how_far_it_is_behind_and_that_it_stopped(
+    primary: MysqlFamilyServer, replica: MysqlFamilyServer
 ) -> None:
-    connection = SignalConnection(parse_url(replica.url()), "mariadb")
+    words = WORDS[primary.dialect]
+    connection = SignalConnection(parse_url(replica.url()), primary.dialect)
     lag = MysqlLag(connection, LIMIT_SECONDS)
-    with closing(SignalConnection(parse_url(own_mariadb.url()), "mariadb")) as to_primary:
+    until(lambda: int(ask(primary, words.senders)), lambda count: count == 1)
+    with closing(SignalConnection(parse_url(primary.url()), primary.dialect)) as to_primary:
         # What sends the log to the replica runs for ever, and is no load.
         sessions = MysqlSessions(to_primary, limit=1, critical=None)
-        until(lambda: to_primary.ask("SHOW GLOBAL STATUS LIKE 'Slaves_connected'").rows[0][1], lambda n: int(n) == 1)
         until(sessions.count, lambda count: count == 0)
     with closing(connection):
-        own_mariadb.execute("CREATE DATABASE shop")
+        primary.execute("CREATE DATABASE shop")
         until(lag.look, is_calm)
         replica.execute("STOP REPLICA SQL_THREAD")
         until(lag.look, is_stopped)
 
         replica.execute("STOP REPLICA")
-        replica.execute("CHANGE MASTER TO master_delay = 600")
+        replica.execute(words.delay.format(seconds=600))
         replica.execute("START REPLICA")
-        own_mariadb.execute("CREATE TABLE shop.t (n int)")
+        primary.execute("CREATE TABLE shop.t (n int)")
         assert "behind" in until(lag.look, is_behind).text
         replica.execute("STOP REPLICA")
-        replica.execute("CHANGE MASTER TO master_delay = 0")
+        replica.execute(words.delay.format(seconds=0))
         replica.execute("START REPLICA")
         until(lag.look, is_calm)
 
         replica.execute("STOP REPLICA")
         replica.execute("RESET REPLICA ALL")
         until(lag.look, lambda found: isinstance(found, InputError))  # it is no replica any more
-        follow(replica, own_mariadb, "north")
+        follow(replica, primary, "north")
         until(lag.look, is_calm)
-        replica.execute("STOP REPLICA 'north'")
+        replica.execute(words.stop.format(name="north"))
         until(lag.look, is_stopped)
-        replica.execute("START REPLICA 'north'")
+        replica.execute(words.start.format(name="north"))
         until(lag.look, is_calm)
-        own_mariadb.kill()
+        primary.kill()
         until(lag.look, is_stopped)  # nobody knows what it misses
 
 
 @pytest.mark.nightly
-def test_the_right_to_see_replication_is_asked_for_by_name(own_mariadb: MariadbServer, replica: MariadbServer) -> None:
+@EACH
+def test_the_right_to_see_replication_is_asked_for_by_name(
+    primary: MysqlFamilyServer, replica: MysqlFamilyServer
+) -> None:
+    right = WORDS[primary.dialect].right
     replica.execute("CREATE USER plain IDENTIFIED BY 'plain'")
     url = replica.url("information_schema", user="plain", password="plain")
-    connection = SignalConnection(parse_url(url), "mariadb")
+    connection = SignalConnection(parse_url(url), replica.dialect)
     with closing(connection):
         with pytest.raises(InputError, match="could not say how it is") as caught:
             MysqlLag(connection, LIMIT_SECONDS).look()
-        assert "REPLICA MONITOR" in caught.value.why.upper().replace("SLAVE MONITOR", "REPLICA MONITOR")
-        replica.execute("GRANT REPLICA MONITOR ON *.* TO plain")
-    with closing(SignalConnection(parse_url(url), "mariadb")) as granted:
+        assert right in caught.value.why.upper().replace("SLAVE MONITOR", "REPLICA MONITOR")
+        replica.execute(f"GRANT {right} ON *.* TO plain")
+    with closing(SignalConnection(parse_url(url), replica.dialect)) as granted:
         until(MysqlLag(granted, LIMIT_SECONDS).look, is_calm)
 
 
 # --- exports --------------------------------------------------------------------------------------------------------
 
 
-def fill(primary: MariadbServer) -> None:
+def fill(primary: MysqlFamilyServer) -> None:
     """Create a shop of a day."""
     primary.execute("CREATE DATABASE shop")
     with primary.connect("shop") as connection, connection.cursor() as cursor:
@@ -225,10 +292,11 @@ def fill(primary: MariadbServer) -> None:
             "CREATE TABLE purchases (id bigint PRIMARY KEY, user_id bigint NOT NULL, "
             "purchased_at datetime(6) NOT NULL, amount decimal(12,2) NOT NULL, KEY (purchased_at))"
         )
-        cursor.execute(
+        fill_in = (
             "INSERT INTO purchases SELECT seq, seq MOD 50, '2026-11-13 23:00' + INTERVAL seq * 28 SECOND, seq "
             f"FROM seq_0_to_{ROWS - 1}"
         )
+        cursor.execute(in_words_of(primary.dialect, fill_in))
 
 
 def settings(url: str, folder: Path, **pacing: int) -> Pipeline:
@@ -265,14 +333,14 @@ class BeforeASlice:
 
 
 @pytest.fixture
-def filled(own_mariadb: MariadbServer, replica: MariadbServer) -> MariadbServer:
+def filled(primary: MysqlFamilyServer, replica: MysqlFamilyServer) -> MysqlFamilyServer:
     """The replica, with the shop on it."""
-    fill(own_mariadb)
+    fill(primary)
     until(lambda: count_rows(replica), lambda rows: rows == ROWS)
     return replica
 
 
-def count_rows(server: MariadbServer) -> int:
+def count_rows(server: MysqlFamilyServer) -> int:
     with server.connect() as connection, connection.cursor() as cursor:
         try:
             cursor.execute("SELECT COUNT(*) FROM shop.purchases")
@@ -281,8 +349,9 @@ def count_rows(server: MariadbServer) -> int:
         return int(cursor.fetchall()[0][0])
 
 
+@MYSQL_NIGHTLY
 def test_an_export_from_a_replica_whose_replication_stops_waits_until_it_runs_again(
-    filled: MariadbServer, tmp_path: Path
+    filled: MysqlFamilyServer, tmp_path: Path
 ) -> None:
     def stop_for_a_while() -> None:
         filled.execute("STOP REPLICA")
@@ -296,8 +365,9 @@ def test_an_export_from_a_replica_whose_replication_stops_waits_until_it_runs_ag
     assert manifest["reading"]["waited_seconds"]["unreadable_signal"] > 0
 
 
+@MYSQL_NIGHTLY
 def test_an_export_from_a_replica_whose_replication_stays_stopped_or_behind_ends_with_the_reason(
-    own_mariadb: MariadbServer, filled: MariadbServer, tmp_path: Path
+    primary: MysqlFamilyServer, filled: MysqlFamilyServer, tmp_path: Path
 ) -> None:
     def stop() -> None:
         filled.execute("STOP REPLICA")
@@ -309,10 +379,10 @@ def test_an_export_from_a_replica_whose_replication_stays_stopped_or_behind_ends
     assert "Replication does not run" in caught.value.why
     assert committed(tmp_path) == []
 
-    filled.execute("CHANGE MASTER TO master_delay = 600")
+    filled.execute(WORDS[primary.dialect].delay.format(seconds=600))
     filled.execute("START REPLICA")
-    own_mariadb.execute("CREATE TABLE shop.later (n int)")
-    with closing(SignalConnection(parse_url(filled.url()), "mariadb")) as connection:
+    primary.execute("CREATE TABLE shop.later (n int)")
+    with closing(SignalConnection(parse_url(filled.url()), filled.dialect)) as connection:
         until(MysqlLag(connection, LIMIT_SECONDS).look, is_behind)
     with pytest.raises(UnavailableError, match="max_pause_seconds") as caught:
         run_export(impatient)
@@ -321,8 +391,9 @@ def test_an_export_from_a_replica_whose_replication_stays_stopped_or_behind_ends
     assert committed(tmp_path) == []
 
 
+@MYSQL_NIGHTLY
 def test_an_export_that_may_not_see_the_replication_it_was_told_to_watch_ends_at_once(
-    filled: MariadbServer, tmp_path: Path
+    filled: MysqlFamilyServer, tmp_path: Path
 ) -> None:
     filled.execute("CREATE USER reader IDENTIFIED BY 'reader'")
     filled.execute("GRANT SELECT ON shop.* TO reader")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,7 +14,10 @@ import psycopg
 import pymysql
 import pytest
 
+from databases.url import parse_url
+from exporter.pacing.mysql_signals import MysqlSessions
 from exporter.pacing.open_pace import open_pace
+from exporter.pacing.signal_connection import SignalConnection
 from exporter.port.pace import Pace
 from staging.config.pipeline import Pipeline
 from staging.documents.pause_switch import turn_pause_switch
@@ -22,17 +26,18 @@ from staging.open_store import open_store
 from staging.process.cancel import Cancel
 from staging.process.progress import Progress
 from tests.exporter.days import NOW, pipeline, run_export
-from tests.servers.mariadb import MariadbServer
+from tests.servers.mysql import MysqlServer
+from tests.servers.mysql_family import MysqlFamilyServer
 from tests.servers.postgres import PostgresServer
 
 pytestmark = pytest.mark.integration
 
-Server = PostgresServer | MariadbServer
+Server = PostgresServer | MysqlFamilyServer
 
 
-@pytest.fixture(params=["postgres", "mariadb"])
+@pytest.fixture(params=["postgres", "mariadb", "mysql"])
 def server(request: pytest.FixtureRequest) -> Server:
-    """Each of the two that all tests share."""
+    """Each of those that all tests share."""
     found: Server = request.getfixturevalue(f"{request.param}_server")
     return found
 
@@ -45,7 +50,7 @@ def settings(url: str, folder: Path, **pacing: Any) -> Pipeline:
 @contextmanager
 def paced(server: Server, folder: Path, *, url: str = "", **pacing: Any) -> Iterator[Pace]:
     chosen = settings(url or server.url(), folder, **({"gentle": "replica"} | pacing))
-    dialect = "postgresql" if isinstance(server, PostgresServer) else "mariadb"
+    dialect = "postgresql" if isinstance(server, PostgresServer) else server.dialect
     with open_store(f"file://{folder}") as store, open_pace(chosen, dialect, store, Cancel(), Progress()) as pace:
         yield pace
 
@@ -163,15 +168,74 @@ def test_an_export_tells_how_much_longer_it_left_a_busy_server_alone(server: Ser
     assert manifest["reading"]["waited_seconds"]["busy_server"] > 0
 
 
-def test_mariadbs_event_scheduler_is_nobody_at_work(mariadb_server: MariadbServer, tmp_path: Path) -> None:
-    with mariadb_server.connect() as connection:
-        _rows(connection, "SET GLOBAL event_scheduler = ON")
+@pytest.mark.parametrize("state", ["ON", "OFF"])
+def test_the_event_scheduler_is_nobody_at_work(
+    mysql_family_server: MysqlFamilyServer, tmp_path: Path, state: str
+) -> None:
+    with mysql_family_server.connect() as connection:
+        ((before,),) = _rows(connection, "SELECT @@GLOBAL.event_scheduler")
+        _rows(connection, f"SET GLOBAL event_scheduler = {state}")
         try:
-            with paced(mariadb_server, tmp_path, nice=1, max_active_sessions=25) as pace:
+            with paced(mysql_family_server, tmp_path, nice=1, max_active_sessions=25) as pace:
                 _read_slices(pace)
                 assert list(pace.waited_seconds) == ["nice"]
+            with _sessions(mysql_family_server) as sessions:
+                assert sessions.count() == 0
         finally:
-            _rows(connection, "SET GLOBAL event_scheduler = OFF")
+            _rows(connection, f"SET GLOBAL event_scheduler = {before}")
+
+
+@pytest.mark.parametrize("sees_all", [True, False])
+def test_mysqls_threads_that_send_the_log_are_told_from_sessions_at_work(
+    mysql_server: MysqlServer, *, sees_all: bool
+) -> None:
+    """With the right they are counted; without it up to three that never rest are no sign of a busy server."""
+    with nobody(mysql_server) as (name, url), mysql_server.connect() as admin, ExitStack() as stack:
+        if sees_all:
+            _rows(admin, f"GRANT PROCESS ON *.* TO {name}")
+        for number in range(2):
+            stack.enter_context(_follower(mysql_server, 900 + number))
+        with _sessions(mysql_server, url) as sessions:
+            _look(sessions)
+            assert sessions.mean() == 0.0
+            assert sessions.count() == (0 if sees_all else 2)
+        with busy(mysql_server, 2), _sessions(mysql_server, url) as sessions:
+            _look(sessions)
+            assert sessions.count() == (2 if sees_all else 4)
+            assert sessions.mean() == (2.0 if sees_all else 1.0)
+
+
+def _look(sessions: MysqlSessions) -> None:
+    for _ in range(3):
+        sessions.look()
+
+
+@contextmanager
+def _sessions(server: MysqlFamilyServer, url: str = "") -> Iterator[MysqlSessions]:
+    connection = SignalConnection(parse_url(url or server.url()), server.dialect)
+    with closing(connection):
+        yield MysqlSessions(connection, None, None)
+
+
+@contextmanager
+def _follower(server: MysqlServer, number: int) -> Iterator[None]:
+    """A session to which the server sends its log, as to a replica of this number: COM_BINLOG_DUMP."""
+    connection = server.connect()
+    ((log, *_),) = _rows(connection, "SHOW BINARY LOGS")[-1:]
+    _rows(connection, "SET @source_binlog_checksum = 'NONE', @source_heartbeat_period = 1000000000")
+    connection._execute_command(0x12, struct.pack("<IHI", 4, 0, number) + str(log).encode())
+    with server.connect() as watching:
+        _until(lambda: len(_rows(watching, f"{_DUMPS} AND id = {connection.thread_id()}")) == 1)
+    try:
+        yield
+    finally:
+        with server.connect() as admin:
+            _rows(admin, f"KILL CONNECTION {connection.thread_id()}")
+            _until(lambda: not _rows(admin, f"{_DUMPS} AND id = {connection.thread_id()}"))
+        connection._force_close()
+
+
+_DUMPS = "SELECT id FROM information_schema.processlist WHERE command = 'Binlog Dump'"
 
 
 def _read_slices(pace: Pace) -> None:
@@ -244,14 +308,15 @@ def nobody(server: Server) -> Iterator[tuple[str, str]]:
                 _rows(admin, "DROP USER nobody_special")
 
 
-def test_threads_are_told_to_anybody(mariadb_server: MariadbServer, tmp_path: Path) -> None:
-    with nobody(mariadb_server) as (_, url), paced(mariadb_server, tmp_path, url=url, max_active_sessions=2) as pace:
+def test_threads_are_told_to_anybody(mysql_family_server: MysqlFamilyServer, tmp_path: Path) -> None:
+    server = mysql_family_server
+    with nobody(server) as (_, url), paced(server, tmp_path, url=url, max_active_sessions=2) as pace:
         pace.before_slice()
-        with busy(mariadb_server, 3):
+        with busy(server, 3):
             time.sleep(1.1)
             with Reader(pace) as reader:
                 assert not reader.went_on.wait(1.5)
-                _cancel_all(mariadb_server)
+                _cancel_all(server)
         assert reader.error is None
 
 
@@ -328,7 +393,11 @@ def test_a_probe_that_never_worked_is_told_before_a_row_is_read(
 
 
 def test_a_probe_that_takes_too_long_is_one_that_can_not_be_read(server: Server, tmp_path: Path) -> None:
-    slow = "SELECT 0 FROM pg_sleep(60)" if isinstance(server, PostgresServer) else "SELECT SLEEP(60)"
+    slow = "SELECT SLEEP(60)"
+    if isinstance(server, PostgresServer):
+        slow = "SELECT 0 FROM pg_sleep(60)"
+    elif server.dialect == "mysql":  # whose SLEEP, when it is ended, is no error but 1
+        slow = f"SELECT COUNT(*) FROM {', '.join(f'information_schema.collations c{n}' for n in range(5))}"
     with (
         paced(server, tmp_path, probe=slow, max_pause_seconds=1) as pace,
         pytest.raises(UnavailableError, match="max_pause_seconds"),
