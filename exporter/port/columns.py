@@ -163,7 +163,8 @@ def _shard_function(key: Sequence[SourceColumn]) -> str:
             raise InputError(
                 f"Key {column.name} has the collation {column.folding}.",
                 why="Under it the database takes different texts for one key; in shards they would be different keys.",
-                fix='Read a view or a column with a binary collation, for example COLLATE utf8mb4_bin, BINARY or "C".',
+                fix="Read a view or a column with a binary collation: COLLATE utf8mb4_0900_bin on MySQL, "
+                'utf8mb4_nopad_bin on MariaDB, BINARY on SQLite, "C" on PostgreSQL.',
             )
     return choose_function(*(_carried(column).dtype for column in key))
 

@@ -28,6 +28,7 @@ ON_DAY = ("--day", "2026-10-25")
         ("sqlite", "postgres", "bucket", "25_hours", "skew", "few"),
         ("postgres", "mariadb", "folder", "25_hours", "odd_names", "more_tasks_than_shards"),
         ("mariadb", "sqlite", "bucket", "25_hours", "limits", "few"),
+        ("mysql", "mysql", "folder", "25_hours", "skew", "few"),
         ("postgres", "postgres", "bucket", "25_hours", "no_row_of_the_day", "one"),
     ],
     ids="-".join,

@@ -33,6 +33,8 @@ CASES = [
     ("postgres_database", "slices"),
     ("mariadb_database", "snapshot"),
     ("mariadb_database", "slices"),
+    ("mysql_database", "snapshot"),
+    ("mysql_database", "slices"),
 ]
 Make = Callable[..., tuple[CompositeShop, WholeDay]]
 
@@ -154,7 +156,7 @@ def test_a_day_read_again_loses_gains_and_changes_just_the_keys_that_did(make: M
     assert any(line.split()[:3] == ["77", "somebody", "new"] for line in told.splitlines())
 
 
-@pytest.mark.parametrize("server", ["sqlite_database", "postgres_database", "mariadb_database"])
+@pytest.mark.parametrize("server", ["sqlite_database", "postgres_database", "mariadb_database", "mysql_database"])
 def test_another_row_in_the_target_is_found_by_verify(make: Make, server: str) -> None:
     rows = purchases("number and text", 300)
     shop, day = make(server, "number and text", rows, "auto")

@@ -181,7 +181,7 @@ def ask(day: WholeDay, *arguments: str) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("server", ["sqlite_database", "postgres_database", "mariadb_database"])
+@pytest.mark.parametrize("server", ["sqlite_database", "postgres_database", "mariadb_database", "mysql_database"])
 def test_plan_and_doctor_tell_of_each_column_of_the_key(
     server: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.integration
 
 KEY = ["shop_id", "user_id"]
 KIND = "number and text"
-SERVERS = ["sqlite_database", "postgres_database", "mariadb_database"]
+SERVERS = ["sqlite_database", "postgres_database", "mariadb_database", "mysql_database"]
 READS = [
     (server, read) for server in SERVERS for read in ("snapshot", "slices") if (server, read) != (SERVERS[0], "slices")
 ]
@@ -85,7 +85,12 @@ def test_a_column_that_is_not_there_or_no_key_is_refused_by_name(shop: Any, serv
 
 
 @pytest.mark.parametrize(
-    ("server", "collation"), [("sqlite_database", "NOCASE"), ("mariadb_database", "utf8mb4_general_ci")]
+    ("server", "collation"),
+    [
+        ("sqlite_database", "NOCASE"),
+        ("mariadb_database", "utf8mb4_general_ci"),
+        ("mysql_database", "utf8mb4_0900_as_cs"),
+    ],
 )
 def test_a_folding_collation_of_any_column_is_refused_by_name(
     shop: Any, server: str, collation: str, tmp_path: Path
@@ -121,7 +126,7 @@ def test_an_export_by_one_column_is_not_used_for_a_key_of_two(shop: Any, tmp_pat
     assert fresh.manifest["export_id"] == again.manifest["export_id"]
 
 
-@pytest.mark.parametrize("server", ["postgres_database", "mariadb_database"])
+@pytest.mark.parametrize("server", ["postgres_database", "mariadb_database", "mysql_database"])
 def test_another_type_of_a_column_of_the_key_is_drift(shop: Any, server: str, tmp_path: Path) -> None:
     made = shop(server)
     made.create([replace(row, key=(1, row.key[1])) for row in purchases(KIND, 60)])  # type: ignore[index]

@@ -18,7 +18,7 @@ from tests.shop.tables import Database, create_shop, read_revenue
 
 pytestmark = pytest.mark.integration
 
-DATABASES = ("sqlite", "postgres", "mariadb")
+DATABASES = ("sqlite", "postgres", "mariadb", "mysql")
 PLANS = {"one": (1, 1), "few": (4, 3), "more_tasks_than_shards": (5, 8)}
 FACTORS = (DATABASES, DATABASES, ("folder", "bucket"), tuple(DAYS), tuple(SHOPS), tuple(PLANS))
 PAIRS = every_pair(FACTORS)

@@ -26,10 +26,10 @@ DAY = BusinessDay(date(2026, 10, 25), "Europe/Berlin")
 ON_DAY = ("--day", "2026-10-25")
 
 
-@pytest.fixture
-def whole(postgres_database: str, mariadb_database: str, gcs_bucket: str, tmp_path: Path) -> WholeDay:
-    """A shop on PostgreSQL, its revenue on MariaDB, staging in a bucket; the passwords stand in the pipeline file."""
-    source, target = Database(postgres_database), Database(mariadb_database)
+@pytest.fixture(params=["mariadb", pytest.param("mysql", marks=pytest.mark.nightly)])
+def whole(postgres_database: str, gcs_bucket: str, tmp_path: Path, request: pytest.FixtureRequest) -> WholeDay:
+    """A shop on PostgreSQL, its revenue elsewhere, staging in a bucket; the passwords stand in the pipeline file."""
+    source, target = Database(postgres_database), Database(request.getfixturevalue(f"{request.param}_database"))
     day = WholeDay(build_shop("skew", DAY), DAY, source, target, f"{gcs_bucket}/staging", tmp_path)
     create_shop(source, day.shop)
     day.write_config()

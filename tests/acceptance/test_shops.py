@@ -38,7 +38,7 @@ def test_the_oracle_knows_a_day_worked_out_by_hand() -> None:
     assert max(money for money, _ in limits.values()) > Decimal(10) ** 18
 
 
-@pytest.mark.parametrize("database", ["sqlite_database", "postgres_database", "mariadb_database"])
+@pytest.mark.parametrize("database", ["sqlite_database", "postgres_database", "mariadb_database", "mysql_database"])
 @pytest.mark.parametrize("name", ["keys", "limits", "odd_names", "schema", "text_keys"])
 def test_a_database_holds_the_shop_as_it_is_in_memory(name: str, database: str, request: pytest.FixtureRequest) -> None:
     shop, found = build_shop(name, DAY), Database(request.getfixturevalue(database))

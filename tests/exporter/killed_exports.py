@@ -23,6 +23,7 @@ from staging.names import parse_name
 from staging.open_store import open_store
 from staging.process.cancel import Cancel
 from tests.chain.chain_days import DemoDay, wait_until
+from tests.shop.mysql_words import in_words_of
 
 ROWS, USERS, SHARDS = 120_000, 300, 3
 SHORT = ("--set", "chain.lease_seconds=2")
@@ -48,12 +49,14 @@ FROM seq_0_to_{ROWS - 1};
 CREATE INDEX purchases_time ON purchases (purchased_at);
 ANALYZE TABLE purchases""",
 }
+_TABLES["mysql"] = in_words_of("mysql", _TABLES["mariadb"])
 _STATEMENTS = {
     "postgresql": "SELECT query FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()",
     "mariadb": "SELECT COALESCE(info, '') FROM information_schema.processlist "
     "WHERE db = DATABASE() AND id <> CONNECTION_ID()",
 }
-_SEAL = {"postgresql": "age(xmin)", "mariadb": "COUNT(IF("}
+_STATEMENTS["mysql"] = _STATEMENTS["mariadb"]
+_SEAL = {"postgresql": "age(xmin)", "mariadb": "COUNT(IF(", "mysql": "COUNT(IF("}
 
 
 class ServerShop:

@@ -47,6 +47,7 @@ _CREATE = {
     "mariadb": "CREATE TABLE purchases (id BIGINT PRIMARY KEY, user_id BIGINT NOT NULL, "
     "purchased_at DATETIME(6) NOT NULL, amount DECIMAL(12,2) NOT NULL)",
 }
+_CREATE["mysql"] = _CREATE["mariadb"]
 _FILL = {
     "postgresql": "INSERT INTO purchases SELECT n, n / 7, timestamptz '2026-11-13 23:00+00' "
     "+ n * interval '{step} milliseconds', n FROM generate_series(0, {last}) n",
@@ -54,13 +55,15 @@ _FILL = {
     "+ INTERVAL seq * {step} * 1000 MICROSECOND, seq FROM seq_0_to_{last}",
 }
 
+_FILL["mysql"] = _FILL["mariadb"]
+
 
 def _create(url: str, rows: int = ROWS) -> str:
     database = Database(url)
     database.execute(_CREATE[database.dialect])
     database.execute(_FILL[database.dialect].format(step=84_000_000 // rows, last=rows - 1))
     database.execute("CREATE INDEX purchases_time ON purchases (purchased_at)")
-    database.execute("ANALYZE TABLE purchases" if database.dialect == "mariadb" else "ANALYZE purchases")
+    database.execute("ANALYZE TABLE purchases" if database.is_mysql_family else "ANALYZE purchases")
     return url
 
 
@@ -90,7 +93,10 @@ def _missing_is_told() -> Iterator[None]:
 
 @pytest.mark.parametrize(
     ("database", "read"),
-    [("postgres", "slices"), pytest.param("mariadb", "snapshot", marks=pytest.mark.nightly)],
+    [
+        ("postgres", "slices"),
+        *(pytest.param(name, "snapshot", marks=pytest.mark.nightly) for name in ("mariadb", "mysql")),
+    ],
 )
 def test_a_staging_disk_that_is_full_at_any_page_is_named_and_the_same_run_is_right_once_there_is_room(
     request: pytest.FixtureRequest, disk: SmallDisk, database: str, read: str
@@ -217,10 +223,10 @@ def gcs(monkeypatch: pytest.MonkeyPatch) -> Iterator[_GcsOnSmallDisk]:
 
 
 def test_a_storage_service_whose_disk_is_full_is_named_and_the_same_run_is_right_once_there_is_room(
-    mysql_family_database: str, gcs: _GcsOnSmallDisk, tmp_path: Path
+    mariadb_database: str, gcs: _GcsOnSmallDisk, tmp_path: Path
 ) -> None:
     url = f"gs://{gcs.create_bucket()}/stage"
-    settings = _settings(_create(mysql_family_database), tmp_path, "slices")
+    settings = _settings(_create(mariadb_database), tmp_path, "slices")
     settings = settings.model_copy(update={"staging": StagingConfig(url=url)})
 
     def export() -> list[str]:

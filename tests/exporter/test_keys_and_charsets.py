@@ -68,7 +68,9 @@ MARIADB = {
     "varbinary": Keys("varbinary(20)", BYTES, _bytes),
     "text": Keys("varchar(60) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin", TEXTS, _text),
 }
-CASES = [("postgres_database", name) for name in POSTGRES] + [("mariadb_database", name) for name in MARIADB]
+CASES = [("postgres_database", name) for name in POSTGRES] + [
+    (server, name) for server in ("mariadb_database", "mysql_database") for name in MARIADB
+]
 
 
 @pytest.mark.parametrize("read", ["snapshot", "slices"])
@@ -103,7 +105,7 @@ def test_all_rows_of_a_key_lie_in_the_shard_that_its_hash_says(
 
 
 @pytest.mark.parametrize("read", ["snapshot", "slices"])
-@pytest.mark.parametrize("server", ["postgres_database", "mariadb_database"])
+@pytest.mark.parametrize("server", ["postgres_database", "mariadb_database", "mysql_database"])
 @pytest.mark.parametrize("primary", ["shop, receipt", "user_id, purchased_at, receipt", "label"])
 def test_a_table_with_a_composite_or_text_primary_key_is_read_whole(
     server: str, primary: str, read: str, request: pytest.FixtureRequest, tmp_path: Path

@@ -13,12 +13,19 @@ import pytest
 
 from tests.exporter.killed_exports import ServerDay, ServerShop, kill_and_resume, server_shop
 from tests.servers.mariadb import MariadbServer
+from tests.servers.mysql import MysqlServer
 from tests.servers.postgres import PostgresServer
 
 pytestmark = pytest.mark.integration
 
 MOMENTS = 25
-LEAN = {("postgres", "slices"): 5, ("postgres", "snapshot"): 6, ("mariadb", "slices"): 4, ("mariadb", "snapshot"): 8}
+LEAN = {
+    ("postgres", "slices"): 5,
+    ("postgres", "snapshot"): 6,
+    ("mariadb", "slices"): 4,
+    ("mariadb", "snapshot"): 8,
+    ("mysql", "slices"): 7,
+}
 """The one of each that is in every run."""
 
 
@@ -32,6 +39,11 @@ def mariadb_shop(mariadb_server: MariadbServer) -> Iterator[ServerShop]:
     yield from server_shop(mariadb_server.create_database, mariadb_server.drop_database, mariadb_server.url)
 
 
+@pytest.fixture(scope="module")
+def mysql_shop(mysql_server: MysqlServer) -> Iterator[ServerShop]:
+    yield from server_shop(mysql_server.create_database, mysql_server.drop_database, mysql_server.url)
+
+
 @pytest.mark.parametrize(("database", "read", "seed"), [(*way, seed) for way, seed in LEAN.items()])
 def test_an_exporter_killed_at_any_moment_is_resumed_to_the_right_revenue(
     request: pytest.FixtureRequest, tmp_path: Path, database: str, read: str, seed: int
@@ -42,7 +54,8 @@ def test_an_exporter_killed_at_any_moment_is_resumed_to_the_right_revenue(
 @pytest.mark.nightly
 @pytest.mark.parametrize(
     ("database", "read", "seed"),
-    [(*way, seed) for way, lean in LEAN.items() for seed in range(MOMENTS) if seed != lean],
+    [(*way, seed) for way, lean in LEAN.items() for seed in range(MOMENTS) if seed != lean]
+    + [("mysql", "snapshot", seed) for seed in range(MOMENTS)],
 )
 def test_an_exporter_killed_at_any_other_moment_is_resumed_to_the_right_revenue(
     request: pytest.FixtureRequest, tmp_path: Path, database: str, read: str, seed: int

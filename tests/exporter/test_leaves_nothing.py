@@ -219,7 +219,7 @@ def test_a_table_that_is_being_altered_is_not_waited_for(postgres_database: str,
     assert committed(tmp_path / "stage") == []
 
 
-@pytest.mark.parametrize("fixture", ["postgres_database", "mariadb_database"])
+@pytest.mark.parametrize("fixture", ["postgres_database", "mariadb_database", "mysql_database"])
 def test_a_snapshot_holds_the_tables_definition_from_its_beginning(
     request: pytest.FixtureRequest, fixture: str
 ) -> None:
@@ -244,7 +244,7 @@ def test_a_cancelled_export_in_a_thread_stops(postgres_database: str, tmp_path: 
     assert committed(tmp_path / "stage") == []
 
 
-@pytest.mark.parametrize("fixture", ["postgres_database", "mariadb_database"])
+@pytest.mark.parametrize("fixture", ["postgres_database", "mariadb_database", "mysql_database"])
 def test_a_connection_that_the_server_ends_is_unavailable(
     request: pytest.FixtureRequest, tmp_path: Path, fixture: str
 ) -> None:
@@ -286,12 +286,15 @@ def _end_when_busy(database: Database, text: str) -> None:
         database.execute(f"KILL CONNECTION {number}")
 
 
-BUSY = {"postgres_database": "pg_sleep(30) IS NOT NULL", "mariadb_database": "SLEEP(30) = 0"}
+BUSY = {
+    "postgres_database": "pg_sleep(30) IS NOT NULL",
+    **dict.fromkeys(("mariadb_database", "mysql_database"), "SLEEP(30) = 0"),
+}
 SLOW = "(WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 100000000) SELECT max(n) FROM c) > 0"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("fixture", ["postgres_database", "mariadb_database", "sqlite_database"])
+@pytest.mark.parametrize("fixture", ["postgres_database", "mariadb_database", "mysql_database", "sqlite_database"])
 def test_a_signal_ends_a_real_process_while_the_database_is_busy(
     request: pytest.FixtureRequest, tmp_path: Path, fixture: str, number: signal.Signals
 ) -> None:

@@ -19,6 +19,8 @@ SERVERS = [
     ("postgres_database", "slices"),
     ("mariadb_database", "snapshot"),
     ("mariadb_database", "slices"),
+    ("mysql_database", "snapshot"),
+    ("mysql_database", "slices"),
     ("sqlite_database", "snapshot"),
 ]
 ROWS = [(n, None if n % 3 else n, None if n % 4 == 0 else f"{n}.25") for n in range(60)]

@@ -137,6 +137,7 @@ _ANY = {
 READERS = {
     "postgresql": ("postgres_database", POSTGRES, open_source, "adbc-postgresql"),
     "mariadb": ("mariadb_database", MARIADB, open_source, "pymysql-mariadb, rows as text"),
+    "mysql": ("mysql_database", MARIADB, open_source, "pymysql-mysql, rows as text"),
     "sqlite": ("sqlite_database", SQLITE, open_source, "adbc-sqlite"),
     "any dialect": ("postgres_database", _ANY, _any, "sqlalchemy-postgresql+psycopg"),
 }
@@ -165,7 +166,7 @@ def _inside(instant: datetime) -> bool:
 def _fill(database: Database, kinds: dict[str, Kind], rows: int) -> list[dict[str, Any]]:
     """Create the table, insert the rows, and return what the shards must hold of the day."""
     chance = random.Random(11)
-    time_type = {"postgresql": "timestamptz", "mariadb": "datetime(6)", "sqlite": "datetime"}[database.dialect]
+    time_type = {"postgresql": "timestamptz", "sqlite": "datetime"}.get(database.dialect, "datetime(6)")
     declared = [f"{database.quote(KEY)} bigint NOT NULL", f"{database.quote(TIME)} {time_type} NOT NULL"]
     declared += [f"{database.quote(name)} {kind.declared}" for name, kind in kinds.items()]
     if database.dialect == "postgresql":
@@ -272,9 +273,10 @@ def test_text_keys_are_whole_in_one_shard(
     reader: tuple[Database, dict[str, Kind], OpenSource, str], tmp_path: Path
 ) -> None:
     database, _, opener, _ = reader
-    text = {"postgresql": 'varchar(40) COLLATE "C"', "mariadb": "varchar(40) COLLATE utf8mb4_bin", "sqlite": "text"}
+    text = {"postgresql": 'varchar(40) COLLATE "C"', "sqlite": "text"}
+    declared = text.get(database.dialect, "varchar(40) COLLATE utf8mb4_bin")
     database.execute(
-        f"CREATE TABLE purchases (user_id {text[database.dialect]} NOT NULL, purchased_at timestamp NOT NULL, "
+        f"CREATE TABLE purchases (user_id {declared} NOT NULL, purchased_at timestamp NOT NULL, "
         "amount decimal(10,2) NOT NULL)"
     )
     keys = ["", "a", "A", "ä", "€𝄞", "x" * 40, "a ", "0", "-1"]
@@ -363,7 +365,7 @@ def test_the_day_is_the_business_day_of_its_zone(
 
 @pytest.mark.parametrize("indexed", [True, False])
 @pytest.mark.parametrize("strewn", [True, False])
-def test_a_mariadb_table_read_in_pieces_gives_each_row_once(
+def test_a_table_of_mysqls_family_read_in_pieces_gives_each_row_once(
     mysql_family_database: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -108,10 +108,25 @@ MARIADB: dict[str, Case] = {
     "a key that folds case": (
         _table(key="varchar(20) COLLATE utf8mb4_general_ci"),
         {},
-        ["user_id", "utf8mb4_general_ci", "utf8mb4_bin"],
+        ["user_id", "utf8mb4_general_ci", "utf8mb4_0900_bin"],
     ),
     "an engine without snapshots": ([f"{_table()[0]} ENGINE=MyISAM"], {}, ["MyISAM", "InnoDB"]),
     "a point": (_table(", p point"), {"columns": ["p"]}, ["Column p"]),
+}
+MYSQL: dict[str, Case] = {
+    f"a key under {collation}": (_table(key=f"varchar(20) COLLATE {collation}"), {}, ["user_id", collation, "0900_bin"])
+    for collation in (
+        *("utf8mb4_0900_as_cs", "utf8mb4_0900_as_ci", "utf8mb4_0900_ai_ci", "utf8mb4_de_pb_0900_as_cs"),
+        *("utf8mb4_ja_0900_as_cs_ks", "latin1_general_cs"),
+    )
+}
+MARIADB_ALONE: dict[str, Case] = {
+    f"a key under {collation}": (
+        _table(key=f"varchar(20) COLLATE {collation}"),
+        {},
+        ["user_id", collation, "nopad_bin"],
+    )
+    for collation in ("utf8mb4_uca1400_as_cs", "utf8mb4_uca1400_nopad_as_cs", "latin1_general_cs", "latin7_general_cs")
 }
 SQLITE: dict[str, Case] = {
     "text in a number": (_table("", GOOD, f"6, {NOON}, 'abc'"), {}, ["amount", "'abc'", "user_id is 6"]),
@@ -160,11 +175,13 @@ SQLITE: dict[str, Case] = {
 CASES = [
     *(
         (fixture, name, case)
-        for fixture in ("postgres_database", "mariadb_database", "sqlite_database")
+        for fixture in ("postgres_database", "mariadb_database", "mysql_database", "sqlite_database")
         for name, case in EVERYWHERE.items()
     ),
     *(("postgres_database", name, case) for name, case in POSTGRES.items()),
-    *(("mariadb_database", name, case) for name, case in MARIADB.items()),
+    *((fixture, name, case) for fixture in ("mariadb_database", "mysql_database") for name, case in MARIADB.items()),
+    *(("mysql_database", name, case) for name, case in MYSQL.items()),
+    *(("mariadb_database", name, case) for name, case in MARIADB_ALONE.items()),
     *(("sqlite_database", name, case) for name, case in SQLITE.items()),
 ]
 
@@ -202,7 +219,7 @@ def test_a_naive_day_whose_edge_lies_in_the_repeated_hour_is_refused(sqlite_data
         run_export(settings, day=date(2026, 10, 25))
 
 
-@pytest.mark.parametrize("fixture", ["postgres_database", "mariadb_database"])
+@pytest.mark.parametrize("fixture", ["postgres_database", "mariadb_database", "mysql_database"])
 def test_a_wrong_password_a_missing_right_and_a_dead_server_are_told_apart(
     request: pytest.FixtureRequest, tmp_path: Path, fixture: str
 ) -> None:
@@ -233,7 +250,7 @@ def test_a_wrong_password_a_missing_right_and_a_dead_server_are_told_apart(
             run_export(pipeline(right.render_as_string(hide_password=False), tmp_path / "good")).manifest["rows"] == 1
         )
         wrong = _error(right.set(password="wr@ng:/%cr;}et"), tmp_path)
-        if fixture == "mariadb_database":  # the test's PostgreSQL may trust everybody on this machine
+        if fixture != "postgres_database":  # the test's PostgreSQL may trust everybody on this machine
             assert isinstance(wrong, InputError)
             assert "password" in wrong.fix
     finally:

@@ -34,7 +34,7 @@ from staging.process.cancel import Cancel
 from tests.loader.runs import LoaderRun, Row, dtype_of
 
 NOW = datetime(2026, 11, 15, 3, 0, tzinfo=UTC)
-KINDS = ("sqlite", "postgres", "mariadb")
+KINDS = ("sqlite", "postgres", "mariadb", "mysql")
 
 
 @dataclass
@@ -81,7 +81,7 @@ class LoaderTarget:
 
     def quote(self, name: str) -> str:
         """An identifier, written independently of the loader."""
-        return f"`{name.replace('`', '``')}`" if self.kind == "mariadb" else '"' + name.replace('"', '""') + '"'
+        return f"`{name.replace('`', '``')}`" if self.is_mysql_family else '"' + name.replace('"', '""') + '"'
 
     @property
     def full_name(self) -> str:
@@ -89,8 +89,18 @@ class LoaderTarget:
         return (f"{self.quote(self.schema)}." if self.schema else "") + self.quote(self.table)
 
     def pick(self, **by_kind: str) -> str:
-        """The SQL of this kind."""
-        return by_kind.get(self.kind, "")
+        """The SQL of this kind; MySQL's is MariaDB's where it has none of its own."""
+        return by_kind.get(self.kind, by_kind.get("mariadb", "") if self.kind == "mysql" else "")
+
+    @property
+    def protocol(self) -> str:
+        """The kind whose protocol it speaks."""
+        return "mariadb" if self.kind == "mysql" else self.kind
+
+    @property
+    def is_mysql_family(self) -> bool:
+        """Whether it is MariaDB or MySQL."""
+        return self.kind in ("mariadb", "mysql")
 
     # --- the loader, in this process ---
 
@@ -222,6 +232,11 @@ def expected(run: LoaderRun, columns: Sequence[str] = ("user_id", "revenue", "pu
 def expected_rows(day: str, rows: Sequence[Row]) -> list[tuple[Any, ...]]:
     """The same, for rows of any day."""
     return sorted(((day, row["user_id"], row["revenue"], row["purchases"]) for row in rows), key=repr)
+
+
+def mysql_family_target(url: str) -> LoaderTarget:
+    """The target at this URL of MariaDB or MySQL."""
+    return LoaderTarget(make_url(url).get_backend_name(), url)
 
 
 @pytest.fixture(params=KINDS)

@@ -19,7 +19,7 @@ from staging.open_store import open_store
 from staging.process.cancel import Cancel
 from tests.loader.parquet.test_target import FilesTarget
 from tests.loader.runs import LoaderRun
-from tests.loader.target_fixtures import LoaderTarget
+from tests.loader.target_fixtures import LoaderTarget, mysql_family_target
 from tests.shop.hand_made_export import parquet_of
 
 pytestmark = pytest.mark.integration
@@ -196,7 +196,7 @@ def test_receipts_that_tell_of_different_keys_are_refused(
 def test_a_key_that_is_too_long_for_an_index_is_refused_with_what_to_do(
     mysql_family_database: str, tmp_path: Path
 ) -> None:
-    target = LoaderTarget("mariadb", mysql_family_database)
+    target = mysql_family_target(mysql_family_database)
     for count in (3, 4):
         key = tuple(f"part_{number}" for number in range(count))
         columns = [pa.field(name, pa.string(), nullable=False) for name in key]

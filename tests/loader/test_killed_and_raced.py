@@ -157,7 +157,7 @@ def test_a_frozen_loader_loses_its_lock_and_is_fenced(
     with target.cursor() as cursor:
         cursor.execute("BEGIN")
         cursor.execute("UPDATE revenue SET purchases = purchases + 0 WHERE user_id = 3 AND day = '2026-11-14'")
-        if target.kind == "mariadb":
+        if target.is_mysql_family:
             cursor.execute("SELECT * FROM revenue WHERE user_id = 3 AND day = '2026-11-14' FOR UPDATE")
         frozen = start(forks, target, low, idle_timeout_seconds=1)
         target.wait_for_a_lock_wait()  # it is inside its transaction, and holds the ledger's row
@@ -183,7 +183,7 @@ def test_a_lock_that_is_held_too_long_ends_as_unavailable(
     with target.cursor() as cursor:
         cursor.execute(target.pick(sqlite="BEGIN IMMEDIATE", postgres="BEGIN", mariadb="BEGIN"))
         cursor.execute("UPDATE penstock_ledger SET loaded_rows = loaded_rows")
-        if target.kind == "mariadb":
+        if target.is_mysql_family:
             cursor.execute("SELECT * FROM penstock_ledger FOR UPDATE")
         with pytest.raises(UnavailableError, match="lock"):
             target.load(make(revenue(range(9)), number=2))

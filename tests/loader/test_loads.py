@@ -10,7 +10,7 @@ import pytest
 
 from staging.documents.run import Loaded
 from tests.loader.runs import DAY, Make, loader_runs, revenue
-from tests.loader.target_fixtures import NOW, LoaderTarget, expected, expected_rows
+from tests.loader.target_fixtures import KINDS, NOW, LoaderTarget, expected, expected_rows
 
 pytestmark = pytest.mark.integration
 
@@ -159,12 +159,10 @@ def test_an_edit_that_keeps_rows_and_sums_is_reported_too(target: LoaderTarget, 
     assert target.rows() == expected(run)
 
 
-def test_equal_content_has_one_digest_whatever_database_takes_it(
-    sqlite_database: str, postgres_database: str, mysql_family_database: str, make: Make
-) -> None:
+def test_equal_content_has_one_digest_whatever_database_takes_it(make: Make, request: pytest.FixtureRequest) -> None:
     digests = set()
-    for kind, url in (("sqlite", sqlite_database), ("postgres", postgres_database), ("mariadb", mysql_family_database)):
-        target = LoaderTarget(kind, url)
+    for kind in KINDS:
+        target = LoaderTarget(kind, request.getfixturevalue(f"{kind}_database"))
         target.init(run := make(revenue(range(200))))
         digests.add(target.load(run).loaded.digest)
     assert len(digests) == 1

@@ -22,17 +22,18 @@ from staging.errors import ExitCode
 from staging.names import pause_switch
 from staging.open_store import open_store
 from staging.process.progress import parse_progress
-from tests.servers.mariadb import MariadbServer
+from tests.servers.mysql_family import MysqlFamilyServer
 from tests.servers.postgres import PostgresServer
+from tests.shop.mysql_words import in_words_of
 
 pytestmark = pytest.mark.integration
 
-Server = PostgresServer | MariadbServer
+Server = PostgresServer | MysqlFamilyServer
 ROWS = 12_000
 ROWS_PER_SECOND = 1_500
 
 
-@pytest.fixture(params=["postgres", "mariadb"])
+@pytest.fixture(params=["postgres", "mariadb", pytest.param("mysql", marks=pytest.mark.nightly)])
 def shop(request: pytest.FixtureRequest) -> Iterator[tuple[Server, str]]:
     """A database with a day of purchases."""
     server: Server = request.getfixturevalue(f"{request.param}_server")
@@ -55,10 +56,11 @@ def shop(request: pytest.FixtureRequest) -> Iterator[tuple[Server, str]]:
                 "CREATE TABLE purchases (id BIGINT PRIMARY KEY, user_id BIGINT NOT NULL, amount DECIMAL(12,2) NOT NULL,"
                 " purchased_at DATETIME(6) NOT NULL, KEY (purchased_at))"
             )
-            cursor.execute(
+            fill = (
                 "INSERT INTO purchases SELECT seq, seq % 97, seq / 100, '2026-11-14' + INTERVAL seq * 7 SECOND "
                 f"FROM seq_1_to_{ROWS}"
             )
+            cursor.execute(in_words_of(server.dialect, fill))
             cursor.execute("ANALYZE TABLE purchases")
             cursor.fetchall()
     yield server, name
@@ -243,7 +245,7 @@ def test_a_pause_that_is_longer_than_the_server_keeps_idle_sessions_ends_well(
             assert penstock("unpause", "--config", str(config)).returncode == 0
             assert exporter.process.wait(60) == 0, exporter.text()
     finally:
-        if isinstance(server, MariadbServer):
+        if isinstance(server, MysqlFamilyServer):
             server.execute("SET GLOBAL wait_timeout = DEFAULT")
     (found,) = tmp_path.glob("daily_revenue/day=*/export=*/manifest.json")
     manifest = json.loads(found.read_bytes())

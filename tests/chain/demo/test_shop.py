@@ -32,6 +32,7 @@ def read(url: str, statement: str) -> list[tuple[object, ...]]:
         ("sqlite_database", "purchased_at"),
         ("postgres_database", "to_char(purchased_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS')"),
         ("mariadb_database", "CAST(purchased_at AS CHAR)"),
+        ("mysql_database", "CAST(purchased_at AS CHAR)"),
     ],
 )
 def test_every_database_holds_the_rows_of_the_seed(

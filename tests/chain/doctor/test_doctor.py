@@ -88,7 +88,7 @@ def _levels(found: dict[str, Any], level: str) -> list[str]:
     return [name for name, check in found.items() if check["level"] == level]
 
 
-@pytest.mark.parametrize("server", ["postgres_database", "mariadb_database", "sqlite_database"])
+@pytest.mark.parametrize("server", ["postgres_database", "mariadb_database", "mysql_database", "sqlite_database"])
 def test_all_is_well_and_nothing_is_left_in_the_bucket(
     server: str, request: pytest.FixtureRequest, gcs_bucket: str, gcs_endpoint: str, tmp_path: Path
 ) -> None:

@@ -36,7 +36,7 @@ def penstock(*arguments: object, url: str, columns: int = 80) -> subprocess.Comp
     )
 
 
-@pytest.fixture(params=["postgres_database", "mariadb_database", "sqlite_database"])
+@pytest.fixture(params=["postgres_database", "mariadb_database", "mysql_database", "sqlite_database"])
 def database(request: pytest.FixtureRequest) -> Database:
     return _shop(Database(request.getfixturevalue(request.param)))
 

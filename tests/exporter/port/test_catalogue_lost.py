@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from databases.url import parse_url
+from exporter.mysql.catalogue import MysqlCatalogue
 from exporter.mysql.errors import translate_error as translate_mysql_error
 from exporter.port.catalogue import Catalogue
 from exporter.port.source import TableName
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.integration
 TABLE = TableName(None, "purchases")
 
 
-@pytest.mark.parametrize("database", ["postgres", "mariadb"])
+@pytest.mark.parametrize("database", ["postgres", "mariadb", "mysql"])
 def test_keys_are_not_taken_for_missing_when_the_connection_is_lost(
     request: pytest.FixtureRequest, database: str
 ) -> None:
@@ -28,20 +29,22 @@ def test_keys_are_not_taken_for_missing_when_the_connection_is_lost(
     other = Database(url)
     other.execute("CREATE TABLE purchases (id BIGINT PRIMARY KEY, purchased_at TIMESTAMP NOT NULL)")
     other.execute("CREATE VIEW seen AS SELECT * FROM purchases")
-    translate = translate_mysql_error if database == "mariadb" else translate_postgres_error
+    translate, kind, doing = translate_mysql_error, MysqlCatalogue, "ask the catalogue"
+    if database == "postgres":
+        translate, kind, doing = translate_postgres_error, Catalogue, "look up the keys of purchases"
     parsed = sa.make_url(url)
-    for look in (Catalogue.primary_key, Catalogue.leading_columns):
-        with closing(Catalogue(parse_url(url), lambda error, doing: translate(error, doing, parsed))) as catalogue:
+    for look in (kind.primary_key, kind.leading_columns):
+        with closing(kind(parse_url(url), lambda error, doing: translate(error, doing, parsed))) as catalogue:
             assert not look(catalogue, TableName(None, "seen"))
             assert look(catalogue, TABLE) in (("id",), {"id"})
             _end_all(other)
-            with pytest.raises(UnavailableError, match="look up the keys of purchases") as caught:
+            with pytest.raises(UnavailableError, match=doing) as caught:
                 look(catalogue, TABLE)
             assert "rollback" not in caught.value.why
 
 
 def _end_all(database: Database) -> None:
-    if database.dialect == "mariadb":
+    if database.is_mysql_family:
         ours = "SELECT id FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()"
         for (number,) in database.execute(ours):
             database.execute(f"KILL CONNECTION {number}")

@@ -28,7 +28,7 @@ TABLE = (
 )
 
 
-@pytest.fixture(params=["postgres_database", "mariadb_database"])
+@pytest.fixture(params=["postgres_database", "mariadb_database", "mysql_database"])
 def database(request: pytest.FixtureRequest) -> Database:
     database = Database(request.getfixturevalue(request.param))
     database.execute(TABLE)
@@ -49,7 +49,7 @@ def _export(database: Database, folder: Path, day: date = DAY, mode: str | None 
 
 
 def _alter(database: Database, column: str, declared: str) -> None:
-    if database.dialect == "mariadb":
+    if database.is_mysql_family:
         database.execute(f"ALTER TABLE purchases MODIFY {column} {declared}")
         return
     kind = declared.removesuffix(" NOT NULL").removesuffix(" NULL")

@@ -27,7 +27,7 @@ ROWS = 6000
 FIRST = datetime(2026, 11, 10, tzinfo=UTC)
 STEP = timedelta(minutes=3)
 COLUMNS = "user_id bigint NOT NULL, purchased_at {time} NOT NULL, amount decimal(10,2) NOT NULL"
-TIMES = {"postgresql": "timestamptz", "mariadb": "datetime", "sqlite": "datetime"}
+TIMES = {"postgresql": "timestamptz", "mariadb": "datetime", "mysql": "datetime", "sqlite": "datetime"}
 INSIDE = sorted(n for n in range(ROWS) if (FIRST + n * STEP).date() == DAY)
 
 
@@ -36,7 +36,7 @@ def _tables_of_a_hundred_rows_are_big(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(full_scan, "SMALL_TABLE_ROWS", 100)
 
 
-@pytest.fixture(params=["postgres_database", "mariadb_database", "sqlite_database"])
+@pytest.fixture(params=["postgres_database", "mariadb_database", "mysql_database", "sqlite_database"])
 def database(request: pytest.FixtureRequest) -> Database:
     return Database(request.getfixturevalue(request.param))
 
@@ -89,8 +89,13 @@ def test_a_table_without_an_index_on_its_time_is_refused_with_the_statement_that
     assert "export.allow_full_scan = true" in caught.value.fix
     assert committed(tmp_path) == []
     statement = _statement(caught.value)
-    online = {"postgresql": "CONCURRENTLY", "mariadb": "ALGORITHM=INPLACE LOCK=NONE", "sqlite": "CREATE INDEX"}
-    assert online[database.dialect] in statement
+    online = {
+        "postgresql": "CONCURRENTLY",
+        "mariadb": "ALGORITHM=INPLACE LOCK=NONE",
+        "mysql": "ALGORITHM=INPLACE LOCK=NONE",
+        "sqlite": "CREATE INDEX",
+    }
+    assert online.get(database.dialect, "ALGORITHM=INPLACE LOCK=NONE") in statement
     _run_online(database, statement)
     export = run_export(settings)
     assert sorted(row["user_id"] for row in export.rows()) == INSIDE

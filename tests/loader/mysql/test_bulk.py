@@ -19,8 +19,8 @@ from loader.target.url import parse_database_url
 from staging.config.pipeline import LoadConfig
 from staging.errors import InputError, IntegrityError
 from tests.loader.runs import Make, loader_runs, revenue
-from tests.loader.target_fixtures import LoaderTarget, expected
-from tests.servers.mariadb import MariadbServer
+from tests.loader.target_fixtures import expected, mysql_family_target
+from tests.servers.mysql_family import MysqlFamilyServer
 
 pytestmark = pytest.mark.integration
 
@@ -95,7 +95,8 @@ def test_a_key_that_is_staged_twice_is_an_error(database: MysqlDatabase) -> None
 
 
 def test_the_session_is_strict_read_committed_and_in_utc(database: MysqlDatabase) -> None:
-    ((mode, isolation, zone),) = database.query("SELECT @@sql_mode, @@tx_isolation, @@time_zone")
+    isolation_name = "tx_isolation" if database.name == "MariaDB" else "transaction_isolation"
+    ((mode, isolation, zone),) = database.query(f"SELECT @@sql_mode, @@{isolation_name}, @@time_zone")
     assert "STRICT_ALL_TABLES" in mode
     assert (isolation, zone) == ("READ-COMMITTED", "+00:00")
 
@@ -112,8 +113,8 @@ def test_a_file_that_the_server_asks_for_is_never_sent(mysql_family_database: st
     database.close()
 
 
-def test_without_local_infile_rows_go_by_insert(own_mariadb: MariadbServer, make: Make) -> None:
-    target = LoaderTarget("mariadb", own_mariadb.url(own_mariadb.create_database()))
+def test_without_local_infile_rows_go_by_insert(own_mysql_family: MysqlFamilyServer, make: Make) -> None:
+    target = mysql_family_target(own_mysql_family.url(own_mysql_family.create_database()))
     target.init(first := make(revenue(range(-500, 3000))))
     target.execute("SET GLOBAL local_infile = 0")
     target.load(first)
@@ -124,18 +125,19 @@ def test_without_local_infile_rows_go_by_insert(own_mariadb: MariadbServer, make
 
 
 def test_an_equal_day_is_next_to_nothing_in_the_binary_log(mysql_family_database: str, make: Make) -> None:
-    target = LoaderTarget("mariadb", mysql_family_database)
+    target = mysql_family_target(mysql_family_database)
     target.init(run := make(revenue(range(5000))))
     target.load(run)
     again = make(run.rows, number=2)
-    ((_, before, *_),) = target.query("SHOW MASTER STATUS")
+    position = target.pick(mariadb="SHOW MASTER STATUS", mysql="SHOW BINARY LOG STATUS")
+    ((_, before, *_),) = target.query(position)
     target.load(again)
-    ((_, after, *_),) = target.query("SHOW MASTER STATUS")
+    ((_, after, *_),) = target.query(position)
     assert 0 < after - before < 8192  # the ledger's row; the 5000 rows alone are 100 kB
 
 
 def test_the_target_url_is_read_as_sqlalchemy_reads_it(mysql_family_database: str) -> None:
     url = parse_database_url(re.sub(r"^mariadb", "mysql", mysql_family_database))
     database = MysqlDatabase(url, LoadConfig())
-    assert database.name == "MariaDB"
+    assert database.name == ("MariaDB" if mysql_family_database.startswith("mariadb") else "MySQL")
     database.close()

@@ -14,7 +14,7 @@ import pytest
 
 from staging.errors import InputError, IntegrityError
 from tests.loader.runs import LoaderRun, Make, loader_runs, revenue
-from tests.loader.target_fixtures import LoaderTarget, expected
+from tests.loader.target_fixtures import LoaderTarget, expected, mysql_family_target
 
 pytestmark = pytest.mark.integration
 
@@ -109,7 +109,7 @@ def test_unsigned_keys_beyond_63_bits_need_a_text_column_in_sqlite(sqlite_databa
 
 def test_uuid_text_goes_into_uuid_columns(server_target: LoaderTarget, make: Make) -> None:
     keys = KEYS["UUIDs"][1]
-    server_target.execute(TABLE.format("uuid"))
+    server_target.execute(TABLE.format("char(36)" if server_target.kind == "mysql" else "uuid"))
     load_twice(server_target, make, rows_of(keys), schema=money(pa.field("user_id", pa.string(), nullable=False)))
     assert sorted(str(row[0]) for row in server_target.query("SELECT user_id FROM revenue")) == sorted(keys)
 
@@ -168,7 +168,7 @@ def _stored(kind: str, value: Any) -> Any:
             return value.replace(tzinfo=None).isoformat(" ", "microseconds")
         if isinstance(value, dt.date | dt.time):
             return value.isoformat()
-    if kind == "mariadb":
+    if kind in ("mariadb", "mysql"):
         if isinstance(value, dt.datetime):
             return value.replace(tzinfo=None)
         if isinstance(value, dt.time):
@@ -286,7 +286,7 @@ def test_keys_that_differ_only_in_case_are_refused_by_a_case_blind_table(target:
 
 
 def test_text_that_changes_only_its_case_or_its_end_is_updated(mysql_family_database: str, make: Make) -> None:
-    target = LoaderTarget("mariadb", mysql_family_database)
+    target = mysql_family_target(mysql_family_database)
     target.execute(
         "CREATE TABLE revenue (user_id bigint, day date, note varchar(20) COLLATE utf8mb4_general_ci,"
         " PRIMARY KEY (day, user_id))"
