@@ -26,9 +26,14 @@ _COLUMNS = {
     "mysql": "(id bigint NOT NULL, user_id bigint NOT NULL, purchased_at datetime(6) NOT NULL, "
     "amount decimal(12,2) NOT NULL, tax decimal(12,2) NOT NULL, note varchar(80) CHARACTER SET ascii NOT NULL",
 }
+# The exporter waits for an attack to end: one that waits for the exporter would wait for itself.
 _SHORTLY = {
     "postgresql": ("SET lock_timeout = '60ms'", "SET statement_timeout = '2s'"),
     "mysql": ("SET SESSION innodb_lock_wait_timeout = 1", "SET SESSION lock_wait_timeout = 1"),
+}
+_PATIENTLY = {
+    "postgresql": ("SET lock_timeout = '60s'", "SET statement_timeout = '60s'"),
+    "mysql": ("SET SESSION innodb_lock_wait_timeout = 60", "SET SESSION lock_wait_timeout = 60"),
 }
 
 
@@ -47,9 +52,7 @@ class Shop:
         # A plan that psycopg had prepared would outlive the columns.
         options = {"prepare_threshold": None} if url.startswith("postgresql") else {}
         engine = sa.create_engine(url, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT", connect_args=options)
-        shop = cls(url, engine, engine.connect())
-        shop.do(*_SHORTLY[shop.backend])
-        return shop
+        return cls(url, engine, engine.connect())
 
     @property
     def backend(self) -> str:
@@ -79,6 +82,7 @@ class Shop:
     def fill(self, rng: random.Random, layout: Layout, where: str | None) -> None:
         """Make the table anew; `where` is of the pipeline that will read it."""
         self.where = where
+        self.do(*_PATIENTLY[self.backend])
         made = ("purchases", "aside", "twin", "chosen", "purchases_1", "purchases_2", "heir")
         self.do(f"DROP TABLE IF EXISTS {', '.join(made)}{' CASCADE' if self.backend == 'postgresql' else ''}")
         columns = _COLUMNS[self.backend]
@@ -105,6 +109,7 @@ class Shop:
             self.do(f"INSERT INTO {table} VALUES {', '.join(some)}")
         chosen = ", ".join(f"({number})" for number in range(10, ROWS * 5, 10))
         self.do("CREATE TABLE chosen (id bigint PRIMARY KEY)", f"INSERT INTO chosen VALUES {chosen}")
+        self.do(*_SHORTLY[self.backend])
 
     def values(self, rng: random.Random, number: int, seconds: float, *, amount: Decimal | None = None) -> str:
         """A row as VALUES has it."""
@@ -128,9 +133,13 @@ class Shop:
 
     def let_go(self, state: dict[str, Any]) -> None:
         """End what an attack has left open."""
-        with suppress(sa.exc.DBAPIError):
-            if (late := state.get("late")) is not None:
-                late.close()
+        late = state.get("late")
+        if late is None:
+            return
+        for ending in ("ROLLBACK", "ROLLBACK PREPARED 'waits'", "XA ROLLBACK 'waits'"):
+            with suppress(sa.exc.DBAPIError):  # nothing is left, or it is another database's
+                late.exec_driver_sql(ending)
+        late.close()
 
 
 def as_row(user_id: Any, at: Any, amount: Any, note: Any) -> Row:

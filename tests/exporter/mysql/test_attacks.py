@@ -12,7 +12,7 @@ pytestmark = pytest.mark.integration
 
 
 def test_attacks_that_know_the_seal_never_make_a_wrong_export(mariadb_database: str, tmp_path: Path) -> None:
-    attack_seeds(mariadb_database, tmp_path, range(65))
+    attack_seeds(mariadb_database, tmp_path, range(50))
 
 
 @pytest.mark.nightly
@@ -23,7 +23,7 @@ def test_attacks_that_know_the_seal_never_make_a_wrong_export_in_thousands(
 
 
 def test_attacks_that_know_the_seal_never_make_a_wrong_export_of_mysql(mysql_database: str, tmp_path: Path) -> None:
-    attack_seeds(mysql_database, tmp_path, range(100, 165))
+    attack_seeds(mysql_database, tmp_path, range(100, 150))
 
 
 @pytest.mark.nightly

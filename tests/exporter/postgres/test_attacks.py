@@ -12,7 +12,7 @@ pytestmark = pytest.mark.integration
 
 
 def test_attacks_that_know_the_seal_never_make_a_wrong_export(postgres_database: str, tmp_path: Path) -> None:
-    attack_seeds(postgres_database, tmp_path, range(70))
+    attack_seeds(postgres_database, tmp_path, range(100))
 
 
 @pytest.mark.nightly

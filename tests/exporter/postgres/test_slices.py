@@ -534,6 +534,21 @@ def _account(shop: Shop, grant: str) -> Iterator[str]:
         shop.do(f"DROP OWNED BY {user}; DROP USER {user}")
 
 
+def test_a_date_that_is_infinite_is_refused_as_an_infinite_instant_is(shop: Shop, tmp_path: Path) -> None:
+    shop.do("ALTER TABLE purchases ALTER COLUMN purchased_at TYPE date")
+    shop.do("UPDATE purchases SET purchased_at = 'infinity' WHERE id = 1")
+    with pytest.raises(InputError, match="Column purchased_at is infinite"):
+        run_export(shop.settings(tmp_path))
+
+
+def test_a_domain_over_a_domain_has_the_digits_of_the_innermost(shop: Shop, tmp_path: Path) -> None:
+    shop.do("CREATE DOMAIN money_inner AS numeric(12,2); CREATE DOMAIN money_outer AS money_inner CHECK (value >= 0)")
+    shop.do("ALTER TABLE purchases ALTER COLUMN amount TYPE money_outer")
+    export = run_export(shop.settings(tmp_path))
+    assert export.manifest["sums"] == {"amount": str(sum(map(_cents, range(ROWS))))}
+    assert str(export.table().schema.field("amount").type) == "decimal128(12, 2)"
+
+
 @pytest.mark.parametrize("key", [-5, 10**9])
 def test_a_row_that_comes_with_a_key_outside_the_range_is_seen(
     postgres_database: str, tmp_path: Path, key: int
