@@ -1,0 +1,157 @@
+"""A day is compared with the last seven stored ones: too few or too many rows end with 40, before the load."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loader.doubt import DoubtedDayError
+from loader.load_day import load_day
+from staging.config.pipeline import Pipeline
+from staging.documents.head import change_head
+from staging.names import DayNames
+from staging.open_store import open_store
+from staging.process.cancel import Cancel
+from tests.loader.runs import DAY, LoaderRun, Make, revenue, unwritten_runs
+from tests.loader.target_fixtures import NOW, LoaderTarget
+
+WEEK = (100, 90, 110, 100, 95, 105, 100)
+
+
+class Shop:
+    """Days in one bucket and one SQLite target, each with the head that a chain would have made."""
+
+    def __init__(self, folder: Path) -> None:
+        self.make: Make = unwritten_runs(folder)
+        self.target = LoaderTarget("sqlite", f"sqlite:///{folder}/target.db")
+        self.said: list[str] = []
+        self.target.init(self.make(1))
+
+    def stored(self, back: int, rows: int, *, number: int = 1, **options: Any) -> LoaderRun:
+        """A run of a day so many days before, with its head."""
+        day = DAY - timedelta(days=back)
+        known = {"run_id": f"run-{day:%d}-{number}", "export_id": f"export-{day:%d}-{number}", "fence": number}
+        end = datetime(day.year, day.month, day.day, 23, tzinfo=UTC)
+        as_of = options.pop("as_of", end + timedelta(hours=3))
+        run = self.make(number, rows=revenue(range(rows)), day=day, as_of=as_of, **known, **options).write()
+        with open_store(run.staging_url) as store:
+            names = DayNames(run.pipeline, day)
+            fields = {"head_id": run.head_id, "fence": number, "run_id": run.run_id, "export_id": run.export_id}
+            change_head(store, names, lambda *_: fields, NOW)
+        return run
+
+    def load(self, run: LoaderRun, *, accept_change: bool = False, **checks: Any) -> int:
+        settings = self.target.settings_of(run, {}) | {"checks": checks}
+        with open_store(run.staging_url) as store:
+            outcome = load_day(
+                Pipeline.model_validate(settings),
+                run.day,
+                run.run_id,
+                store=store,
+                now=lambda: NOW,
+                cancel=Cancel(),
+                say=self.said.append,
+                accept_change=accept_change,
+            )
+        return outcome.loaded.rows
+
+    def week(self, counts: Sequence[int] = WEEK) -> None:
+        for back, rows in enumerate(counts, start=1):
+            self.load(self.stored(back, rows), max_drop=1.0)
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Shop:
+    return Shop(tmp_path)
+
+
+def doubted(shop: Shop, run: LoaderRun, *words: str, **checks: Any) -> None:
+    before = shop.target.rows()
+    with pytest.raises(DoubtedDayError) as caught:
+        shop.load(run, **checks)
+    assert caught.value.exit_code == 40
+    for word in words:
+        assert word in str(caught.value)
+    assert shop.target.rows() == before
+
+
+@pytest.mark.parametrize("rows", [0, 9])
+def test_an_empty_or_shrunken_day_is_doubted_with_both_figures(shop: Shop, rows: int) -> None:
+    shop.week()
+    doubted(shop, run := shop.stored(0, rows), f"{rows} rows", "median of the last 7 stored days is 100")
+    assert shop.load(run, accept_change=True) == rows
+    assert shop.load(run) == rows  # what was accepted is not doubted again
+
+
+def test_a_tenth_of_the_median_is_no_reason(shop: Shop) -> None:
+    shop.week()
+    assert shop.load(shop.stored(0, 10)) == 10
+
+
+def test_the_first_day_of_all_is_compared_with_min_rows_alone(shop: Shop) -> None:
+    doubted(shop, run := shop.stored(0, 0), "0 rows", "checks.min_rows is 1", min_rows=1)
+    assert shop.load(run) == 0
+
+
+def test_bounds_are_settings(shop: Shop) -> None:
+    shop.week()
+    doubted(shop, shop.stored(0, 49), "checks.max_drop is 0.5", max_drop=0.5)
+    doubted(shop, grown := shop.stored(0, 501, number=2), "501 rows", "checks.max_rise is 4", max_rise=4)
+    assert shop.load(grown, max_rise=4.01) == 501
+    assert shop.load(shop.stored(0, 0, number=3), max_drop=1) == 0
+
+
+def test_a_day_that_has_grown_fiftyfold_is_told_and_loaded(shop: Shop) -> None:
+    shop.week((4, 4, 4))
+    assert shop.load(shop.stored(0, 200)) == 200
+    assert any("200 rows" in line and "checks.max_rise" in line for line in shop.said)
+
+
+def test_seven_days_count_and_older_ones_do_not(shop: Shop) -> None:
+    shop.week((*[10] * 7, *[1000] * 3))
+    assert shop.load(shop.stored(0, 9)) == 9
+
+
+def test_days_that_nobody_loaded_or_that_were_read_early_count_for_no_median(shop: Shop) -> None:
+    """Else a fault that lasts would be taken for normal after four nights."""
+    shop.week((100,))
+    for back in range(2, 6):
+        shop.stored(back, 0)  # refused, night after night
+    early = DAY - timedelta(days=6)
+    shop.load(shop.stored(6, 0, as_of=datetime(early.year, early.month, early.day, 8, tzinfo=UTC)))
+    doubted(shop, shop.stored(0, 0), "the median of the last 1 stored days is 100")
+
+
+def test_an_early_look_at_a_day_may_be_small(shop: Shop) -> None:
+    shop.week()
+    early = shop.stored(0, 1, as_of=datetime(DAY.year, DAY.month, DAY.day, 1, tzinfo=UTC))
+    assert shop.load(early, min_rows=50) == 1
+
+
+def test_rows_that_a_transform_loses_are_doubted_too(shop: Shop) -> None:
+    """All were set aside: every sum agrees, and the target would be emptied."""
+    shop.week()
+    run = shop.stored(0, 100)
+    lost = shop.make(2, rows=[], day=DAY, run_id="run-lost", export_id="export-lost", fence=2, as_of=run.as_of)
+    for shard in range(3):
+        sums = run.manifest["shards"][shard]
+        lost.manifest["shards"][shard] |= {"rows": sums["rows"], "sums": sums["sums"]}
+        lost.manifest["shards"][shard]["files"][0]["rows"] = sums["rows"]
+        total = sums["sums"]["amount"]
+        conserved = lost.receipts[shard]["conserved"][0] | {"shard": total, "quarantine": total}
+        lost.receipts[shard] |= {"rows_in": sums["rows"], "rows_quarantined": sums["rows"], "conserved": [conserved]}
+    lost.manifest |= {"rows": 100, "sums": run.manifest["sums"]}
+    doubted(shop, lost.write(), "0 rows of output", "is 100")
+
+
+def test_another_transforms_output_is_no_measure(shop: Shop) -> None:
+    shop.week()
+    run = shop.make(1, rows=revenue(range(3)), day=DAY, as_of=datetime(2026, 11, 15, 3, tzinfo=UTC))
+    for receipt in run.receipts.values():
+        receipt["transform"] = "own:by_country"
+    run.manifest["rows"] = 3
+    assert shop.load(run.write(), max_drop=0.98) == 3
