@@ -21,6 +21,7 @@ from exporter.mysql.errors import translate_error as mysql_source_error
 from exporter.postgres.errors import translate_error as postgres_source_error
 from loader.target.errors import load_error
 from staging.errors import ExitCode
+from tests.servers.mysql import MysqlServer
 
 HERE = Path(__file__).parent
 MYSQL = [line.split("\t") for line in (HERE / "mysql" / "verdicts.tsv").read_text().splitlines()]
@@ -183,3 +184,18 @@ SQLITE_ERRORS = SQLITE_UNKNOWN | {
     *("SQLITE_INTERRUPT", "SQLITE_IOERR", "SQLITE_CORRUPT", "SQLITE_FULL", "SQLITE_CANTOPEN", "SQLITE_SCHEMA"),
     *("SQLITE_TOOBIG", "SQLITE_CONSTRAINT", "SQLITE_MISMATCH", "SQLITE_AUTH", "SQLITE_RANGE", "SQLITE_NOTADB"),
 }
+
+
+@pytest.mark.integration
+def test_every_number_that_a_real_mysql_may_send_stands_in_the_table(mysql_server: MysqlServer) -> None:
+    """Those from 10,000 on are for the server's own log."""
+    asked = (
+        "SELECT error_number, error_name FROM performance_schema.events_errors_summary_global_by_error "
+        "WHERE error_number < 10000"
+    )
+    with mysql_server.connect() as connection, connection.cursor() as cursor:
+        cursor.execute(asked)
+        known = dict(cursor.fetchall())
+    listed = {int(number) for number, server, *_ in MYSQL if server != "client"}
+    assert len(known) > 1000
+    assert not {number: name for number, name in known.items() if number not in listed}
