@@ -10,7 +10,18 @@ from pathlib import Path
 
 from staging.errors import InputError
 
-_DIALECTS = ("postgresql", "mysql", "mariadb", "sqlite", "oracle", "mssql", "duckdb", "cockroachdb", "snowflake")
+_DIALECTS = (
+    "postgresql",
+    "postgres",
+    "mysql",
+    "mariadb",
+    "sqlite",
+    "oracle",
+    "mssql",
+    "duckdb",
+    "cockroachdb",
+    "snowflake",
+)
 _EXAMPLES = "postgresql+psycopg://user@host/db, mysql+pymysql://…, mariadb+pymysql://… or sqlite:///file"
 
 

@@ -165,7 +165,7 @@ def test_a_text_that_is_no_number_of_shards_is_refused(pipeline_file: Path, text
         ('"sqlite:///target.db"', '"target.db"', "line 12, target.url: should be a database URL such as"),
         ('"sqlite:///target.db"', '"env:A-B"', "line 12, target.url: should be env:NAME"),
         ('"sqlite:///target.db"', '"gs://x/y"', "line 12, target.url: gs:// is no database URL"),
-        ('"sqlite:///target.db"', '"postgres://x/y"', "did you mean postgresql://?"),
+        ('"sqlite:///target.db"', '"postgresq://x/y"', "did you mean postgresql://?"),
         ('"daily_revenue"', '"Daily Revenue"', "line 1, name: The pipeline's name 'Daily Revenue' can't be used"),
         ('name = "daily_revenue"', "", "name: is missing"),
         ("[staging]", "[stagin]", "line 9, stagin: there is no such key; did you mean [staging]?"),
