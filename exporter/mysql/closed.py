@@ -38,8 +38,10 @@ def find_closed(session: MysqlSession, window_end: datetime, grace_seconds: int)
     now = _now(session)
     replica, is_told = _find_replica(session, now)
     is_replica = replica is not None or (not is_told and _is_read_only(session))
-    oldest, sees_all = _oldest_transaction(session, window_end)
+    oldest, sees_all, has_left = _oldest_transaction(session, window_end)
     prepared, sees_prepared = _why_prepared(session)
+    if has_left and not sees_prepared:
+        prepared = "a transaction without a session is open, as one is that is prepared for two-phase commit"
     is_weak = is_replica or not sees_all or not sees_prepared
     over = window_end + timedelta(seconds=grace_seconds * (WEAK_GRACE_FACTOR if is_weak else 1))
     why_not = _why_not(now, oldest, over, replica) or prepared
@@ -79,8 +81,8 @@ def _is_read_only(session: MysqlSession) -> bool:
     return bool(is_read_only)
 
 
-def _oldest_transaction(session: MysqlSession, window_end: datetime) -> tuple[datetime | None, bool]:
-    """Return when the oldest open transaction of others began, at the latest; and whether all are seen.
+def _oldest_transaction(session: MysqlSession, window_end: datetime) -> tuple[datetime | None, bool, bool]:
+    """Return when the oldest open one of others began, at the latest; whether all are seen, and one without a session.
 
     `trx_started` is a wall clock of the server's own zone. A transaction that we begin now says what that clock shows,
     so that nothing has to be known of the zone; and one that is not listed itself says that the list is not to be seen.
@@ -95,13 +97,14 @@ def _oldest_transaction(session: MysqlSession, window_end: datetime) -> tuple[da
             if ours:
                 others = [started for thread, started in listed if thread != session.connection_id]
                 age = max((ours[0] - started for started in others), default=None)
-                return (None if age is None else now - age - moved - _RESOLUTION), True
+                has_left = any(thread == 0 for thread, _ in listed)
+                return (None if age is None else now - age - moved - _RESOLUTION), True, has_left
             time.sleep(_CACHE_SECONDS)
     except InputError:  # the right is missing
-        return None, False
+        return None, False, False
     finally:
         session.run("ROLLBACK", _DOING)
-    return None, False
+    return None, False, False
 
 
 def _clock_moved(session: MysqlSession, since: datetime) -> timedelta:

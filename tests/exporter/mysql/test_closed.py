@@ -1,0 +1,69 @@
+"""Which rights show that no transaction may yet write rows of a day, and what is said where they are missing: MySQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from typing import Any
+
+import pymysql
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import URL
+
+from exporter.mysql.closed import find_closed
+from exporter.mysql.session import MysqlSession
+from exporter.port.sliced_source import Closed
+
+pytestmark = pytest.mark.integration
+
+END = datetime(2026, 11, 15, tzinfo=UTC)
+
+
+@pytest.fixture
+def prepared(mysql_database: str) -> Iterator[Any]:
+    """A cursor with all rights, while somebody has prepared a transaction and gone."""
+    url = sa.make_url(mysql_database)
+    options = {"host": url.host, "port": url.port, "user": url.username, "password": url.password}
+    with closing(pymysql.connect(**options, database=url.database, autocommit=True)) as connection:  # type: ignore[arg-type]
+        cursor = connection.cursor()
+        cursor.execute("CREATE TABLE purchases (id int)")
+        cursor.execute("CREATE USER few IDENTIFIED BY 'x'")
+        cursor.execute("GRANT SELECT ON *.* TO few")
+        with closing(pymysql.connect(**options, database=url.database)) as gone, gone.cursor() as other:  # type: ignore[arg-type]
+            for statement in (
+                "XA START 'left'",
+                "INSERT INTO purchases VALUES (1)",
+                "XA END 'left'",
+                "XA PREPARE 'left'",
+            ):
+                other.execute(statement)
+        try:
+            yield cursor
+        finally:
+            cursor.execute("XA ROLLBACK 'left'")
+            cursor.execute("DROP USER few")
+
+
+def _look(url: URL) -> Closed:
+    with closing(MysqlSession(url.set(username="few", password="x"))) as session:
+        return find_closed(session, END, 900)
+
+
+def test_what_an_account_may_not_see_of_transactions_is_said_and_granted(mysql_database: str, prepared: Any) -> None:
+    url = sa.make_url(mysql_database)
+    blind = _look(url)
+    assert blind.is_weak
+    assert "open transactions are not seen" in blind.how
+    assert "prepared transactions are not seen" in blind.how
+    assert blind.grant.startswith("GRANT PROCESS, XA_RECOVER_ADMIN ON *.* TO ")
+    prepared.execute("GRANT PROCESS ON *.* TO few")
+    half = _look(url)
+    assert not half.is_closed
+    assert "without a session" in half.why_not
+    prepared.execute("GRANT XA_RECOVER_ADMIN ON *.* TO few")
+    seeing = _look(url)
+    assert not seeing.is_weak
+    assert not seeing.is_closed
+    assert "'left' (XA RECOVER)" in seeing.why_not
