@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import polars as pl
 
+from loader.doctor.stored_day import examine_stored_day
 from loader.open_database import open_database
 from loader.target.database import Database
 from loader.target.ledger import ledger_name
@@ -44,8 +45,9 @@ def _examine_tables(
             yield warn("target fit", "Not looked at: what the transform returns is not known.", fix)
             return
         key_first = pl.Schema({name: schema[name] for name in (*key, *schema)})
-        check_target(database, pipeline, key_first, key)
+        target = check_target(database, pipeline, key_first, key)
         yield well("target fit", "the transform's columns fit, the key is unique, and all writes are allowed")
+        yield from examine_stored_day(pipeline, target, key_first)
     except PenstockError as error:
         yield fault("target fit", error)
 
