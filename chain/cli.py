@@ -15,6 +15,7 @@ from chain.commands.gc import gc
 from chain.commands.help import help_key
 from chain.commands.history import history
 from chain.commands.init import init
+from chain.commands.new import new
 from chain.commands.pause import pause
 from chain.commands.plan import plan
 from chain.commands.report import report
@@ -56,6 +57,7 @@ def cli() -> None:
 
 
 for _command in (
+    new,
     init,
     config,
     doctor,
