@@ -8,7 +8,7 @@ _TERRAFORM = """\
 ```console
 terraform init
 export TF_VAR_alert_email=you@example.com
-terraform apply -target=google_project_service.needed -target=google_artifact_registry_repository.images
+terraform apply {first}
 # push the images, below
 terraform apply
 ```
@@ -54,7 +54,7 @@ The secrets, with the databases' URLs in them, are yours: no tool that keeps a s
 ```
 
 ## Deploy
-{_TERRAFORM if terraform else _GCLOUD}
+{_TERRAFORM.replace("{first}", _first(deployment)) if terraform else _GCLOUD}
 ## Images
 ```console
 {images}
@@ -71,6 +71,13 @@ gcloud run jobs execute {chain.job_id} {place} --wait
 ```
 The buckets stay as long as there is something in them.
 """
+
+
+def _first(deployment: Deployment) -> str:
+    """Return what there has to be before images are pushed."""
+    targets = ["google_project_service.needed"]
+    targets += ["google_artifact_registry_repository.images"] if deployment.repository is not None else []
+    return " ".join(f"-target={target}" for target in targets)
 
 
 def _down(deployment: Deployment, *, terraform: bool) -> str:
