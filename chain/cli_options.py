@@ -52,6 +52,16 @@ _WINDOW_OPTIONS = (
     click.option("--month", metavar="YYYY-MM|last", help='Instead of --day, where source.window is "month".'),
     click.option("--week", metavar="YYYY-Www|last", help='Instead of --day, where source.window is "week".'),
 )
+_PERMISSION_OPTIONS = (
+    click.option("--allow-older", is_flag=True, help="Load an older export though a newer one is loaded."),
+    click.option("--adopt-head", metavar="HEAD_ID", help="This bucket's head, where the target names another one."),
+)
+raise_fence_option = click.option(
+    "--raise-fence",
+    type=click.IntRange(min=1),
+    metavar="FENCE",
+    help="Begin a new run above this fence: where a day's head was restored from an older copy.",
+)
 set_option = click.option(
     "--set",
     "overrides",
@@ -118,6 +128,21 @@ def day_option(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(_WINDOW_OPTIONS):
         with_day = option(with_day)
     return with_day
+
+
+def permission_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --allow-older and --adopt-head, which the loader gets; the command gets `permitted`."""
+
+    @wraps(command)
+    def with_permissions(*args: Any, allow_older: bool, adopt_head: str | None, **rest: Any) -> Any:  # noqa: ANN401 - click's own
+        from chain.day.day_run import Permitted  # noqa: PLC0415 - the command imports it anyway
+
+        raise_fence = rest.pop("raise_fence", None)
+        return command(*args, permitted=Permitted(allow_older, adopt_head, raise_fence), **rest)
+
+    for option in reversed(_PERMISSION_OPTIONS):
+        with_permissions = option(with_permissions)
+    return with_permissions
 
 
 def common(command: Command) -> Command:

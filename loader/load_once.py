@@ -11,6 +11,7 @@ from loader.doubt import check_doubt
 from loader.outcome import Outcome
 from loader.refusals import Permission, check_may_load
 from loader.replace_day import CommitUnknownError, DayLoad, read_settled_row, replace_day
+from loader.restored_head import check_not_restored
 from loader.run_inputs import RunInputs
 from loader.stage_parts import stage_parts
 from loader.target.content import Content
@@ -53,6 +54,7 @@ def load_once(database: Database, load: Load, attempts: Attempts) -> Outcome:
         if load.unresolved is not None and found is not None and _is_committed(found, load.unresolved.ours):
             return outcome_of(found, load.unresolved.change)
         if found is None or found.run_id != load.inputs.record.run_id:
+            check_not_restored(found, load.store, load.inputs.names)
             # Told before the parts are read; the transaction asks again, with the row's lock in its hand.
             check_may_load(found, _ledger_row(target, load, Content(0, {}, "")), load.permission)
         if not load.permission.change:

@@ -65,7 +65,8 @@ def _check_adopted(found: LedgerRow, ours: LedgerRow, permission: Permission) ->
             f"{_day(ours)} was loaded under another head: {found.head_id}.",
             why=f"This run's head is {ours.head_id}: the bucket was replaced, its head was lost, or this is another "
             "environment's bucket or database.",
-            fix=f"If this bucket shall rule the day from now on, load with --adopt-head {ours.head_id}.",
+            fix="If this bucket shall rule the day from now on: "
+            f"penstock run --day {ours.day} --adopt-head {ours.head_id}.",
         )
 
 
@@ -108,7 +109,7 @@ def _check_age(found: LedgerRow, ours: LedgerRow, permission: Permission) -> Non
         raise HeldError(
             f"A newer export of {_day(ours)} is loaded: {found.export_id}.",
             why=f"It is true of {found.as_of}, this run's of {ours.as_of}.",
-            fix="Export the day again, or load the older one with --allow-older.",
+            fix=f"Export the day again, or load the older one: penstock run --day {ours.day} --allow-older.",
         )
 
 

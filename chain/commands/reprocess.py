@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,11 +14,16 @@ from chain.cli_options import (
     day_option,
     json_option,
     logs_option,
+    permission_options,
     progress_option,
+    raise_fence_option,
     require_closed_option,
     style_for_stdout,
     wait_option,
 )
+
+if TYPE_CHECKING:
+    from chain.day.day_run import Permitted
 
 
 @click.command(short_help="Process a stored export again; the source rests.")
@@ -25,6 +31,8 @@ from chain.cli_options import (
 @day_option
 @accept_change_option
 @require_closed_option
+@raise_fence_option
+@permission_options
 @wait_option
 @json_option
 @logs_option
@@ -35,6 +43,7 @@ def reprocess(
     overrides: Sequence[str],
     logs: Path | None,
     *,
+    permitted: Permitted,
     wait: bool,
     accept_change: bool,
     require_closed: bool,
@@ -49,6 +58,8 @@ def reprocess(
     from chain.day.run import reprocess_day
     from chain.views.summary import print_report
 
-    with open_day_run(config, day, overrides, logs, wait=wait, asked=Asked(accept_change, require_closed)) as opened:
+    with open_day_run(
+        config, day, overrides, logs, wait=wait, asked=Asked(accept_change, require_closed, permitted)
+    ) as opened:
         report = reprocess_day(opened)
     print_report(report, style=style_for_stdout(), as_json=as_json)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,11 +14,15 @@ from chain.cli_options import (
     day_option,
     json_option,
     logs_option,
+    permission_options,
     progress_option,
     require_closed_option,
     style_for_stdout,
     wait_option,
 )
+
+if TYPE_CHECKING:
+    from chain.day.day_run import Permitted
 
 
 @click.command(short_help="Go on with a day that was left half done.")
@@ -25,6 +30,7 @@ from chain.cli_options import (
 @day_option
 @accept_change_option
 @require_closed_option
+@permission_options
 @wait_option
 @json_option
 @logs_option
@@ -35,6 +41,7 @@ def resume(
     overrides: Sequence[str],
     logs: Path | None,
     *,
+    permitted: Permitted,
     wait: bool,
     accept_change: bool,
     require_closed: bool,
@@ -49,6 +56,8 @@ def resume(
     from chain.day.run import resume_day
     from chain.views.summary import print_report
 
-    with open_day_run(config, day, overrides, logs, wait=wait, asked=Asked(accept_change, require_closed)) as opened:
+    with open_day_run(
+        config, day, overrides, logs, wait=wait, asked=Asked(accept_change, require_closed, permitted)
+    ) as opened:
         report = resume_day(opened)
     print_report(report, style=style_for_stdout(), as_json=as_json)

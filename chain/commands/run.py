@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,11 +14,16 @@ from chain.cli_options import (
     day_option,
     json_option,
     logs_option,
+    permission_options,
     progress_option,
+    raise_fence_option,
     require_closed_option,
     style_for_stdout,
     wait_option,
 )
+
+if TYPE_CHECKING:
+    from chain.day.day_run import Permitted
 
 
 @click.command(short_help="Bring a day to done: export, process, load.")
@@ -26,6 +32,8 @@ from chain.cli_options import (
 @click.option("--fresh-export", is_flag=True, help="Read the source again, even if an export of the day is stored.")
 @accept_change_option
 @require_closed_option
+@raise_fence_option
+@permission_options
 @wait_option
 @click.option(
     "--patience-seconds",
@@ -45,6 +53,7 @@ def run(
     logs: Path | None,
     *,
     fresh_export: bool,
+    permitted: Permitted,
     wait: bool,
     accept_change: bool,
     require_closed: bool,
@@ -72,7 +81,7 @@ def run(
 
     def attempt() -> Report:
         with open_day_run(
-            config, meant, overrides, logs, wait=wait, asked=Asked(accept_change, require_closed)
+            config, meant, overrides, logs, wait=wait, asked=Asked(accept_change, require_closed, permitted)
         ) as opened:
             return run_day(opened, fresh_export=fresh_export)
 

@@ -18,11 +18,29 @@ Watch = Callable[[JobName, ExecutionState], None]
 
 
 @dataclass(frozen=True, slots=True)
+class Permitted:
+    """What a ledger would refuse: an older export, this bucket's head instead of the one it names.
+
+    `raise_fence`: begin a run above this fence, where the head was restored from an older copy.
+    """
+
+    allow_older: bool = False
+    adopt_head: str | None = None
+    raise_fence: int | None = None
+
+    def loader_arguments(self) -> tuple[str, ...]:
+        """Return the loader's options for it."""
+        older = ("--allow-older",) if self.allow_older else ()
+        return older if self.adopt_head is None else (*older, "--adopt-head", self.adopt_head)
+
+
+@dataclass(frozen=True, slots=True)
 class Asked:
     """What the command line asks of a day besides its name; it reaches the jobs as their own options."""
 
     accept_change: bool = False
     require_closed: bool = False
+    permitted: Permitted = Permitted()
 
     def of_exporter(self) -> list[str]:
         """Return the exporter's options."""
@@ -30,7 +48,7 @@ class Asked:
 
     def of_loader(self) -> list[str]:
         """Return the loader's options."""
-        return ["--accept-change"] if self.accept_change else []
+        return [*(["--accept-change"] if self.accept_change else []), *self.permitted.loader_arguments()]
 
 
 @dataclass(frozen=True, slots=True)

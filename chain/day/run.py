@@ -61,6 +61,8 @@ def _bring_to_done(run: DayRun, wish: Wish) -> Report:
         check_stored(run, read_manifest_of(run, step.run.run_id))
     if isinstance(step, AskLedger) and _is_outdated(run, step.run):
         step = BeginRun(kind="run", fresh_export=True)
+    if run.asked.permitted.raise_fence is not None and not isinstance(step, BeginRun):
+        step = BeginRun(kind="reprocess" if wish == "reprocess" else "run")
     if isinstance(step, AskLedger):
         return _load_again(run, step.run.run_id, began)
     if isinstance(step, GoOn):
@@ -71,7 +73,14 @@ def _bring_to_done(run: DayRun, wish: Wish) -> Report:
         raise no_export(run)
     now = run.now()
     record = begin_run(
-        run.store, run.names, new_id(now), kind=step.kind, fresh_export=step.fresh_export, now=now, by=run.by
+        run.store,
+        run.names,
+        new_id(now),
+        kind=step.kind,
+        fresh_export=step.fresh_export,
+        now=now,
+        by=run.by,
+        above_fence=run.asked.permitted.raise_fence or 0,
     )
     return _work_off(run, record, began)
 

@@ -1,7 +1,8 @@
 """Which exports and runs of a day nobody needs any more. Reads the bucket and deletes nothing; asks no database.
 
-Kept are the current export; the head's run; every run from the newest one on that left a note of having loaded, as the
-target's ledger names one of them; what is younger than the bound; and the exports that any of these runs uses.
+Kept are the current export; the head's run; of each head that the day ever had, every run from the newest one on that
+left a note of having loaded, as the target's ledger names one of them; what is younger than the bound; and the exports
+that any of these runs uses.
 A day without a head is kept whole: its head was lost, and nobody can tell what is current.
 """
 
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from chain.gc.bundles import Bundle, StoredDay
-from staging.documents.run import Head, RunExport
+from staging.documents.run import Head, RunExport, RunRecord
 from staging.documents.run_start import find_run
 from staging.names import DayNames
 from staging.store import ObjectInfo, Store
@@ -67,19 +68,22 @@ def find_head_at_rest(store: Store, names: DayNames, now: datetime) -> tuple[Hea
 def _live_runs(store: Store, day: StoredDay, head: Head) -> set[str]:
     """Return the head's run and those that the ledger may name.
 
-    A loader that was cut off after its commit leaves no note, so newer runs count that have anything to load.
+    A loader that was cut off after its commit leaves no note, so newer runs count that have anything to load. Newer are
+    only runs of one head: fences of two say nothing of each other, and the ledger may name a run of either.
     """
-    fences = _read_fences(store, day)
-    noted = [fences[run.id] for run in day.runs if "loaded" in run.kinds and run.id in fences]
-    newest = max(noted, default=0)
-    loadable = {run.id for run in day.runs if "receipt" in run.kinds and fences.get(run.id, 0) >= max(newest, 1)}
-    return loadable | ({head.run_id} if head.run_id else set())
+    records = _read_records(store, day)
+    live = {head.run_id} if head.run_id else set()
+    for head_id in {record.head_id for record in records.values()}:
+        fences = {run_id: record.fence for run_id, record in records.items() if record.head_id == head_id}
+        newest = max((fences[run.id] for run in day.runs if "loaded" in run.kinds and run.id in fences), default=0)
+        live |= {run.id for run in day.runs if "receipt" in run.kinds and fences.get(run.id, 0) >= max(newest, 1)}
+    return live
 
 
-def _read_fences(store: Store, day: StoredDay) -> Mapping[str, int]:
-    """Return the fence of each run that says what it was asked to do; without that, nothing loads it."""
+def _read_records(store: Store, day: StoredDay) -> Mapping[str, RunRecord]:
+    """Return what each run was asked to do; one that does not say so is loaded by nothing."""
     records = ((run.id, find_run(store, day.names, run.id)) for run in day.runs if run.whole)
-    return {run_id: record.fence for run_id, record in records if record is not None}
+    return {run_id: record for run_id, record in records if record is not None}
 
 
 def _exports_of(store: Store, day: StoredDay, runs: set[str]) -> set[str | None]:

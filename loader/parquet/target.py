@@ -22,6 +22,7 @@ from loader.load_once import Load, ledger_row, outcome_of
 from loader.outcome import Outcome
 from loader.parts import fetch_objects
 from loader.refusals import Standing, check_may_load
+from loader.restored_head import check_not_restored
 from loader.stage_parts import PartReader, read_content
 from loader.target.content import Content
 from loader.target.difference import Change
@@ -46,6 +47,7 @@ def load_files(url: str, load: Load) -> Outcome:
     with open_store(url) as target:
         found = read_target_manifest(target, day)
         if found is None or found[0].run_id != load.inputs.record.run_id:
+            check_not_restored(to_row(found, url), load.store, load.inputs.names)
             # Refusals are told before the parts are read; they are asked again before the manifest is replaced.
             check_may_load(to_row(found, url), ledger_row(load, Content(0, {}, ""), "", url), load.permission)
         if not load.permission.change:

@@ -29,11 +29,15 @@ def begin_run(
     fresh_export: bool,
     now: datetime,
     by: str = "",
+    above_fence: int = 0,
 ) -> RunRecord:
-    """Take the next fence and write `run.json`; an attempt of a run that has begun adopts what stands there."""
+    """Take the next fence and write `run.json`; an attempt of a run that has begun adopts what stands there.
+
+    The fence is above `above_fence`, too: the ledger's, where the head was restored from an older copy.
+    """
     if (begun := find_run(store, names, run_id)) is not None:
         return begun
-    head = _advance_fence(store, names, run_id, now)
+    head = _advance_fence(store, names, run_id, now, above_fence)
     record = RunRecord(
         run_id=run_id,
         pipeline=names.pipeline,
@@ -79,10 +83,10 @@ def note_run_failed(store: Store, names: DayNames, run_id: str, *, now: datetime
     change_head(store, names, note, now)
 
 
-def _advance_fence(store: Store, names: DayNames, run_id: str, now: datetime) -> Head:
+def _advance_fence(store: Store, names: DayNames, run_id: str, now: datetime, above_fence: int) -> Head:
     def advance(head: Head, _: ObjectInfo | None) -> dict[str, object] | None:
         if head.run_id == run_id:
             return None  # another attempt of this run took the fence and has not come to `run.json` yet
-        return {"fence": head.fence + 1, "run_id": run_id, "run_failed": False}
+        return {"fence": max(head.fence, above_fence) + 1, "run_id": run_id, "run_failed": False}
 
     return change_head(store, names, advance, now)

@@ -126,6 +126,18 @@ def test_what_the_ledger_may_name_stays_with_its_export(day: Day) -> None:
     assert day.garbage() == {"run run1", "export exp1", "run run4", "export exp4"}
 
 
+def test_fences_of_two_heads_are_never_compared(day: Day) -> None:
+    """The bucket's head was lost after run3; the new one counts from 1, and the ledger may name a run of either."""
+    for number in (1, 2, 3):
+        day.run(f"old{number}", day.export(f"exp{number}"))
+    found = day.store.find(day.names.head())
+    assert found is not None
+    day.store.delete(day.names.head(), generation=found.generation)
+    day.run("new1", day.export("exp4"))
+    day.run("new2", day.export("exp5"))
+    assert day.garbage() == {"run old1", "export exp1", "run old2", "export exp2", "run new1", "export exp4"}
+
+
 def test_runs_with_parts_stay_where_no_run_left_a_note(day: Day) -> None:
     day.run("run1", day.export("exp1"), loaded=False)
     day.run("run2", day.export("exp2"), receipts=False, loaded=False)
