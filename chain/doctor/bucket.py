@@ -1,6 +1,6 @@
 """Looks at a store, staging or a target of files: whether it is there, and keeps the promises that all rests on.
 
-A small object is written below `doctor/`, which no job ever looks at, and deleted again.
+Small objects are written below `doctor/` and `heads/doctor/`, which no job ever looks at, and deleted again.
 """
 
 from __future__ import annotations
@@ -23,15 +23,18 @@ _TEXT = b"penstock doctor\n"
 
 def examine_staging(pipeline: Pipeline, now: Callable[[], datetime]) -> Iterator[Finding]:
     """Give the findings of the staging store, and whether the pipeline is paused there."""
-    yield from examine_store("staging", pipeline.staging.url, now)
+    yield from examine_store("staging", pipeline.staging.url, now, folder="heads/doctor")
     with suppress(PenstockError), open_store(pipeline.staging.url) as store:  # it was told already
         switch = read_pause_switch(store, pipeline.name)
         if switch is not None and switch.paused:
             yield warn("pause", f"The pipeline is {switch.describe()}.", "penstock unpause lets it read again.")
 
 
-def examine_store(name: str, url: str, now: Callable[[], datetime]) -> Iterator[Finding]:
-    """Give the findings of a store as they come; `name` is what it is there for."""
+def examine_store(name: str, url: str, now: Callable[[], datetime], *, folder: str = "doctor") -> Iterator[Finding]:
+    """Give the findings of a store as they come; `name` is what it is there for.
+
+    Below `folder` an object is replaced, as each run replaces its head: rights may be given for that prefix alone.
+    """
     try:
         with open_store(url) as store:
             yield well(name, f"{store.url} answers")
@@ -39,6 +42,7 @@ def examine_store(name: str, url: str, now: Callable[[], datetime]) -> Iterator[
             info = store.create(probe, _TEXT)
             yield _clock(name, info, now())
             yield from _examine_promises(name, store, probe, info)
+            yield from _examine_replacing(name, store, folder)
     except PenstockError as error:
         yield fault(name, error)
 
@@ -59,6 +63,21 @@ def _examine_promises(name: str, store: Store, probe: str, info: ObjectInfo) -> 
         # Only `gc` needs it; no job deletes.
         fix = f"`penstock gc` needs the right to delete; no job does. {probe} may stay."
         yield warn(f"{name} deletes", f"{error.what} {error.why}".strip(), fix)
+
+
+def _examine_replacing(name: str, store: Store, folder: str) -> Iterator[Finding]:
+    """Replace an object by its generation, which Cloud Storage asks for another right than for creating one."""
+    probe = f"{folder}/{secrets.token_hex(8)}.txt"
+    try:
+        info = store.create(probe, _TEXT)
+        info = store.replace(probe, b"replaced\n", generation=info.generation)
+        yield well(f"{name} replaces", f"objects below {folder}/ are replaced by the generation that was read")
+    except PenstockError as error:
+        error.fix = error.fix or "Each run replaces an object there."
+        yield fault(f"{name} replaces", error)
+        return
+    with suppress(PenstockError):  # whoever may replace may delete; where that is not so, it is told above
+        store.delete(probe, generation=info.generation)
 
 
 def _create_only(name: str, store: Store, probe: str) -> Finding:

@@ -86,6 +86,13 @@ class MysqlSql(SqlText):
             f"{self.of_day(day, 't.')} AND s.{self.quote(staged.key[0].name)} IS NULL"
         )
 
+    def delete_changed(self, staged: Staged, day: date) -> str:
+        """Return a DELETE by join."""
+        return (
+            f"DELETE t FROM {self.of(staged.target)} AS t JOIN {staged.name} AS s ON {self.same_key(staged)}"
+            f"{self.of_day(day, 't.')} AND ({self.any_differ(staged)})"
+        )
+
     def update_changed(self, staged: Staged, day: date) -> str:
         """Return an UPDATE by join."""
         return (

@@ -39,11 +39,15 @@ def count_difference(
 def apply_difference(database: Database, staged: Staged, day: date, planned: Change, *, target_rows: int) -> Change:
     """Delete what vanished, update what differs in any bit, insert what is new; rows that are equal stay untouched.
 
-    Inside a transaction; `planned` is what `count_difference` said there.
+    Where the target has a second unique key over the values, two rows may swap theirs, which no UPDATE can do row by
+    row: then what differs is deleted and inserted, and counts as updated. Inside a transaction; `planned` is what
+    `count_difference` said there.
     """
     sql = database.sql
     deleted = database.execute(sql.delete_vanished(staged, day)) if planned.deleted else 0
-    updated = database.execute(sql.update_changed(staged, day)) if planned.updated else 0
+    change = sql.delete_changed if staged.may_swap else sql.update_changed
+    updated = database.execute(change(staged, day)) if planned.updated else 0
+    again = updated if staged.may_swap else 0
     insert = sql.insert_new(staged, day) if target_rows else sql.insert_all(staged, day)
-    inserted = database.execute(insert) if planned.inserted else 0
-    return Change(inserted, updated, deleted)
+    inserted = database.execute(insert) if planned.inserted or again else 0
+    return Change(inserted - again, updated, deleted)

@@ -68,7 +68,10 @@ _WORDS = {
     Kind.VALUE: ("{} refuses rows of the day.", "Make the target table fit, or the transform."),
     Kind.RAISED: ("A trigger or a function in {} refuses the load, in words of its own.", ""),
     Kind.SETTING: ("A setting of {} does not let the load run.", ""),
-    Kind.KEY_TWICE: ("{} found a key twice.", "A key belongs to one row of one part; look at the transform."),
+    Kind.KEY_TWICE: (
+        "{} found a key twice.",
+        "A key belongs to one row of one part, and other unique indexes hold, too; look at the transform.",
+    ),
     Kind.DAMAGED: ("{} says that its own data are damaged.", ""),
 }
 _CLASSES: dict[Kind, type[PenstockError]] = {

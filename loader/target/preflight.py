@@ -11,7 +11,7 @@ from loader.target.database import Database
 from loader.target.errors import ReadOnlyError
 from loader.target.fit import check_types
 from loader.target.ledger import check_ledger, ledger_name
-from loader.target.sql import DAY
+from loader.target.sql import DAY, Staged
 from loader.target.table import Column, Kind, Table
 from staging.config.pipeline import Pipeline
 from staging.errors import InputError
@@ -60,6 +60,7 @@ def find_target(database: Database, pipeline: Pipeline, schema: pl.Schema, key: 
     target = Target(table, ledger, columns, ours[: len(key)], ours[len(key) :])
     _check_unique_key(table, target.key)
     _check_other_columns(table, {day, *columns.values()})
+    _check_swaps(target, {day, *columns.values()})
     return target
 
 
@@ -123,6 +124,18 @@ def _check_other_columns(table: Table, ours: set[Column]) -> None:
             f"{table.name} has columns that the loader can't fill: {', '.join(others)}.",
             why="They are NOT NULL and have no default.",
             fix="Give them a default, or let the transform return them.",
+        )
+
+
+def _check_swaps(target: Target, ours: set[Column]) -> None:
+    """Where rows that change are deleted and inserted, what stands in columns that are not ours would be lost."""
+    others = [column.name for column in target.table.columns if column not in ours and not column.generated]
+    if others and Staged("", target.table, target.key, target.values).may_swap:
+        raise InputError(
+            f"{target.table.name} has a second unique key over values, and columns that the loader can't fill: "
+            f"{', '.join(others)}.",
+            why="Rows that hand a unique value on are deleted and inserted, and what those columns hold with them.",
+            fix="Drop the second unique key, or keep those columns in another table.",
         )
 
 

@@ -35,6 +35,12 @@ class Staged:
         """Key and values."""
         return (*self.key, *self.values)
 
+    @property
+    def may_swap(self) -> bool:
+        """Whether rows can hand a unique value on to each other: a single UPDATE would meet it twice on its way."""
+        key, values = {column.name for column in self.key}, {column.name for column in self.values}
+        return any(unique & values and not unique >= key for unique in self.target.unique_keys)
+
 
 class SqlText(ABC):
     """Writes statements; holds no connection."""
@@ -117,6 +123,14 @@ class SqlText(ABC):
         return (
             f"DELETE FROM {self.of(staged.target)} AS t{self.of_day(day, 't.')}"
             f" AND NOT EXISTS (SELECT 1 FROM {staged.name} AS s WHERE {self.same_key(staged)})"
+        )
+
+    def delete_changed(self, staged: Staged, day: date) -> str:
+        """Return the statement that deletes the day's rows that differ in any bit, so that they can be inserted."""
+        return (
+            f"DELETE FROM {self.of(staged.target)} AS t{self.of_day(day, 't.')}"
+            f" AND EXISTS (SELECT 1 FROM {staged.name} AS s"
+            f" WHERE {self.same_key(staged)} AND ({self.any_differ(staged)}))"
         )
 
     def update_changed(self, staged: Staged, day: date) -> str:

@@ -49,7 +49,7 @@ def _known(error: BaseException) -> PenstockError | None:
     """What of all that nobody caught is no bug: a machine that is short of something, a package that is not there."""
     if isinstance(error, OSError) and error.errno in _MACHINE_IS_SHORT:
         return UnavailableError("The machine has no more room.", why=_which(error), fix="Free some, and try again.")
-    return missing_extra(error) if isinstance(error, ModuleNotFoundError) else None
+    return missing_extra(error) if isinstance(error, ImportError) else None
 
 
 def _which(error: OSError) -> str:

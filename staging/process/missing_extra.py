@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from staging.errors import InputError
 
 # As in pyproject.toml, by the module's top name.
@@ -25,7 +27,7 @@ EXTRAS = {
 
 def missing_extra(error: ImportError) -> InputError | None:
     """Return what to say of a module that an extra brings; None for any other, which is a bug."""
-    name = error.name or ""
+    name = _module_of(error)
     found = next((extra for module, extra in EXTRAS.items() if name == module or name.startswith(f"{module}.")), None)
     if found is None:
         return None
@@ -34,3 +36,10 @@ def missing_extra(error: ImportError) -> InputError | None:
         why=f"There is no module {name}.",
         fix=f"Install Penstock with the extra `{found}`, in the way in which it was installed.",
     )
+
+
+def _module_of(error: ImportError) -> str:
+    """Return what was not found: of a namespace that other packages share, Python names the namespace alone."""
+    name = error.name or ""
+    missed = re.match(r"cannot import name '(\w+)'", str(error))
+    return f"{name}.{missed[1]}" if missed and name == "google.cloud" else name

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from staging.documents.run import Loaded
+from staging.errors import InputError
 from tests.loader.runs import DAY, Make, loader_runs, revenue
 from tests.loader.target_fixtures import KINDS, NOW, LoaderTarget, expected, expected_rows
 
@@ -55,6 +56,25 @@ def test_vanished_changed_and_new_rows_are_all_that_is_written(target: LoaderTar
     loaded = target.load(second).loaded
     assert (loaded.inserted, loaded.updated, loaded.deleted) == (30, 1, 10)
     assert target.rows() == expected(second)
+
+
+def test_values_that_are_unique_may_be_swapped_between_rows(target: LoaderTarget, make: Make) -> None:
+    target.init(first := make(revenue(range(9), cents=lambda user: user * 100)))
+    target.execute(f"CREATE UNIQUE INDEX by_revenue ON {target.full_name} (day, revenue)")
+    target.load(first)
+    rows = revenue(range(1, 10), cents=lambda user: (9 - user) * 100)  # 0 vanishes, 9 is new and takes its value
+    loaded = target.load(second := make(rows, number=2)).loaded
+    assert (loaded.inserted, loaded.updated, loaded.deleted) == (1, 8, 1)
+    assert target.rows() == expected(second)
+    assert target.load(make(rows, number=3)).loaded.updated == 0
+
+
+def test_a_second_unique_key_beside_columns_that_are_not_ours_is_refused(target: LoaderTarget, make: Make) -> None:
+    target.init(first := make(revenue(range(9))))
+    target.execute(f"CREATE UNIQUE INDEX by_revenue ON {target.full_name} (day, revenue)")
+    target.execute(f"ALTER TABLE {target.full_name} ADD COLUMN note varchar(20)")
+    with pytest.raises(InputError, match="has a second unique key over values, and columns"):
+        target.load(first)
 
 
 def test_an_equal_day_of_a_new_run_writes_no_row(target: LoaderTarget, make: Make) -> None:

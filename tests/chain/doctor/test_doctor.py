@@ -22,6 +22,8 @@ from staging.open_store import open_store
 from staging.process.finding import Finding
 from staging.store import ObjectInfo, Store
 from tests.chain.jobs.cloudrun.harness import emulator_process
+from tests.servers.fake_gcs import FakeGcsServer
+from tests.servers.gcs_proxy import GcsProxy
 from tests.servers.server import PASSWORD
 from tests.shop.tables import Database
 
@@ -219,6 +221,21 @@ def test_a_bucket_that_overwrites_is_a_fault(tmp_path: Path, monkeypatch: pytest
     faults = [finding for finding in found if finding.level == "fault"]
     assert [finding.name for finding in faults] == ["staging writes"]
     assert "if_generation_match" in faults[0].text
+
+
+def test_an_account_that_may_create_and_not_replace_is_told_before_a_run(
+    gcs_server: FakeGcsServer, gcs_bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy = GcsProxy(gcs_server.endpoint, lambda permission, _: permission != "storage.objects.delete")
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", proxy.endpoint)
+    try:
+        found = list(examine_store("staging", gcs_bucket, lambda: datetime.now(UTC), folder="heads/doctor"))
+    finally:
+        proxy.close()
+    faults = [finding for finding in found if finding.level == "fault"]
+    assert [finding.name for finding in faults] == ["staging replaces"]
+    assert "storage.objects.delete" in faults[0].text
+    assert "on the heads" in faults[0].fix
 
 
 def test_a_pause_is_told(sqlite_database: str, tmp_path: Path) -> None:
