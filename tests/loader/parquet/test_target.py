@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -14,6 +15,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -115,6 +117,18 @@ def test_the_manifest_names_parts_that_hold_the_day(target: FilesTarget, make: M
     assert (said["run_id"], said["fence"], said["rows"], said["key"]) == (run.run_id, 7, 30, "user_id")
     assert Decimal(said["totals"]["revenue"]) == Decimal(run.total())
     assert run.path("loaded.json").exists()
+
+
+def test_duckdb_reads_the_day_as_the_docs_say(target: FilesTarget, make: Make) -> None:
+    target.load(make(1, rows=revenue(range(40))).write())
+    target.load(run := make(2, rows=revenue(range(5, 60))).write())
+    docs = (Path(__file__).parents[3] / "docs" / "sources_and_targets.md").read_text()
+    (block,) = re.findall(r"```sql\n(SET VARIABLE.*?)```", docs, flags=re.DOTALL)
+    *before, question = block.replace("gs://warehouse/revenue", str(target.folder)).strip().rstrip(";").split(";")
+    with duckdb.connect() as connection:
+        for statement in before:
+            connection.execute(statement)
+        assert connection.execute(question).fetchall() == [(DAY, sum(row["revenue"] for row in run.rows))]
 
 
 def test_a_run_that_loaded_the_day_says_so_and_writes_nothing(target: FilesTarget, make: Make) -> None:
