@@ -2,10 +2,10 @@
 
 One that is prepared for two-phase commit (XA) has no beginning that is known, so any is an older one.
 
-Rights: PROCESS to see transactions (information_schema.innodb_trx), on MySQL XA_RECOVER_ADMIN to see prepared ones;
-without either, and on a replica, whose primary's transactions nobody sees, the grace is `WEAK_GRACE_FACTOR` times as
-long. SLAVE MONITOR (MySQL: REPLICATION CLIENT) tells whether the server is a replica and how far it has got; without
-it a server that is `read_only` counts as one.
+Rights: PROCESS to see transactions (information_schema.innodb_trx), among them prepared ones, whose sessions may have
+gone; without it, and on a replica, whose primary's transactions nobody sees, the grace is `WEAK_GRACE_FACTOR` times as
+long. On MySQL XA_RECOVER_ADMIN shows prepared ones by their names. SLAVE MONITOR (MySQL: REPLICATION CLIENT) tells
+whether the server is a replica and how far it has got; without it a server that is `read_only` counts as one.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ def find_closed(session: MysqlSession, window_end: datetime, grace_seconds: int)
     prepared, sees_prepared = _why_prepared(session)
     if has_left and not sees_prepared:
         prepared = "a transaction without a session is open, as one is that is prepared for two-phase commit"
-    is_weak = is_replica or not sees_all or not sees_prepared
+    is_weak = is_replica or not sees_all
     over = window_end + timedelta(seconds=grace_seconds * (WEAK_GRACE_FACTOR if is_weak else 1))
     why_not = _why_not(now, oldest, over, replica) or prepared
     how = _how(over, is_replica=is_replica, sees_all=sees_all, sees_prepared=sees_prepared)
-    return Closed(not why_not, now, how, why_not, is_weak, _grant(sees_all=sees_all, sees_prepared=sees_prepared))
+    return Closed(not why_not, now, how, why_not, is_weak, _grant(sees_all=sees_all))
 
 
 def _now(session: MysqlSession) -> datetime:
@@ -130,10 +130,9 @@ def _spelled(name: bytes | str) -> str:
     return name.decode(errors="replace") if isinstance(name, bytes) else name
 
 
-def _grant(*, sees_all: bool, sees_prepared: bool) -> str:
-    rights = [*([] if sees_all else ["PROCESS"]), *([] if sees_prepared else ["XA_RECOVER_ADMIN"])]
-    granted = f"GRANT {', '.join(rights)} ON *.* TO the account of source.url"
-    return f"{granted}; until then the grace is four times as long." if rights else ""
+def _grant(*, sees_all: bool) -> str:
+    granted = "GRANT PROCESS ON *.* TO the account of source.url; until then the grace is four times as long."
+    return "" if sees_all else granted
 
 
 def _why_not(now: datetime, oldest: datetime | None, over: datetime, replica: _Replica | None) -> str:
@@ -154,11 +153,10 @@ def _how(over: datetime, *, is_replica: bool, sees_all: bool, sees_prepared: boo
             "nor are its prepared ones"
         )
     clock = f"the database's clock is past {over:%F %T} UTC"
-    unseen = [
-        *([] if sees_all else ["open transactions are not seen (GRANT PROCESS ON *.* TO the user)"]),
-        *([] if sees_prepared else ["prepared transactions are not seen (GRANT XA_RECOVER_ADMIN ON *.* TO the user)"]),
-    ]
-    return "; ".join([clock, *unseen]) if unseen else f"{clock}, and no transaction from before is open or prepared"
+    if sees_all:
+        return f"{clock}, and no transaction from before is open or prepared"
+    also = "" if sees_prepared else ", nor are prepared ones"
+    return f"{clock}; open transactions are not seen{also} (GRANT PROCESS ON *.* TO the user)"
 
 
 def _utc(told: object) -> datetime:
