@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-PENSTOCK = Path(sys.executable).with_name("penstock")
+from tests.warm import warm_python
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +30,7 @@ class Ended:
 def penstock(*arguments: str | Path, logs: Path, **environment: str) -> Ended:
     """Run a command to its end; its jobs' logs go below `logs`."""
     done = subprocess.run(
-        [PENSTOCK, *map(str, arguments)],
+        [warm_python(), "-m", "chain", *map(str, arguments)],
         env=os.environ | {"PENSTOCK_LOGS": str(logs)} | environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,

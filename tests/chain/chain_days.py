@@ -27,6 +27,7 @@ from staging.documents.lease import lease_end
 from staging.names import DayNames, parse_name
 from staging.open_store import open_store
 from tests.acceptance.oracle import BusinessDay, Row, revenue_of
+from tests.warm import warm_python
 
 DAY = "2026-10-25"
 TRANSFORM = """\
@@ -69,10 +70,10 @@ class DemoDay:
         self.database = folder / "shop.db"
         self.staging = folder / "staging"
 
-    def command(self, *arguments: str) -> list[str]:
+    def command(self, *arguments: str, python: str = sys.executable) -> list[str]:
         day = [] if arguments[0] == "init" else ["--day", DAY, "--logs", str(self.folder / "logs")]
         day = day[:2] if arguments[0] == "verify" else day
-        return [sys.executable, "-m", "chain", arguments[0], "--config", str(self.config), *day, *arguments[1:]]
+        return [python, "-m", "chain", arguments[0], "--config", str(self.config), *day, *arguments[1:]]
 
     @contextmanager
     def start(self, *arguments: str, **environ: str) -> Iterator[subprocess.Popen[str]]:
@@ -110,9 +111,9 @@ class DemoDay:
             time.sleep(0.05)
 
     def penstock(self, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            self.command(*arguments), capture_output=True, text=True, env=dict(os.environ) | environ, check=False
-        )
+        """Run a command to its end; it and its jobs start warm."""
+        command = self.command(*arguments, python=warm_python())
+        return subprocess.run(command, capture_output=True, text=True, env=dict(os.environ) | environ, check=False)
 
     def report(self, *arguments: str) -> dict[str, Any]:
         ended = self.penstock(*arguments, "--json")
@@ -172,7 +173,7 @@ class DemoDay:
 
     def job(self, module: str, run_id: str, **environ: str) -> subprocess.CompletedProcess[str]:
         """Run one job by hand, without any chain or lease."""
-        command = [sys.executable, "-m", module, "--config", str(self.config), "--day", DAY, "--run-id", run_id]
+        command = [warm_python(), "-m", module, "--config", str(self.config), "--day", DAY, "--run-id", run_id]
         environment = {"CLOUD_RUN_TASK_INDEX": "0", "CLOUD_RUN_TASK_COUNT": "1", "CLOUD_RUN_TASK_ATTEMPT": "0"}
         return subprocess.run(
             command, capture_output=True, text=True, env=dict(os.environ) | environment | environ, check=False

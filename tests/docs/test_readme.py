@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from chain.demo.rows import Shop
 from chain.demo.shop import fill_shop
 from staging.config.file import load_pipeline
 from staging.errors import ExitCode
+from tests.warm import warm_python
 
 pytestmark = pytest.mark.integration
 
@@ -31,7 +31,7 @@ def block(language: str) -> str:
 
 def penstock(*arguments: str, cwd: Path) -> str:
     done = subprocess.run(
-        [sys.executable, "-m", "chain", *arguments], capture_output=True, text=True, cwd=cwd, check=False
+        [warm_python(), "-m", "chain", *arguments], capture_output=True, text=True, cwd=cwd, check=False
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import subprocess
-import sys
 import threading
 from datetime import date
 from pathlib import Path
@@ -22,6 +21,7 @@ from staging.names import DayNames
 from staging.open_store import open_store
 from tests.exporter.days import DAY, NOW, committed, pipeline, run_export
 from tests.shop.tables import Database
+from tests.warm import warm_python
 
 pytestmark = pytest.mark.integration
 
@@ -178,7 +178,7 @@ table = "revenue"
     )
 
     def run(*arguments: str) -> tuple[int, str]:
-        command = [sys.executable, "-m", "exporter", "--config", str(config), *arguments]
+        command = [warm_python(), "-m", "exporter", "--config", str(config), *arguments]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         return done.returncode, done.stderr
 

@@ -32,6 +32,7 @@ from staging.key import key_columns
 from staging.open_store import open_store
 from staging.process.cancel import Cancel
 from tests.loader.runs import LoaderRun, Row, dtype_of
+from tests.warm import warm_python
 
 NOW = datetime(2026, 11, 15, 3, 0, tzinfo=UTC)
 KINDS = ("sqlite", "postgres", "mariadb", "mysql")
@@ -272,16 +273,22 @@ table = "revenue"
 
 
 def start_loader(
-    target: LoaderTarget, run: LoaderRun, *arguments: str, url: str | None = None, lock: int = 10, idle: int = 10
+    target: LoaderTarget,
+    run: LoaderRun,
+    *arguments: str,
+    url: str | None = None,
+    lock: int = 10,
+    idle: int = 10,
+    warm: bool = True,
 ) -> subprocess.Popen[str]:
-    """The real job as a process; its target URL comes from the environment."""
+    """The real job as a process; its target URL comes from the environment. Else than `warm`: a whole start."""
     config = run.folder.parent / f"{run.run_id}.toml"
     config.write_text(
         PIPELINE_FILE.format(name=run.pipeline, staging=run.staging_url, lock=lock, idle=idle), encoding="utf-8"
     )
     return subprocess.Popen(
         [
-            *(sys.executable, "-m", "loader", "--config", str(config)),
+            *(warm_python() if warm else sys.executable, "-m", "loader", "--config", str(config)),
             *("--day", run.day.isoformat(), "--run-id", run.run_id, *arguments),
         ],
         env={**os.environ, "LOADER_TARGET": url or target.url, "POLARS_MAX_THREADS": "1"},

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from contextlib import suppress
 from datetime import timedelta
@@ -18,6 +17,7 @@ import sqlalchemy as sa
 from tests.loader.runs import Make, loader_runs, revenue
 from tests.loader.target_fixtures import LoaderTarget, expected, finish, start_loader
 from tests.servers.server import PASSWORD
+from tests.warm import warm_python
 
 pytestmark = pytest.mark.integration
 
@@ -93,7 +93,7 @@ def test_wrong_arguments_are_told(
     target = LoaderTarget("sqlite", sqlite_database)
     run = make(revenue(range(2)))
     finish(start_loader(target, run))
-    command = [sys.executable, "-m", "loader", "--config", str(run.folder.parent / "run-0001.toml"), *arguments]
+    command = [warm_python(), "-m", "loader", "--config", str(run.folder.parent / "run-0001.toml"), *arguments]
     ended = subprocess.run(
         command,
         env={**os.environ, "LOADER_TARGET": target.url},
@@ -131,7 +131,7 @@ def test_a_signal_in_the_middle_of_the_transaction_ends_it_within_5_seconds(
         cursor.execute(target.pick(sqlite="BEGIN IMMEDIATE", postgres="BEGIN", mariadb="BEGIN"))
         if target.kind != "sqlite":
             cursor.execute("SELECT * FROM revenue WHERE user_id = 3 AND day = '2026-11-14' FOR UPDATE")
-        process = start_loader(target, run, lock=60, idle=60)
+        process = start_loader(target, run, lock=60, idle=60, warm=False)
         if target.kind == "sqlite":
             _wait_until_open(process, str(sa.make_url(target.url).database))  # its preflight waits for it then
         else:
@@ -156,7 +156,7 @@ def test_no_password_is_ever_printed(server_target: LoaderTarget, make: Make) ->
     away = start_loader(server_target, run, url=url.split("@")[0] + "@127.0.0.1:9/x")
     wrong_port = url.split("@")[0] + "@127.0.0.1:port/x"
     urls = [url, url + "_not_there", wrong_port, url.replace("+p", "+unknown"), url + "?nonsense=1"]
-    processes = [start_loader(server_target, run, url=each) for each in urls]
+    processes = [start_loader(server_target, run, url=each, warm=False) for each in urls]
     commands = [Path(f"/proc/{process.pid}/cmdline").read_bytes() for process in processes if process.poll() is None]
     ends = [finish(process) for process in processes]
     assert away.stderr is not None
@@ -176,7 +176,7 @@ def test_a_signal_during_the_start_is_heard(sqlite_database: str, make: Make) ->
     before = target.state()
     codes = []
     for wait_seconds in (0.05, 0.3, 0.6):
-        process = start_loader(target, run)
+        process = start_loader(target, run, warm=False)
         time.sleep(wait_seconds)
         process.send_signal(signal.SIGTERM)
         codes.append(finish(process)[0])

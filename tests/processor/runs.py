@@ -23,6 +23,7 @@ from staging.open_store import open_store
 from staging.process.cancel import Cancel
 from staging.process.progress import Progress
 from tests.shop.hand_made_export import DAY, PREFIX, RUN_ID, pipeline_text
+from tests.warm import warm_python
 
 REVENUE = "processor.revenue:revenue_per_user"
 ALL = Task(0, 1, 0)
@@ -103,13 +104,15 @@ class Runs:
         run_id: str = RUN_ID,
         environ: Mapping[str, str] | None = None,
         arguments: tuple[str, ...] = (),
+        warm: bool = False,
     ) -> subprocess.Popen[str]:
         """Start the command as Cloud Run would."""
         task = {"INDEX": index, "COUNT": count, "ATTEMPT": attempt}
         variables = {f"CLOUD_RUN_TASK_{name}": str(value) for name, value in task.items() if value is not None}
+        python = warm_python() if warm else sys.executable
         return subprocess.Popen(
             [
-                *(sys.executable, "-m", "processor", "--config", str(self.config()), "--day", str(DAY)),
+                *(python, "-m", "processor", "--config", str(self.config()), "--day", str(DAY)),
                 *("--run-id", run_id, *arguments),
             ],
             env={**os.environ, **variables, **(environ or {})},
@@ -120,8 +123,8 @@ class Runs:
         )
 
     def run_command(self, *task: object, **options: Any) -> Ended:
-        """Run the command to its end."""
-        return end(self.command(*task, **options))
+        """Run the command to its end; it starts warm."""
+        return end(self.command(*task, **options, warm=True))
 
     def stored(self) -> Path:
         """The folder of a `file:///` staging URL."""

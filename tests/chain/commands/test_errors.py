@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.integration
+from tests.warm import warm_python
 
-PENSTOCK = (sys.executable, "-m", "chain")
+pytestmark = pytest.mark.integration
 
 
 def penstock(*arguments: object, cwd: Path, **environ: str) -> subprocess.CompletedProcess[str]:
     environment = {key: value for key, value in os.environ.items() if key != "NO_COLOR"} | environ
-    command = [*PENSTOCK, *map(str, arguments)]
+    command = [warm_python(), "-m", "chain", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, timeout=60, check=False)
 
 

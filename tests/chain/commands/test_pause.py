@@ -25,6 +25,7 @@ from staging.process.progress import parse_progress
 from tests.servers.mysql_family import MysqlFamilyServer
 from tests.servers.postgres import PostgresServer
 from tests.shop.mysql_words import in_words_of
+from tests.warm import warm_python
 
 pytestmark = pytest.mark.integration
 
@@ -142,7 +143,7 @@ def exporting(config: Path, folder: Path) -> Iterator[Exporter]:
 
 def penstock(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "chain", *arguments], capture_output=True, text=True, timeout=120, check=False
+        [warm_python(), "-m", "chain", *arguments], capture_output=True, text=True, timeout=120, check=False
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -80,14 +81,14 @@ def test_a_million_purchases_of_a_hundred_thousand_users_in_64_tasks_two_at_once
     small, large = tmp_path / "small", tmp_path / "large"
     small.mkdir()
     large.mkdir()
-    with cloud_day(make_shop(tmp_path, Shop(1, 40, 1500)), small) as day:
+    with cloud_day(make_shop(tmp_path, Shop(1, 40, 1500)), small, python=sys.executable) as day:
         of_small = run_watched(day)
     shop = large / "made"
     shop.mkdir()
     file = make_shop(shop, Shop(1, 100_000, 1_000_000))
     with closing(sqlite3.connect(file)) as connection, connection:  # all of them on one day
         connection.execute("UPDATE purchases SET purchased_at = ? || substr(purchased_at, 11)", (DAY,))
-    with cloud_day(file, large, shards=64) as day:
+    with cloud_day(file, large, shards=64, python=sys.executable) as day:
         day.settings.append("process.parallelism=2")
         of_large = run_watched(day)
         print(f"chain {of_small.chain_mib:.0f} -> {of_large.chain_mib:.0f} MiB")
@@ -106,7 +107,7 @@ def test_a_thousand_tasks_over_a_thousand_shards_of_a_small_day(tmp_path: Path) 
     file = make_shop(tmp_path, Shop(1, 3_000, 100_000))
     folder = tmp_path / "day"
     folder.mkdir()
-    with cloud_day(file, folder, shards=1000) as day:
+    with cloud_day(file, folder, shards=1000, python=sys.executable) as day:
         peaks = run_watched(day)
         print(f"chain {peaks.chain_mib:.0f} MiB, emulator {peaks.emulator_mib:.0f} MiB")
         [processor] = day.executions()["processor"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from decimal import Decimal
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 from sqlalchemy import create_engine
 
 from chain.demo.rows import Shop, make_purchases, make_users
+from tests.warm import warm_python
 
 pytestmark = pytest.mark.integration
 
@@ -42,7 +42,7 @@ def test_every_database_holds_the_rows_of_the_seed(
     options = ["--seed", "5", "--users", "70", "--purchases", "51000"]
     for more in ([], ["--replace"]):
         made = subprocess.run(
-            [sys.executable, "-m", "chain", "demo-shop", "--url", url, *options, *more],
+            [warm_python(), "-m", "chain", "demo-shop", "--url", url, *options, *more],
             capture_output=True,
             text=True,
             cwd=tmp_path,

@@ -7,7 +7,6 @@ import os
 import runpy
 import shutil
 import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +29,7 @@ from staging.errors import InputError
 from tests.chain.deploy.distil_schema import SCHEMA
 from tests.chain.deploy.generated import generated
 from tests.chain.deploy.spoken import Command, Resources, commands_of, job_of_command, job_of_resource, resources_of
+from tests.warm import warm_python
 
 ROOT = Path(__file__).parents[3]
 EXAMPLE = ROOT / "pipelines" / "cloud_run.toml"
@@ -208,7 +208,7 @@ def test_gcloud_knows_each_command_and_flag_of_the_script(written: list[Written]
 def test_the_same_file_gives_the_same_bytes_in_another_process(tmp_path: Path) -> None:
     for name, seed in (("a", "1"), ("b", "2")):
         for kind in ("terraform", "gcloud"):
-            command = [sys.executable, "-m", "chain", "deploy", "--config", str(EXAMPLE), "--format", kind]
+            command = [warm_python(), "-m", "chain", "deploy", "--config", str(EXAMPLE), "--format", kind]
             environ = dict(os.environ) | {"PYTHONHASHSEED": seed}
             subprocess.run([*command, "--out", str(tmp_path / name)], check=True, capture_output=True, env=environ)
     files = {path.name: path.read_bytes() for path in (tmp_path / "a").iterdir()}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +25,7 @@ from tests.servers.fake_gcs import FakeGcsServer
 from tests.servers.gcs_proxy import GcsProxy
 from tests.servers.server import PASSWORD
 from tests.shop.tables import Database
+from tests.warm import warm_python
 
 pytestmark = pytest.mark.integration
 
@@ -34,7 +34,7 @@ ROLE_PASSWORD = "other@pass:word/%"
 
 def penstock(*arguments: object, **environ: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "chain", *map(str, arguments)],
+        [warm_python(), "-m", "chain", *map(str, arguments)],
         capture_output=True,
         text=True,
         env=os.environ | {"COLUMNS": "80"} | environ,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import sqlalchemy as sa
 
 from tests.servers.server import PASSWORD
 from tests.shop.tables import Database
+from tests.warm import warm_python
 
 pytestmark = pytest.mark.integration
 
@@ -27,7 +27,7 @@ STEP = timedelta(minutes=2)
 def penstock(*arguments: object, url: str, columns: int = 80) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"PLAN_URL": url, "COLUMNS": str(columns)}
     return subprocess.run(
-        [sys.executable, "-m", "chain", *map(str, arguments)],
+        [warm_python(), "-m", "chain", *map(str, arguments)],
         capture_output=True,
         text=True,
         env=environment,

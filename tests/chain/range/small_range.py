@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 from chain.demo.pipeline import write_demo_pipeline
 from chain.demo.rows import Shop
 from chain.demo.shop import fill_shop
+from tests.warm import warm_python
 
 SHORT_LEASE = ("--set", "chain.lease_seconds=10")
 """For a chain that is going to be killed; others have the default, as a busy machine may forget them for a while."""
@@ -65,15 +66,19 @@ class SmallRange:
         ended = self.penstock("init")
         assert ended.returncode == 0, ended.stderr
 
-    def command(self, name: str, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", "chain", name, "--config", str(self.config), *arguments]
+    def command(self, name: str, *arguments: str, python: str = sys.executable) -> list[str]:
+        return [python, "-m", "chain", name, "--config", str(self.config), *arguments]
 
     def environment(self) -> dict[str, str]:
         return dict(os.environ) | {"PENSTOCK_LOGS": str(self.folder / "logs"), "COLUMNS": "80"}
 
     def penstock(self, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            self.command(name, *arguments), capture_output=True, text=True, env=self.environment(), check=False
+            self.command(name, *arguments, python=warm_python()),
+            capture_output=True,
+            text=True,
+            env=self.environment(),
+            check=False,
         )
 
     def backfill(self, first: str, last: str, *arguments: str) -> subprocess.CompletedProcess[str]:

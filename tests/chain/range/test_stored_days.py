@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 import subprocess
-import sys
 from collections import defaultdict
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
@@ -21,6 +20,7 @@ from staging.errors import InputError
 from staging.open_store import open_store
 from staging.process.cancel import Cancel
 from tests.exporter.days import Export, pipeline, run_export
+from tests.warm import warm_python
 
 pytestmark = pytest.mark.integration
 
@@ -205,7 +205,7 @@ table = "weekly"
     )
 
     def penstock(*arguments: str) -> subprocess.CompletedProcess[str]:
-        line = [sys.executable, "-m", "chain", *arguments, "--config", str(config)]
+        line = [warm_python(), "-m", "chain", *arguments, "--config", str(config)]
         return subprocess.run(line, capture_output=True, text=True, check=False)
 
     assert penstock("init").returncode == 0

@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from tests.chain.jobs.cloudrun.cloud_day import DAY as CLOUD_DAY
 from tests.chain.jobs.cloudrun.cloud_day import CloudDay, cloud_day
 from tests.chain.jobs.cloudrun.harness import wait_until
 from tests.chain.range.small_range import SHORT_LEASE, SmallRange, fill_small_shop
+from tests.warm import warm_python
 
 pytestmark = pytest.mark.integration
 
@@ -159,7 +159,7 @@ def test_on_an_emulator_the_api_tells_of_tasks_also_when_the_chain_is_dead_and_t
 
 def ask(day: CloudDay) -> tuple[dict[str, Any], str]:
     """The status of the day, and what was said."""
-    line = [sys.executable, "-m", "chain", "status", "--config", str(day.folder / "shop.toml"), "--day", CLOUD_DAY]
+    line = [warm_python(), "-m", "chain", "status", "--config", str(day.folder / "shop.toml"), "--day", CLOUD_DAY]
     line += ["--json", "--set", "cloud.project=acme", "--set", "cloud.region=europe-west1"]
     environment = dict(os.environ) | {"RUN_EMULATOR_HOST": day.emulator.address}
     ended = subprocess.run(line, env=environment, capture_output=True, text=True, check=False)

@@ -22,6 +22,7 @@ from chain.demo.pipeline import write_demo_pipeline
 from chain.demo.rows import Shop
 from chain.demo.shop import fill_shop
 from tests.chain.jobs.cloudrun.harness import EmulatorProcess, emulator_process, wait_until
+from tests.warm import warm_python
 
 DAY = "2026-10-25"
 WINDOW = (datetime(2026, 10, 24, 22, tzinfo=UTC), datetime(2026, 10, 25, 23, tzinfo=UTC))
@@ -60,10 +61,11 @@ class CloudDay:
     folder: Path
     emulator: EmulatorProcess
     settings: list[str] = field(default_factory=list)
+    python: str = sys.executable
     _process: subprocess.Popen[str] | None = None
 
     def begin(self, *arguments: str, command: str = "run") -> subprocess.Popen[str]:
-        line = [sys.executable, "-m", "chain", command, "--config", str(self.folder / "shop.toml"), "--day", DAY]
+        line = [self.python, "-m", "chain", command, "--config", str(self.folder / "shop.toml"), "--day", DAY]
         settings = ["process.transform=own_transform:chosen", "source.url=env:SHOP_URL", *self.settings]
         settings += ["cloud.secrets=SHOP_URL=shop-url", "cloud.project=acme", "cloud.region=europe-west1"]
         line += [word for setting in settings for word in ("--set", setting)]
@@ -159,9 +161,9 @@ class CloudDay:
         return {str(path) for path in (self.folder / "staging" / "daily_revenue").rglob("receipt-*")}
 
 
-def image(module: str, folder: Path) -> str:
+def image(module: str, folder: Path, python: str = sys.executable) -> str:
     """An image of the emulator's table: a module of this checkout."""
-    entrypoint = json.dumps([sys.executable, "-m", module])
+    entrypoint = json.dumps([python, "-m", module])
     return f'[images.penstock-{module}]\nentrypoint = {entrypoint}\ncwd = "{folder}"\n'
 
 
@@ -172,20 +174,26 @@ def make_shop(folder: Path, shop: Shop) -> Path:
 
 
 @contextmanager
-def cloud_day(shop: Path, folder: Path, *, shards: int = 2, staging: str | None = None) -> Iterator[CloudDay]:
-    """A day of its own, ready to run: a copy of the shop, an empty staging, an emulator that keeps its state."""
+def cloud_day(
+    shop: Path, folder: Path, *, shards: int = 2, staging: str | None = None, python: str | None = None
+) -> Iterator[CloudDay]:
+    """A day of its own, ready to run: a copy of the shop, an empty staging, an emulator that keeps its state.
+
+    Command and jobs start warm, or by the Python that is named.
+    """
+    python = python or warm_python()
     (folder / "shop.db").write_bytes(shop.read_bytes())
     (folder / "staging").mkdir()
     (folder / "own_transform.py").write_text(TRANSFORM)
     (folder / "faults").write_text("{}")
     url = f"sqlite:///{folder}/shop.db"
     write_demo_pipeline(folder / "shop.toml", url=url, staging=staging or (folder / "staging").as_uri(), shards=shards)
-    init = [sys.executable, "-m", "chain", "init", "--config", str(folder / "shop.toml")]
+    init = [python, "-m", "chain", "init", "--config", str(folder / "shop.toml")]
     subprocess.run(init, check=True, capture_output=True)
-    table = "".join(image(module, folder) for module in STEPS)
+    table = "".join(image(module, folder, python) for module in STEPS)
     table += f'[secrets]\nshop-url = "value:{url}"\n'
     with emulator_process(folder, table, "--slots", "2", "--grace", "2") as emulator:
-        made = CloudDay(folder, emulator)
+        made = CloudDay(folder, emulator, python=python)
         try:
             yield made
         finally:
