@@ -9,8 +9,8 @@ from datetime import date, datetime
 from pathlib import Path
 
 from exporter.arrow.need_pyarrow import needs_pyarrow
+from exporter.port.database import Source
 from exporter.port.question import DayQuestion
-from exporter.port.source import Source
 from exporter.read.start_over import read_database
 from exporter.refuse.not_over import check_over, check_read_when_over
 from exporter.reuse import find_run_export, reuse_current_export, settle_run_export

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from databases.url import parse_url
-from exporter.port.source import Source
+from exporter.port.database import Source
 from staging.process.missing_extra import missing_extra
 
 Say = Callable[[str], None]

@@ -14,8 +14,9 @@ from exporter.inspect.server import find_server_zone
 from exporter.open_source import open_source
 from exporter.pacing.signal_connection import SignalConnection
 from exporter.port.columns import plan_columns
+from exporter.port.database import Source
 from exporter.port.question import DayQuestion, PlannedRead, plan_read
-from exporter.port.source import OpenTable, Source, TimeKind
+from exporter.port.source import OpenTable, TimeKind
 from exporter.refuse.explain import explain
 from exporter.refuse.full_scan import SMALL_TABLE_ROWS, find_full_scan, plan_index, refuse_full_scan
 from staging.config.pipeline import Pipeline

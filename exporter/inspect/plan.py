@@ -13,9 +13,10 @@ from pathlib import Path
 from exporter.arrow.need_pyarrow import needs_pyarrow
 from exporter.inspect.planned_columns import PlannedColumn, describe_planned, estimate_row_bytes
 from exporter.pacing.rules import PacingRules, plan_rules
+from exporter.port.database import Source
 from exporter.port.question import DayQuestion, PlannedRead, plan_read
 from exporter.port.sliced_source import Closed, Slices
-from exporter.port.source import Estimate, OpenTable, Source
+from exporter.port.source import Estimate, OpenTable
 from exporter.read.choose import ReadChoice, choose_read, estimate_seconds
 from exporter.read.slices import find_way
 from exporter.refuse.drift import check_drift

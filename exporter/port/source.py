@@ -1,7 +1,6 @@
-"""The port between an export and a database: what an export needs of a source, and nothing else.
+"""What an export reads: columns, a table, one statement, and a table that is open at an instant.
 
-Adapters: `postgres`, `mysql`, `sqlite`, `any_dialect`; `open_source` chooses. A `Source` is two connections, one for
-the catalogue and one that reads; a `Snapshot` is what it sees at one instant. Rights: SELECT on the one table.
+A `Snapshot` is what a source (`database.py`) sees at one instant.
 """
 
 from __future__ import annotations
@@ -10,12 +9,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import Enum
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import polars as pl
-
-if TYPE_CHECKING:
-    from exporter.port.sliced_source import Slices
 
 
 class Wire(Enum):
@@ -199,61 +195,4 @@ class Snapshot(OpenTable, Protocol):
 
     def read(self, statement: Statement, estimate: Estimate) -> Iterator[pl.DataFrame]:
         """Run the statement and give its rows in batches, never all at once. Blocks while the server works."""
-        ...
-
-
-class Source(Protocol):
-    """A database that a day is read from."""
-
-    @property
-    def dialect(self) -> str:
-        """Name of the dialect, such as `postgresql`, `mysql`, `mariadb` or `sqlite`."""
-        ...
-
-    @property
-    def reader(self) -> str:
-        """What reads the rows, for the manifest and for people."""
-        ...
-
-    @property
-    def server_version(self) -> str:
-        """As the server gives it."""
-        ...
-
-    @property
-    def server_identity(self) -> str:
-        """Something that tells this server and database from any other; no secret."""
-        ...
-
-    @property
-    def connections(self) -> int:
-        """How many connections a run holds at the same time, pacing's own among them; 0 where none can be short."""
-        ...
-
-    def describe_connection(self) -> str:
-        """Say how the server was reached: its encryption, whether the certificate was checked, which host."""
-        ...
-
-    def begin_snapshot(self, table: TableName, *, max_seconds: int) -> Snapshot:
-        """Fix an instant and hold the table's definition. The server itself ends what lasts longer than that."""
-        ...
-
-    def why_no_slices(self, table: TableName) -> str:
-        """Return why the table can't be read in slices that a seal proves, a clause without a stop; "" where it can."""
-        ...
-
-    def begin_slices(self, table: TableName) -> Slices:
-        """Set up the reading connection for short statements (see `sliced_source`); InputError of `why_no_slices`."""
-        ...
-
-    def interrupt(self) -> None:
-        """Stop what the server does for us; callable from any thread, safe to repeat."""
-        ...
-
-    def abandon(self) -> None:
-        """Leave both connections as they are: a thread that can't be stopped uses them. `close` does nothing then."""
-        ...
-
-    def close(self) -> None:
-        """Close both connections."""
         ...

@@ -8,10 +8,11 @@ from datetime import datetime
 
 import polars as pl
 
+from exporter.port.database import Source
 from exporter.port.pace import Pace
 from exporter.port.question import DayQuestion, PlannedRead, plan_read
 from exporter.port.sliced_source import Closed
-from exporter.port.source import Estimate, OpenTable, Source
+from exporter.port.source import Estimate, OpenTable
 from exporter.read.choose import ReadChoice, choose_read
 from exporter.refuse.drift import check_drift
 from exporter.refuse.full_scan import check_full_scan

@@ -5,9 +5,9 @@ from __future__ import annotations
 from contextlib import closing
 
 from exporter.pacing.open_pace import open_pace
+from exporter.port.database import Source
 from exporter.port.question import DayQuestion
 from exporter.port.sliced_source import refuse_slices
-from exporter.port.source import Source
 from exporter.read.attempt import Attempt
 from exporter.read.slices import look_at, read_in_slices
 from exporter.read.snapshot import read_in_snapshot

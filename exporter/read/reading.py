@@ -13,7 +13,7 @@ from typing import Self
 
 import polars as pl
 
-from exporter.port.source import Source
+from exporter.port.database import Source
 from exporter.read.snapshot_guard import SnapshotGuard
 
 _AHEAD_BATCHES = 2

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from exporter.port.source import Source
+from exporter.port.database import Source
 from staging.errors import InputError, PenstockError
 from staging.process.cancel import Cancel
 

@@ -6,9 +6,9 @@ import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
+from exporter.port.database import Source
 from exporter.port.question import DayQuestion
 from exporter.port.sliced_source import StartOverError
-from exporter.port.source import Source
 from exporter.read.day import read_shards
 from exporter.shards.commit import Written
 from staging.process.cancel import Cancel

@@ -22,7 +22,7 @@ from click.testing import CliRunner
 from chain.cli import cli
 from databases.url import parse_url
 from exporter.any_dialect import AnySource
-from exporter.port.source import Source
+from exporter.port.database import Source
 from staging.config.file import load_pipeline
 from staging.errors import InputError
 from tests.acceptance.oracle import Row

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from exporter.open_source import open_source
-from exporter.port.source import Source
+from exporter.port.database import Source
 from staging.config.pipeline import Pipeline
 from tests.exporter.days import Export, pipeline
 

@@ -19,7 +19,8 @@ import pytest
 import sqlalchemy as sa
 
 from exporter.open_source import open_source
-from exporter.port.source import Estimate, Source, Statement, TableName
+from exporter.port.database import Source
+from exporter.port.source import Estimate, Statement, TableName
 from staging.errors import ExitCode, InputError, InterruptedRunError, UnavailableError
 from staging.process.cancel import Cancel
 from staging.store import ObjectInfo, ObjectWriter, Store

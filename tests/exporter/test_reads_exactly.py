@@ -20,7 +20,7 @@ from databases.url import parse_url
 from exporter.any_dialect import AnySource
 from exporter.export_day import OpenSource
 from exporter.open_source import open_source
-from exporter.port.source import Source
+from exporter.port.database import Source
 from tests.exporter.days import DAY, Export, pipeline, run_export
 from tests.shop.hand_made_export import fibonacci_shard
 from tests.shop.tables import Database

@@ -20,7 +20,7 @@ from exporter.pacing.mysql_signals import MysqlLag, MysqlSessions
 from exporter.pacing.postgres_signals import PostgresLag
 from exporter.pacing.signal_connection import SignalConnection
 from exporter.pacing.signals import PauseReason
-from exporter.port.source import Source
+from exporter.port.database import Source
 from staging.config.pipeline import Pipeline
 from staging.errors import InputError, UnavailableError
 from tests.exporter.days import committed, pipeline, run_export
