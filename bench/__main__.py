@@ -19,11 +19,11 @@ from typing import Any
 
 from bench.measure import BENCH, CHECKOUT, PEERS, save
 from bench.report import write_report
-from bench.scenario_export import export_mariadb, export_postgres, export_sizes, export_wide
-from bench.scenario_felt import felt, saturated
-from bench.scenario_load import load
-from bench.scenario_server import one_day_of_ten, sealed
-from bench.scenario_task import task
+from bench.scenarios.export import export_mariadb, export_postgres, export_sizes, export_wide
+from bench.scenarios.felt import felt, saturated
+from bench.scenarios.load import load
+from bench.scenarios.server import one_day_of_ten, sealed
+from bench.scenarios.task import task
 from tests.servers.mariadb import MariadbServer
 from tests.servers.postgres import PostgresServer
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bench.measure import BENCH, CHECKOUT, run_peer
-from bench.scenario_export import CONNECTORX, COPY, DLT, DUCKDB_MYSQL, DUCKDB_POSTGRES, QUICK
-from bench.scenario_felt import NOBODY, OURS, UNPACED
+from bench.scenarios.export import CONNECTORX, COPY, DLT, DUCKDB_MYSQL, DUCKDB_POSTGRES, QUICK
+from bench.scenarios.felt import NOBODY, OURS, UNPACED
 
 DOCS = CHECKOUT / "docs"
 Samples = dict[str, list[dict[str, float]]]

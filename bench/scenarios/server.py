@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.processes import server_cpu_seconds
-from bench.scenario_export import SHARDS, penstock_export, run
+from bench.scenarios.export import SHARDS, penstock_export, run
 from bench.shops import fill_mariadb, fill_postgres, write_pipeline
 from tests.servers.mariadb import USER as MARIADB_USER
 from tests.servers.mariadb import MariadbServer

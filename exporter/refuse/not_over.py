@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import closing
 from datetime import datetime
 
+from exporter.port.database import Source
 from exporter.port.question import DayQuestion
-from exporter.port.source import Source
 from staging.errors import UnavailableError
 
 _FIX = "Try again later; without --require-closed it is read as it is now, and stays unfinished."

@@ -1,4 +1,4 @@
-"""What a child process does to a store in these tests: `store_child.py URL DEED ARGUMENTS…`, JSON on stdout.
+"""What a child process does to a store in these tests: `child.py URL DEED ARGUMENTS…`, JSON on stdout.
 
 Deeds that race wait for a line on stdin after they said `ready`, so that all begin at once.
 """

@@ -17,7 +17,7 @@ from staging.errors import (
     UnavailableError,
 )
 from staging.gcs.store import GcsStore, open_gcs_store
-from tests.conformance.conftest import BUFFERS_BYTES, PATIENCE_SECONDS
+from tests.conformance.store.conftest import BUFFERS_BYTES, PATIENCE_SECONDS
 from tests.servers.gcs_proxy import GcsProxy
 
 pytestmark = pytest.mark.integration

@@ -15,7 +15,7 @@ from staging.store import Store
 
 pytestmark = pytest.mark.integration
 
-CHILD = Path(__file__).with_name("store_child.py")
+CHILD = Path(__file__).with_name("child.py")
 
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, "exit"])

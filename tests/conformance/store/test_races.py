@@ -17,7 +17,7 @@ pytestmark = pytest.mark.integration
 
 PROCESSES = 4
 THREADS = 10
-CHILD = Path(__file__).with_name("store_child.py")
+CHILD = Path(__file__).with_name("child.py")
 
 
 def test_of_40_writers_with_bytes_of_their_own_one_creates_the_object(store: Store, store_url: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from exporter.open_source import open_source
-from exporter.port.source import Source
+from exporter.port.database import Source
 from tests.exporter.days import pipeline, run_export
 from tests.exporter.sliced_reads import calm
 from tests.shop.tables import Database
