@@ -8,13 +8,12 @@ from pathlib import Path
 from processor.assignment import Assignment
 from processor.contract import check_output
 from processor.part import write_part
-from processor.plan import plan_shards
 from processor.planned import plan_output
 from processor.receipts import find_receipt, write_receipt
 from processor.run_plan import run_plan
 from processor.shard_checks import is_stray, plan_checks
 from processor.shard_files import fetch_shard, local_paths
-from processor.task import Task
+from processor.task import Task, plan_shards
 from staging.documents.manifest import Shard
 from staging.documents.run import Receipt
 from staging.errors import InputError

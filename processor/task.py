@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from staging.config.pipeline import MAX_TASKS
+from staging.documents.manifest import Manifest, Shard
 from staging.errors import InputError
 
 INDEX = "CLOUD_RUN_TASK_INDEX"
@@ -54,3 +55,11 @@ def _read_number(environ: Mapping[str, str], name: str, low: int, high: int, fau
         faults.append(f"{name} is {text[:20]!r}, not a whole number from {low} to {high}")
         return None
     return int(text)
+
+
+def plan_shards(manifest: Manifest, task: Task) -> tuple[Shard, ...]:
+    """Return shards i, i+T, i+2T, … for task i of T: every shard falls to one task, whatever T is.
+
+    Tasks beyond the last shard get none. What a shard becomes does not depend on the task that takes it.
+    """
+    return manifest.shards[task.index :: task.count]

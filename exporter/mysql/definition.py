@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from exporter.mysql.names import is_table, schema_of
+from exporter.mysql.catalogue import is_table, schema_of
 from exporter.port.sliced_source import changed
 from exporter.port.source import TableName
 from staging.errors import InputError

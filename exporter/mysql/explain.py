@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from exporter.mysql.names import is_table, text_literal
+from exporter.mysql.catalogue import is_table, text_literal
 from exporter.port.explained import Explained, Fetch, WholeScan, expect_rows
 from exporter.port.source import Statement, TableName
 from staging.errors import InputError

@@ -21,12 +21,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from databases.mysql.session import TLS_SQL, open_session
 from databases.mysql.url import driver_arguments, place_of, tls_mode
 from databases.tls import tell_connection
-from exporter.mysql.catalogue import MysqlCatalogue
+from exporter.mysql.catalogue import MysqlCatalogue, is_table
 from exporter.mysql.connection import MysqlConnection
 from exporter.mysql.errors import translate_error
 from exporter.mysql.key_range import TimeIndex
 from exporter.mysql.log import find_executed_gtids, find_log_position
-from exporter.mysql.names import is_table
 from exporter.mysql.pieces import find_key_axis
 from exporter.mysql.row_text import carry_as_text, longest_text_bytes, nullable_selects
 from exporter.mysql.slices import MysqlSlices

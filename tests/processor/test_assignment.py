@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processor.plan import plan_shards
-from processor.task import Task
+from processor.task import Task, plan_shards
 from staging.documents.manifest import Manifest, Shard
 from tests.processor.runs import Runs
 from tests.shop.hand_made_export import HandMade, purchases, put_in_folder
