@@ -11,6 +11,8 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 ROOTS = ("staging", "databases", "exporter", "processor", "loader", "chain", "jobs_emulator", "tests", "bench")
 MOST_MODULES = 20
 TOO_MANY_OF_A_PREFIX = 4
+ONE_FILE_A_COMMAND = CHECKOUT / "chain" / "commands"
+"""A list of equals, as long as `penstock --help`; only its prefixes are looked at."""
 
 
 def rooms() -> list[Path]:
@@ -28,7 +30,8 @@ def faults(names: list[str]) -> list[str]:
 
 @pytest.mark.parametrize("room", rooms(), ids=lambda room: str(room.relative_to(CHECKOUT)))
 def test_a_folder_has_at_most_twenty_modules_and_no_prefix_that_four_share(room: Path) -> None:
-    assert not faults([path.stem for path in room.glob("*.py")])
+    found = faults([path.stem for path in room.glob("*.py")])
+    assert not [fault for fault in found if room != ONE_FILE_A_COMMAND or "modules" not in fault]
 
 
 def test_the_rule_sees_what_it_refuses() -> None:
