@@ -118,7 +118,8 @@ def day_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(command)
     def with_day(*args: Any, day: str | None, month: str | None, week: str | None, **rest: Any) -> Any:  # noqa: ANN401 - click's own
-        given = [text for text in (day, month and f"month {month}", week and f"week {week}") if text]
+        longer = [f"{span} {text}" for span, text in (("month", month), ("week", week)) if text is not None]
+        given = [*([day] if day is not None else []), *longer]
         if not given:
             raise click.MissingParameter(param_hint="'--day'", param_type="option")
         if len(given) > 1:

@@ -19,7 +19,7 @@ from staging.config.pipeline import Pipeline
 from staging.errors import ExitCode, InputError, UnavailableError
 from staging.process.finding import Finding, Level
 
-_NAME = 15
+_NAME = 18
 _LEAST_CHARACTERS = 40
 _SIGNS: dict[Level, tuple[str, str, str]] = {
     "ok": ("\N{CHECK MARK}", "ok", "green"),

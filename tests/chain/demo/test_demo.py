@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pty
 import re
 import sqlite3
 import subprocess
@@ -13,6 +12,8 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+
+from tests.chain.terminal import on_terminal, plain
 
 pytestmark = pytest.mark.integration
 
@@ -27,32 +28,6 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     code, screen = on_terminal([str(PENSTOCK), "demo", "--folder", str(folder)], cwd=folder.parent)
     assert code == 0, screen
     return folder, screen
-
-
-def on_terminal(command: list[str], cwd: Path, **environ: str) -> tuple[int, str]:
-    """Run on a terminal of 80 columns; return the exit code and all that was written to it."""
-    environment = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "COLUMNS")}
-    environment |= {"TERM": "xterm-256color", "COLUMNS": "80", "LINES": "40"} | environ
-    mine, its = pty.openpty()
-    with subprocess.Popen(command, stdin=its, stdout=its, stderr=its, cwd=cwd, env=environment) as process:
-        os.close(its)
-        written = b""
-        while True:
-            try:
-                added = os.read(mine, 65536)
-            except OSError:  # Linux says so when the last writer has closed it
-                break
-            if not added:
-                break
-            written += added
-        code = process.wait()
-    os.close(mine)
-    return code, written.decode()
-
-
-def plain(screen: str) -> list[str]:
-    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen)
-    return [line.rstrip() for part in text.split("\n") for line in part.split("\r")]
 
 
 def test_the_demo_shows_progress_the_proof_ten_users_and_what_to_try(demo: tuple[Path, str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from staging.open_store import open_store
 from staging.process.finding import Finding
 from staging.store import ObjectInfo, Store
 from tests.chain.jobs.cloudrun.harness import emulator_process
+from tests.chain.terminal import on_terminal, plain
 from tests.servers.fake_gcs import FakeGcsServer
 from tests.servers.gcs_proxy import GcsProxy
 from tests.servers.server import PASSWORD
@@ -187,12 +189,13 @@ def test_a_server_whose_own_clock_shows_another_zone_is_told(mysql_family_databa
 
 def test_it_fits_eighty_columns_and_says_how_many_faults(sqlite_database: str, tmp_path: Path) -> None:
     _shop(sqlite_database)
-    done = penstock("doctor", "--config", _config(tmp_path), SHOP=sqlite_database, WAREHOUSE=sqlite_database)
-    assert done.returncode == 10
-    lines = [line for line in done.stdout.splitlines() if str(tmp_path) not in line]
+    line = [sys.executable, "-m", "chain", "doctor", "--config", str(_config(tmp_path))]
+    code, screen = on_terminal(line, tmp_path, SHOP=sqlite_database, WAREHOUSE=sqlite_database, NO_COLOR="1")
+    lines = [line for line in plain(screen) if line and str(tmp_path) not in line]
+    assert code == 10
     assert max(map(len, lines)) <= 80
-    assert {line[:4] for line in lines if line[:1] != " "} == {"ok  ", "warn", "FAIL"}
-    assert "can't run as it is: 2 faults" in done.stderr
+    assert {line[:4] for line in lines if line[:1] != " "} >= {"ok  ", "warn", "FAIL"}
+    assert "can't run as it is: 2 faults" in screen
 
 
 class _Overwriting:
