@@ -38,8 +38,10 @@ class _InOrder(click.Group):
 @click.group(cls=_InOrder, context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=True)
 @click.version_option(package_name="penstock", prog_name="penstock")
 def cli() -> None:
-    """A day of rows out of a busy database: read once and gently, staged as Parquet, processed by tasks, written back
-    exactly once, proven to the cent.
+    """Read a day of a busy database once and gently.
+
+    Penstock stages the day as Parquet, processes it by tasks, and writes the result back exactly once, proven to the
+    cent.
 
     Every key of the pipeline file also comes from the environment (PENSTOCK_SOURCE__URL) and from --set source.url=…;
     the flag wins over the variable, the variable over the file.
@@ -48,12 +50,12 @@ def cli() -> None:
     Exit codes:   0  done, or already done
                   1  a bug
                   2  usage
-                  3  late: a day that should be loaded is not (status --fail-if-late)
+                  3  late: a day is overdue (status --fail-if-late)
                  10  configuration or input
                  20  unavailable: try again
                  30  held or overtaken by another run
                  40  integrity: a person must look
-    """  # noqa: D205, D301 - click's help text: paragraphs, and \b keeps the last one as it is
+    """  # noqa: D301 - click's help text: paragraphs, and \b keeps the last one as it is
 
 
 for _command in (

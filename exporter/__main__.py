@@ -30,7 +30,7 @@ from staging.window import parse_day
 def command(
     config: Path, day: str, run_id: str, *, fresh_export: bool, require_closed: bool, overrides: tuple[str, ...]
 ) -> None:
-    """Read one business day of the source into Parquet shards on the staging store."""
+    """Export one business day of the source into Parquet shards."""
 
     def watched() -> None:
         pipeline = load_pipeline(config, environ=os.environ, overrides=overrides)

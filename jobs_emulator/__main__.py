@@ -32,7 +32,10 @@ EXIT_UNAVAILABLE = 20
 @click.group()
 @click.version_option(package_name="penstock")
 def main() -> None:
-    """The Cloud Run Admin API v2 for jobs on this machine, over gRPC and REST on one port."""
+    """Run Cloud Run jobs as processes of this machine.
+
+    It serves the Cloud Run Admin API v2 for jobs, over gRPC and REST on one port.
+    """
 
 
 @main.command()
@@ -75,7 +78,7 @@ def serve(  # noqa: PLR0917 — click passes by name
     kills: tuple[str, ...],
     **switches: object,
 ) -> None:
-    """Serves until it gets SIGINT or SIGTERM; running tasks are then stopped."""
+    """Serve until SIGINT or SIGTERM, which also stop running tasks."""
     from jobs_emulator.server import EmulatorServer, Settings, run_until  # noqa: PLC0415 — a second of imports
     from jobs_emulator.store import StoreError  # noqa: PLC0415
 
@@ -114,7 +117,7 @@ def serve(  # noqa: PLR0917 — click passes by name
 @click.option("--attempt", type=click.IntRange(0), help="Only this attempt, counted from 0.")
 @click.option("--follow", is_flag=True, help="Go on until the execution has ended.")
 def logs(execution: str, address: str, task: int | None, attempt: int | None, follow: bool) -> None:
-    """Prints what the tasks of EXECUTION (short id or full name) wrote."""
+    """Print what the tasks of EXECUTION wrote (short id or full name)."""
     out = sys.stdout.buffer
     last_label = ""
 

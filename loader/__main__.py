@@ -35,7 +35,10 @@ def command(
     accept_change: bool,
     overrides: tuple[str, ...],
 ) -> None:
-    """Replace one business day in the target table by the run's parts: all of it, once, proven to the cent."""
+    """Replace one business day in the target table by the run's parts.
+
+    All of it, once, proven to the cent.
+    """
 
     def load(cancel: Cancel) -> Outcome:
         from loader.load_day import load_day  # noqa: PLC0415 - see below

@@ -20,10 +20,10 @@ from staging.process.entry import end_process, exit_now
 @click.option("--run-id", required=True, help="The run whose export is processed and whose parts are written.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Overrides a key of the file; repeatable.")
 def main(config: Path, day: str, run_id: str, overrides: tuple[str, ...]) -> None:
-    """Process the shards of this task: those numbered CLOUD_RUN_TASK_INDEX, plus multiples of CLOUD_RUN_TASK_COUNT.
+    """Process the shards of this task.
 
-    Needs CLOUD_RUN_TASK_INDEX, CLOUD_RUN_TASK_COUNT and CLOUD_RUN_TASK_ATTEMPT, as Cloud Run sets them. Connects to
-    the staging bucket only, never to a database.
+    These are numbered CLOUD_RUN_TASK_INDEX, plus multiples of CLOUD_RUN_TASK_COUNT. Cloud Run sets both, and
+    CLOUD_RUN_TASK_ATTEMPT. The task connects to the staging bucket only, never to a database.
     """
     scratch = Path(tempfile.gettempdir()) / f"penstock-processor-{os.getpid()}"
     code = end_process(lambda: _run(config, day, run_id, overrides, scratch))

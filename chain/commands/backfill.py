@@ -18,7 +18,7 @@ from chain.cli_options import (
 )
 
 
-@click.command(short_help="Bring many days to done, some at once.")
+@click.command(short_help="Run many days, some at once.")
 @common
 @click.option("--from", "first", required=True, metavar=DAY, help="The first day, inclusive.")
 @click.option("--to", "last", required=True, metavar=DAY, help="The last day, inclusive.")
@@ -53,11 +53,11 @@ def backfill(
     require_closed: bool,
     as_json: bool,
 ) -> None:
-    """Bring each day of a range to done, and print a line for each.
+    """Run each day of a range, and print a line for each.
 
-    Days don't depend on each other. After a failure no further day begins, unless --keep-going is given. The same
-    command goes on where it was: days that are done write nothing. The exit code is that of the worst day, of
-    40, 1, 2, 10, 20, 30 the first.
+    Days don't depend on each other. After a failure no further day begins, unless --keep-going is given.
+    The same command resumes an interrupted backfill: days that are done write nothing. The exit code is that of the
+    worst day, of 40, 1, 2, 10, 20, 30 the first.
     """
     from chain.day.day_run import Asked
     from chain.range.backfill import DaysAtOnce

@@ -10,9 +10,12 @@ import click
 from chain.cli_options import common, environment, json_option
 
 
-@click.group(short_help="Look at the settings as the jobs get them.")
+@click.group(short_help="Show the settings as the jobs get them.")
 def config() -> None:
-    """Look at the settings of a pipeline: flag over environment over file over default."""
+    """Show the settings of a pipeline.
+
+    A flag wins over the environment, the environment over the file, the file over the default.
+    """
 
 
 @config.command(short_help="Print every key and its value.")
@@ -20,7 +23,7 @@ def config() -> None:
 @click.option("--origin", is_flag=True, help="Say where each value comes from: a line, a variable, --set, the default.")
 @json_option
 def show(config: Path, overrides: Sequence[str], *, origin: bool, as_json: bool) -> None:
-    """Print every key and its value as the jobs get them. No secret is shown."""
+    """Print every key and its value as the jobs get them. Secrets are hidden."""
     import json
 
     from chain.show_config import describe_settings, format_settings

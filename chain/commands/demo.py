@@ -19,9 +19,10 @@ from chain.cli_options import DAY
 )
 @click.option("--day", default="2026-10-25", show_default=True, metavar=DAY, help="The day to run.")
 def demo(folder: Path, day: str) -> None:
-    """Make a shop of 1,000,000 purchases in a folder, run one of its days, show the ten top users and the proof.
+    """Make a shop in a folder, run a day, show the proof.
 
-    Needs no server: the shop is an SQLite file, staging is a folder. A second time the shop is used again.
+    The shop has 1,000,000 purchases; the ten top users of the day are shown. It needs no server: the shop is an
+    SQLite file, staging is a folder. A second time the shop is used again.
     """
     from chain.demo.show import show_demo
 

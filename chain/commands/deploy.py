@@ -29,9 +29,10 @@ from chain.cli_options import common, environment
     help="Terraform's JSON, or a script of gcloud commands.",
 )
 def deploy(config: Path, overrides: Sequence[str], *, out: Path, kind: Literal["terraform", "gcloud"]) -> None:
-    """Write what a nightly run on Cloud Run needs: jobs, accounts with the least rights, bucket, schedule, alert.
+    """Write what a nightly run on Cloud Run needs.
 
-    Nothing is called and nothing is deployed. The same pipeline file gives the same bytes.
+    That is jobs, accounts with the least rights, bucket, schedule and alert. It calls nothing and deploys nothing.
+    The same pipeline file gives the same bytes.
     """
     from chain.deploy.write import write_deployment
     from staging.config.file import load_pipeline

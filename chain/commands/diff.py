@@ -13,7 +13,7 @@ import click
 from chain.cli_options import common, day_option, environment, json_option, style_for_stdout
 
 
-@click.command(short_help="Say which keys differ between two exports of a day.")
+@click.command(short_help="Compare two exports of a day, key by key.")
 @common
 @day_option
 @click.option(
@@ -33,9 +33,10 @@ from chain.cli_options import common, day_option, environment, json_option, styl
 def diff(
     config: Path, day: str, overrides: Sequence[str], *, exports: tuple[str, str] | None, limit: int, as_json: bool
 ) -> None:
-    """Say which keys differ between two exports of a day, and by how many rows and how much of each sum.
+    """Compare two exports of a day, key by key.
 
-    Late rows show so after `penstock run --fresh-export`. Works on the bucket alone. Ends with 0 either way.
+    It shows by how many rows and how much of each sum a key differs. Late rows show so after
+    `penstock run --fresh-export`. It reads only the bucket, and ends with 0 either way.
     """
     from chain.calendar import calendar_of
     from chain.diff.exports import diff_exports

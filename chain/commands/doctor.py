@@ -10,15 +10,17 @@ import click
 from chain.cli_options import answer_option, common, environment, in_cloud_option, json_option
 
 
-@click.command(short_help="Look at all that a run needs, with a fix for each fault.")
+@click.command(short_help="Check all that a run needs, with a fix for each fault.")
 @common
 @in_cloud_option
 @answer_option
 @json_option
 def doctor(config: Path, overrides: Sequence[str], *, in_cloud: bool, answer: str | None, as_json: bool) -> None:
-    """Look at all that a run needs: connections, rights, columns, index, clocks, time zones, transform, target tables,
-    bucket, jobs. One line each, with its fix; it does not stop at the first fault. Exit code 10 or 20 if there is one.
-    """  # noqa: D205 - click's help text
+    """Check all that a run needs, and print a line each.
+
+    It looks at connections, rights, columns, index, clocks, time zones, transform, target tables, bucket and jobs.
+    A fault comes with its fix, and does not stop the others. Exit code 10 or 20 if there is one.
+    """
     from chain.doctor.view import show_findings
     from chain.in_cloud.answer import answered
     from chain.in_cloud.run import run_in_cloud

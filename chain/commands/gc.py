@@ -12,7 +12,7 @@ import click
 from chain.cli_options import common, environment, json_option
 
 
-@click.command(short_help="List or delete old exports and runs no day needs.")
+@click.command(short_help="List or delete exports and runs that no day needs.")
 @common
 @click.option(
     "--older-than",
@@ -26,11 +26,11 @@ from chain.cli_options import common, environment, json_option
 @click.option("--delete", is_flag=True, help="Delete; without it they are only listed.")
 @json_option
 def gc(config: Path, overrides: Sequence[str], older_than_days: int, *, delete: bool, as_json: bool) -> None:
-    """List exports and runs that no day needs any more, and with --delete delete them.
+    """List exports and runs that no day needs; --delete deletes them.
 
-    Of a target of Parquet files, also files that no day's manifest names any more. Never touched are a day's current
-    export, the last run, what the target may have been loaded from, days that somebody works on, and objects that
-    Penstock did not write.
+    With a target of Parquet files, also files that no day's manifest names. It never touches a day's current export,
+    the last run, what the target may have been loaded from, days that somebody works on, and objects that Penstock
+    did not write.
     """
     from chain.gc.clean_up import clean_up
     from chain.gc.target import clean_up_target

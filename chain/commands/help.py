@@ -5,13 +5,14 @@ from __future__ import annotations
 import click
 
 
-@click.command(name="help", short_help="Say what a key of the pipeline file means.")
+@click.command(name="help", short_help="Explain a key of the pipeline file.")
 @click.argument("key", required=False)
 @click.pass_context
 def help_key(context: click.Context, key: str | None) -> None:
-    """Say what KEY of the pipeline file takes, its default, its variable and what it means; without KEY list all keys.
+    """Explain a KEY of the pipeline file; without KEY list all keys.
 
-    KEY is a whole key such as export.shards, a section such as pacing, or the name of a command.
+    It shows what the key takes, its default, its variable and what it means. KEY is a whole key such as export.shards,
+    a section such as pacing, or the name of a command.
     """
     from chain.explain_key import explain
 

@@ -11,7 +11,7 @@ import click
 from chain.cli_options import DAY, common, environment, json_option, style_for_stdout
 
 
-@click.command(short_help="Say what became of past runs: when, who, how long, how much.")
+@click.command(short_help="List past runs: when, who, how long, how much.")
 @common
 @click.option("--from", "first", metavar=DAY, help="The first day, inclusive.")
 @click.option("--to", "last", metavar=DAY, help="The last day, inclusive.")
@@ -27,9 +27,9 @@ from chain.cli_options import DAY, common, environment, json_option, style_for_s
 def history(
     config: Path, overrides: Sequence[str], *, first: str | None, last: str | None, newest: int, as_json: bool
 ) -> None:
-    """Say what became of the runs of past days: when they began, how long each stage took, rows, sums, outcome, who.
+    """List the runs of past days: start, stages, rows, sums, outcome, user.
 
-    The bucket tells it; no database is touched. Days that it had to read one by one are remembered in an index there.
+    It reads only the bucket. Days that it had to read one by one are remembered in an index there.
     """
     from datetime import UTC, datetime
 

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 @in_cloud_option
 @answer_option
 def init(config: Path, overrides: Sequence[str], *, dry_run: bool, in_cloud: bool, answer: str | None) -> None:
-    """Create the target and ledger tables where they are missing, and print the SQL. Never alters a table."""
+    """Create the target and ledger tables where missing, and print the SQL.
+
+    It never alters a table.
+    """
     from chain.in_cloud.answer import answered
     from chain.in_cloud.run import run_in_cloud
     from staging.config.file import load_pipeline

@@ -9,7 +9,7 @@ import click
 from chain.cli_options import environment
 
 
-@click.command(short_help="Write a first pipeline file from what a table looks like.")
+@click.command(short_help="Write a first pipeline file for a table.")
 @click.option("--url", metavar="URL", help="The database: a URL, env:NAME or file:/path. Asked for on a terminal.")
 @click.option("--table", metavar="NAME", help="The table or view, name or schema.name. Asked for on a terminal.")
 @click.option("--name", metavar="NAME", help="The pipeline's name. [default: daily_TABLE]")
@@ -29,9 +29,10 @@ from chain.cli_options import environment
     help="The file to write.",
 )
 def new(url: str | None, table: str | None, timezone: str, out: Path, **wanted: str | None) -> None:
-    """Write a commented pipeline file that works: the table's catalogue is asked, and no row is read.
+    """Write a commented pipeline file that works.
 
-    Key, time, columns and the index that a day needs are proposed; what is given stays. A password goes into no file.
+    It asks the table's catalogue and reads no row. It proposes key, time, columns and the index that a day needs;
+    what you give stays. It writes no password into a file.
     """
     import sys
 

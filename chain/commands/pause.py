@@ -10,14 +10,15 @@ import click
 from chain.cli_options import common, json_option
 
 
-@click.command(short_help="Make reading wait until `unpause`.")
+@click.command(short_help="Pause all exports until `unpause`.")
 @common
-@click.option("--reason", default="", metavar="TEXT", help="Why: shown to whoever wonders what an export waits for.")
+@click.option("--reason", default="", metavar="TEXT", help="Why; shown by each export that waits.")
 @json_option
 def pause(config: Path, overrides: Sequence[str], reason: str, *, as_json: bool) -> None:
-    """Make every export of the pipeline wait: one that reads in slices stops within seconds, none begins.
+    """Pause every export of the pipeline.
 
-    Who paused, since when and why is shown by whatever waits. A pipeline that is paused already says so.
+    One that reads in slices stops within seconds; none begins. What waits shows who paused it, since when and why.
+    A pipeline that is paused already says so.
     """
     from chain.views.pause_switch import turn
 

@@ -12,14 +12,16 @@ import click
 from chain.cli_options import common, day_option, environment, json_option, line_characters, style_for_stdout
 
 
-@click.command(short_help="Say what `run` would do with a day; nothing is read.")
+@click.command(short_help="Show what `run` would do with a day; reads no row.")
 @common
 @day_option
 @json_option
 def plan(config: Path, day: str, overrides: Sequence[str], *, as_json: bool) -> None:
-    """Say what `run` would do with a day: its window, which columns go how, how it is read and why, the statement and
-    how the database would run it, how much it is, and what would be refused. Nothing is written and no row is read.
-    """  # noqa: D205 - click's help text
+    """Show what `run` would do with a day, and what it would refuse.
+
+    It shows the window, how each column is carried, how the day is read and why, the statement, the database's plan
+    for it, and the size. It writes nothing and reads no row.
+    """
     from chain.calendar import calendar_of
     from chain.plan.day import plan_day
     from chain.plan.view import format_plan

@@ -30,11 +30,11 @@ def report(
     last: str | None,
     out: Path | None,
 ) -> None:
-    """Write one HTML page: the proof, when tasks and attempts ran, what reading waited for, shards, what changed since
-    the last export, versions and cost.
+    """Write one HTML page of a day or of a range of days.
 
-    It opens without a network, light and dark, on a phone, too. The bucket tells it; no database is touched.
-    """  # noqa: D205 - click's help text
+    It has the proof, when tasks and attempts ran, what reading waited for, shards, what changed since the last export,
+    versions and cost. It opens without a network, light and dark, on a phone, too. It reads only the bucket.
+    """
     from datetime import UTC, datetime
 
     from chain.calendar import calendar_of

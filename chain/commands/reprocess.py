@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from chain.day.day_run import Permitted
 
 
-@click.command(short_help="Process a stored export again; the source rests.")
+@click.command(short_help="Process a stored export again; the source is not read.")
 @common
 @day_option
 @accept_change_option
@@ -49,7 +49,7 @@ def reprocess(
     require_closed: bool,
     as_json: bool,
 ) -> None:
-    """Run today's transform over the stored export of a day and load the result.
+    """Process the stored export of a day with today's transform, and load it.
 
     Nothing connects to the source database.
     """

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from chain.day.day_run import Permitted
 
 
-@click.command(short_help="Go on with a day that was left half done.")
+@click.command(short_help="Resume a day that was interrupted.")
 @common
 @day_option
 @accept_change_option
@@ -47,9 +47,10 @@ def resume(
     require_closed: bool,
     as_json: bool,
 ) -> None:
-    """Go on with the last run of a day, on any machine: what has a receipt stays, what runs is waited for.
+    """Resume the last run of a day, on any machine.
 
-    What the run was asked to do stands in the bucket. A day that is done says so; one without a run ends with 10.
+    What has a receipt stays; what still runs is waited for. The bucket keeps what the run was asked to do.
+    A day that is done says so; one without a run ends with 10.
     """
     from chain.day.day_run import Asked
     from chain.day.open_run import open_day_run

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from chain.day.day_run import Permitted
 
 
-@click.command(short_help="Bring a day to done: export, process, load.")
+@click.command(short_help="Export, process and load a day.")
 @common
 @day_option
 @click.option("--fresh-export", is_flag=True, help="Read the source again, even if an export of the day is stored.")
@@ -60,9 +60,9 @@ def run(
     patience_seconds: int,
     as_json: bool,
 ) -> None:
-    """Bring a day to done: export, process, load.
+    """Export, process and load a day.
 
-    A run that was cut short is gone on with. A stored export of the day is used again unless --fresh-export is given.
+    An interrupted run is resumed. A stored export of the day is used again unless --fresh-export is given.
     A day that is already done says so and writes nothing.
     """
     from chain.day.day_run import Asked

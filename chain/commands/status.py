@@ -10,7 +10,7 @@ import click
 from chain.cli_options import DAY, common, json_option
 
 
-@click.command(short_help="Say how far days are, and who works on them.")
+@click.command(short_help="Show how far days are, and who works on them.")
 @common
 @click.option("--day", metavar=DAY, help="Only this day, with all that is known of it.")
 @click.option("--from", "first", metavar=DAY, help="The first day of a range, inclusive.")
@@ -33,9 +33,10 @@ def status(
     watch: bool,
     as_json: bool,
 ) -> None:
-    """Say of each day how far it is, who works on it, and why it failed. By default of the last seven days.
+    """Show how far each day is, who works on it, and why it failed.
 
-    The bucket tells it, and the jobs' API where that can be asked. No database is touched, nothing is written.
+    Without a day or range: the last seven days. It reads the bucket, and asks the jobs' API where it can. It touches
+    no database and writes nothing.
     """
     from chain.status.show import StatusRequest, show_status
 

@@ -14,7 +14,7 @@ from chain.cli_options import common, json_option
 @common
 @json_option
 def unpause(config: Path, overrides: Sequence[str], *, as_json: bool) -> None:
-    """Let exports of the pipeline read again; what waits goes on within seconds."""
+    """Let a paused pipeline read again; exports go on within seconds."""
     from chain.views.pause_switch import turn
 
     turn(config, overrides, paused=False, as_json=as_json)

@@ -17,9 +17,10 @@ from chain.cli_options import common, day_option, environment, json_option, line
 @day_option
 @json_option
 def verify(config: Path, day: str, overrides: Sequence[str], *, as_json: bool) -> None:
-    """Read back manifest, shards, parts, ledger and target of a day and prove that they agree; exit 40 if not.
+    """Read a loaded day back and prove that all agrees.
 
-    Exit 10 where only the settings of [source] are others than those the day was read with.
+    It compares manifest, shards, parts, ledger and target. Exit 40 if they differ; exit 10 if only the settings of
+    [source] have changed since the day was read.
     """
     from chain.calendar import calendar_of
     from chain.views.verification import format_verification, verification_json
