@@ -1,22 +1,26 @@
 """Generations of the files in a folder store, and what was written in each.
 
 A generation is the file's modification time in microseconds, set before the file gets its name: number and content
-appear in one step. A record of it (CRC32C, size) lies under `.penstock/generations/{name}/{generation}.json` *before*
-that. Records stay for ever, so no number is used twice, also after the clock went back or a person deleted the object.
-A file without any record was put there by hand: it is taken as it is.
+appear in one step. A record of it (name, CRC32C, size) lies under `.penstock/records/{xx}/{…}/{generation}.json`
+*before* that, `xx…` being the SHA-256 of the name: no folder of ours is called like a user's file, so readers of
+`**/*.parquet` or of `day=…` folders find none. Records stay for ever, so no number is used twice, also after the clock
+went back or a person deleted the object. A file without any record was put there by hand: it is taken as it is.
+
+Earlier versions called the record's folder like the object, `.penstock/generations/{name}/`; what they left is read.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
-from staging.folder.files import read_all, write_all
+from staging.folder.files import read_all, walk_to, write_all
 from staging.object_name import RESERVED_FOLDER
 
-RECORDS = (RESERVED_FOLDER, "generations")
 _SUFFIX = ".json"
 
 
@@ -26,6 +30,16 @@ class Record:
 
     size_bytes: int
     crc32c: int
+
+
+def records_of(name: str) -> tuple[str, ...]:
+    """Return the folder of a name's records, in segments below the store's."""
+    digest = hashlib.sha256(name.encode()).hexdigest()
+    return RESERVED_FOLDER, "records", digest[:2], digest[2:]
+
+
+def _earlier_records_of(name: str) -> tuple[str, ...]:
+    return RESERVED_FOLDER, "generations", *name.split("/")
 
 
 def generation_of(status: os.stat_result) -> int:
@@ -39,19 +53,37 @@ def set_generation(fd: int, generation: int) -> bool:
     return generation_of(os.fstat(fd)) == generation
 
 
-def known_generations(records: int) -> list[int]:
-    """Return the numbers that have records, in no order; `records` is the descriptor of the name's own folder."""
+def find_record(folder: Path, name: str, generation: int) -> tuple[Record | None, bool]:
+    """Return what was written as this generation, if it was, and whether any generation of the name has a record."""
+    is_known = False
+    for place in (records_of(name), _earlier_records_of(name)):
+        with suppress(FileNotFoundError), walk_to(folder, place, create=False) as records:
+            if (record := _read_record(records, generation)) is not None:
+                return record, True
+            is_known = is_known or bool(_known_generations(records))
+    return None, is_known
+
+
+def last_earlier_generation(folder: Path, name: str) -> int:
+    """Return the highest number that an earlier version used for the name; 0 where none did."""
+    with suppress(FileNotFoundError), walk_to(folder, _earlier_records_of(name), create=False) as records:
+        return max(_known_generations(records), default=0)
+    return 0
+
+
+def _known_generations(records: int) -> list[int]:
     names = (name.removesuffix(_SUFFIX) for name in os.listdir(records) if name.endswith(_SUFFIX))
     return [int(name) for name in names if name.isascii() and name.isdigit()]
 
 
-def claim(records: int, record: Record, *, after: int, now_microseconds: int) -> int:
-    """Take a number above `after` and above all ever used for the name, by creating its record."""
-    generation = max(now_microseconds, after + 1, *(number + 1 for number in known_generations(records)))
+def claim(records: int, name: str, record: Record, *, after: int, now_microseconds: int) -> int:
+    """Take a number above `after` and above all in `records`, the name's own folder, by creating its record."""
+    generation = max(now_microseconds, after + 1, *(number + 1 for number in _known_generations(records)))
     while (fd := _create(records, generation)) is None:
         generation += 1
     try:
-        write_all(fd, json.dumps({"size_bytes": record.size_bytes, "crc32c": record.crc32c}).encode())
+        written = {"name": name, "size_bytes": record.size_bytes, "crc32c": record.crc32c}
+        write_all(fd, json.dumps(written).encode())
         os.fsync(fd)
     finally:
         os.close(fd)
@@ -72,7 +104,7 @@ def give_back(records: int, generation: int) -> None:
         os.unlink(f"{generation}{_SUFFIX}", dir_fd=records)
 
 
-def read_record(records: int, generation: int) -> Record | None:
+def _read_record(records: int, generation: int) -> Record | None:
     """Return what was written as this generation; None when there is no (whole) record."""
     try:
         fd = os.open(f"{generation}{_SUFFIX}", os.O_RDONLY | os.O_NOFOLLOW, dir_fd=records)

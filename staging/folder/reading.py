@@ -14,7 +14,7 @@ import google_crc32c
 
 from staging.errors import InputError
 from staging.folder.files import read_chunks, walk_to
-from staging.folder.generations import RECORDS, Record, generation_of, known_generations, read_record
+from staging.folder.generations import Record, find_record, generation_of
 from staging.object_name import RESERVED_FOLDER
 from staging.store import ObjectInfo
 from staging.store_errors import corrupt
@@ -89,15 +89,10 @@ def _open(folder: Path, name: str) -> int | None:
 def _describe(folder: Path, name: str, fd: int) -> ObjectInfo:
     status = os.fstat(fd)
     generation = generation_of(status)
-    try:
-        with walk_to(folder, (*RECORDS, *name.split("/")), create=False) as records:
-            record = read_record(records, generation)
-            changed = record is None and bool(known_generations(records))
-    except FileNotFoundError:
-        record, changed = None, False
-    if changed:
-        raise corrupt(name, f"The file in {folder} was changed or put there by something other than Penstock.")
+    record, is_known = find_record(folder, name, generation)
     if record is None:
+        if is_known:
+            raise corrupt(name, f"The file in {folder} was changed or put there by something other than Penstock.")
         record = _read_through(fd)
     info = describe(name, generation, record)
     if status.st_size != info.size_bytes:

@@ -11,7 +11,15 @@ import google_crc32c
 
 from staging.errors import InputError, PenstockError
 from staging.folder.files import folder_errors, open_temporary, read_chunks, walk_to, write_all
-from staging.folder.generations import RECORDS, Record, claim, generation_of, give_back, set_generation
+from staging.folder.generations import (
+    Record,
+    claim,
+    generation_of,
+    give_back,
+    last_earlier_generation,
+    records_of,
+    set_generation,
+)
 from staging.folder.reading import describe, open_object
 from staging.object_name import RESERVED_FOLDER
 from staging.store import ObjectInfo
@@ -112,12 +120,14 @@ class FolderWriter:
 
     def _try_name(self, rename: Callable[..., None], *, after: int) -> ObjectInfo:
         *inner, leaf = self._name.split("/")
+        after = max(after, last_earlier_generation(self._folder, self._name))
         with (
-            walk_to(self._folder, (*RECORDS, *inner, leaf), create=True) as records,
+            walk_to(self._folder, records_of(self._name), create=True) as records,
             walk_to(self._folder, inner, create=True) as there,
             self._temporaries() as here,
         ):
-            generation = claim(records, self._record, after=after, now_microseconds=generation_of(os.fstat(self._fd)))
+            now = generation_of(os.fstat(self._fd))
+            generation = claim(records, self._name, self._record, after=after, now_microseconds=now)
             try:
                 if not set_generation(self._fd, generation):
                     raise InputError(

@@ -14,6 +14,7 @@ import pytest
 
 from processor.task import Task
 from staging.errors import InputError, IntegrityError, InterruptedRunError
+from staging.folder.generations import records_of
 from staging.process.cancel import Cancel
 from tests.processor.runs import Runs
 from tests.processor.test_contract import CONTRACT, answer
@@ -37,7 +38,7 @@ def remove(runs: Runs, *names: str) -> None:
 def write_by_hand(runs: Runs, name: str, data: bytes) -> None:
     """Replace an object so that the store can't tell: what it knows of the name goes, too."""
     full = f"{PREFIX}run={RUN_ID}/{name}"
-    shutil.rmtree(runs.stored() / ".penstock" / "generations" / full)
+    shutil.rmtree(runs.stored().joinpath(*records_of(full)))
     (runs.stored() / full).write_bytes(data)
 
 

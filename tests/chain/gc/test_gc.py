@@ -15,6 +15,7 @@ import pytest
 
 from chain.gc.clean_up import clean_up
 from chain.gc.plan import DayGarbage
+from staging.folder.generations import records_of
 from staging.names import ParsedName, parse_name
 from staging.open_store import open_store
 from staging.process.cancel import Cancel
@@ -224,6 +225,6 @@ def make_older(folder: Path, below: str, *, days: int) -> None:
     for path in (folder / below).rglob("*.*"):
         microseconds = path.stat().st_mtime_ns // 1000
         older = microseconds - days * 86_400_000_000
-        records = folder / ".penstock" / "generations" / path.relative_to(folder)
+        records = folder.joinpath(*records_of(path.relative_to(folder).as_posix()))
         (records / f"{microseconds}.json").rename(records / f"{older}.json")
         os.utime(path, ns=(older * 1000, older * 1000))

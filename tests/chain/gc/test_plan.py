@@ -18,6 +18,7 @@ from staging.documents.head import read_head
 from staging.documents.run import Head, Lease, RunExport
 from staging.documents.run_start import begin_run, set_current_export
 from staging.errors import InterruptedRunError
+from staging.folder.generations import records_of
 from staging.folder.store import FolderStore, open_folder_store
 from staging.names import DayNames
 from staging.process.cancel import Cancel
@@ -270,6 +271,6 @@ def make_older(folder: Path, below: str, age: timedelta) -> None:
     for path in (folder / below).rglob("*.*"):
         microseconds = path.stat().st_mtime_ns // 1000
         older = microseconds - age // timedelta(microseconds=1)
-        records = folder / ".penstock" / "generations" / path.relative_to(folder)
+        records = folder.joinpath(*records_of(path.relative_to(folder).as_posix()))
         (records / f"{microseconds}.json").rename(records / f"{older}.json")
         os.utime(path, ns=(older * 1000, older * 1000))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -12,9 +13,20 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import duckdb
+import google_crc32c
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from staging.errors import GenerationChangedError, InputError, IntegrityError, ObjectMissingError, UnavailableError
+from staging.errors import (
+    GenerationChangedError,
+    InputError,
+    IntegrityError,
+    ObjectExistsError,
+    ObjectMissingError,
+    UnavailableError,
+)
 from staging.folder.store import FolderStore, open_folder_store
 from staging.open_store import open_store
 
@@ -99,6 +111,90 @@ def test_a_generation_is_not_used_again_after_the_object_was_deleted_by_hand(
         store.read("a", generation=first.generation)
     with pytest.raises(GenerationChangedError):
         store.replace("a", b"3", generation=first.generation)
+
+
+# --- records beside a user's files ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name", ["part-00002.parquet", "day=2026-11-14/part-0.parquet", "table.parquet/part-0.parquet"]
+)
+def test_readers_of_parquet_patterns_find_the_objects_and_nothing_of_ours(
+    store: FolderStore, folder: Path, name: str
+) -> None:
+    store.create(name, _parquet([1, 2]))
+    gone = store.create(f"gone/{name}", _parquet([3]))
+    store.delete(gone.name, generation=gone.generation)
+    assert [path for path in (folder / ".penstock").rglob("*") if "parquet" in path.name or "=" in path.name] == []
+    found = duckdb.execute(f"SELECT sum(n) FROM read_parquet('{folder}/**/*.parquet')").fetchall()
+    assert found == [(3,)]
+
+
+def _parquet(numbers: list[int]) -> bytes:
+    sink = io.BytesIO()
+    pq.write_table(pa.table({"n": pa.array(numbers, pa.int32())}), sink)
+    return sink.getvalue()
+
+
+EARLIER = 1_700_000_000_000_000
+NAME = "day=1/part-00002.parquet"
+
+
+@pytest.fixture
+def earlier(tmp_path: Path) -> Path:
+    """A folder as earlier versions left it: the records of an object in a folder that is called like it."""
+    folder = tmp_path / "earlier"
+    records = folder / ".penstock/generations" / NAME
+    records.mkdir(parents=True)
+    (folder / "day=1").mkdir()
+    (folder / NAME).write_bytes(b"earlier")
+    os.utime(folder / NAME, ns=(EARLIER * 1000, EARLIER * 1000))
+    crc32c = google_crc32c.value(b"earlier")
+    (records / f"{EARLIER - 9}.json").write_text('{"size_bytes": 3, "crc32c": 7}')
+    (records / f"{EARLIER}.json").write_text(f'{{"size_bytes": 7, "crc32c": {crc32c}}}')
+    return folder
+
+
+def test_an_object_of_an_earlier_version_is_read_listed_and_made_again(earlier: Path, tmp_path: Path) -> None:
+    store = open_folder_store(earlier.as_uri())
+    data, info = store.read(NAME, generation=EARLIER)
+    assert (data, info.generation, list(store.list("day=1/")), store.find(NAME)) == (b"earlier", EARLIER, [info], info)
+    assert store.download(NAME, tmp_path / "local") == info
+    assert store.create(NAME, b"earlier") == info
+    with pytest.raises(ObjectExistsError):
+        store.create(NAME, b"other")
+
+
+@pytest.mark.parametrize("keeps_time", [True, False])
+def test_an_object_of_an_earlier_version_that_was_edited_is_refused(earlier: Path, *, keeps_time: bool) -> None:
+    store = open_folder_store(earlier.as_uri())
+    (earlier / NAME).write_bytes(b"3dited!")
+    if keeps_time:
+        os.utime(earlier / NAME, ns=(EARLIER * 1000, EARLIER * 1000))
+    with pytest.raises(IntegrityError):
+        store.read(NAME)
+
+
+def test_an_object_of_an_earlier_version_is_replaced_and_deleted(earlier: Path) -> None:
+    store = open_folder_store(earlier.as_uri())
+    with pytest.raises(GenerationChangedError):
+        store.replace(NAME, b"new", generation=EARLIER - 9)
+    info = store.replace(NAME, b"new", generation=EARLIER)
+    assert (info.generation > EARLIER, store.read(NAME)) == (True, (b"new", info))
+    store.delete(NAME, generation=info.generation)
+    assert list(store.list("")) == []
+    (earlier / NAME).parent.mkdir()
+    (earlier / NAME).write_bytes(b"put there by hand")
+    with pytest.raises(IntegrityError):
+        store.read(NAME)
+
+
+def test_a_number_that_an_earlier_version_used_is_not_used_again(earlier: Path) -> None:
+    future = 4_000_000_000_000_000  # its clock was wrong
+    (earlier / ".penstock/generations" / NAME / f"{future}.json").write_text('{"size_bytes": 3, "crc32c": 7}')
+    store = open_folder_store(earlier.as_uri())
+    store.delete(NAME, generation=EARLIER)
+    assert store.create(NAME, b"new").generation == future + 1
 
 
 # --- deleting -------------------------------------------------------------------------------------------------------
