@@ -9,7 +9,8 @@ from typing import Any
 
 from staging.config.file import Settings
 from staging.config.notify import HookUrl
-from staging.config.pipeline import SecretUrl
+from staging.config.secret import SecretPassword, SecretUrl
+from staging.config.secret_url import is_elsewhere
 from staging.redaction import HIDDEN, redact
 
 
@@ -51,6 +52,8 @@ def _value(settings: Settings, key: tuple[str, ...]) -> Any:  # noqa: ANN401 - a
         found = getattr(found, name)
     if isinstance(found, SecretUrl):
         return redact(found.reference)
+    if isinstance(found, SecretPassword):
+        return found.reference if is_elsewhere(found.reference) else HIDDEN
     if isinstance(found, HookUrl):
         return str(found) if found.startswith(("env:", "file:")) else HIDDEN
     return list(found) if isinstance(found, tuple) else found

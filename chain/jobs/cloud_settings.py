@@ -1,7 +1,7 @@
 """What jobs that run elsewhere get to know: the pipeline as a variable, and their passwords from Secret Manager.
 
-Whoever may look at a job or an execution sees its variables, so nothing secret is among them: a URL with a password in
-it is refused here, and a URL that is not a job's business is withheld from it.
+Whoever may look at a job or an execution sees its variables, so nothing secret is among them: a password that stands in
+the pipeline file is refused here, and a URL, or its parts, that is not a job's business is withheld from it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from typing import Any
 
 from chain.jobs.environment import URLS, WITHHELD
 from chain.jobs.port import JobName
+from staging.config.database import PARTS, DatabaseSection
 from staging.config.pipeline import Pipeline
+from staging.config.secret_url import is_elsewhere
 from staging.errors import InputError
 
 VARIABLE = "PENSTOCK_PIPELINE"
@@ -46,8 +48,8 @@ def plan_chain_setting(pipeline: Pipeline) -> str:
     """Return the whole pipeline as JSON, for a chain that runs as a job beside jobs that it never writes."""
     cloud = pipeline.cloud.model_copy(update={"manage_jobs": False})
     values = _dump(pipeline.model_copy(update={"cloud": cloud}), {"cloud": {"images"}})
-    for section, reference in pipeline.url_references().items():
-        values[section]["url"] = _shown(section, reference)
+    for name, section in pipeline.databases().items():
+        values[name] |= _shown(section)
     if pipeline.notify.url is not None:
         values["notify"]["url"] = _shown_hook(str(pipeline.notify.url))
     return _to_text(values)
@@ -81,19 +83,22 @@ def check_filled(pipeline: Pipeline, job: JobName) -> None:
     """Raise InputError where the job's own URL is in a variable that no secret fills."""
     references = pipeline.url_references()
     for section in sorted(URLS[job] & references.keys()):
-        name = _variable(references[section])
+        name, key = _variable(references[section]), pipeline.databases()[section].secret_key
         if name is not None and name not in plan_secrets(pipeline, job):
             raise InputError(
                 f"Nothing on Cloud Run fills the variable {name}.",
-                why=f"{section}.url is env:{name}, and the chain's own variables stay where the chain runs.",
-                fix=f'Put the URL into Secret Manager and write below [cloud.secrets]: {name} = "name-of-the-secret".',
+                why=f"{section}.{key} is env:{name}, and the chain's own variables stay where the chain runs.",
+                fix=f'Put it into Secret Manager and write below [cloud.secrets]: {name} = "name-of-the-secret".',
             )
 
 
 def _to_json(pipeline: Pipeline, job: JobName) -> str:
     values = _dump(pipeline, {"cloud": True, "chain": True, "notify": True})
-    for section, reference in pipeline.url_references().items():
-        values[section]["url"] = _shown(section, reference) if section in URLS[job] else WITHHELD
+    for name, section in pipeline.databases().items():
+        if name in URLS[job]:
+            values[name] |= _shown(section)
+        else:
+            values[name] = {key: value for key, value in values[name].items() if key not in PARTS} | {"url": WITHHELD}
     return _to_text(values)
 
 
@@ -112,15 +117,19 @@ def _to_text(values: dict[str, Any]) -> str:
     return text
 
 
-def _shown(section: str, reference: str) -> str:
-    if _variable(reference) is None and _PASSWORD.search(reference):
+def _shown(section: DatabaseSection) -> dict[str, str]:
+    """Return the key that holds what is looked up, with its reference; nothing where there is no password."""
+    reference, key = section.url.reference, section.secret_key
+    is_secret = key == "password" or _PASSWORD.search(reference)
+    if reference and not is_elsewhere(reference) and is_secret:
         raise InputError(
-            f"{section}.url holds a password, which everybody who may look at the jobs on Cloud Run would see.",
+            f"{section.section}.{key} holds a password, which everybody who may look at the jobs on Cloud Run would "
+            "see.",
             why="Jobs get their settings as variables.",
-            fix=f'Put the URL into Secret Manager, write {section}.url = "env:NAME", '
+            fix=f'Put it into Secret Manager, write {section.section}.{key} = "env:NAME", '
             'and below [cloud.secrets]: NAME = "name-of-the-secret".',
         )
-    return reference
+    return {key: reference} if reference else {}
 
 
 def _shown_hook(reference: str) -> str:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from chain.jobs.port import JobName
+from staging.config.database import PARTS
 from staging.config.layers import read_overrides, variable_of
 from staging.config.pipeline import Pipeline
 
@@ -39,9 +40,10 @@ def plan_environments(
     """Return the environment of each job's processes on this machine.
 
     `--set` becomes variables, as arguments show in the process list. A job without business with a database has
-    neither its URL nor the variable that `env:NAME` takes it from; nor a secret that `cloud.{job}.secrets` gives to
-    another. Where a Python function is the source, any variable may be its key: so the others get those alone of which
-    it is known that they are none (`_KNOWN`), their own URL's, and what `process.variables` names.
+    neither its URL, or a part of it, nor the variable that `env:NAME` takes it from; nor a secret that
+    `cloud.{job}.secrets` gives to another. Where a Python function is the source, any variable may be its key: so the
+    others get those alone of which it is known that they are none (`_KNOWN`), their own URL's, and what
+    `process.variables` names.
     """
     settings, _ = read_overrides(overrides)
     everything = dict(environ) | {variable_of(setting.path): setting.text for setting in settings}
@@ -77,7 +79,7 @@ def _withhold(environment: Mapping[str, str], pipeline: Pipeline, job: JobName) 
             continue
         if reference.startswith("env:") and reference not in allowed:
             kept.pop(reference.removeprefix("env:"), None)
-        kept[variable_of((section, "url"))] = WITHHELD
+        kept |= {variable_of((section, part)): "" for part in PARTS} | {variable_of((section, "url")): WITHHELD}
     if (hook := str(pipeline.notify.url or "")).startswith("env:") and hook not in allowed:
         kept.pop(hook.removeprefix("env:"), None)  # no job tells anybody
     if (own := variable_of(("notify", "url"))) in kept:

@@ -12,7 +12,7 @@ from exporter.arrow.python import describe_python, open_python
 from exporter.arrow.read import ArrowRows
 from exporter.port.question import DayQuestion
 from exporter.port.source import SourceColumn
-from staging.config.pipeline import SourceConfig
+from staging.config.source import SourceConfig
 from staging.window import load_zone, plan_window
 
 

@@ -10,7 +10,7 @@ import polars as pl
 from exporter.port.columns import ReadPlan
 from exporter.port.source import SourceColumn
 from exporter.port.time_column import INSTANT
-from staging.config.pipeline import SourceConfig
+from staging.config.source import SourceConfig
 from staging.control_sums import is_conservable
 from staging.dtypes import format_dtype
 

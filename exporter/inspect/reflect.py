@@ -11,7 +11,7 @@ from sqlalchemy import Engine, inspect, types
 from sqlalchemy.exc import DBAPIError, NoSuchTableError
 
 from databases.url import parse_url, scrub
-from staging.config.pipeline import split_table
+from staging.config.database import split_table
 from staging.errors import InputError, UnavailableError
 from staging.redaction import remember_secrets_of
 

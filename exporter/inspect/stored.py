@@ -8,7 +8,7 @@ from exporter.inspect.plan import ExportPlan
 from exporter.inspect.planned_columns import PlannedColumn
 from exporter.port.question import DayQuestion
 from exporter.shards.combine_days import combine_days
-from staging.config.pipeline import SourceConfig
+from staging.config.source import SourceConfig
 from staging.documents.manifest import Manifest
 from staging.errors import InputError
 from staging.store import Store

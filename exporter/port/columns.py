@@ -13,7 +13,7 @@ import polars as pl
 
 from exporter.port.source import Carried, SourceColumn, TimeKind, Wire
 from exporter.port.time_column import INSTANT
-from staging.config.pipeline import SourceConfig
+from staging.config.source import SourceConfig
 from staging.control_sums import is_conservable
 from staging.documents.manifest import Column
 from staging.dtypes import format_dtype

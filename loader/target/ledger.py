@@ -13,7 +13,8 @@ from datetime import date, datetime
 from loader.target.database import Database
 from loader.target.sql import SqlText
 from loader.target.table import Table
-from staging.config.pipeline import Pipeline, split_table
+from staging.config.database import split_table
+from staging.config.pipeline import Pipeline
 from staging.errors import InputError, IntegrityError
 
 KEY = ("target_schema", "target_table", "day")

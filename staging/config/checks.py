@@ -67,6 +67,6 @@ def check_parquet_pattern(url: str) -> str:
     return url
 
 
-def missing_key() -> PydanticCustomError:
-    """Return the fault of a key that is needed after all, worded as that of any other."""
-    return PydanticCustomError("missing", "Field required")
+def missing_key(more: str = "") -> PydanticCustomError:
+    """Return the fault of a key that is needed after all, worded as that of any other; `more` goes on with it."""
+    return PydanticCustomError("missing", "Field required", {"more": more})

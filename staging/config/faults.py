@@ -55,7 +55,12 @@ def describe_fault(path: KeyPath, error: ErrorDetails, keys: dict[KeyPath, Field
     if field is None:
         return str(error["msg"])
     if error["type"] == "missing":
-        return "is missing" if section_model(field) is None else f"the section [{path[0]}] is missing"
+        more = error.get("ctx", {}).get("more", "")
+        return (
+            f"is missing{more and ', '}{more}"
+            if section_model(field) is None
+            else f"the section [{path[0]}] is missing"
+        )
     if section_model(field) is not None:
         return f"should be a section, [{'.'.join(path)}] on a line of its own"
     return f"should be {expected(field)}{_not(error['input'])}"

@@ -27,7 +27,7 @@ from staging.config.layers import (
     variable_of,
 )
 from staging.config.pipeline import Pipeline
-from staging.config.secret_url import look_up_in
+from staging.config.secret_url import look_up_text_in
 from staging.config.toml_lines import KeyPath, line_of
 from staging.errors import InputError
 
@@ -64,7 +64,7 @@ def load_settings(path: Path, *, environ: Mapping[str, str], overrides: Sequence
         elif _put(values, setting):
             origins[setting.path] = setting.origin
     try:
-        pipeline = Pipeline.model_validate(values, context={"look_up": look_up_in(environ)})
+        pipeline = Pipeline.model_validate(values, context={"look_up": look_up_text_in(environ)})
     except ValidationError as exc:
         raise _all_faults(file, [*_model_faults(exc, file, origins, meant), *faults]) from None
     if faults:

@@ -5,178 +5,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    Field,
-    PlainSerializer,
-    PlainValidator,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import AfterValidator, Field, model_validator
 
-from staging.config.checks import (
-    check_function,
-    check_name,
-    check_parquet_pattern,
-    check_staging_url,
-    check_transform,
-    check_zone,
-    missing_key,
-)
+from staging.config.checks import check_name, check_staging_url, check_transform
 from staging.config.cloud import CloudConfig
+from staging.config.database import DatabaseSection
 from staging.config.day_checks import ChecksConfig
 from staging.config.notify import NotifyConfig
 from staging.config.pacing import PacingConfig
-from staging.config.secret_url import check_reference, look_up_url
 from staging.config.section import Name, Positive, Section
-from staging.errors import InputError
-from staging.key import check_distinct, key_columns, spell_key
-from staging.redaction import remember_secrets_of
-from staging.window import Span
+from staging.config.source import SourceConfig
+from staging.config.target import TargetConfig
 
 AUTO: Literal["auto"] = "auto"
 MAX_TASKS = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class SecretUrl:
-    """A database URL that never shows itself.
-
-    `reference` is what the pipeline file says: the URL, `env:NAME` or `file:/path`. It is looked up by `reveal`,
-    as late as possible and only by the job that connects: a processor never looks.
-    """
-
-    reference: str
-    look_up: Callable[[str], str]
-
-    def __post_init__(self) -> None:
-        """What stands in the file itself is known from the beginning."""
-        remember_secrets_of(self.reference)
-
-    def reveal(self) -> str:
-        """Return the URL with its password; InputError when the variable or file is missing.
-
-        From then on `staging.redaction.redact` hides the password wherever it stands.
-        """
-        return remember_secrets_of(self.look_up(self.reference))
-
-    def __repr__(self) -> str:
-        return "SecretUrl(…)"
-
-    __str__ = __repr__
-
-
-def _secret_url(value: Any, info: ValidationInfo) -> SecretUrl:  # noqa: ANN401 - pydantic hands over whatever the file holds
-    if isinstance(value, SecretUrl):
-        return value
-    if not isinstance(value, str) or not value.strip():
-        raise ValueError("should be a database URL in quotes, or env:NAME, or file:/path")
-    return SecretUrl(check_reference(value.strip()), (info.context or {}).get("look_up", look_up_url))
-
-
-Url = Annotated[SecretUrl, PlainValidator(_secret_url), PlainSerializer(str)]
-Zone = Annotated[Name, AfterValidator(check_zone)]
-KeyColumns = Annotated[
-    Name | Annotated[tuple[Name, ...], Field(min_length=1, strict=False)],
-    AfterValidator(check_distinct),
-    AfterValidator(lambda key: spell_key(key_columns(key))),
-]
-
-
-class SourceConfig(Section):
-    """Where a day's rows are read: a table, or `parquet`, or `python`. See the reference for each key."""
-
-    parquet: Annotated[Name, AfterValidator(check_parquet_pattern)] | None = None
-    python: Annotated[Name, AfterValidator(check_function)] | None = None
-    exports: Annotated[Name, AfterValidator(check_name)] | None = None
-    """Another pipeline, whose stored exports of days are the rows."""
-    url_: Url | None = Field(default=None, alias="url", validate_default=True)
-    table_: Name | None = Field(default=None, alias="table", validate_default=True)
-    schema_: str | None = Field(default=None, alias="schema")
-    key: KeyColumns
-    """One column as its name, several as a tuple; see `key_columns`."""
-    time: Name
-    columns: Annotated[tuple[Name, ...], Field(min_length=1, strict=False)]
-    where: Name | None = None
-    timezone: Zone
-    column_timezone: Zone = "UTC"
-    allow_float: bool = False
-    allow_null: Annotated[tuple[Name, ...], Field(strict=False)] = ()
-    window: Span = "day"
-    allow_missing: bool = False
-
-    @property
-    def url(self) -> SecretUrl:
-        """The database's URL; InputError where rows come from somewhere else."""
-        if self.url_ is None:
-            raise _no_database(f"The source of this pipeline is no database but {self.place}.")
-        return self.url_
-
-    @property
-    def table(self) -> str:
-        """The table's name; InputError where rows come from somewhere else."""
-        if self.table_ is None:
-            raise _no_database(f"The source of this pipeline is no table but {self.place}.")
-        return self.table_
-
-    @property
-    def key_columns(self) -> tuple[str, ...]:
-        """The names of the key's columns, in its order."""
-        return key_columns(self.key)
-
-    @property
-    def is_database(self) -> bool:
-        """Whether rows are read from a table by a statement."""
-        return self.parquet is None and self.python is None and self.exports is None
-
-    @property
-    def place(self) -> str:
-        """What is read, as a sentence begins with it."""
-        if self.parquet is not None:
-            return f"Parquet {self.parquet}"
-        if self.exports is not None:
-            return f"Stored exports of {self.exports}"
-        return f"Python function {self.python}" if self.python is not None else f"Table {self.table}"
-
-    @field_validator("url_", "table_", "where")
-    @classmethod
-    def _belongs_to_a_database(cls, value: object, info: ValidationInfo) -> object:
-        other = next((key for key in _OTHERS if info.data.get(key) is not None), None)
-        if value is not None and other is not None:
-            raise ValueError(f"is for a table; with {other} rows come from elsewhere, so leave it out")
-        if value is None and other is None and info.field_name != "where" and info.data.keys() >= set(_OTHERS):
-            raise missing_key()
-        return value
-
-    @model_validator(mode="after")
-    def _columns_are_distinct(self) -> Self:
-        carried = [*self.key_columns, self.time, *self.columns]
-        if twice := sorted({column for column in carried if carried.count(column) > 1}):
-            raise ValueError(
-                f"{', '.join(twice)} is named more than once; key, time and each of columns are different columns"
-            )
-        if others := sorted(set(self.allow_null) - set(self.columns)):
-            raise ValueError(f"allow_null names {', '.join(others)}, which is not among columns")
-        return self
-
-    @model_validator(mode="after")
-    def _longer_windows_come_from_stored_days(self) -> Self:
-        if len([name for name in _OTHERS if getattr(self, name) is not None]) > 1:
-            raise ValueError(f"has more than one of {', '.join(_OTHERS)}; rows come from one of them")
-        if self.exports is None and (self.window != "day" or self.allow_missing):
-            raise ValueError("window and allow_missing are for exports: a table, files and a function are read by day")
-        if self.exports is not None and self.window == "day":
-            raise ValueError('exports needs window = "week" or "month": of one day it is `penstock reprocess`')
-        return self
-
-    def table_parts(self) -> tuple[str | None, str]:
-        """Return (schema or None, table): the first dot splits, unless `schema` is given (even empty)."""
-        return split_table(self.table, self.schema_)
 
 
 class StagingConfig(Section):
@@ -230,51 +74,6 @@ class ChainConfig(Section):
     lease_seconds: Annotated[int, Field(ge=2, le=3600)] = 90
 
 
-class TargetConfig(Section):
-    """What receives one row per key and day: a table, or `parquet` files below a URL."""
-
-    parquet: Annotated[Name, AfterValidator(check_staging_url)] | None = None
-    url_: Url | None = Field(default=None, alias="url", validate_default=True)
-    table_: Name | None = Field(default=None, alias="table", validate_default=True)
-    schema_: str | None = Field(default=None, alias="schema")
-    ledger: Name = "penstock_ledger"
-
-    @property
-    def url(self) -> SecretUrl:
-        """The database's URL; InputError where the target is no database."""
-        if self.url_ is None:
-            raise _no_database(f"The target of this pipeline is no database but Parquet files in {self.parquet}.")
-        return self.url_
-
-    @property
-    def table(self) -> str:
-        """The table's name; InputError where the target is no table."""
-        if self.table_ is None:
-            raise _no_database(f"The target of this pipeline is no table but Parquet files in {self.parquet}.")
-        return self.table_
-
-    @field_validator("url_", "table_")
-    @classmethod
-    def _belongs_to_a_database(cls, value: object, info: ValidationInfo) -> object:
-        is_files = info.data.get("parquet") is not None
-        if value is not None and is_files:
-            raise ValueError("is for a table; with parquet rows go to files, so leave it out")
-        if value is None and not is_files and "parquet" in info.data:
-            raise missing_key()
-        return value
-
-    def table_parts(self) -> tuple[str | None, str]:
-        """Return (schema or None, table), as for the source."""
-        return split_table(self.table, self.schema_)
-
-
-_OTHERS = ("parquet", "python", "exports")
-
-
-def _no_database(what: str) -> InputError:
-    return InputError(what, fix="This works for tables only.")
-
-
 class Pipeline(Section):
     """One pipeline file."""
 
@@ -304,15 +103,11 @@ class Pipeline(Section):
             raise ValueError("target.parquet and staging.url lie in each other; what is cleaned up in one is not ours")
         return self
 
+    def databases(self) -> dict[str, DatabaseSection]:
+        """Return the sections whose rows lie in a database, by name."""
+        sections: tuple[DatabaseSection, ...] = (self.source, self.target)
+        return {each.section: each for each in sections if each.is_database}
+
     def url_references(self) -> dict[str, str]:
-        """Return what the file says of each database URL there is, by its section."""
-        urls = {"source": self.source.url_, "target": self.target.url_}
-        return {section: url.reference for section, url in urls.items() if url is not None}
-
-
-def split_table(table: str, schema: str | None) -> tuple[str | None, str]:
-    """`a.b.c` is table `b.c` in schema `a`; with `schema` given the whole text is the table's name."""
-    if schema is not None:
-        return schema or None, table
-    before, dot, after = table.partition(".")
-    return (before, after) if dot else (None, table)
+        """Return what the file says of each database's URL, or of its password where it has the URL in parts."""
+        return {name: section.url.reference for name, section in self.databases().items()}

@@ -1,4 +1,4 @@
-"""Looks up a database URL where the pipeline file says it lies, and knows the shape of one without looking."""
+"""Looks up a database URL or password where the pipeline file says it lies, and knows its shape without looking."""
 
 from __future__ import annotations
 
@@ -32,6 +32,12 @@ def look_up_url(reference: str) -> str:
 
 def look_up_in(environ: Mapping[str, str]) -> Callable[[str], str]:
     """Return a look-up as `look_up_url` that takes variables from `environ`."""
+    look_up = look_up_text_in(environ)
+    return lambda reference: look_up(reference).strip()
+
+
+def look_up_text_in(environ: Mapping[str, str]) -> Callable[[str], str]:
+    """Return a look-up that keeps spaces, for they may be a password's; the end of the last line is none of it."""
 
     def look_up(reference: str) -> str:
         if reference.startswith("env:"):
@@ -43,16 +49,32 @@ def look_up_in(environ: Mapping[str, str]) -> Callable[[str], str]:
     return look_up
 
 
+def is_elsewhere(reference: str) -> bool:
+    """Whether the text lies in a variable or a file, so that the reference itself is no secret."""
+    return reference.startswith("env:") or _is_file(reference)
+
+
 def check_reference(reference: str) -> str:
     """Return the reference if it has the shape of one; ValueError, without the text, if not. Nothing is looked up."""
+    if is_elsewhere(reference):
+        return _check_elsewhere(reference)
+    _check_url(reference)
+    return reference
+
+
+def check_password(reference: str) -> str:
+    """Return a password's reference if it has the shape of one; ValueError, without the text, if not."""
+    if reference.startswith("file://"):
+        raise ValueError("should be file:/path with one slash, or env:NAME, or the password itself")
+    return _check_elsewhere(reference) if is_elsewhere(reference) else reference
+
+
+def _check_elsewhere(reference: str) -> str:
     if reference.startswith("env:"):
         if not re.fullmatch(r"env:[A-Za-z_][A-Za-z0-9_]*", reference):
             raise ValueError("should be env:NAME with the name of a variable")
-    elif _is_file(reference):
-        if not reference.removeprefix("file:"):
-            raise ValueError("should be file:/path of a file that holds a URL")
-    else:
-        _check_url(reference)
+    elif not reference.removeprefix("file:"):
+        raise ValueError("should be file:/path of a file that holds it")
     return reference
 
 
@@ -72,25 +94,28 @@ def _is_file(reference: str) -> bool:
 
 
 def _from_environment(name: str, environ: Mapping[str, str]) -> str:
-    if not (url := environ.get(name, "").strip()):
+    text = environ.get(name, "")
+    if not text.strip():
         raise InputError(
             f"The environment variable {name} is not set.",
-            why="The pipeline takes a database URL from it.",
+            why="The pipeline takes a database URL or its password from it.",
             fix=f"Set {name}.",
         )
-    return url
+    return text.rstrip("\r\n")
 
 
 def _from_file(path: Path) -> str:
     try:
-        url = path.read_text(encoding="utf-8").strip()
+        text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as exc:
         why = exc.strerror if isinstance(exc, OSError) else "It is not UTF-8 text."
         raise InputError(
-            f"The file {path} can't be read.", why=why or "", fix="It should hold a database URL and nothing else."
+            f"The file {path} can't be read.",
+            why=why or "",
+            fix="It should hold a database URL, or its password, and nothing else.",
         ) from exc
-    if not url:
+    if not text.strip():
         raise InputError(
-            f"The file {path} is empty.", why="It should hold a database URL.", fix="Write the URL into it."
+            f"The file {path} is empty.", why="It should hold a database URL or its password.", fix="Write it there."
         )
-    return url
+    return text.rstrip("\r\n")

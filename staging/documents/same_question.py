@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from urllib.parse import parse_qsl, urlsplit
 
-from staging.config.pipeline import SourceConfig
+from staging.config.database import PARTS
+from staging.config.source import SourceConfig
 from staging.documents.manifest import Manifest
 from staging.errors import InputError
 from staging.key import show_key
@@ -95,7 +96,7 @@ COMPARED: Mapping[str, Callable[[Manifest, SourceConfig], Pair]] = {
     "allow_missing": _allow_missing,
 }
 NOT_COMPARED: Mapping[str, str] = {
-    "url": "a server may move and stay the same one: it is told, and a person decides",
+    **dict.fromkeys(("url", *PARTS), "a server may move and stay the same one: it is told, and a person decides"),
     "allow_float": "whether a column may be read at all: it changes no row of one that was",
 }
 
@@ -145,10 +146,10 @@ def describe_other_place(manifest: Manifest, source: SourceConfig) -> str:
     A URL that can't be looked up here says nothing: it is the exporter's alone. Nor does an old manifest.
     """
     was = manifest.source.evidence.get(PLACE)
-    if was is None or source.url_ is None:
+    if was is None or not source.is_database:
         return ""
     try:
-        now = describe_place(source.url_.reveal())
+        now = describe_place(source.url.reveal())
     except (InputError, ValueError):
         return ""
     if not now or was == now:

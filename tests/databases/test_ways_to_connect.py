@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from psycopg import sql
 
 from exporter.open_source import open_source
 from loader.open_database import open_database
@@ -23,6 +24,7 @@ from tests.servers.programs import ServerMissingError
 from tests.servers.server import PASSWORD
 
 pytestmark = pytest.mark.integration
+IN_PARTS = "in/parts"
 
 
 class _Encrypted:
@@ -57,6 +59,7 @@ class EncryptedPostgres(_Encrypted, PostgresServer):
         rules = self.folder / "data" / "pg_hba.conf"
         rules.write_text(
             f"hostssl all {CLIENT} 127.0.0.1/32 cert\nhostssl all only_tls 127.0.0.1/32 scram-sha-256\n"
+            f'hostssl all "{IN_PARTS}" 127.0.0.1/32 scram-sha-256\n'
             "host all penstock 127.0.0.1/32 scram-sha-256\nlocal all all scram-sha-256\n",
             encoding="utf-8",
         )
@@ -201,6 +204,34 @@ def test_a_host_that_the_certificate_does_not_name_is_told(server: Any, tmp_path
         assert "localhost" in said
     by_both = _reached(_url(server, _options(server, "VERIFY_CA", ca), host="localhost"), tmp_path)
     assert all(said.startswith("TLSv1.") for said in by_both)
+
+
+def test_parts_of_a_url_reach_the_server_with_a_password_that_no_url_could_hold(server: Any, tmp_path: Path) -> None:
+    user, password, made = IN_PARTS, "p@:/%40 ?#&+'" + '"', server.certificates
+    dialect = server.scheme.partition("+")[0]
+    if isinstance(server, PostgresServer):
+        database = "postgres"
+        with server.connect() as admin:
+            admin.execute(
+                sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(user), sql.Literal(password))
+            )
+    else:
+        database = "shop"
+        with server.connect() as admin, admin.cursor() as cursor:
+            cursor.execute("CREATE USER %s@'%%' IDENTIFIED BY %s REQUIRE SSL", (user, password))
+            cursor.execute("GRANT ALL ON shop.* TO %s@'%%'", (user,))
+    (tmp_path / "password").write_text(password + "\n", encoding="utf-8")
+    place = {"dialect": dialect, "host": "127.0.0.1", "port": server.port, "database": database, "user": user}
+    tls = {"tls": "VERIFY_IDENTITY", "tls_ca": str(made.ca)}
+    pipeline = _to("env:NONE", tmp_path)
+    parts = place | tls | {"password": f"file:{tmp_path / 'password'}", "table": "t"}
+    target = type(pipeline.target).model_validate(parts)
+    with open_source(target.url.reveal()) as source:
+        assert "certificate and host name were checked" in source.describe_connection()
+    with open_database(pipeline.model_copy(update={"target": target})) as opened:
+        assert "certificate and host name were checked" in opened.describe_connection()
+    (tmp_path / "password").write_text("canary", encoding="utf-8")
+    _refused(target.url.reveal(), tmp_path)
 
 
 def test_a_client_s_certificate_lets_in_and_its_absence_does_not(server: Any, tmp_path: Path) -> None:

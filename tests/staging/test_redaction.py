@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from staging import redaction
-from staging.config.pipeline import SecretUrl
+from staging.config.secret import SecretUrl
 from staging.errors import ExitCode, InputError, IntegrityError
 from staging.process.entry import end_process
 from staging.redaction import redact, remember_secrets_of

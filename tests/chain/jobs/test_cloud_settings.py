@@ -7,7 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from chain.jobs.cloud_settings import CONFIG_ARGUMENT, VARIABLE, check_filled, plan_secrets, plan_settings
+from chain.jobs.cloud_settings import (
+    CONFIG_ARGUMENT,
+    VARIABLE,
+    check_filled,
+    plan_chain_setting,
+    plan_secrets,
+    plan_settings,
+)
 from chain.jobs.cloudrun.place import parse_emulator, plan_job_id
 from chain.jobs.port import JobName
 from staging.config.cloud_checks import check_job_id
@@ -212,3 +219,46 @@ def test_files_of_a_folder_can_not_be_reached_from_elsewhere_and_those_of_a_buck
         assert load_in_job(variables).source.parquet == "gs://lake/*.parquet"
         assert load_in_job(variables).target.parquet == "gs://warehouse/r"
         check_filled(pipeline, job)
+
+
+def in_parts(folder: Path, source: str, target: str) -> Pipeline:
+    path = folder / "parts.toml"
+    parts = 'dialect = "postgresql"\nhost = "shop-host"\nuser = "ada"\ntls = "REQUIRED"\n{}'
+    text = (BASE + MORE).replace('url = "env:SHOP_URL"', parts.format(source))
+    path.write_text(text.replace('url = "env:REVENUE_URL"', parts.format(target).replace("shop-host", "books-host")))
+    return load_pipeline(path, environ={})
+
+
+def test_parts_travel_with_the_reference_of_the_password_to_the_job_that_connects(tmp_path: Path) -> None:
+    pipeline = in_parts(tmp_path, 'password = "env:SHOP_URL"', 'password = "env:REVENUE_URL"')
+    variables = plan_settings(pipeline, storage_is_local=False)
+    secrets = {"SHOP_URL": "s@crets", "REVENUE_URL": "r/venue"}
+    for job, section, withheld in (("exporter", "source", "target"), ("loader", "target", "source")):
+        filled = {name: secrets[name] for name in plan_secrets(pipeline, job) if name in secrets}
+        assert len(filled) == 1
+        found = load_in_job(variables[job] | filled)
+        with pytest.raises(InputError, match="PENSTOCK_URL_IS_WITHHELD"):
+            getattr(found, withheld).url.reveal()
+        whole = load_in_job({VARIABLE: plan_chain_setting(pipeline)} | secrets)
+        assert getattr(found, section).url.reveal() == getattr(whole, section).url.reveal()
+        assert getattr(found, section).url.reveal().startswith("postgresql+psycopg://ada:")
+        check_filled(pipeline, job)
+    assert "host" not in json.loads(variables["processor"][VARIABLE])["source"]
+    assert plan_secrets(pipeline, "processor") == {"TOKEN": "token"}
+
+
+def test_parts_without_a_password_need_none(tmp_path: Path) -> None:
+    pipeline = in_parts(tmp_path, "", "")
+    variables = plan_settings(pipeline, storage_is_local=False)
+    assert load_in_job(variables["exporter"]).source.url.reveal() == pipeline.source.url.reveal()
+    check_filled(pipeline, "exporter")
+
+
+def test_a_password_in_parts_is_refused_for_the_cloud_and_not_repeated(tmp_path: Path) -> None:
+    pipeline = in_parts(tmp_path, 'password = "hunter2"', "")
+    for plan in (lambda: plan_settings(pipeline, storage_is_local=False), lambda: plan_chain_setting(pipeline)):
+        with pytest.raises(InputError, match=r"source\.password holds a password") as caught:
+            plan()
+        assert "hunter2" not in str(caught.value)
+    with pytest.raises(InputError, match=r"UNFILLED.*\n?.*source\.password is env:UNFILLED"):
+        check_filled(in_parts(tmp_path, 'password = "env:UNFILLED"', ""), "exporter")

@@ -101,3 +101,33 @@ def test_a_transform_gets_the_variables_it_names(tmp_path: Path) -> None:
 def test_a_secret_of_one_job_stays_with_it_on_this_machine_too(tmp_path: Path) -> None:
     seen = planned(tmp_path, FILE + '[cloud.processor.secrets]\nRATE_KEY = "rate-key"\n', {"RATE_KEY": "canary"})
     assert [job for job, env in seen.items() if "RATE_KEY" in env] == ["processor"]
+
+
+PARTS = FILE.replace(
+    'url = "env:SHOP"', 'dialect = "mysql"\nhost = "shop-host"\nuser = "ada"\npassword = "env:SHOP"\ndatabase = "d"'
+).replace(
+    'url = "postgresql://u:secret@h/d"', 'dialect = "postgresql"\nhost = "/socket"\nport = 5\npassword = "canary-t"'
+)
+
+
+def test_parts_of_a_url_are_withheld_as_the_url_is(tmp_path: Path) -> None:
+    path = tmp_path / "p.toml"
+    path.write_text(PARTS)
+    environ, overrides = {"SHOP": "canary-s", "PATH": "/bin"}, ["target.user=canary-u"]
+    pipeline = load_pipeline(path, environ=environ, overrides=overrides)
+    planned = plan_environments(pipeline, environ, overrides)
+    seen = {job: load_pipeline(path, environ=env) for job, env in planned.items()}
+    assert seen["exporter"].source.url.reveal() == "mysql+pymysql://ada:canary-s@shop-host/d"
+    assert seen["loader"].target.url.reveal() == pipeline.target.url.reveal()
+    for job, section in (
+        ("processor", "source"),
+        ("processor", "target"),
+        ("exporter", "target"),
+        ("loader", "source"),
+    ):
+        hidden = getattr(seen[job], section)
+        assert (hidden.host, hidden.user, hidden.password, hidden.database) == (None, None, None, None)
+        with pytest.raises(InputError, match="PENSTOCK_URL_IS_WITHHELD"):
+            hidden.url.reveal()
+    for job, canary in (("processor", "canary"), ("exporter", "canary-u"), ("loader", "canary-s")):
+        assert canary not in str(planned[job])  # type: ignore[index] # a job's name

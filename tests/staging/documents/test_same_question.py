@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from staging.config.pipeline import SourceConfig
+from staging.config.source import SourceConfig
 from staging.documents.manifest import Manifest
 from staging.documents.same_question import (
     COMPARED,

@@ -1,0 +1,84 @@
+"""The `[source]` section: which rows are a day's, and where they are read."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from staging.config.checks import check_function, check_name, check_parquet_pattern, check_zone
+from staging.config.database import DatabaseSection
+from staging.config.section import Name, Section
+from staging.key import check_distinct, key_columns, spell_key
+from staging.window import Span
+
+Zone = Annotated[Name, AfterValidator(check_zone)]
+KeyColumns = Annotated[
+    Name | Annotated[tuple[Name, ...], Field(min_length=1, strict=False)],
+    AfterValidator(check_distinct),
+    AfterValidator(lambda key: spell_key(key_columns(key))),
+]
+
+
+class _OtherPlaces(Section):
+    """What stands for a table."""
+
+    parquet: Annotated[Name, AfterValidator(check_parquet_pattern)] | None = None
+    python: Annotated[Name, AfterValidator(check_function)] | None = None
+    exports: Annotated[Name, AfterValidator(check_name)] | None = None
+    """Another pipeline, whose stored exports of days are the rows."""
+
+
+class SourceConfig(DatabaseSection, _OtherPlaces):
+    """Where a day's rows are read: a table, or `parquet`, or `python`. See the reference for each key."""
+
+    section: ClassVar[str] = "source"
+    elsewhere: ClassVar[tuple[str, ...]] = ("parquet", "python", "exports")
+    rows_go: ClassVar[str] = "come from elsewhere"
+
+    key: KeyColumns
+    """One column as its name, several as a tuple; see `key_columns`."""
+    time: Name
+    columns: Annotated[tuple[Name, ...], Field(min_length=1, strict=False)]
+    where: Name | None = None
+    timezone: Zone
+    column_timezone: Zone = "UTC"
+    allow_float: bool = False
+    allow_null: Annotated[tuple[Name, ...], Field(strict=False)] = ()
+    window: Span = "day"
+    allow_missing: bool = False
+
+    @property
+    def key_columns(self) -> tuple[str, ...]:
+        """The names of the key's columns, in its order."""
+        return key_columns(self.key)
+
+    @property
+    def place(self) -> str:
+        """What is read, as a sentence begins with it."""
+        if self.parquet is not None:
+            return f"Parquet {self.parquet}"
+        if self.exports is not None:
+            return f"Stored exports of {self.exports}"
+        return f"Python function {self.python}" if self.python is not None else f"Table {self.table}"
+
+    @model_validator(mode="after")
+    def _columns_are_distinct(self) -> Self:
+        carried = [*self.key_columns, self.time, *self.columns]
+        if twice := sorted({column for column in carried if carried.count(column) > 1}):
+            raise ValueError(
+                f"{', '.join(twice)} is named more than once; key, time and each of columns are different columns"
+            )
+        if others := sorted(set(self.allow_null) - set(self.columns)):
+            raise ValueError(f"allow_null names {', '.join(others)}, which is not among columns")
+        return self
+
+    @model_validator(mode="after")
+    def _longer_windows_come_from_stored_days(self) -> Self:
+        if len([name for name in self.elsewhere if getattr(self, name) is not None]) > 1:
+            raise ValueError(f"has more than one of {', '.join(self.elsewhere)}; rows come from one of them")
+        if self.exports is None and (self.window != "day" or self.allow_missing):
+            raise ValueError("window and allow_missing are for exports: a table, files and a function are read by day")
+        if self.exports is not None and self.window == "day":
+            raise ValueError('exports needs window = "week" or "month": of one day it is `penstock reprocess`')
+        return self
