@@ -1,4 +1,7 @@
-"""`penstock-processor`: one task of a Cloud Run job. Reads the environment once; ends without running destructors."""
+"""Runs one task of a Cloud Run job: `penstock-processor`.
+
+It reads the environment once, and ends without running destructors.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What is the same for every shard of a run: decided once, before the first shard is fetched."""
+"""Reads what is the same for every shard of a run.
+
+It is decided once, before the first shard is fetched.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +44,10 @@ class Assignment:
 def read_assignment(
     store: Store, pipeline: Pipeline, names: DayNames, run_id: str, folders: Sequence[Path]
 ) -> Assignment:
-    """Read what the run uses and ask the transform what it promises. Raises before anything is fetched or written."""
+    """Read what the run uses and ask the transform what it promises.
+
+    Raises before anything is fetched or written.
+    """
     manifest = read_manifest(store, names, read_run_export(store, names, run_id))
     check_same_question(manifest, pipeline.source)
     day = describe_day(manifest)

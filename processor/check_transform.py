@@ -1,4 +1,7 @@
-"""Tries a transform on rows of one's own, as a task tries it on a shard: for the tests of whoever writes one."""
+"""Tries a transform on your own rows, for its tests.
+
+It does what a task does with a shard.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,10 @@ from staging.window import plan_window
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """What came out: rows sorted by key, rows set aside, how many by reason, each sum that was kept (exact text)."""
+    """What a transform made of a frame.
+
+    Rows sorted by key, rows set aside, how many by reason, and each sum that was kept (exact text).
+    """
 
     rows: pl.DataFrame
     quarantine: pl.DataFrame
@@ -39,7 +45,7 @@ def check_transform(
     timezone: str = "UTC",
     pipeline: str = "tried",
 ) -> Tried:
-    """Plan and run a transform on a frame, and prove that it keeps its promises; return what came out.
+    """Run a transform on a frame and prove what it promises.
 
     `frame` stands for a shard: its key first, then its time, then the pipeline's `columns`. Without `key` that is the
     first column, without `time` the first of type Datetime, or the second column; times without a zone are UTC.
@@ -64,7 +70,10 @@ def check_transform(
 
 
 def try_on(work: TransformAlone, rows: pl.DataFrame) -> Tried:
-    """Run the transform on rows that have the day's columns, and prove that it keeps its promises."""
+    """Run the transform and prove that it keeps its promises.
+
+    `rows` have the day's columns.
+    """
     name, contract = work.transform_name, work.contract
     with user_code(name, "failed while it ran"):
         answer = as_split(work.transform.apply(rows.lazy(), work.day), work.day)

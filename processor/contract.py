@@ -1,4 +1,7 @@
-"""Whether the rows that came out keep what the transform promised. Nothing is written before they do."""
+"""Checks that the output keeps what the transform promised.
+
+Nothing is written before it does.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,10 @@ _MAX_REASONS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """What a part will hold: rows sorted by key, quarantined rows sorted by all they hold, and the proof."""
+    """What a part will hold.
+
+    Rows sorted by key, quarantined rows sorted by all they hold, and the proof.
+    """
 
     rows: pl.DataFrame
     quarantine: pl.DataFrame
@@ -34,7 +40,10 @@ class Output:
 
 
 def check_output(result: Result, work: Assignment, shard: Shard) -> Output:
-    """Return what may be written. InputError or IntegrityError names the promise that was broken."""
+    """Return what may be written.
+
+    InputError or IntegrityError names the promise that was broken.
+    """
     name, expected = work.transform_name, quarantine_schema(work.day)
     check_schema("output", result.rows.schema, work.contract.schema, name=name)
     check_schema("quarantine", result.quarantine.schema, expected, name=name)

@@ -1,4 +1,7 @@
-"""What a transform promises, and whether it can be promised at all. Checked before any shard is fetched."""
+"""Checks what a transform promises, and whether it can.
+
+This is done before any shard is fetched.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,10 @@ from staging.key import show_key
 
 
 def read_contract(transform: Transform, day: Day, *, name: str) -> Contract:
-    """Ask the transform for its contract; InputError names everything in it that can't hold."""
+    """Ask the transform for its contract.
+
+    InputError names everything in it that can't hold.
+    """
     with user_code(name, "raised in its contract"):
         contract = transform.contract(day)
     if not isinstance(contract, Contract):
@@ -44,7 +50,10 @@ def _key_fault(contract: Contract) -> str:
 
 
 def format_schema(schema: pl.Schema) -> str:
-    """Return `user_id Int64, amount Decimal(12, 2)`, also of types that shards don't have."""
+    """Return the schema as text: `user_id Int64, amount Decimal(12, 2)`.
+
+    It also writes types that shards don't have.
+    """
     return ", ".join(f"{name} {_text(dtype)}" for name, dtype in schema.items()) or "no column"
 
 

@@ -1,4 +1,7 @@
-"""What a transform may know of the day: from the manifest, which says what the shards are."""
+"""Describes the day to a transform.
+
+The manifest says what the shards are.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,10 @@ INSTANT = pl.Datetime("us", "UTC")
 
 
 def describe_day(manifest: Manifest) -> Day:
-    """Return the day; IntegrityError when its times are no instants, which no exporter writes."""
+    """Return the day.
+
+    IntegrityError when its times are no instants, which no exporter writes.
+    """
     schema = schema_of(manifest.columns)
     if schema[manifest.source.time] != INSTANT:
         raise IntegrityError(

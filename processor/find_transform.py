@@ -11,7 +11,10 @@ from staging.process.author_module import find_attribute
 
 
 def find_transform(name: str, folders: Sequence[Path]) -> Transform:
-    """Import and return it; `folders` are searched after what is installed. InputError says what is missing."""
+    """Import the transform and return it.
+
+    `folders` are searched after what is installed. InputError says what is missing.
+    """
     found = find_attribute(name, folders, what="transform", key="process.transform")
     if not isinstance(found, Transform):
         raise InputError(

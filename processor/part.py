@@ -1,4 +1,7 @@
-"""Writes a part: the same rows give the same bytes, whoever writes them, with however many threads."""
+"""Writes a part: the same rows give the same bytes.
+
+Neither the writer nor the number of threads matters.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,10 @@ _CHUNK_BYTES = 4 << 20
 
 
 def encode_part(rows: pl.DataFrame) -> memoryview:
-    """Return the rows as Parquet. Everything that decides the bytes is pinned here; polars writes no time of day."""
+    """Return the rows as Parquet.
+
+    Everything that decides the bytes is pinned here; polars writes no time of day.
+    """
     buffer = io.BytesIO()
     rows.write_parquet(
         buffer,
@@ -33,9 +39,10 @@ def encode_part(rows: pl.DataFrame) -> memoryview:
 
 
 def write_part(store: Store, name: str, rows: pl.DataFrame, cancel: Cancel) -> ShardFile:
-    """Create the object, or find it there with these very bytes, as another attempt left it.
+    """Create the object, or find it there with these very bytes.
 
-    Other bytes under this name: IntegrityError, as the transform is not deterministic then.
+    Another attempt may have left it. Other bytes under this name: IntegrityError, as the transform is not deterministic
+    then.
     """
     data = encode_part(rows)
     target = ParquetObject(name, store.create_stream(name))
@@ -52,7 +59,10 @@ def write_part(store: Store, name: str, rows: pl.DataFrame, cancel: Cancel) -> S
 
 
 def not_deterministic(store: Store, name: str, sha256: str) -> IntegrityError:
-    """Name both: what stands there, and what this attempt would have written."""
+    """Return an error that names both objects.
+
+    What is there, and what this attempt would have written.
+    """
     data, info = store.read(name, max_bytes=1 << 40)
     return IntegrityError(
         "The transform is not deterministic.",

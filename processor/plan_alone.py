@@ -1,4 +1,7 @@
-"""Plans a transform without a shard: on a frame that has the columns and no rows. A typo needs no row to be found."""
+"""Plans a transform without a shard.
+
+It runs on a frame that has the columns and no rows. A typo needs no row to be found.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ _NOWHERE = Path("/nonexistent/penstock-shard-planned-alone.parquet")
 
 @dataclass(frozen=True, slots=True)
 class TransformAlone:
-    """A transform and what it promises for a day, apart from any run."""
+    """A transform and its promises for a day, apart from any run."""
 
     transform_name: str
     transform: Transform
@@ -24,7 +27,10 @@ class TransformAlone:
 
 
 def plan_alone(transform: Transform, day: Day, *, name: str) -> TransformAlone:
-    """Ask what it promises, plan it, and compare; InputError as a task would raise it before it fetches a shard."""
+    """Ask what it promises, plan it, and compare.
+
+    InputError as a task would raise it before it fetches a shard.
+    """
     work = TransformAlone(name, transform, day, read_contract(transform, day, name=name))
     plan_output(work, scan_shard([_NOWHERE], day.schema), [_NOWHERE])
     return work

@@ -34,7 +34,10 @@ class Planned:
 
 
 class Planning(Protocol):
-    """What a plan is made of: of a run's `Assignment`, or of a transform that is tried alone."""
+    """What a plan is made of.
+
+    Of a run's `Assignment`, or of a transform that is tried alone.
+    """
 
     @property
     def transform_name(self) -> str:
@@ -48,7 +51,7 @@ class Planning(Protocol):
 
     @property
     def day(self) -> Day:
-        """The day that it is told of."""
+        """The day that the transform gets."""
         ...
 
     @property
@@ -63,10 +66,11 @@ def quarantine_schema(day: Day) -> pl.Schema:
 
 
 def plan_output(work: Planning, rows: pl.LazyFrame, paths: Sequence[Path]) -> Planned:
-    """Call the transform on a shard that is not at `paths` yet and check the shape of its plan; else InputError.
+    """Call the transform on a shard and check the plan it returns.
 
-    The function is called once for the output, on a frame that is shared with the checks, and once for the
-    quarantine, on one that is not: its filter then skips row groups by their statistics and most often reads nothing.
+    The shard need not be at `paths` yet. InputError where the plan has another shape. The function is called once for
+    the output, on a frame that is shared with the checks, and once for the quarantine, on one that is not: its filter
+    then skips row groups by their statistics and most often reads nothing.
     """
     shared = rows.cache()
     answer = _apply(work, shared, paths)
@@ -91,12 +95,18 @@ def _apply(work: Planning, rows: pl.LazyFrame, paths: Sequence[Path]) -> pl.Lazy
 
 
 def as_split(answer: pl.LazyFrame | Split, day: Day) -> Split:
-    """Return the answer as both of its frames; one that sets nothing aside has an empty one."""
+    """Return the answer as both of its frames.
+
+    One that sets nothing aside has an empty one.
+    """
     return answer if isinstance(answer, Split) else Split(answer, pl.LazyFrame(schema=quarantine_schema(day)))
 
 
 def check_schema(kind: str, found: pl.Schema, expected: pl.Schema, *, name: str) -> None:
-    """InputError that names both schemas unless names, types and order are the same."""
+    """Raise InputError unless names, types and order are the same.
+
+    It names both schemas.
+    """
     if list(found.items()) != list(expected.items()):
         raise InputError(
             f"The {kind} of the transform {name} has another schema than it must have.",

@@ -1,4 +1,7 @@
-"""One task of the job: the shards of its index become parts, each with a receipt that makes it count."""
+"""Processes one task's shards.
+
+The shards of its index become parts, each with a receipt that makes it count.
+"""
 
 from __future__ import annotations
 
@@ -33,10 +36,10 @@ def process_task(
     progress: Progress,
     say: Callable[[str], None],
 ) -> None:
-    """Process the task's shards one after the other. A shard whose receipt stands is left as it is.
+    """Process the task's shards one after the other.
 
-    `scratch` is an empty local folder: it holds one shard at a time. Raises a PenstockError; nothing counts then but
-    the receipts written before.
+    A shard that has its receipt is left as it is. `scratch` is an empty local folder: it holds one shard at a time.
+    Raises a PenstockError; nothing counts then but the receipts written before.
     """
     shards = plan_shards(work.manifest, task)
     expected_rows = sum(shard.rows for shard in shards)
@@ -57,7 +60,10 @@ def process_task(
 
 
 def process_shard(store: Store, work: Assignment, shard: Shard, *, scratch: Path, cancel: Cancel) -> Receipt:
-    """Plan, fetch, run, prove, write: in this order, so that each fault shows before the next costs anything."""
+    """Plan, fetch, run, prove, write.
+
+    In this order, so that each fault shows before the next costs anything.
+    """
     paths = local_paths(shard, scratch)
     rows = scan_shard(paths, work.day.schema)
     planned = plan_output(work, rows, paths)

@@ -1,4 +1,4 @@
-"""Receipts: a part counts when its receipt stands, and not before."""
+"""Receipts: a part counts when it has one, not before."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ ENGINE = f"polars {pl.__version__}"
 
 
 def find_receipt(store: Store, work: Assignment, shard: Shard) -> Receipt | None:
-    """Return the shard's receipt of this run, None where it has none. A receipt that does not hold is an error.
+    """Return the shard's receipt of this run, or None.
 
-    It holds when it is of this export and transform, counts the manifest's rows and sums, and its objects stand.
+    A receipt that does not hold is an error. It holds when it is of this export and transform, counts the manifest's
+    rows and sums, and its objects stand.
     """
     names, run_id, transform = work.names, work.run_id, work.transform_name
     name = names.receipt(run_id, shard.shard)
@@ -61,7 +62,10 @@ def find_receipt(store: Store, work: Assignment, shard: Shard) -> Receipt | None
 def write_receipt(
     store: Store, work: Assignment, shard: Shard, output: Output, *, part: ShardFile, quarantine: ShardFile | None
 ) -> Receipt:
-    """Make the part count. Another attempt's equal receipt is as good; a different one is an IntegrityError."""
+    """Make the part count.
+
+    Another attempt's equal receipt is as good; a different one is an IntegrityError.
+    """
     receipt = Receipt(
         run_id=work.run_id,
         export_id=work.manifest.export_id,

@@ -1,8 +1,9 @@
-"""The built-in transform: one row a user, what they spent and how often. The first of `columns` is the amount.
+"""The built-in transform: what each user spent, and how often.
 
-No sum can wrap. polars sums a Decimal as an Int128 of minor units: with 28 digits at most, and 2^32 rows at most in a
-shard, that stays below 10^38 of 1.7 * 10^38. Integers are summed the same way, as decimals without fraction; polars'
-own sum of Int64 would wrap without a word. A total of more than 28 digits is refused by the cast at the end.
+The first of `columns` is the amount. No sum can wrap. polars sums a Decimal as an Int128 of minor units: with 28 digits
+at most, and 2^32 rows at most in a shard, that stays below 10^38 of 1.7 * 10^38. Integers are summed the same way, as
+decimals without fraction; polars' own sum of Int64 would wrap without a word. A total of more than 28 digits is refused
+by the cast at the end.
 """
 
 from __future__ import annotations
@@ -19,7 +20,10 @@ NO_AMOUNT = "no amount"
 
 
 def contract(day: Day) -> Contract:
-    """Promise one row a key and that not a cent is lost; InputError when the amount has no exact sum."""
+    """Promise one row a key and that not a cent is lost.
+
+    InputError when the amount has no exact sum.
+    """
     amount, dtype = day.columns[0], day.schema[day.columns[0]]
     if not is_conservable(dtype):
         raise InputError(
@@ -38,7 +42,10 @@ def contract(day: Day) -> Contract:
 
 
 def apply(rows: pl.LazyFrame, day: Day) -> Split:
-    """Sum and count per key. Rows without an amount are no purchase: they go to quarantine, where they are counted."""
+    """Sum and count per key.
+
+    Rows without an amount are no purchase: they go to quarantine, where they are counted.
+    """
     amount, dtype = pl.col(day.columns[0]), day.schema[day.columns[0]]
     exact = amount if isinstance(dtype, pl.Decimal) else amount.cast(_money(dtype))
     revenue = (

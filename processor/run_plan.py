@@ -1,4 +1,7 @@
-"""Runs the transform's plan and the checks of its shard in one scan, with bounded memory."""
+"""Runs a transform's plan and the checks of its shard.
+
+One scan feeds both, with bounded memory.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,10 @@ from staging.process.cancel import Cancel
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came out, not yet checked against the contract, and what the shard was counted to hold."""
+    """What a transform made of a shard, not yet checked.
+
+    And what the shard was counted to hold.
+    """
 
     rows: pl.DataFrame
     quarantine: pl.DataFrame
@@ -23,10 +29,11 @@ class Result:
 
 
 def run_plan(planned: Planned, checks: ShardChecks, work: Assignment, cancel: Cancel) -> Result:
-    """Run all frames together; polars reads what they share once. IntegrityError when the shard is not as it should be.
+    """Run all frames together; polars reads what they share once.
 
-    Only results are held whole: an output has at most a row a key, and polars' streaming engine holds no more of the
-    shard than it works on, unless the transform itself needs it all (a sort, a window function).
+    IntegrityError when the shard is not as it should be. Only results are held whole: an output has at most a row a
+    key, and polars' streaming engine holds no more of the shard than it works on, unless the transform itself needs it
+    all (a sort, a window function).
     """
     quarantine = planned.quarantine
     answers = [planned.rows] if quarantine is None else [planned.rows, quarantine]

@@ -1,4 +1,7 @@
-"""Opens the store and runs the task so that a signal ends it within seconds."""
+"""Runs the task so that a signal ends it within seconds.
+
+It opens the store, too.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,10 @@ _GRACE_SECONDS = 2.5  # what is left of 5 s goes to removing the scratch folder
 def run_task(
     start: Start, environ: Mapping[str, str], scratch: Path, cancel: Cancel, *, say: Callable[[str], None]
 ) -> None:
-    """Process the task's shards; raises a PenstockError. The caller ends the process with `exit_now`."""
+    """Process the task's shards; raises a PenstockError.
+
+    The caller ends the process with `exit_now`.
+    """
 
     def work() -> None:
         with open_store(start.pipeline.staging.url) as store:

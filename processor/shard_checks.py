@@ -1,4 +1,6 @@
-"""What is counted of a shard while the transform reads it: the same scan feeds both, so the checks cost little.
+"""Counts a shard while the transform reads it.
+
+The same scan feeds both, so the checks cost little.
 
 * rows and exact control sums must equal the manifest's, which the exporter counted while it read the database;
 * no NULL in a column that has none, no row outside the day. Parquet's own statistics answer these two without
@@ -23,7 +25,10 @@ from staging.sharding import BY_FILE, shard_of
 
 @dataclass(frozen=True, slots=True)
 class ShardCounts:
-    """What the shard holds: rows, and exact sums in minor units of each column."""
+    """What the shard holds.
+
+    Rows, and exact sums in minor units of each column.
+    """
 
     rows: int
     sums: Mapping[str, int]
@@ -41,11 +46,17 @@ class ShardChecks:
     faults: Mapping[str, pl.Expr]
 
     def frames(self) -> list[pl.LazyFrame]:
-        """Rows and sums, and how many rows have any fault; give the results to `verify` in this order."""
+        """Rows and sums, and how many rows have any fault.
+
+        Give the results to `verify` in this order.
+        """
         return [self.counted, self.rows.filter(pl.any_horizontal(self.faults.values())).select(pl.len())]
 
     def verify(self, results: Sequence[pl.DataFrame]) -> ShardCounts:
-        """Return what was counted; IntegrityError when it is not what the manifest says."""
+        """Return what was counted.
+
+        IntegrityError when it is not what the manifest says.
+        """
         rows, *sums = results[0].row(0)
         counts = ShardCounts(rows, dict(zip(self.sums_of, sums, strict=True)))
         faults = [f"{rows} rows instead of {self.shard.rows}"] if rows != self.shard.rows else []
@@ -58,7 +69,10 @@ class ShardChecks:
         return counts
 
     def verify_alone(self, strays: pl.Expr) -> None:
-        """Run the checks without a transform, and one more that would cost too much each time."""
+        """Run the checks without a transform, and one more.
+
+        That one would cost too much each time.
+        """
         try:
             self.verify(pl.collect_all(self.frames(), engine="streaming"))
             faults = self._count_faults({"a key of another shard": strays})
@@ -81,9 +95,10 @@ class ShardChecks:
 
 
 def plan_checks(work: Assignment, rows: pl.LazyFrame, shared: pl.LazyFrame, shard: Shard) -> ShardChecks:
-    """Return the checks of one shard: of the manifest's control sums and of those that the transform is to conserve.
+    """Return the checks of one shard.
 
-    `shared` is what the transform reads, `rows` the shard itself.
+    Of the manifest's control sums and of those that the transform is to conserve. `shared` is what the transform reads,
+    `rows` the shard itself.
     """
     day = work.day
     sums_of = tuple(dict.fromkeys([*shard.sums, *work.contract.conserves.values()]))
@@ -97,7 +112,10 @@ def plan_checks(work: Assignment, rows: pl.LazyFrame, shared: pl.LazyFrame, shar
 
 
 def is_stray(work: Assignment, shard: Shard) -> pl.Expr:
-    """Return the condition that a row's key belongs to another shard; where shards are files, none does."""
+    """Return the condition that a row's key belongs to another shard.
+
+    Where shards are files, none does.
+    """
     if work.manifest.shard_function == BY_FILE:
         return pl.lit(value=False)
     key = {column: work.day.schema[column] for column in work.day.key_columns}

@@ -1,4 +1,7 @@
-"""Brings a shard's files here and proves, before a byte of them is parsed, that they are the exported ones."""
+"""Brings a shard's files here and proves what they are.
+
+That they are the exported ones is proven before a byte of them is parsed.
+"""
 
 from __future__ import annotations
 
@@ -20,12 +23,18 @@ _CHUNK_BYTES = 1 << 20
 
 
 def local_paths(shard: Shard, folder: Path) -> list[Path]:
-    """Where the shard's files will lie; a shard without rows may have no file and gets an empty one."""
+    """Where the shard's files will lie.
+
+    A shard without rows may have no file and gets an empty one.
+    """
     return [folder / f"penstock-shard-{shard.shard:05d}-{number}.parquet" for number in range(max(1, len(shard.files)))]
 
 
 def fetch_shard(store: Store, shard: Shard, schema: pl.Schema, paths: Sequence[Path]) -> None:
-    """Put the verified files at `paths`. IntegrityError when one is missing, of another generation, or not itself."""
+    """Put the verified files at `paths`.
+
+    IntegrityError when one is missing, of another generation, or not itself.
+    """
     if not shard.files:
         pl.DataFrame(schema=schema).write_parquet(paths[0])
     for file, path in zip(shard.files, paths, strict=False):

@@ -1,4 +1,7 @@
-"""What a task is started with, read once and checked as a whole: every fault is told at once, before any connection."""
+"""Reads what a task is started with.
+
+It is read once and checked as a whole: every fault is reported at once, before any connection.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """One task of one run. `folders` are where a transform's module is looked for besides what is installed."""
+    """One task of one run.
+
+    `folders` are where a transform's module is looked for besides what is installed.
+    """
 
     pipeline: Pipeline
     day: date
@@ -37,7 +43,10 @@ class Start:
 def read_start(
     config: Path, day: str, run_id: str, *, environ: Mapping[str, str], overrides: Sequence[str], folder: Path
 ) -> Start:
-    """Return what the command line, the file and the environment say; one InputError names all that is wrong."""
+    """Return what command line, file and environment say.
+
+    One InputError names all that is wrong.
+    """
     faults: list[InputError] = []
 
     def read(what: Callable[[], T]) -> T | None:

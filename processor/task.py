@@ -1,4 +1,6 @@
-"""Which task of the job this process is, as Cloud Run says it.
+"""Reads which task of the job this process is.
+
+Cloud Run says it.
 
 https://cloud.google.com/run/docs/container-contract#jobs-env-vars
 """
@@ -58,8 +60,9 @@ def _read_number(environ: Mapping[str, str], name: str, low: int, high: int, fau
 
 
 def plan_shards(manifest: Manifest, task: Task) -> tuple[Shard, ...]:
-    """Return shards i, i+T, i+2T, … for task i of T: every shard falls to one task, whatever T is.
+    """Return shards i, i+T, i+2T, … for task i of T.
 
-    Tasks beyond the last shard get none. What a shard becomes does not depend on the task that takes it.
+    Every shard falls to one task, whatever T is. Tasks beyond the last shard get none. What a shard becomes does not
+    depend on the task that takes it.
     """
     return manifest.shards[task.index :: task.count]

@@ -1,4 +1,6 @@
-"""The user's door: a transform is a function over one shard and a declaration of what it promises.
+"""The user's interface: a transform over one shard.
+
+It is a function, and a declaration of what it promises.
 
 A pipeline names it as `package.module:attribute`::
 
@@ -23,9 +25,10 @@ from staging.window import Window
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """What a transform may need to know. `schema` is the shard's: the key's, time, then `columns`, in this order.
+    """What a transform may need to know.
 
-    `key` is as the pipeline file says it: a name, or a tuple of names. `key_columns` is always a tuple.
+    `schema` is the shard's: the key's, time, then `columns`, in this order. `key` is as the pipeline file says it: a
+    name, or a tuple of names. `key_columns` is always a tuple.
     """
 
     day: date
@@ -72,7 +75,10 @@ class Contract:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Output rows, and input rows set aside: `quarantine` has the shard's columns plus `reason` (String, not NULL)."""
+    """Output rows, and input rows set aside.
+
+    `quarantine` has the shard's columns plus `reason` (String, not NULL).
+    """
 
     rows: pl.LazyFrame
     quarantine: pl.LazyFrame
@@ -80,9 +86,10 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class Transform:
-    """A declaration and a function. Both must be deterministic: two attempts must write the same bytes.
+    """A declaration and a function.
 
-    `apply` only plans: it is called before the shard is there, and more than once.
+    Both must be deterministic: two attempts must write the same bytes. `apply` only plans: it is called before the
+    shard is there, and more than once.
     """
 
     contract: Callable[[Day], Contract]

@@ -1,4 +1,7 @@
-"""Runs the user's transform so that whatever it does ends as an error that names its line."""
+"""Runs the user's transform and turns its failures into errors.
+
+Each error names the user's line.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,10 @@ from staging.process.user_code import author_code
 
 
 def user_code(transform: str, doing: str) -> AbstractContextManager[None]:
-    """Turn anything but our own errors into an InputError: with its reason and the user's lines."""
+    """Turn anything but our own errors into an InputError.
+
+    With its reason and the user's lines.
+    """
     return author_code(
         f"The transform {transform}",
         doing,
