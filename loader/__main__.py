@@ -1,4 +1,7 @@
-"""The loader as a command: `penstock-loader`, `python -m loader`, a Cloud Run Job of one task."""
+"""The loader as a command.
+
+`penstock-loader`, `python -m loader`, a Cloud Run Job of one task.
+"""
 
 from __future__ import annotations
 

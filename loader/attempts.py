@@ -1,4 +1,7 @@
-"""How often a load is tried again, and how long it waits between: bounded, only for errors that may pass."""
+"""Decides whether a load is tried again, and after which wait.
+
+Attempts are bounded, and only for errors that may pass.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,10 @@ class Attempts:
         self._failed = 0
 
     def wait_after(self, error: ContendedError | ConnectionLostError | ReadOnlyError) -> None:
-        """Wait a growing, random while; raise the error itself when all attempts are spent."""
+        """Wait a growing, random while.
+
+        Raise the error itself when all attempts are spent.
+        """
         self._cancel.check()
         self._failed += 1
         if self._failed >= MOST_ATTEMPTS:

@@ -1,7 +1,7 @@
-"""That nothing was lost or added on the way: counted by the exporter = shards = receipts = parts, to the last unit.
+"""Proves that nothing was lost or added on the way.
 
-The exporter's own totals and those of its shards are compared when the manifest is read
-(`staging.documents.manifest_check`).
+Counted by the exporter = shards = receipts = parts, to the last unit. The exporter's own totals and those of its shards
+are compared when the manifest is read (`staging.documents.manifest_check`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ _HALF = 10**18  # Int128 sums of decimals of more than 28 digits could wrap; of 
 
 
 def check_declared_sums(inputs: RunInputs) -> None:
-    """Prove shards = receipts from the documents alone; IntegrityError names the shard and both sums."""
+    """Prove shards = receipts from the documents alone.
+
+    IntegrityError names the shard and both sums.
+    """
     faults = [
         fault
         for shard, receipt in zip(inputs.manifest.shards, inputs.receipts, strict=True)
@@ -33,13 +36,19 @@ def check_declared_sums(inputs: RunInputs) -> None:
 
 
 def sum_columns(schema: pl.Schema, key: Sequence[str]) -> list[str]:
-    """Return the columns that can be added up exactly: all numbers but floats, and not the key's."""
+    """Return the columns that can be added up exactly.
+
+    All numbers but floats, and not the key's.
+    """
     numbers = (Kind.INTEGER, Kind.DECIMAL)
     return [name for name, dtype in schema.items() if name not in key and kind_of(dtype) in numbers]
 
 
 def add_up(column: pl.Series) -> int:
-    """Return the exact sum of a column in units of its last decimal place, of decimals up to 38 digits, too."""
+    """Return the exact sum of a column in minor units.
+
+    The unit is that of its last decimal place; decimals may have up to 38 digits.
+    """
     if is_conservable(column.dtype):
         return sum_minor_units(column)
     physical = pl.DataFrame({"units": column.to_physical()}).select(
@@ -51,7 +60,10 @@ def add_up(column: pl.Series) -> int:
 
 
 def part_faults(receipt: Receipt, rows: int, sums: dict[str, int], schema: pl.Schema) -> Iterator[str]:
-    """Give what differs between a receipt and the part that was read; `sums` in minor units by column."""
+    """Give what differs between a receipt and the part that was read.
+
+    `sums` in minor units by column.
+    """
     if rows != receipt.rows_out:
         yield f"part {receipt.shard} has {rows} rows, its receipt says {receipt.rows_out}"
     for declared in receipt.conserved:
@@ -62,7 +74,10 @@ def part_faults(receipt: Receipt, rows: int, sums: dict[str, int], schema: pl.Sc
 
 
 def raise_if_any(faults: list[str], what: str) -> None:
-    """Raise one IntegrityError that shows the first faults; nothing happens where there is none."""
+    """Raise one IntegrityError that shows the first faults.
+
+    Nothing happens where there is none.
+    """
     if faults:
         more = f"; and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
         raise IntegrityError(what, why="; ".join(faults[:_SHOWN]) + more, fix="Nothing was loaded. A person must look.")

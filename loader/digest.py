@@ -1,7 +1,8 @@
-"""The digest of a day's content: SHA-256 over names, types and the text of all rows, by shard, then by key.
+"""The digest of a day's content.
 
-Equal content from equally many shards has an equal digest, whatever wrote the Parquet files and whichever database
-takes them (`loader.target.row_text` says how rows are written).
+SHA-256 over names, types and the text of all rows, by shard, then by key. Equal content from equally many shards has an
+equal digest, whatever wrote the Parquet files and whichever database takes them (`loader.target.row_text` says how rows
+are written).
 """
 
 from __future__ import annotations

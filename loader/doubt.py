@@ -1,7 +1,8 @@
-"""Whether a day has about as many rows as the last ones: an empty or shrunken day is doubted before it is loaded.
+"""Checks that a day has about as many rows as others.
 
-A filter, a right or a unit that changed gives a day that agrees with itself in every sum, and is wrong. Compared are
-the rows that were exported, and those that come out of the same transform.
+An empty or shrunken day is doubted before it is loaded. A filter, a right or a unit that changed gives a day that
+agrees with itself in every sum, and is wrong. Compared are the rows that were exported, and those that come out of the
+same transform.
 """
 
 from __future__ import annotations
@@ -22,16 +23,20 @@ _TOLD_RISE = 10
 
 
 class DoubtedDayError(IntegrityError):
-    """A day of another size than the last ones; nothing is damaged, and a person must say whether it is right."""
+    """A day of another size than the last ones.
+
+    Nothing is damaged, and a person must say whether it is right.
+    """
 
 
 def check_doubt(
     pipeline: Pipeline, inputs: RunInputs, store: Store, found: LedgerRow | None, say: Callable[[str], None]
 ) -> None:
-    """Raise DoubtedDayError with both figures where the day has too few or too many rows; `found` is the ledger's row.
+    """Raise DoubtedDayError where a day's number of rows is unusual.
 
-    A run that has loaded before is not doubted, nor is an export that the target has. A day that was read before it was
-    over may be small. The first day of all is compared with `checks.min_rows` alone.
+    It has both figures. `found` is the ledger's row. A run that has loaded before is not doubted, nor is an export that
+    the target has. A day that was read before it was over may be small. The first day of all is compared with
+    `checks.min_rows` alone.
     """
     run_id, manifest = inputs.record.run_id, inputs.manifest
     if (found is not None and found.run_id == run_id) or store.find(inputs.names.loaded(run_id)) is not None:

@@ -1,4 +1,7 @@
-"""Creates the target and ledger tables where they are missing; never alters one."""
+"""Creates the target and ledger tables where they are missing.
+
+Never alters one.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +21,11 @@ from staging.open_store import open_store
 
 
 def init_target(pipeline: Pipeline, schema: pl.Schema, key: Sequence[str], *, apply: bool) -> list[str]:
-    """Return the DDL that was run (`apply`) or would be; empty when both tables are there.
+    """Return the DDL that was run (`apply`) or would be.
 
-    `schema` is the transform's output and `key` its key columns; the target gets these columns and `day`, with
-    the primary key (day, key …). Raises InputError where the database refuses, UnavailableError where it is away.
-    A target of Parquet files needs nothing but its bucket or folder.
+    Empty when both tables are there. `schema` is the transform's output and `key` its key columns; the target gets
+    these columns and `day`, with the primary key (day, key …). Raises InputError where the database refuses,
+    UnavailableError where it is away. A target of Parquet files needs nothing but its bucket or folder.
     """
     _check_schema(schema, key)
     if pipeline.target.parquet is not None:
@@ -39,7 +42,10 @@ def init_target(pipeline: Pipeline, schema: pl.Schema, key: Sequence[str], *, ap
 def create_target_statement(
     database: Database, schema_name: str | None, table: str, schema: pl.Schema, key: Sequence[str]
 ) -> str:
-    """Return the DDL: key, day, then the other columns in the output's order."""
+    """Return the DDL of the target table.
+
+    Key, day, then the other columns in the output's order.
+    """
     sql = database.sql
     types = {name: sql.type_of(dtype, is_key=name in key) for name, dtype in schema.items()}
     columns = [f"{sql.quote(name)} {types[name]} NOT NULL" for name in key]

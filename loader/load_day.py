@@ -1,4 +1,7 @@
-"""The loader's job in one sentence: prove the parts, stage them, replace the day in one transaction, once."""
+"""The loader's job in one sentence.
+
+Prove the parts, stage them, replace the day in one transaction, once.
+"""
 
 from __future__ import annotations
 
@@ -37,11 +40,12 @@ def load_day(
     accept_change: bool = False,
     progress: Progress | None = None,
 ) -> Outcome:
-    """Bring the target's day to exactly what the run's parts say, and the ledger with it.
+    """Make the target's day exactly what the run's parts say.
 
-    `say` gets one line for people per step. `allow_older` lets an export replace a newer one; `adopt_head` is the
-    head_id of this run where the ledger names another one; `accept_change` loads a day of a doubted size.
-    Raises InputError, UnavailableError, HeldError or IntegrityError; after each of them the target is as it was before.
+    The ledger says it, too. `say` gets one line for people per step. `allow_older` lets an export replace a newer one;
+    `adopt_head` is the head_id of this run where the ledger names another one; `accept_change` loads a day of a doubted
+    size. Raises InputError, UnavailableError, HeldError or IntegrityError; after each of them the target is as it was
+    before.
     """
     inputs = read_run_inputs(store, DayNames(pipeline.name, day), run_id)
     check_declared_sums(inputs)

@@ -30,7 +30,10 @@ from staging.store import Store
 
 @dataclass(slots=True)
 class Load:
-    """What one call of `load_day` is about. `unresolved`: a COMMIT of which nobody knows yet whether it did."""
+    """One call of `load_day`.
+
+    `unresolved`: a COMMIT of which nobody knows yet whether it did.
+    """
 
     pipeline: Pipeline
     inputs: RunInputs
@@ -107,7 +110,10 @@ def ledger_row(load: Load, content: Content, target_schema: str, target_table: s
 
 
 def outcome_of(row: LedgerRow, change: Change | None) -> Outcome:
-    """Return what the load did; `change` is None where the run had loaded the day before."""
+    """Return what the load did.
+
+    `change` is None where the run had loaded the day before.
+    """
     counted = change or Change(0, 0, 0)
     loaded = Loaded(
         run_id=row.run_id,

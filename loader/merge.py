@@ -1,6 +1,7 @@
-"""Partial parts become one row a key: columns are summed, or their smallest or largest value is taken, exactly.
+"""Merges partial parts into one row a key.
 
-Rows wait on this machine's disk, split by a hash of their key, so that memory holds a piece of the day and never all.
+Columns are summed, or their smallest or largest value is taken, exactly. Rows wait on this machine's disk, split by a
+hash of their key, so that memory holds a piece of the day and never all.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ PIECE_ROWS = 1_000_000
 def merge_parts(
     parts: Iterable[pl.DataFrame], inputs: RunInputs, cancel: Cancel, *, piece_rows: int = PIECE_ROWS
 ) -> Iterator[pl.DataFrame]:
-    """Give the merged rows in pieces of about `piece_rows` rows, each sorted by key; every key is in one piece.
+    """Yield the merged rows, each key in one piece.
 
-    InputError where a sum does not fit its column.
+    A piece has about `piece_rows` rows, sorted by key. InputError where a sum does not fit its column.
     """
     pieces = _plan_pieces(inputs, piece_rows)
     with TemporaryDirectory(prefix="penstock-merge-") as folder:

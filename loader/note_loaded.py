@@ -1,7 +1,7 @@
-"""Writes `loaded.json`: a note for whoever looks into the bucket. Only the ledger decides.
+"""Writes `loaded.json`, a note for people who look into the bucket.
 
-A run loads a day once. Where the target has lost that since, restored from a backup, the same run loads it again, and
-each further load leaves a note of its own, so that whoever asked for it can tell.
+Only the ledger decides. A run loads a day once. Where the target has lost that since, restored from a backup, the same
+run loads it again, and each further load leaves a note of its own, so that whoever asked for it can tell.
 """
 
 from __future__ import annotations
@@ -15,7 +15,10 @@ from staging.store import Store
 
 
 def note_loaded(store: Store, names: DayNames, outcome: Outcome, say: Callable[[str], None]) -> None:
-    """Create the note; an earlier one stays as it is. The day is loaded with or without it."""
+    """Create the note; an earlier one stays as it is.
+
+    The day is loaded with or without it.
+    """
     run_id, data = outcome.loaded.run_id, outcome.loaded.to_bytes()
     for name in _names(names, run_id):
         try:

@@ -1,4 +1,7 @@
-"""Opens the database that a target URL names. A driver is imported when it is needed: an image holds one of them."""
+"""Opens the database that a target URL names.
+
+A driver is imported when it is needed: an image holds one of them.
+"""
 
 from __future__ import annotations
 

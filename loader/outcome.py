@@ -1,4 +1,7 @@
-"""What a load did, as its caller and the console script's standard output see it."""
+"""What a load did.
+
+Its caller gets it, and the console script writes it to standard output.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,10 @@ from staging.documents.run import Loaded
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """`already`: the ledger named this very run before; nothing was written and `loaded` counts no change."""
+    """What a load did to the target.
+
+    `already`: the ledger named this very run before; nothing was written and `loaded` counts no change.
+    """
 
     loaded: Loaded
     already: bool

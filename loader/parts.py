@@ -1,6 +1,7 @@
-"""Fetches parts one after the other, proves each whole object before a byte of it is parsed, and reads it.
+"""Fetches parts one after the other, proves and reads them.
 
-The next part is fetched while the one before is loaded: two parts are on disk at most, one is in memory.
+Each whole object is proven before a byte of it is parsed. The next part is fetched while the one before is loaded: two
+parts are on disk at most, one is in memory.
 """
 
 from __future__ import annotations
@@ -22,9 +23,10 @@ from staging.store import Store
 
 
 def fetch_objects(store: Store, files: Sequence[ShardFile], cancel: Cancel) -> Iterator[tuple[ShardFile, Path]]:
-    """Give each object as a local file that is exactly what was written; it is deleted when the next one is asked for.
+    """Yield each object as a local file, proven whole.
 
-    IntegrityError when size, CRC32C or SHA-256 differ or the generation is gone.
+    It is exactly what was written, and is deleted when the next one is asked for. IntegrityError when size, CRC32C or
+    SHA-256 differ or the generation is gone.
     """
     with TemporaryDirectory(prefix="penstock-loader-") as folder, ThreadPoolExecutor(1) as pool:
         paths = [Path(folder) / str(number) for number in range(len(files))]

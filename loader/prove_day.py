@@ -1,6 +1,7 @@
-"""The proof inside the transaction, after its last write: the day in the target is what was staged, in every bit.
+"""The proof inside the transaction, after its last write.
 
-Triggers, rules and generated values write, too: whatever they changed is found here, and nothing is committed.
+The day in the target is what was staged, in every bit. Triggers, rules and generated values write, too: whatever they
+changed is found here, and nothing is committed.
 """
 
 from __future__ import annotations
@@ -16,7 +17,10 @@ from loader.target.sql import Staged
 
 
 def prove_day(database: Database, staged: Staged, content: Content, target: Target, ours: LedgerRow) -> None:
-    """Raise IntegrityError unless rows, sums and every value of the day are as staged, and the ledger says so."""
+    """Raise IntegrityError unless the day is exactly what was staged.
+
+    Rows, sums and every value are compared, and the ledger's row.
+    """
     day = ours.day
     counted = count_day(database, target, day, content, lock=True)
     faults = list(content_faults(content, counted, "in the target"))

@@ -1,6 +1,7 @@
-"""Whether a run may load its day, by the ledger alone. Pure: the same two rows give the same answer.
+"""Decides by the ledger alone whether a run may load.
 
-In this order, so that a late run is told that it is late before anything else is held against it:
+Pure: the same two rows give the same answer. In this order, so that a late run is told that it is late before anything
+else is held against it:
 
 1. another owner pipeline: InputError. Two pipelines would delete each other's rows as vanished.
 2. another head_id: InputError, unless this run's own is adopted by name. Fences of two heads can't be compared.
@@ -28,7 +29,10 @@ class Standing(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """What the operator allowed by name: an older export, this run's head instead of the ledger's, a doubted size."""
+    """What the operator allowed by name.
+
+    An older export, this run's head instead of the ledger's, a doubted size.
+    """
 
     older: bool = False
     head_id: str | None = None

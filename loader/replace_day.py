@@ -1,4 +1,7 @@
-"""One transaction: take the ledger's row, refuse or change, write the ledger, prove, commit."""
+"""Replaces a day in one transaction.
+
+Take the ledger's row, refuse or change, write the ledger, prove, commit.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,10 @@ from staging.process.cancel import Cancel
 
 
 class CommitUnknownError(ConnectionLostError):
-    """The connection broke while COMMIT was on its way: only the ledger knows."""
+    """The connection broke while COMMIT was on its way.
+
+    Only the ledger knows.
+    """
 
     def __init__(self, lost: ConnectionLostError, change: Change, ours: LedgerRow) -> None:
         super().__init__(
@@ -44,17 +50,21 @@ class DayLoad:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """The ledger's row of the day, and what was changed; None where this run had done it all before."""
+    """The ledger's row of the day, and what was changed.
+
+    None where this run had done it all before.
+    """
 
     row: LedgerRow
     change: Change | None
 
 
 def replace_day(database: Database, staged: Staged, content: Content, load: DayLoad) -> Settled:
-    """Make the day what is staged, and the ledger say so; nothing is written where this run had done it before.
+    """Make the day what is staged, and the ledger say so.
 
-    Had it done so, and the day is another one by now, it is set right. HeldError, InputError and IntegrityError leave
-    everything as it was. ContendedError: the whole may be repeated. CommitUnknownError: see `read_settled_row`.
+    Nothing is written where this run had done it before. Had it done so, and the day is another one by now, it is set
+    right. HeldError, InputError and IntegrityError leave everything as it was. ContendedError: the whole may be
+    repeated. CommitUnknownError: see `read_settled_row`.
     """
     day = load.ours.day
     database.begin()
@@ -81,7 +91,10 @@ def replace_day(database: Database, staged: Staged, content: Content, load: DayL
 
 
 def read_settled_row(database: Database, target: Target, ours: LedgerRow) -> LedgerRow | None:
-    """Return the ledger's row by a locking read, which waits until an old transaction of ours has ended."""
+    """Return the ledger's row by a locking read.
+
+    It waits until an old transaction of ours has ended.
+    """
     database.begin()
     try:
         return lock_ledger_row(database, target.ledger, ours, target.table)

@@ -1,4 +1,7 @@
-"""What a run hands to the loader: its documents, read strictly, belonging together, complete."""
+"""What a run hands to the loader.
+
+Its documents, read strictly, belonging together, complete.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,10 @@ _SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class RunInputs:
-    """One run's documents. `receipts` stand in the order of shards; `schema` is that of every part, the key first."""
+    """One run's documents.
+
+    `receipts` stand in the order of shards; `schema` is that of every part, the key first.
+    """
 
     names: DayNames
     record: RunRecord
@@ -39,12 +45,18 @@ class RunInputs:
 
     @property
     def merge(self) -> dict[str, Literal["sum", "min", "max"]]:
-        """How each column of a partial output is merged; empty where it is not partial."""
+        """How each column of a partial output is merged.
+
+        Empty where it is not partial.
+        """
         return self.receipts[0].merge
 
     @property
     def rows(self) -> int:
-        """Rows of all parts, as the receipts count them; a partial output's become fewer when they are merged."""
+        """Rows of all parts, as the receipts count them.
+
+        A partial output's become fewer when they are merged.
+        """
         return sum(receipt.rows_out for receipt in self.receipts)
 
 

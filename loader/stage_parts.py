@@ -1,4 +1,7 @@
-"""Parts into the temporary table, one after the other, checked on both sides: what was read and what is staged."""
+"""Stages parts in the temporary table, one after the other.
+
+Both sides are checked: what was read and what is staged.
+"""
 
 from __future__ import annotations
 
@@ -35,12 +38,15 @@ class _Batch:
 
 
 class PartReader:
-    """Reads a run's parts in batches and proves on the way that they are what the receipts say."""
+    """Reads a run's parts in batches and checks their receipts."""
 
     def __init__(
         self, store: Store, inputs: RunInputs, cancel: Cancel, files: Sequence[ShardFile] | None = None
     ) -> None:
-        """`files` are what a target made of the parts, read as they are instead of them."""
+        """Take the run's parts.
+
+        `files` are what a target made of the parts, read as they are instead of them.
+        """
         self._files = files
         self._store = store
         self._inputs = inputs
@@ -51,7 +57,10 @@ class PartReader:
         self._sums_of_parts = dict(self._sums)
 
     def batches(self) -> Iterator[_Batch]:
-        """Give all rows, at most 65,536 at a time; IntegrityError at the first part that does not agree."""
+        """Give all rows, at most 65,536 at a time.
+
+        IntegrityError at the first part that does not agree.
+        """
         for frame in self.frames():
             for rows in frame.iter_slices(_BATCH_ROWS):
                 self._cancel.check()
@@ -60,7 +69,10 @@ class PartReader:
                 yield _Batch(rows, text)
 
     def frames(self) -> Iterator[pl.DataFrame]:
-        """Give all rows as the target is to have them: part by part, or merged where they are partial."""
+        """Give all rows as the target is to have them.
+
+        Part by part, or merged where they are partial.
+        """
         if self._files is not None:
             frames = self._read(self._files)
         elif self._inputs.merge:
@@ -118,9 +130,10 @@ def read_content(store: Store, inputs: RunInputs, cancel: Cancel, files: Sequenc
 def stage_parts(
     database: Database, target: Target, store: Store, inputs: RunInputs, *, cancel: Cancel, progress: Progress
 ) -> tuple[Staged, Content]:
-    """Fill the temporary table with all parts, before any transaction, and prove that it holds what was read.
+    """Fill the temporary table with all parts.
 
-    InputError where a value does not fit the target; IntegrityError where anything was lost or changed.
+    Before any transaction; it proves that the table holds what was read. InputError where a value does not fit the
+    target; IntegrityError where anything was lost or changed.
     """
     staged = database.create_staged(target.table, target.key, target.values)
     reader = PartReader(store, inputs, cancel)

@@ -1,4 +1,4 @@
-"""What `penstock doctor` looks at of a target: tables, columns, rights, and whether a stored day fits.
+"""Checks a target for `penstock doctor`.
 
-May import everything of the loader but the load itself.
+Tables, columns, rights, and whether a stored day fits. May import everything of the loader but the load itself.
 """

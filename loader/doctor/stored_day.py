@@ -1,4 +1,7 @@
-"""Whether the rows of a stored day fit the target's columns: types may fit, and values be too large for them."""
+"""Checks whether a stored day's rows fit the target's columns.
+
+Types may fit, and values be too large for them.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,10 @@ _MOST_ROWS = 1_000_000
 
 
 def examine_stored_day(pipeline: Pipeline, target: Target, schema: pl.Schema) -> Iterator[Finding]:
-    """Compare the newest day that was processed into this output, loaded or not; nothing is told where none is."""
+    """Compare the newest processed day with the target's columns.
+
+    The day was processed into this output, loaded or not. Where there is none, there is no finding.
+    """
     try:
         with open_store(pipeline.staging.url) as store:
             inputs = _find_processed(store, pipeline.name, schema)

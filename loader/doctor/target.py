@@ -1,4 +1,7 @@
-"""Looks at all that loading a day needs, without loading one; it does not stop at the first fault."""
+"""Looks at all that loading a day needs, without loading one.
+
+It does not stop at the first fault.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,10 @@ _INIT = "penstock init creates it."
 
 
 def examine_target(pipeline: Pipeline, schema: pl.Schema | None, key: Sequence[str]) -> Iterator[Finding]:
-    """Give the findings as they come. `schema` and `key` are the transform's output; None where not known."""
+    """Give the findings as they come.
+
+    `schema` and `key` are the transform's output; None where not known.
+    """
     try:
         with open_database(pipeline) as database:
             yield well("target", f"{database.name} answers")

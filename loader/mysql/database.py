@@ -73,7 +73,10 @@ class MysqlDatabase(Database):
             return list(cursor.fetchall())
 
     def begin(self) -> None:
-        """Begin. `wait_timeout` ends a silent connection on every server, inside a transaction, too."""
+        """Begin a transaction.
+
+        `wait_timeout` ends a silent connection on every server, inside a transaction, too.
+        """
         self.execute("SET SESSION wait_timeout = %s", (self._patience.idle_timeout_seconds,))
         self.execute("START TRANSACTION")
 
@@ -95,7 +98,10 @@ class MysqlDatabase(Database):
         return find_table(self.query, schema, name)
 
     def create_staged(self, target: Table, key: Sequence[Column], values: Sequence[Column]) -> Staged:
-        """Create the temporary table by asking for no row of the target; its primary key makes the joins quick."""
+        """Create the temporary table by asking for no row of the target.
+
+        Its primary key makes the joins quick.
+        """
         staged = Staged(self.sql.qualified(target.schema, _STAGED), target, tuple(key), tuple(values))
         names = ", ".join(self.sql.quote(column.name) for column in staged.columns)
         self.execute(f"DROP TEMPORARY TABLE IF EXISTS {staged.name}")
@@ -106,7 +112,10 @@ class MysqlDatabase(Database):
         return staged
 
     def append_staged(self, staged: Staged, rows: pl.DataFrame, text: bytes) -> None:
-        """LOAD DATA LOCAL the text, or INSERT the rows. A warning means that a value was changed: IntegrityError."""
+        """LOAD DATA LOCAL the text, or INSERT the rows.
+
+        A warning means that a value was changed: IntegrityError.
+        """
         if self._local_infile and can_load_bytes():
             with self._translated():
                 self._connection.load_bytes(self._load_data(staged, rows), text)
@@ -124,7 +133,10 @@ class MysqlDatabase(Database):
         """InnoDB counts as it goes."""
 
     def interrupt(self) -> None:
-        """Kill the connection by a second one: PyMySQL waits in a read that nothing else ends."""
+        """Kill the connection by a second one.
+
+        PyMySQL waits in a read that nothing else ends.
+        """
         with contextlib.suppress(pymysql.Error, OSError, InputError):
             other = pymysql.connect(**(self._arguments | {"connect_timeout": 2, "read_timeout": 2}))
             with other, other.cursor() as cursor:

@@ -1,4 +1,7 @@
-"""Rows as multi-row INSERTs, where LOAD DATA LOCAL is switched off: slower, and just as exact."""
+"""Rows as multi-row INSERTs, where LOAD DATA LOCAL is switched off.
+
+Slower, and just as exact.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,10 @@ _UNQUOTED = (pl.Boolean, pl.Float32, pl.Float64)
 
 
 def format_inserts(into: str, rows: pl.DataFrame, *, max_bytes: int) -> Iterator[bytes]:
-    """Give statements of at most `max_bytes`, or of one row; `into` is the table and its columns, ready for SQL."""
+    """Give statements of at most `max_bytes`, or of one row.
+
+    `into` is the table and its columns, ready for SQL.
+    """
     if rows.is_empty():
         return
     texts = rows.select(

@@ -1,8 +1,8 @@
-"""LOAD DATA LOCAL from memory: the server gets the bytes we meant, and no file of this machine.
+"""LOAD DATA LOCAL from memory.
 
-In the protocol it is the *server* that names the file to send, and PyMySQL opens whatever it names
-(https://dev.mysql.com/doc/refman/8.4/en/load-data-local-security.html). Here nothing is ever opened: only while a
-load of ours runs, and only for the name we gave, our bytes are sent.
+The server gets the bytes we meant, and no file of this machine. In the protocol it is the *server* that names the file
+to send, and PyMySQL opens whatever it names (https://dev.mysql.com/doc/refman/8.4/en/load-data-local-security.html).
+Here nothing is ever opened: only while a load of ours runs, and only for the name we gave, our bytes are sent.
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ class LocalConnection(connections.Connection):  # type: ignore[misc] # PyMySQL s
     _bytes_to_load: bytes | None = None
 
     def load_bytes(self, into: str, data: bytes) -> None:
-        """Run `LOAD DATA LOCAL INFILE … ` + `into`, which begins at `INTO TABLE`."""
+        """Run LOAD DATA LOCAL INFILE with these bytes.
+
+        `into` begins at `INTO TABLE`.
+        """
         self._bytes_to_load = data
         try:
             self.query(f"LOAD DATA LOCAL INFILE '{_NAME}' {into}")
@@ -61,7 +64,10 @@ class _GuardedResult(connections.MySQLResult):  # type: ignore[misc] # see above
 
 
 def can_load_bytes() -> bool:
-    """Whether this PyMySQL has the parts that are overridden here; if not, rows go by INSERT."""
+    """Whether this PyMySQL has the parts that are overridden here.
+
+    If not, rows go by INSERT.
+    """
     return all(
         hasattr(owner, name)
         for owner, name in (

@@ -40,11 +40,17 @@ class MysqlSql(SqlText):
         self._collation = collation
 
     def quote(self, name: str) -> str:
-        """Return the name in backticks; those in it are doubled, and `%`, which PyMySQL reads as a mark."""
+        """Return the name in backticks.
+
+        Those in it are doubled, and `%`, which PyMySQL reads as a mark.
+        """
         return "`" + name.replace("`", "``").replace("%", "%%") + "`"
 
     def type_of(self, dtype: pl.DataType, *, is_key: bool) -> str:
-        """Return the type that holds every value of `dtype` exactly; keys of text or bytes up to 255."""
+        """Return the type that holds every value of `dtype` exactly.
+
+        Keys of text or bytes up to 255.
+        """
         if isinstance(dtype, pl.Decimal):
             return f"DECIMAL({dtype.precision},{dtype.scale})"
         if isinstance(dtype, pl.Datetime):
@@ -62,7 +68,10 @@ class MysqlSql(SqlText):
         }
 
     def table_options(self) -> str:
-        """Return an engine that has transactions, and a collation that takes no two texts for the same."""
+        """Return the options that the loader's tables have.
+
+        An engine with transactions, and a collation that takes no two texts for the same.
+        """
         return f" ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE {self._collation}"
 
     def instant(self, value: datetime) -> datetime:
@@ -74,13 +83,19 @@ class MysqlSql(SqlText):
         return value.replace(tzinfo=UTC)
 
     def differ(self, left: str, right: str, column: Column) -> str:
-        """Return the opposite of `<=>`, for text by its bytes: collations call different texts equal."""
+        """Return the opposite of `<=>`, for text by its bytes.
+
+        Collations call different texts equal.
+        """
         if column.is_text:
             left, right = f"CAST({left} AS BINARY)", f"CAST({right} AS BINARY)"
         return f"NOT ({left} <=> {right})"
 
     def delete_vanished(self, staged: Staged, day: date) -> str:
-        """Return a DELETE by outer join: each table stands in it once, as temporary ones must."""
+        """Return a DELETE by outer join.
+
+        Each table is named in it once, as temporary ones must be.
+        """
         return (
             f"DELETE t FROM {self.of(staged.target)} AS t LEFT JOIN {staged.name} AS s ON {self.same_key(staged)}"
             f"{self.of_day(day, 't.')} AND s.{self.quote(staged.key[0].name)} IS NULL"
@@ -106,14 +121,17 @@ class MysqlSql(SqlText):
         return ", ".join(f"t.{name} = s.{name}" for name in names)
 
     def without_target(self, staged: Staged, day: date) -> str:
-        """Return an outer join that keeps the staged rows whose key the day lacks."""
+        """Return an outer join of staged rows whose key the day lacks."""
         return (
             f"LEFT JOIN {self.of(staged.target)} AS t ON t.{self.quote(DAY)} = {self.day(day)}"
             f" AND {self.same_key(staged)} WHERE t.{self.quote(staged.key[0].name)} IS NULL"
         )
 
     def add_row_unless_there(self, table: str, names: Sequence[str], key: Sequence[str]) -> str:
-        """Return an insert that takes the row's lock at once: INSERT IGNORE shares it, and two sharers deadlock."""
+        """Return an insert that takes the row's lock at once.
+
+        INSERT IGNORE shares it, and two sharers deadlock.
+        """
         columns = ", ".join(self.quote(name) for name in names)
         marks = ", ".join(self.mark for _ in names)
         first = self.quote(key[0])

@@ -1,5 +1,5 @@
-"""A target of Parquet files: parts, and one manifest a day that says which of them count.
+"""A target of Parquet files.
 
-The manifest plays the ledger; it is replaced by generation, which is lock and commit in one.
-May import the loader's port and `staging`; no driver.
+Parts, and one manifest a day that says which of them count. The manifest plays the ledger; it is replaced by
+generation, which is lock and commit in one. May import the loader's port and `staging`; no driver.
 """

@@ -1,9 +1,9 @@
-"""A target of Parquet files: parts, and a manifest that says which of them are the day.
+"""A target of Parquet files.
 
-The manifest plays the ledger. It is replaced by the generation that was read, so that of two loaders the second one
-reads again and meets the first one's fence; the same refusals hold as for a table (`loader.refusals`). A reader that
-begins with the manifest sees the old day or the new one. Parts are create-only under the run's id: what a failed load
-left is named by nothing.
+Parts, and a manifest that says which of them are the day. The manifest plays the ledger. It is replaced by the
+generation that was read, so that of two loaders the second one reads again and meets the first one's fence; the same
+refusals hold as for a table (`loader.refusals`). A reader that begins with the manifest sees the old day or the new
+one. Parts are create-only under the run's id: what a failed load left is named by nothing.
 
 Rights: to create and read objects below `target.parquet`, and to replace `day=…/manifest.json`
 (`storage.objects.create`, `.get`, `.delete`, which Cloud Storage asks for a replacement).
@@ -42,7 +42,10 @@ _OTHER_NAMES = 100
 
 
 def load_files(url: str, load: Load) -> Outcome:
-    """Make the day what the run's parts say; HeldError, InputError and IntegrityError leave it as it was."""
+    """Make the day what the run's parts say.
+
+    HeldError, InputError and IntegrityError leave it as it was.
+    """
     day = load.inputs.names.day
     with open_store(url) as target:
         found = read_target_manifest(target, day)
@@ -80,7 +83,10 @@ def load_files(url: str, load: Load) -> Outcome:
 
 
 def read_target_manifest(target: Store, day: date) -> tuple[TargetManifest, int] | None:
-    """Return the day's manifest and its generation, or None where the day was never loaded."""
+    """Return the day's manifest and its generation.
+
+    None where the day was never loaded.
+    """
     name = target_manifest_name(day)
     if target.find(name) is None:
         return None

@@ -65,7 +65,10 @@ class PostgresDatabase(Database):
             return self._connection.execute(statement.encode(), values).fetchall()
 
     def begin(self) -> None:
-        """Begin. READ WRITE is not asked for: who was made read-only shall stay so."""
+        """Begin a transaction.
+
+        READ WRITE is not asked for: a role that was made read-only shall stay so.
+        """
         self.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
 
     def run_deferred(self) -> None:
@@ -73,7 +76,10 @@ class PostgresDatabase(Database):
         self.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
     def commit(self) -> None:
-        """Commit; the answer must say so: a transaction that failed before answers COMMIT with ROLLBACK."""
+        """Commit; the answer must say so.
+
+        A transaction that failed before answers COMMIT with ROLLBACK.
+        """
         with self._translated():
             answer = self._connection.execute("COMMIT").statusmessage
         if answer != "COMMIT":

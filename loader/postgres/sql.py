@@ -30,7 +30,10 @@ class PostgresSql(SqlText):
     """What PostgreSQL says in its own way."""
 
     def quote(self, name: str) -> str:
-        """Return `"name"`; quotes in it are doubled, and `%`, which psycopg reads as a mark."""
+        """Return `"name"`.
+
+        Quotes in it are doubled, and `%`, which psycopg reads as a mark.
+        """
         return '"' + name.replace('"', '""').replace("%", "%%") + '"'
 
     def type_of(self, dtype: pl.DataType, *, is_key: bool) -> str:  # noqa: ARG002 - the same type for both here
@@ -52,11 +55,17 @@ class PostgresSql(SqlText):
         }
 
     def sum_text(self, column: str) -> str:
-        """Return the exact sum: `numeric` never overflows, where sums of int would be bigint."""
+        """Return the exact sum.
+
+        `numeric` never overflows, where sums of int would be bigint.
+        """
         return f"CAST(COALESCE(SUM(CAST({column} AS numeric)), 0) AS text)"
 
     def differ(self, left: str, right: str, column: Column) -> str:
-        """Return `IS DISTINCT FROM`, for text by its bytes: citext and some collations call different texts equal."""
+        """Return `IS DISTINCT FROM`, for text by its bytes.
+
+        Citext and some collations call different texts equal.
+        """
         if column.is_text:
             left, right = f'CAST({left} AS text) COLLATE "C"', f'CAST({right} AS text) COLLATE "C"'
         return f"{left} IS DISTINCT FROM {right}"

@@ -29,7 +29,10 @@ _VISIBLE = 0
 
 
 def find_table(query: Query, schema: str | None, name: str) -> Table | None:
-    """Return the table of that name in the file itself (`main`), or None."""
+    """Return the table of that name, or None.
+
+    Only the file itself is searched (`main`).
+    """
     found = query(_TABLE, (name,)) if schema in (None, "main") else []
     if not found:
         return None

@@ -87,7 +87,10 @@ class SqliteDatabase(Database):
         return find_table(self.query, schema, name)
 
     def create_staged(self, target: Table, key: Sequence[Column], values: Sequence[Column]) -> Staged:
-        """Create the temporary table with the target's affinities, and its collations of the key."""
+        """Create the temporary table with the target's affinities.
+
+        Its key has the target's collations.
+        """
         staged = Staged(self.sql.qualified("temp", _STAGED), target, tuple(key), tuple(values))
         columns = [
             f"{self.sql.quote(column.name)} {column.affinity}"

@@ -1,4 +1,7 @@
-"""What sqlite3's errors mean to a load; the result codes stand in `databases.sqlite.errors`."""
+"""What sqlite3's errors mean to a load.
+
+The result codes are in `databases.sqlite.errors`.
+"""
 
 from __future__ import annotations
 

@@ -16,7 +16,10 @@ _INTEGERS = ("Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UI
 
 
 class ExactSum:
-    """An aggregate over integers and decimals as text; anything else makes it say so instead of a number."""
+    """An aggregate over integers and decimals as text.
+
+    Anything else makes it say so instead of a number.
+    """
 
     def __init__(self) -> None:
         self._whole = 0
@@ -53,7 +56,10 @@ class SqliteSql(SqlText):
         return '"' + name.replace('"', '""') + '"'
 
     def type_of(self, dtype: pl.DataType, *, is_key: bool) -> str:  # noqa: ARG002 - the same type for both here
-        """Return a type by whose affinity SQLite keeps values as they are: decimals are text, never REAL."""
+        """Return a type by whose affinity SQLite keeps values as they are.
+
+        Decimals are text, never REAL.
+        """
         if isinstance(dtype, pl.Decimal) or str(dtype).startswith(("String", "Date", "Time")):
             return "TEXT"
         if dtype.is_float():
@@ -81,7 +87,10 @@ class SqliteSql(SqlText):
         return datetime.fromisoformat(value).astimezone(UTC)
 
     def sum_text(self, column: str) -> str:
-        """Return the exact sum: SUM would add as REAL. An aggregate of Python's gives NULL for no row."""
+        """Return the exact sum; SUM would add as REAL.
+
+        An aggregate of Python's gives NULL for no row.
+        """
         return f"COALESCE({SUM}({column}), '0')"
 
     def differ(self, left: str, right: str, column: Column) -> str:

@@ -1,4 +1,4 @@
-"""What a day is to hold, what a table was found to hold, and whether that is the same."""
+"""Compares what a day is to hold with what a table holds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from decimal import Decimal, InvalidOperation
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What a day is to hold: rows, exact totals by output column as text, digest."""
+    """What a day is to hold.
+
+    Rows, exact totals by output column as text, digest.
+    """
 
     rows: int
     totals: dict[str, str]
@@ -18,14 +21,17 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class DayCount:
-    """What a database counted: rows, totals by output column as it writes them."""
+    """What a database counted.
+
+    Rows, totals by output column as it writes them.
+    """
 
     rows: int
     totals: dict[str, str]
 
 
 def content_faults(content: Content, found: DayCount, verb: str) -> Iterator[str]:
-    """Give what differs between what a day is to hold and what a table holds."""
+    """Yield what differs between a day's content and a table's."""
     if found.rows != content.rows:
         yield f"{found.rows} rows are {verb}, {content.rows} should be"
     for name, total in content.totals.items():
@@ -34,7 +40,10 @@ def content_faults(content: Content, found: DayCount, verb: str) -> Iterator[str
 
 
 def is_same_number(left: str, right: str) -> bool:
-    """Whether two texts are the same number, however many zeros they end with."""
+    """Return whether two texts are the same number.
+
+    Zeros at the end don't matter.
+    """
     try:
         return Decimal(left) == Decimal(right)  # comparing is exact, whatever the context's precision
     except InvalidOperation:

@@ -1,8 +1,8 @@
-"""The port to a target database: one connection, its temporary table, one transaction at a time.
+"""The port to a target database.
 
-Adapters: `loader.postgres.database`, `loader.mysql.database`, `loader.sqlite.database`. Driver errors end there and
-become the project's own: ContendedError and ConnectionLostError (`loader.target.errors`) may be tried
-again, all others are final.
+One connection, its temporary table, one transaction at a time. Adapters: `loader.postgres.database`,
+`loader.mysql.database`, `loader.sqlite.database`. Driver errors end there and become the project's own: ContendedError
+and ConnectionLostError (`loader.target.errors`) may be tried again, all others are final.
 """
 
 from __future__ import annotations
@@ -18,14 +18,20 @@ from loader.target.table import Column, Table
 
 
 class Database(ABC):
-    """One connection in autocommit, in UTC, with bounded waits; not for two threads, but for `interrupt`."""
+    """One connection in autocommit, in UTC, with bounded waits.
+
+    Not for two threads, but for `interrupt`.
+    """
 
     name: str
     """As people say it: PostgreSQL, MariaDB, MySQL, SQLite."""
     sql: SqlText
 
     def describe_connection(self) -> str:
-        """Say how the server was reached: its encryption, whether the certificate was checked, which host."""
+        """Say how the server was reached.
+
+        Its encryption, whether the certificate was checked, which host.
+        """
         return "a file"
 
     @abstractmethod
@@ -38,10 +44,16 @@ class Database(ABC):
 
     @abstractmethod
     def begin(self) -> None:
-        """Begin a READ COMMITTED transaction, which the server ends by itself when we fall silent in it."""
+        """Begin a READ COMMITTED transaction.
+
+        The server ends it by itself when we fall silent in it.
+        """
 
     def run_deferred(self) -> None:  # noqa: B027 - most databases put nothing off
-        """Let triggers and constraints that wait for COMMIT run now, so that what they do can be looked at."""
+        """Run deferred triggers and constraints now.
+
+        They would wait for COMMIT; so what they do can be looked at.
+        """
 
     @abstractmethod
     def commit(self) -> None:
@@ -53,15 +65,24 @@ class Database(ABC):
 
     @abstractmethod
     def find_table(self, schema: str | None, name: str) -> Table | None:
-        """Return what the catalogue says of a table (`schema` None: where the connection looks first), or None."""
+        """Return what the catalogue says of a table, or None.
+
+        `schema` None: where the connection looks first.
+        """
 
     @abstractmethod
     def create_staged(self, target: Table, key: Sequence[Column], values: Sequence[Column]) -> Staged:
-        """Create the empty temporary table, with the target's own column types; an older one is dropped."""
+        """Create the empty temporary table, with the target's own column types.
+
+        An older one is dropped.
+        """
 
     @abstractmethod
     def append_staged(self, staged: Staged, rows: pl.DataFrame, text: bytes) -> None:
-        """Load rows in bulk; `text` is the same rows as `loader.target.row_text` writes them."""
+        """Load rows in bulk.
+
+        `text` is the same rows as `loader.target.row_text` writes them.
+        """
 
     @abstractmethod
     def finish_staged(self, staged: Staged) -> None:
@@ -69,7 +90,10 @@ class Database(ABC):
 
     @abstractmethod
     def interrupt(self) -> None:
-        """Make a statement that is running fail soon. From another thread; never raises."""
+        """Make a statement that is running fail soon.
+
+        From another thread; never raises.
+        """
 
     @abstractmethod
     def close(self) -> None:

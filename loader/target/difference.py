@@ -1,4 +1,7 @@
-"""The smallest change that makes a day in the target what is staged: counted, or made."""
+"""Makes a day what is staged by the smallest change.
+
+The change is counted, or made.
+"""
 
 from __future__ import annotations
 
@@ -37,11 +40,11 @@ def count_difference(
 
 
 def apply_difference(database: Database, staged: Staged, day: date, planned: Change, *, target_rows: int) -> Change:
-    """Delete what vanished, update what differs in any bit, insert what is new; rows that are equal stay untouched.
+    """Delete what vanished, update what differs, insert what is new.
 
-    Where the target has a second unique key over the values, two rows may swap theirs, which no UPDATE can do row by
-    row: then what differs is deleted and inserted, and counts as updated. Inside a transaction; `planned` is what
-    `count_difference` said there.
+    Any bit counts as a difference; rows that are equal stay untouched. Where the target has a second unique key over
+    the values, two rows may swap theirs, which no UPDATE can do row by row: then what differs is deleted and inserted,
+    and counts as updated. Inside a transaction; `planned` is what `count_difference` said there.
     """
     sql = database.sql
     deleted = database.execute(sql.delete_vanished(staged, day)) if planned.deleted else 0

@@ -1,4 +1,7 @@
-"""What can go wrong with a target database: what may be tried again, and what each kind of error becomes."""
+"""What can go wrong with a target database.
+
+What may be tried again, and what each kind of error becomes.
+"""
 
 from __future__ import annotations
 
@@ -12,15 +15,24 @@ _INIT = "Compare the table with what `penstock init` would create."
 
 
 class ContendedError(UnavailableError):
-    """A deadlock, a serialization failure or a lock that was not had in time: the transaction may be repeated."""
+    """A deadlock, a serialization failure or a lock that came too late.
+
+    The transaction may be repeated.
+    """
 
 
 class ConnectionLostError(UnavailableError):
-    """The connection is gone, and its temporary table with it: start again from staging."""
+    """The connection is gone, and its temporary table with it.
+
+    Start again from staging.
+    """
 
 
 class ReadOnlyError(UnavailableError):
-    """The database takes no writes: a standby, a failed-over primary, or a server switched to read-only."""
+    """The database takes no writes.
+
+    A standby, a failed-over primary, or a server switched to read-only.
+    """
 
 
 _CONTENDED = {
@@ -42,7 +54,10 @@ def connect_error(meaning: Meaning, name: str, *, why: str) -> PenstockError:
 
 
 def load_error(meaning: Meaning, name: str, *, why: str) -> PenstockError:
-    """Return what a statement that failed means; `name` is the server's as people say it."""
+    """Return what a statement that failed means.
+
+    `name` is the server's as people say it.
+    """
     kind = meaning.kind
     if kind in _GONE:
         return ConnectionLostError(f"The connection to {name} is lost.", why=why, fix=meaning.fix_for(KEY))

@@ -1,4 +1,7 @@
-"""Whether the values of a part fit the target's columns exactly, by the values that are there, before one is sent."""
+"""Checks that a part's values fit the target's columns exactly.
+
+It looks at the values that are there, before one is sent.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,10 @@ _MICROSECOND_DIGITS = 6
 
 
 def check_types(schema: pl.Schema, columns: Sequence[Column]) -> None:
-    """Refuse a column whose type can't hold such values at all; `columns` stand in the schema's order."""
+    """Refuse a column whose type can't hold such values at all.
+
+    `columns` are in the schema's order.
+    """
     faults = [
         f"{column.name} is {column.declared}, which can't hold {kind_of(dtype).value} ({dtype}) exactly"
         for dtype, column in zip(schema.values(), columns, strict=True)
@@ -25,7 +31,10 @@ def check_types(schema: pl.Schema, columns: Sequence[Column]) -> None:
 
 
 def check_fits(rows: pl.DataFrame, columns: Sequence[Column]) -> None:
-    """Refuse rows of which a value would be cut, rounded or turned down; InputError names the column and the value."""
+    """Refuse rows with a value that the target would change.
+
+    It would be cut, rounded or turned down; InputError names the column and the value.
+    """
     _raise(
         [
             fault

@@ -1,4 +1,7 @@
-"""Ends a statement that is running when the work is asked to stop: it may be minutes long and hears no flag."""
+"""Ends a running statement when the work is asked to stop.
+
+It may be minutes long and sees no flag.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,10 @@ _POLL_SECONDS = 0.1
 
 @contextmanager
 def interrupting(database: Database, cancel: Cancel) -> Iterator[None]:
-    """While the body runs, interrupt the database as soon as `cancel` is set; its error becomes InterruptedRunError."""
+    """Interrupt the database as soon as `cancel` is set.
+
+    This holds while the body runs; its error becomes InterruptedRunError.
+    """
     left = threading.Event()
 
     def watch() -> None:

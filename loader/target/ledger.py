@@ -1,7 +1,7 @@
-"""The ledger: one row per target table and day. It alone decides what is loaded.
+"""The ledger: one row per target table and day.
 
-It lies in the schema of the target table, so that one transaction holds both. Instants are UTC; `totals` is a JSON
-object of exact decimals as text; `digest` is `loader.digest`'s.
+It alone decides what is loaded. It lies in the schema of the target table, so that one transaction holds both. Instants
+are UTC; `totals` is a JSON object of exact decimals as text; `digest` is `loader.digest`'s.
 """
 
 from __future__ import annotations
@@ -40,7 +40,10 @@ _TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class LedgerRow:
-    """What is loaded for one target table and day, by whom, and out of what. Fields stand in the table's order."""
+    """What is loaded for one target table and day.
+
+    By whom, and out of what. Fields are in the table's order.
+    """
 
     target_schema: str
     target_table: str
@@ -59,7 +62,10 @@ class LedgerRow:
     loaded_at: datetime
 
     def says_what(self, other: LedgerRow) -> bool:
-        """Whether both tell of the same load of the same content, whenever it was."""
+        """Return whether both describe the same load of the same content.
+
+        When it was does not matter.
+        """
         mine, others = (
             (row.run_id, row.fence, row.export_id, row.digest, row.loaded_rows, row.totals) for row in (self, other)
         )
@@ -67,7 +73,10 @@ class LedgerRow:
 
 
 def ledger_name(pipeline: Pipeline, target_schema: str | None) -> tuple[str | None, str]:
-    """Return schema and name of the ledger: the target's schema, unless `target.ledger` names another."""
+    """Return schema and name of the ledger.
+
+    The target's schema, unless `target.ledger` names another.
+    """
     schema, name = split_table(pipeline.target.ledger, None)
     return schema or target_schema, name
 
@@ -99,7 +108,10 @@ def check_ledger(table: Table | None, shown: str) -> Table:
 def read_ledger_row(
     database: Database, ledger: Table, target: Table, day: date, *, lock: bool = False
 ) -> LedgerRow | None:
-    """Return the day's row, or None. `lock`: hold it until the transaction ends."""
+    """Return the day's row, or None.
+
+    `lock`: hold it until the transaction ends.
+    """
     sql = database.sql
     columns = ", ".join(sql.quote(name) for name in _TYPES)
     where = f"{sql.quote('target_schema')} = {sql.mark} AND {sql.quote('target_table')} = {sql.mark}"
@@ -113,9 +125,10 @@ def read_ledger_row(
 
 
 def lock_ledger_row(database: Database, ledger: Table, ours: LedgerRow, target: Table) -> LedgerRow | None:
-    """Return the day's row, or None, and hold its lock; where there is none, a row of ours holds the place.
+    """Return the day's row, or None, and hold its lock.
 
-    Inside a transaction. Two loaders of a first day meet at that row: the second one's insert waits for the first.
+    Where there is none, a row of ours holds the place. Inside a transaction. Two loaders of a first day meet at that
+    row: the second one's insert waits for the first.
     """
     if (found := read_ledger_row(database, ledger, target, ours.day, lock=True)) is not None:
         return found

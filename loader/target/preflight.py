@@ -1,4 +1,7 @@
-"""Looks at target and ledger before anything is written; every reason to refuse is an InputError."""
+"""Looks at target and ledger before anything is written.
+
+Every reason to refuse is an InputError.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +24,10 @@ _INIT = "Run `penstock init`, which creates what is missing and says the DDL."
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Target and ledger, fit to be loaded. `columns` are the target's own by the output's names, the key's first.
+    """Target and ledger, fit to be loaded.
 
-    `key` are those of them that are unique together within a day, `values` all others but the day.
+    `columns` are the target's own by the output's names, the key's first. `key` are those of them that are unique
+    together within a day, `values` all others but the day.
     """
 
     table: Table
@@ -34,9 +38,9 @@ class Target:
 
 
 def check_target(database: Database, pipeline: Pipeline, schema: pl.Schema, key: Sequence[str]) -> Target:
-    """Return the target if a day with this output can be loaded into it; InputError if not.
+    """Return the target if a day with this output fits it.
 
-    In `schema` the columns of `key` stand first. Writes nothing.
+    InputError if not. In `schema` the columns of `key` stand first. Writes nothing.
     """
     target = find_target(database, pipeline, schema, key)
     _check_writable(database, target)
@@ -44,7 +48,10 @@ def check_target(database: Database, pipeline: Pipeline, schema: pl.Schema, key:
 
 
 def find_target(database: Database, pipeline: Pipeline, schema: pl.Schema, key: Sequence[str]) -> Target:
-    """Return the target if its shape fits this output; InputError if not. Asks for no right to write."""
+    """Return the target if its shape fits this output; InputError if not.
+
+    Asks for no right to write.
+    """
     table, ledger = find_tables(database, pipeline)
     columns = {name: _column(table, name) for name in schema}
     day = _column(table, DAY)
@@ -65,7 +72,10 @@ def find_target(database: Database, pipeline: Pipeline, schema: pl.Schema, key: 
 
 
 def find_tables(database: Database, pipeline: Pipeline) -> tuple[Table, Table]:
-    """Return target and ledger; InputError where one is missing or is no table that takes rows."""
+    """Return target and ledger.
+
+    InputError where one is missing or is no table that takes rows.
+    """
     schema, name = pipeline.target.table_parts()
     shown = f"{schema}.{name}" if schema else name
     table = database.find_table(schema, name)

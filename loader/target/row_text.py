@@ -1,8 +1,9 @@
-r"""One text for rows, exact and the same for every database: what COPY and LOAD DATA take, and what digests are over.
+r"""One text for rows, exact and the same for every database.
 
-A line a row, fields apart by tabs; NULL is `\N`; backslash, tab, newline and carriage return in text are written
-`\\ \t \n \r`; bytes are hexadecimal digits; booleans 0 and 1; instants are UTC without saying so.
-PostgreSQL (COPY's text format) and MySQL (LOAD DATA's default) read it alike, bytes apart.
+What COPY and LOAD DATA take, and what digests are over. A line a row, fields apart by tabs; NULL is `\N`; backslash,
+tab, newline and carriage return in text are written `\\ \t \n \r`; bytes are hexadecimal digits; booleans 0 and 1;
+instants are UTC without saying so. PostgreSQL (COPY's text format) and MySQL (LOAD DATA's default) read it alike, bytes
+apart.
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ def format_rows(rows: pl.DataFrame) -> bytes:
 
 
 def plain_text(column: pl.Series) -> pl.Series:
-    """Return the column's values as text, nothing escaped, where the value's own text is not exact enough."""
+    """Return the column's values as text, nothing escaped.
+
+    It is for types whose own text is not exact enough.
+    """
     dtype = column.dtype
     if isinstance(dtype, pl.Datetime):
         return column.dt.replace_time_zone(None).dt.strftime("%Y-%m-%d %H:%M:%S%.6f")

@@ -1,6 +1,7 @@
-"""The SQL that the loader speaks, as far as all three dialects agree; each adapter overrides what it says otherwise.
+"""The SQL that the loader speaks, common to all dialects.
 
-Statements are run with bound values, always: a `%` in a name is doubled where the driver would take it for a mark.
+Each adapter overrides what it says otherwise. Statements are run with bound values, always: a `%` in a name is doubled
+where the driver would take it for a mark.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ DAY = "day"
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """The temporary table of a load: `name` is ready for SQL; `key`, then `values`, all of the target's types.
+    """The temporary table of a load: `name` is ready for SQL.
 
-    No column of the key is NULL, and together they are unique.
+    `key`, then `values`, all of the target's types. No column of the key is NULL, and together they are unique.
     """
 
     name: str
@@ -37,7 +38,10 @@ class Staged:
 
     @property
     def may_swap(self) -> bool:
-        """Whether rows can hand a unique value on to each other: a single UPDATE would meet it twice on its way."""
+        """Whether rows can hand a unique value on to each other.
+
+        A single UPDATE would meet it twice on its way.
+        """
         key, values = {column.name for column in self.key}, {column.name for column in self.values}
         return any(unique & values and not unique >= key for unique in self.target.unique_keys)
 
@@ -55,18 +59,30 @@ class SqlText(ABC):
 
     @abstractmethod
     def type_of(self, dtype: pl.DataType, *, is_key: bool) -> str:
-        """Return the column type that holds every value of `dtype` exactly; InputError where there is none."""
+        """Return the column type that holds every value of `dtype` exactly.
+
+        InputError where there is none.
+        """
 
     @abstractmethod
     def ledger_types(self) -> dict[str, str]:
-        """Return the column types of a ledger: of `name`, `text`, `day`, `count` and `instant`."""
+        """Return the column types of a ledger.
+
+        Of `name`, `text`, `day`, `count` and `instant`.
+        """
 
     @abstractmethod
     def differ(self, left: str, right: str, column: Column) -> str:
-        """Return a condition that is true where the values differ in any bit, NULL being a value."""
+        """Return a condition that is true where the values differ.
+
+        Any bit counts, and NULL is a value.
+        """
 
     def sum_text(self, column: str) -> str:
-        """Return the exact sum of a column as text, '0' of no rows."""
+        """Return the exact sum of a column as text.
+
+        '0' of no rows.
+        """
         return f"CAST(COALESCE(SUM({column}), 0) AS CHAR)"
 
     def table_options(self) -> str:
@@ -119,14 +135,20 @@ class SqlText(ABC):
         return " AND ".join(f"t.{name} = s.{name}" for name in names)
 
     def delete_vanished(self, staged: Staged, day: date) -> str:
-        """Return the statement that deletes the day's rows whose key is not staged."""
+        """Return the DELETE of the day's rows whose key vanished.
+
+        The key is not staged.
+        """
         return (
             f"DELETE FROM {self.of(staged.target)} AS t{self.of_day(day, 't.')}"
             f" AND NOT EXISTS (SELECT 1 FROM {staged.name} AS s WHERE {self.same_key(staged)})"
         )
 
     def delete_changed(self, staged: Staged, day: date) -> str:
-        """Return the statement that deletes the day's rows that differ in any bit, so that they can be inserted."""
+        """Return the DELETE of the day's rows that differ.
+
+        In any bit; they are inserted afterwards.
+        """
         return (
             f"DELETE FROM {self.of(staged.target)} AS t{self.of_day(day, 't.')}"
             f" AND EXISTS (SELECT 1 FROM {staged.name} AS s"
@@ -134,14 +156,20 @@ class SqlText(ABC):
         )
 
     def update_changed(self, staged: Staged, day: date) -> str:
-        """Return the statement that updates the day's rows that differ in any bit."""
+        """Return the UPDATE of the day's rows that differ.
+
+        In any bit.
+        """
         return (
             f"UPDATE {self.of(staged.target)} AS t SET {self.assignments(staged)} FROM {staged.name} AS s"
             f"{self.of_day(day, 't.')} AND {self.same_key(staged)} AND ({self.any_differ(staged)})"
         )
 
     def insert_all(self, staged: Staged, day: date) -> str:
-        """Return the statement that inserts every staged row: right only where the day has none."""
+        """Return the statement that inserts every staged row.
+
+        Right only where the day has none.
+        """
         names = ", ".join(self.quote(column.name) for column in staged.columns)
         return (
             f"INSERT INTO {self.of(staged.target)} ({self.quote(DAY)}, {names})"
@@ -149,7 +177,7 @@ class SqlText(ABC):
         )
 
     def insert_new(self, staged: Staged, day: date) -> str:
-        """Return the statement that inserts the staged rows whose key the day lacks."""
+        """Return the INSERT of staged rows whose key the day lacks."""
         names = ", ".join(self.quote(column.name) for column in staged.columns)
         values = ", ".join(f"s.{self.quote(column.name)}" for column in staged.columns)
         return (
@@ -158,7 +186,10 @@ class SqlText(ABC):
         )
 
     def count_matched(self, staged: Staged, day: date) -> str:
-        """Return the statement that counts staged rows whose key the day has, and those of them that differ."""
+        """Return the count of staged rows that the day has.
+
+        By key; and how many of them differ.
+        """
         return (
             f"SELECT COUNT(*), COALESCE(SUM(CASE WHEN {self.any_differ(staged)} THEN 1 ELSE 0 END), 0)"
             f" FROM {staged.name} AS s JOIN {self.of(staged.target)} AS t"
@@ -173,7 +204,10 @@ class SqlText(ABC):
         )
 
     def changing(self, staged: Staged) -> list[Column]:
-        """Return the columns that an update may have to set: a text key can be equal by collation, and another."""
+        """Return the columns that an update may have to set.
+
+        A text key can be equal by collation, and another.
+        """
         return [column for column in staged.columns if column not in staged.key or column.is_text]
 
     def any_differ(self, staged: Staged) -> str:
@@ -189,7 +223,10 @@ class SqlText(ABC):
     # --- the ledger's row ---
 
     def add_row_unless_there(self, table: str, names: Sequence[str], key: Sequence[str]) -> str:
-        """Return an insert that waits for whoever inserts the same key, and does nothing where it is there."""
+        """Return an insert that waits for another of the same key.
+
+        It does nothing where the key is there.
+        """
         columns = ", ".join(self.quote(name) for name in names)
         marks = ", ".join(self.mark for _ in names)
         keys = ", ".join(self.quote(name) for name in key)

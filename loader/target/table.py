@@ -1,4 +1,7 @@
-"""What a database's catalogue says of a table, in words that are the same for every database."""
+"""What a database's catalogue says of a table.
+
+In words that are the same for every database.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ import polars as pl
 
 
 class Kind(StrEnum):
-    """A family of values that a column holds exactly, or not at all."""
+    """A family of values that a column holds exactly, or never."""
 
     INTEGER = "whole numbers"
     DECIMAL = "decimal numbers"
@@ -24,7 +27,10 @@ class Kind(StrEnum):
 
 
 def kind_of(dtype: pl.DataType) -> Kind:
-    """Return the family of a part's column; decimals without fraction are whole numbers."""
+    """Return the family of a part's column.
+
+    Decimals without fraction are whole numbers.
+    """
     if isinstance(dtype, pl.Decimal):
         return Kind.DECIMAL if dtype.scale else Kind.INTEGER
     if isinstance(dtype, pl.Datetime):
@@ -47,12 +53,12 @@ _PLAIN = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """One column and how much room it has; None means that nothing but its type limits it.
+    """One column and how much room it has.
 
-    `declared` is the database's own spelling. `low` and `high` are inclusive. `whole_digits` stand before the decimal
-    point, `scale` behind it. `second_digits` are those behind the seconds. `pads`: a fixed length filled up, so that
-    what stands at a value's end is lost. `is_text`: compared by `collation` (where it is known), so differences need a
-    binary look. `affinity` is SQLite's.
+    None means that nothing but its type limits it. `declared` is the database's own spelling. `low` and `high` are
+    inclusive. `whole_digits` stand before the decimal point, `scale` behind it. `second_digits` are those behind the
+    seconds. `pads`: a fixed length filled up, so that what stands at a value's end is lost. `is_text`: compared by
+    `collation` (where it is known), so differences need a binary look. `affinity` is SQLite's.
     """
 
     name: str

@@ -1,4 +1,7 @@
-"""Reads a target's URL, and gives what the driver wants; no engine, no pool, no connection."""
+"""Reads a target's URL, and gives what the driver wants.
+
+No engine, no pool, no connection.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,10 @@ _DRIVERS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class DatabaseUrl:
-    """`dialect` is `postgresql`, `mysql` or `sqlite`; `arguments` are the driver's, the password among them."""
+    """A target's URL as the driver takes it.
+
+    `dialect` is `postgresql`, `mysql` or `sqlite`; `arguments` are the driver's, the password among them.
+    """
 
     dialect: str
     arguments: dict[str, Any] = field(repr=False)
@@ -35,7 +41,10 @@ class DatabaseUrl:
 
 
 def parse_database_url(text: str) -> DatabaseUrl:
-    """Return what the URL says; InputError, which never shows the URL, when it can't be used."""
+    """Return what the URL says.
+
+    InputError, which never shows the URL, when it can't be used.
+    """
     url = parse_url(text, KEY)
     if url.drivername not in _DRIVERS:
         raise InputError(

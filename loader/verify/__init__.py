@@ -1,5 +1,5 @@
-"""Reads back everything that a loaded day rests on, and proves that it agrees.
+"""Proves that everything a loaded day rests on agrees.
 
-Target, ledger, parts, receipts, shards: each against the next, nothing is written.
-May import everything of the loader but the load itself.
+It reads all of it back. Target, ledger, parts, receipts, shards: each against the next, nothing is written. May import
+everything of the loader but the load itself.
 """

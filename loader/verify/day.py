@@ -1,4 +1,7 @@
-"""Reads back everything that a loaded day rests on, and proves that it agrees."""
+"""Proves that everything a loaded day rests on agrees.
+
+It reads all of it back.
+"""
 
 from __future__ import annotations
 
@@ -37,10 +40,11 @@ from staging.store import Store
 def verify_day(
     pipeline: Pipeline, day: date, *, store: Store, cancel: Cancel, say: Callable[[str], None]
 ) -> Verification:
-    """Prove that manifest, shards, receipts, parts, ledger and target agree about a day.
+    """Prove that a day's documents, files, ledger and target agree.
 
-    The ledger says which run is loaded. What does not agree is a failed check, no exception; InputError and
-    UnavailableError mean that bucket or database could not be asked. Writes nothing but a temporary table.
+    Manifest, shards, receipts, parts, ledger and target. The ledger says which run is loaded. What does not agree is a
+    failed check, no exception; InputError and UnavailableError mean that bucket or database could not be asked. Writes
+    nothing but a temporary table.
     """
     checking = Checking(pipeline, day, store, cancel, say)
     if pipeline.target.parquet is not None:

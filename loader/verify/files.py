@@ -1,4 +1,7 @@
-"""Proves a day of Parquet files in a target: their manifest, and every file that it names, against the run's parts."""
+"""Proves a day of Parquet files in a target.
+
+Their manifest, and every file that it names, against the run's parts.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What is proved of a loaded day whatever its target is: the ledger's owner, the run's documents, its objects."""
+"""Proves a loaded day, whatever its target is.
+
+The ledger's owner, the run's documents, its objects.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,10 @@ SETTINGS = "settings"
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was proven, or not; `why` says what was compared, or what differs."""
+    """One thing that was proven, or not.
+
+    `why` says what was compared, or what differs.
+    """
 
     name: str
     ok: bool
@@ -34,7 +40,10 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """All checks of one day, in the order of the path: ledger, run, shards, sums, parts, target."""
+    """All checks of one day, in the order of the path.
+
+    Ledger, run, shards, sums, parts, target.
+    """
 
     day: date
     run_id: str | None
@@ -51,7 +60,10 @@ class Verification:
 
 @dataclass(slots=True)
 class Checking:
-    """One verification: where to look, and what was found. What can't be looked at after a failure is left out."""
+    """One verification: where to look, and what was found.
+
+    What can't be looked at after a failure is left out.
+    """
 
     pipeline: Pipeline
     day: date
@@ -68,7 +80,10 @@ class Checking:
 
     @contextmanager
     def check(self, name: str) -> Iterator[list[str]]:
-        """Run a check, which appends what it compared to the list; an error of the run's data is its failure."""
+        """Run a check, which appends what it compared to the list.
+
+        An error of the run's data is its failure.
+        """
         compared: list[str] = []
         self.say(f"checking {name}")
         try:
@@ -82,7 +97,10 @@ class Checking:
 
 
 def check_owner(row: LedgerRow | None, checking: Checking, place: str) -> LedgerRow:
-    """Return the ledger's row; IntegrityError where there is none, or it is another pipeline's."""
+    """Return the ledger's row.
+
+    IntegrityError where there is none, or it is another pipeline's.
+    """
     if row is None:
         raise IntegrityError(f"The ledger knows no load of {checking.day} into {place}.")
     if row.pipeline != checking.pipeline.name:
@@ -97,7 +115,10 @@ def describe_row(row: LedgerRow) -> str:
 
 
 def verify_documents(checking: Checking, row: LedgerRow) -> RunInputs | None:
-    """Read what the run left and compare it with the ledger; None where it can't be read."""
+    """Read what the run left and compare it with the ledger.
+
+    None where it can't be read.
+    """
     inputs: RunInputs | None = None
     with checking.check("documents") as compared:
         inputs = read_run_inputs(checking.store, DayNames(row.pipeline, row.day), row.run_id)

@@ -1,4 +1,7 @@
-"""Reads back what a run rests on and the loader itself never opens: shards, and rows that were set aside."""
+"""Reads back what a run rests on and no load opens.
+
+Shards, and rows that were set aside.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,10 @@ from staging.store import Store
 
 
 def verify_shards(store: Store, inputs: RunInputs, cancel: Cancel) -> str:
-    """Prove every shard's files whole, and their rows and sums those of the manifest; return what was compared."""
+    """Prove every shard's files whole, and their rows and sums.
+
+    They must be those of the manifest. Returns what was compared.
+    """
     schema = schema_of(inputs.manifest.columns)
     files = [file for shard in inputs.manifest.shards for file in shard.files]
     shard_of = {file.name: shard.shard for shard in inputs.manifest.shards for file in shard.files}
@@ -44,7 +50,10 @@ def verify_shards(store: Store, inputs: RunInputs, cancel: Cancel) -> str:
 
 
 def verify_quarantine(store: Store, inputs: RunInputs, cancel: Cancel) -> str:
-    """Prove the files of rows that were set aside whole; return what was compared."""
+    """Prove the files of quarantined rows whole.
+
+    Returns what was compared.
+    """
     files = [receipt.quarantine for receipt in inputs.receipts if receipt.quarantine is not None]
     found = 0
     for _, path in fetch_objects(store, files, cancel):
