@@ -1,4 +1,7 @@
-"""The exporter as a command: `penstock-exporter`, `python -m exporter`, a Cloud Run Job of one task."""
+"""The exporter as a command.
+
+`penstock-exporter`, `python -m exporter`, a Cloud Run Job of one task.
+"""
 
 from __future__ import annotations
 

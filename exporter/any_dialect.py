@@ -1,7 +1,8 @@
-"""Any database that SQLAlchemy has a dialect for: streamed and exact, at the speed of Python rows.
+"""Reads any database that SQLAlchemy has a dialect for.
 
-The snapshot is the strictest isolation the dialect names, read only where it can be asked for; the read itself is one
-statement, which most databases answer from one instant anyway. No more is promised, and the manifest says so.
+Streamed and exact, at the speed of Python rows. The snapshot is the strictest isolation the dialect names, read only
+where it can be asked for; the read itself is one statement, which most databases answer from one instant anyway. No
+more is promised, and the manifest says so.
 
 Rights: SELECT on the table.
 """
@@ -60,7 +61,10 @@ class AnySource:
         return f"as its driver reaches {self._url.host or 'it'}; whether that is encrypted is not known here"
 
     def translate(self, error: BaseException, doing: str) -> PenstockError:
-        """Return ours. A dialect's own meaning of its errors is not known here: what can't connect may pass."""
+        """Return the project's own error for a driver's.
+
+        A dialect's own meaning of its errors is not known here: what can't connect may pass.
+        """
         text = scrub(str(error), self._url)
         what = f"{self.dialect} could not {doing}."
         if doing == "connect":
@@ -83,7 +87,10 @@ class AnySource:
         raise refuse_slices(table, self.why_no_slices(table))
 
     def interrupt(self) -> None:
-        """Close the connection under the statement: there is no common way to cancel one."""
+        """Close the connection under the statement.
+
+        There is no common way to cancel one.
+        """
         with suppress(SQLAlchemyError, OSError):
             self.connection.invalidate()
 

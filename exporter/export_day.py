@@ -1,4 +1,7 @@
-"""The exporter's job: read one business day once into shards that exist together or not at all."""
+"""The exporter's job: read one business day once.
+
+Its shards exist together or not at all.
+"""
 
 from __future__ import annotations
 
@@ -31,9 +34,10 @@ OpenSource = Callable[[str], AbstractContextManager[Source]]
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What an export needs of the world: where to put it, how to connect, the time, when to stop, whom to tell.
+    """What an export needs of the world.
 
-    `folders` are where a Python source's module is looked for besides what is installed.
+    Where to put it, how to connect, the time, when to stop, whom to inform. `folders` are where a Python source's
+    module is looked for besides what is installed.
     """
 
     store: Store
@@ -53,9 +57,10 @@ def export_day(
     fresh_export: bool,
     require_closed: bool = False,
 ) -> RunExport:
-    """Bring the run to an export of the day and return which: its own earlier one, the day's current one, or a new one.
+    """Bring the run to an export of the day.
 
-    Every attempt that reads has an export id of its own, so it never meets the debris of another.
+    Returns which: its own earlier one, the day's current one, or a new one. Every attempt that reads has an export id
+    of its own, so it never meets the debris of another.
     """
     zone = load_zone(pipeline.source.timezone)
     check_not_future(day, zone, around.now())

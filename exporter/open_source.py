@@ -1,4 +1,7 @@
-"""Chooses what reads a database from its URL. Adapters are imported when needed: each needs its own extra."""
+"""Chooses what reads a database from its URL.
+
+Adapters are imported when needed: each needs its own extra.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,10 @@ def _to_stderr(text: str) -> None:
 
 @contextmanager
 def open_source(url: str, *, say: Say = _to_stderr) -> Iterator[Source]:
-    """Connect. InputError or UnavailableError, never with the password in it. `say` is told of slower paths."""
+    """Connect to the source.
+
+    Raises InputError or UnavailableError, never with the password in it. `say` gets a note of slower paths.
+    """
     source = _connect(url, say)
     try:
         yield source

@@ -1,6 +1,6 @@
-"""What a run does when an export is there already: its own from an earlier attempt, or the day's current one.
+"""Finds an export that a run can use again.
 
-Nothing here connects to the source.
+Its own from an earlier attempt, or the day's current one. Nothing here connects to the source.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ from staging.store import Store
 
 
 def find_run_export(store: Store, names: DayNames, run_id: str) -> RunExport | None:
-    """Return the export that an earlier attempt of this run settled on, or None."""
+    """Return the export that this run settled on, or None.
+
+    An earlier attempt of it settled.
+    """
     if store.find(names.run_export(run_id)) is None:
         return None
     return read_run_export(store, names, run_id)
@@ -31,9 +34,10 @@ def find_run_export(store: Store, names: DayNames, run_id: str) -> RunExport | N
 def reuse_current_export(
     store: Store, names: DayNames, record: RunRecord, pipeline: Pipeline, *, now: datetime
 ) -> RunExport | None:
-    """Settle the run on the day's current export; None where there is none or the run wants a fresh one.
+    """Settle the run on the day's current export.
 
-    None, too, where that export was read before its day was over, and the day is over now.
+    None where there is none or the run wants a fresh one. None, too, where that export was read before its day was
+    over, and the day is over now.
 
     InputError when that export answers another question than the pipeline asks now.
     """
@@ -62,7 +66,10 @@ def reuse_current_export(
 
 
 def settle_run_export(store: Store, names: DayNames, export: RunExport) -> RunExport:
-    """Write the run's `export.json`. Two attempts may race: the first one wins, the other adopts what it wrote."""
+    """Write the run's `export.json`.
+
+    Two attempts may race: the first one wins, the other adopts what it wrote.
+    """
     try:
         store.create(names.run_export(export.run_id), export.to_bytes())
     except ObjectExistsError:

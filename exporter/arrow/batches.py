@@ -1,4 +1,7 @@
-"""Arrow batches on their way to the decoder: the columns that are carried, the rows of the day, nothing rounded."""
+"""Prepares Arrow batches for the decoder.
+
+The columns that are carried, the rows of the day, nothing rounded.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +25,10 @@ _NANOSECONDS = 1000  # of a microsecond
 
 @dataclass(slots=True)
 class ArrowBatches:
-    """Gives frames of c0, c1 … as a statement would, of rows from `low` (inclusive) to `high` (exclusive).
+    """Yields frames of c0, c1 … as a statement would.
 
-    A row without a time is given, too: the decoder refuses it by name. `outside_rows` counts those left out.
+    Of rows from `low` (inclusive) to `high` (exclusive). A row without a time is given, too: the decoder refuses it by
+    name. `outside_rows` counts those left out.
     """
 
     plan: ReadPlan
@@ -34,7 +38,10 @@ class ArrowBatches:
     outside_rows: int = 0
 
     def frames(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pl.DataFrame]:
-        """Give the frames; InputError for a timestamp that is finer than a microsecond."""
+        """Give the frames.
+
+        InputError for a timestamp that is finer than a microsecond.
+        """
         names = [column.name for column in self.plan.columns]
         for batch in batches:
             self.cancel.check()
@@ -46,7 +53,10 @@ class ArrowBatches:
             yield self.keep_inside(frame)
 
     def keep_inside(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """Return the rows of c0, c1 … that the decoder is to see, and count the others."""
+        """Return the rows that the decoder is to see.
+
+        As c0, c1 …; the others are counted.
+        """
         inside = frame.filter(self._inside(frame))
         self.outside_rows += frame.height - inside.height
         return inside

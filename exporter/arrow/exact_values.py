@@ -1,7 +1,8 @@
-"""Arrow's columns in the one form of each type that polars takes whole; what breaks its own type's rules is refused.
+"""Gives Arrow's columns in types that polars takes whole.
 
-Arrow checks nothing on its way from hand to hand: text may hold any bytes, a decimal more digits than it declares, a
-date part of a day. And what polars has no form for it panics at, or wraps: seconds beyond its range became 1970.
+What breaks its own type's rules is refused. Arrow checks nothing on its way from hand to hand: text may hold any bytes,
+a decimal more digits than it declares, a date part of a day. And what polars has no form for it panics at, or wraps:
+seconds beyond its range became 1970.
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ _FIX = "Write the column as what it is: text as UTF-8 (or as binary), values wit
 
 
 def exact_column(name: str, column: pa.Array) -> pa.Array:
-    """Return the same values, in a type that polars has; InputError for a value that its own type forbids."""
+    """Return the same values, in a type that polars has.
+
+    InputError for a value that its own type forbids.
+    """
     try:
         column.validate(full=True)
         if pa.types.is_dictionary(column.type):

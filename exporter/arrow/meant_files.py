@@ -1,4 +1,7 @@
-"""Which files of a lake a pattern means: those that match, without hidden ones, and none of a table format's."""
+"""Decides which files of a lake a pattern means.
+
+Those that match, without hidden ones, and none of a table format's.
+"""
 
 from __future__ import annotations
 
@@ -19,14 +22,20 @@ _HIDDEN = ("_", ".")
 
 @dataclass(frozen=True, slots=True)
 class MeantFiles:
-    """The files in the order of their names, and how many more match but are hidden."""
+    """The files that a pattern means, in the order of names.
+
+    And how many more match but are hidden.
+    """
 
     files: tuple[LakeFile, ...]
     hidden: int
 
 
 def find_files(lake: Lake, pattern: str, day: date) -> MeantFiles:
-    """List the lake once. InputError where no file is meant, or a table format's log says which files count."""
+    """List the lake once.
+
+    InputError where no file is meant, or a table format's log says which files count.
+    """
     meant = parse_pattern(pattern, day)
     names, matching = [], []
     for file in lake.list(meant.prefix):
@@ -41,7 +50,10 @@ def find_files(lake: Lake, pattern: str, day: date) -> MeantFiles:
 
 
 def is_hidden(name: str, meant: ParquetPattern) -> bool:
-    """Whether a segment begins with `_` or `.` and the pattern does not spell it so; `_dt=1` is a partition."""
+    """Return whether a segment of a path is hidden.
+
+    It begins with `_` or `.` and the pattern does not spell it so; `_dt=1` is a partition.
+    """
     spelled = [each for each in meant.segments if each.startswith(_HIDDEN)]
     return any(
         segment.startswith(_HIDDEN)
@@ -52,7 +64,10 @@ def is_hidden(name: str, meant: ParquetPattern) -> bool:
 
 
 def partition_keys(files: Iterable[LakeFile], url: str) -> frozenset[str]:
-    """Return the names that every file's path gives a value to, as in `dt=2026-11-14/`."""
+    """Return the names to which every file's path gives a value.
+
+    As in `dt=2026-11-14/`.
+    """
     found = [
         {segment.partition("=")[0] for segment in f"{unquote(url)}/{file.name}".split("/")[:-1] if "=" in segment}
         for file in files

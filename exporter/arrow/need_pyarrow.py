@@ -1,4 +1,7 @@
-"""What a source that is no database needs: pyarrow, which an image for a database may not have."""
+"""Checks that pyarrow is installed.
+
+A source that is no database needs it; an image for a database may not have it.
+"""
 
 from __future__ import annotations
 

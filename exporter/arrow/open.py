@@ -27,7 +27,10 @@ def open_arrow(
 
 
 def describe_arrow(source: SourceConfig, folders: Sequence[Path]) -> Mapping[str, SourceColumn]:
-    """Return the columns that the source has. A Python function is asked for yesterday, and for one batch."""
+    """Return the columns that the source has.
+
+    A Python function is asked for yesterday, and for one batch.
+    """
     if source.python is not None:
         zone = load_zone(source.timezone)
         yesterday = (datetime.now(UTC) - timedelta(days=1)).astimezone(zone).date()

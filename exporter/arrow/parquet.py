@@ -1,8 +1,9 @@
-"""Parquet that already lies on a bucket or in a folder, as the source of a day.
+"""Reads a day from Parquet files on a bucket or folder.
 
-What matches is listed once and registered: name, generation, size, CRC32C. Exactly these objects are read, by
-generation, each checked whole before a byte of it is parsed; so the export is true of the instant of the listing,
-whatever is written there meanwhile. An object that was replaced or deleted before it was read ends the export.
+They are there already. What matches is listed once and registered: name, generation, size, CRC32C. Exactly these
+objects are read, by generation, each checked whole before a byte of it is parsed; so the export is true of the instant
+of the listing, whatever is written there meanwhile. An object that was replaced or deleted before it was read ends the
+export.
 
 One file at a time lies on the local disk. Rights: to list and to read the objects (`storage.objects.list`, `.get`).
 """
@@ -36,12 +37,15 @@ _INT96 = "It says no zone and counts nanoseconds; write a TIMESTAMP in microseco
 
 
 class SourceChangedError(UnavailableError):
-    """An object that was listed is not there any more as it was listed."""
+    """A listed object is gone or has changed."""
 
 
 @contextmanager
 def open_parquet(pattern: str, day: date, now: Callable[[], datetime]) -> Iterator[ArrowRows]:
-    """List and register what matches. InputError where nothing does, or a file can't be carried."""
+    """List and register what matches.
+
+    InputError where nothing does, or a file can't be carried.
+    """
     place = parse_pattern(pattern, day)
     with open_lake(place.store_url) as lake, TemporaryDirectory(prefix="penstock-exporter-") as folder:
         listed_at = now()

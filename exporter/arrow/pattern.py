@@ -1,4 +1,7 @@
-"""What `source.parquet` means for a day: a place to list, and which of its objects are meant."""
+"""What `source.parquet` means for a day.
+
+A place to list, and which of its objects are meant.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,9 @@ _MEANS = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
 
 @dataclass(frozen=True, slots=True)
 class ParquetPattern:
-    """`store_url` is the deepest folder without a wildcard; `names` matches names below, which begin with `prefix`.
+    """Where to list, and which of the names are meant.
 
+    `store_url` is the deepest folder without a wildcard; `names` matches names below, which begin with `prefix`.
     `segments` are the pattern's own, below that folder.
     """
 
@@ -29,7 +33,10 @@ class ParquetPattern:
 
 
 def parse_pattern(pattern: str, day: date) -> ParquetPattern:
-    """Return the pattern of one day: `{day}` is its ISO date, `*` and `?` stay inside a folder, `**` goes through."""
+    """Return the pattern of one day.
+
+    `{day}` is its ISO date, `*` and `?` stay inside a folder, `**` goes through.
+    """
     text = pattern.replace("{day}", day.isoformat())
     first = _WILD.search(text)
     fixed = text[: first.start()] if first else text

@@ -1,11 +1,11 @@
-"""A Python function as the source of a day: it is called once and gives record batches until it ends.
+"""Reads a day from a Python function.
 
-`function(day, start, end)` gets the business day and its window as two aware instants in UTC, and returns an iterable
-(a generator, most often) of whatever speaks Arrow: pyarrow's RecordBatch and Table, polars' frames and lazy frames,
-pandas' frames, DuckDB's results; or one such frame, which is the whole day. The first one declares the columns; each
-later one must have the same. Retries are the function's own: what it raises ends the export. When the export is
-stopped or fails, the generator is closed. It may be continued in another thread than the one it began in, never in two
-at once.
+It is called once and gives record batches until it ends. `function(day, start, end)` gets the business day and its
+window as two aware instants in UTC, and returns an iterable (a generator, most often) of whatever speaks Arrow:
+pyarrow's RecordBatch and Table, polars' frames and lazy frames, pandas' frames, DuckDB's results; or one such frame,
+which is the whole day. The first one declares the columns; each later one must have the same. Retries are the
+function's own: what it raises ends the export. When the export is stopped or fails, the generator is closed. It may be
+continued in another thread than the one it began in, never in two at once.
 """
 
 from __future__ import annotations
@@ -41,7 +41,10 @@ _ARROW = ("__arrow_c_stream__", "__arrow_c_array__")
 def open_python(
     name: str, day: date, window: Window, now: Callable[[], datetime], folders: Sequence[Path]
 ) -> Iterator[ArrowRows]:
-    """Call the function and take its first batch. Raises as the module says."""
+    """Call the function and take its first batch.
+
+    Raises as the module says.
+    """
     function = _find(name, folders)
     as_of = now()  # what is asked for later may be younger, never older
     calls = _Calls(name, function, day, window)
@@ -67,7 +70,10 @@ def open_python(
 
 
 def describe_python(name: str, day: date, window: Window, folders: Sequence[Path]) -> Mapping[str, SourceColumn]:
-    """Return the columns of the first batch of some day; the function is closed then."""
+    """Return the columns of the first batch of some day.
+
+    The function is closed then.
+    """
     with open_python(name, day, window, lambda: window.end, folders) as rows:
         return rows.describe()
 

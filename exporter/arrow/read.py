@@ -1,4 +1,7 @@
-"""From rows that come as Arrow, instead of from a statement, to committed shards: decoded, counted and proven alike."""
+"""Turns Arrow rows into committed shards.
+
+Decoded, counted and proven as if a statement had given them.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,7 @@ _SHARDS_OF_UNKNOWN = 8
 
 @dataclass(frozen=True, slots=True)
 class ArrivedFile:
-    """One file of the source on this machine, while it is the current one."""
+    """The source's file that is now on this machine."""
 
     object: manifest.SourceObject
     path: Path
@@ -47,9 +50,9 @@ def _no_files(names: tuple[str, ...]) -> Iterator[ArrivedFile]:
 
 @dataclass(frozen=True, slots=True)
 class ArrowRows:
-    """Rows of a day, and rows of other days perhaps, with what the manifest says of where they come from.
+    """Rows of a day, and what the manifest says of them.
 
-    `estimate` is None where nobody knows before how many rows there are.
+    There may be rows of other days, too. `estimate` is None where nobody knows before how many rows there are.
     `describe` gives the columns before the first batch; `batches` all have them. `statement` is what is read, without
     the window. `evidence` is asked when everything was read.
     """
@@ -69,7 +72,10 @@ class ArrowRows:
 
 
 def read_arrow(question: DayQuestion, rows: ArrowRows, store: Store, cancel: Cancel, progress: Progress) -> Written:
-    """Split the day's rows by their key and commit the shards; on any error nothing is committed."""
+    """Split the day's rows by their key and commit the shards.
+
+    On any error nothing is committed.
+    """
     began = time.monotonic()
     zone = load_zone(question.pipeline.source.column_timezone)
     read = plan_arrow_read(question, rows)
@@ -101,7 +107,10 @@ def read_arrow(question: DayQuestion, rows: ArrowRows, store: Store, cancel: Can
 
 
 def plan_arrow_read(question: DayQuestion, rows: ArrowRows) -> PlannedRead:
-    """Return the columns and the window as for a table; there is no SQL in it."""
+    """Return the columns and the window as for a table.
+
+    There is no SQL in it.
+    """
     found, source = rows.describe(), question.pipeline.source
     plan = plan_columns(source, found)
     low, high = plan_bounds(plan.time_kind, question.window, question.names.day, load_zone(source.column_timezone))

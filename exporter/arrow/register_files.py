@@ -1,7 +1,8 @@
-"""`export.shard = "file"`: each Parquet file of the source is a shard where it lies; nothing is copied.
+"""Makes each Parquet file of the source a shard.
 
-One pass over every file counts its rows and sums through the same decoder as any other row, and takes the digests that
-readers check. So what is conserved means the same; but a key may lie in several shards, so only partial outputs fit.
+`export.shard = "file"`: it stays where it lies; nothing is copied. One pass over every file counts its rows and sums
+through the same decoder as any other row, and takes the digests that readers check. So what is conserved means the
+same; but a key may lie in several shards, so only partial outputs fit.
 """
 
 from __future__ import annotations
@@ -47,7 +48,10 @@ class _Registered:
 
 
 def register_files(question: DayQuestion, rows: ArrowRows, store: Store, cancel: Cancel, progress: Progress) -> Written:
-    """Count every file and return the export; InputError where a file can't be a shard as it is."""
+    """Count every file and return the export.
+
+    InputError where a file can't be a shard as it is.
+    """
     began = time.monotonic()
     if len(rows.objects) > MAX_SHARDS:
         raise InputError(

@@ -1,4 +1,7 @@
-"""Arrow's column types, as Parquet files and Python functions have them: carried exactly, or refused by name."""
+"""Decides how each of Arrow's column types is carried.
+
+As Parquet files and Python functions have them: exactly, or refused by name.
+"""
 
 from __future__ import annotations
 
@@ -28,9 +31,10 @@ _PLAIN: tuple[tuple[Callable[[pa.DataType], bool], pl.DataType], ...] = (
 
 
 def describe_field(field: pa.Field, *, physical_type: str = "", refusal: str = "") -> SourceColumn:
-    """Return how a column is carried; `refusal` is why it can't be, where its file knows more than its type says.
+    """Return how a column is carried.
 
-    Whether there are NULLs is not believed before it was looked at: a file's schema rarely says that there are none.
+    `refusal` is why it can't be, where its file knows more than its type says. Whether there are NULLs is not believed
+    before it was looked at: a file's schema rarely says that there are none.
     """
     dtype, found = (None, refusal) if refusal else _dtype_of(field.type)
     return SourceColumn(
@@ -45,7 +49,10 @@ def describe_field(field: pa.Field, *, physical_type: str = "", refusal: str = "
 
 
 def is_nanoseconds(dtype: pa.DataType) -> bool:
-    """Whether it is a timestamp that may be finer than a shard's microseconds."""
+    """Return whether a timestamp may be finer than a microsecond.
+
+    Shards have microseconds.
+    """
     return bool(pa.types.is_timestamp(dtype)) and dtype.unit == "ns"
 
 

@@ -1,5 +1,5 @@
-"""Looks without reading rows: what `plan`, `doctor` and `init` want to know of a source.
+"""Looks without reading rows.
 
-Faults are collected, not raised at the first one.
-May import everything of the exporter but the job itself.
+What `plan`, `doctor` and `init` want to know of a source. Faults are collected, not raised at the first one. May import
+everything of the exporter but the job itself.
 """

@@ -1,4 +1,7 @@
-"""The types that the shards of a pipeline will have, from the source's catalogue; no row is read."""
+"""Finds the types that a pipeline's shards will have.
+
+From the source's catalogue; no row is read.
+"""
 
 from __future__ import annotations
 
@@ -20,9 +23,10 @@ from staging.open_store import open_store
 
 
 def describe_source(pipeline: Pipeline, folders: Sequence[Path] = ()) -> pl.Schema:
-    """Return key, time and columns with their types; raises as an export would before its first row.
+    """Return key, time and columns with their types.
 
-    `folders` are where a Python source's module is looked for besides what is installed.
+    Raises as an export would before its first row. `folders` are where a Python source's module is looked for besides
+    what is installed.
     """
     if pipeline.source.exports is not None:
         return _describe_stored(pipeline, pipeline.source.exports)

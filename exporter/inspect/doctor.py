@@ -1,4 +1,7 @@
-"""Looks at all that reading a day from a database needs, without reading one; it does not stop at the first fault."""
+"""Checks all that reading a day from a database needs.
+
+It reads no day, and does not stop at the first fault.
+"""
 
 from __future__ import annotations
 
@@ -32,14 +35,20 @@ _OPEN_ALREADY = 2
 
 @dataclass
 class SourceLook:
-    """What the look found: `schema` is the shards' where all columns can be carried, else None."""
+    """What the look at a source found.
+
+    `schema` is the shards' where all columns can be carried, else None.
+    """
 
     schema: pl.Schema | None = None
     said: list[str] = field(default_factory=list)
 
 
 def examine_source(pipeline: Pipeline, day: date, look: SourceLook, now: Callable[[], datetime]) -> Iterator[Finding]:
-    """Give the findings as they come; `look` is filled in meanwhile. `day` is one that is over."""
+    """Give the findings as they come; `look` is filled in meanwhile.
+
+    `day` is one that is over.
+    """
     part = "source"
     try:
         with open_source(pipeline.source.url.reveal(), say=look.said.append) as source:
@@ -189,7 +198,10 @@ def _examine_slices(question: DayQuestion, source: Source) -> Iterator[Finding]:
 
 
 def last_day(now: datetime, pipeline: Pipeline) -> date:
-    """Return yesterday in the pipeline's zone; the day before where that one did not exist there."""
+    """Return yesterday in the pipeline's zone.
+
+    The day before where that one did not exist there.
+    """
     zone = load_zone(pipeline.source.timezone)
     yesterday = now.astimezone(zone).date() - timedelta(days=1)
     with suppress(PenstockError):

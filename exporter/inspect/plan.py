@@ -1,6 +1,6 @@
-"""What the export of a day would do, and what of it would be refused: from the catalogue and EXPLAIN, no row is read.
+"""Plans the export of a day, and what would be refused.
 
-(SQLite knows no estimates: there rows are counted by the index.)
+From the catalogue and EXPLAIN; no row is read. (SQLite knows no estimates: there rows are counted by the index.)
 """
 
 from __future__ import annotations
@@ -31,10 +31,11 @@ OpenSource = Callable[[str], AbstractContextManager[Source]]
 
 @dataclass
 class ExportPlan:
-    """One export, planned. What could not be found out, because something is refused, is None or empty.
+    """One export, planned.
 
-    `read` is `snapshot` or `slices`. `rows` and `size_bytes` (before compression) and `seconds` (with the rests
-    between slices, and without what calm is waited for) are estimates.
+    What could not be found out, because something is refused, is None or empty. `read` is `snapshot` or `slices`.
+    `rows` and `size_bytes` (before compression) and `seconds` (with the rests between slices, and without what calm is
+    waited for) are estimates.
     """
 
     database: str
@@ -56,7 +57,10 @@ class ExportPlan:
 
 
 def plan_export(question: DayQuestion, contract: Manifest | None, open_source: OpenSource) -> ExportPlan:
-    """Return the plan. Raises InputError or UnavailableError where nothing at all can be said: no server, no table."""
+    """Return the plan.
+
+    Raises InputError or UnavailableError where nothing at all can be said: no server, no table.
+    """
     with open_source(question.pipeline.source.url.reveal()) as source:
         plan = ExportPlan(f"{source.dialect} {source.server_version}", source.reader, str(question.table()))
         why_no_slices = _why_no_slices(question, source)
@@ -144,7 +148,10 @@ def _with_rests(seconds: float, rows: int, rules: PacingRules) -> float:
 
 
 def plan_other(question: DayQuestion, folders: Sequence[Path]) -> ExportPlan:
-    """Return the plan of a source that is no database: only its columns are known before its rows are read."""
+    """Return the plan of a source that is no database.
+
+    Only its columns are known before its rows are read.
+    """
     with needs_pyarrow():
         from exporter.arrow.open import describe_arrow  # noqa: PLC0415 - only here
 

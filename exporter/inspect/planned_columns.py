@@ -1,4 +1,7 @@
-"""How each column that a pipeline names would be carried, or why it can't be."""
+"""Plans how each column of a pipeline is carried.
+
+Or says why it can't be.
+"""
 
 from __future__ import annotations
 
@@ -33,9 +36,10 @@ _WIDE_BYTES, _DECIMAL_BYTES = 8, 16
 
 @dataclass(frozen=True, slots=True)
 class PlannedColumn:
-    """A column: its type in the table and in the shards ("" where it can't be carried), and what it is there for.
+    """A column of the plan: its types and its purpose.
 
-    `part` is `key`, `time` or `carried`. `conserved`: an exact control sum of it goes all the way.
+    Its type in the table and in the shards ("" where it can't be carried), and what it is there for. `part` is `key`,
+    `time` or `carried`. `conserved`: an exact control sum of it goes all the way.
     """
 
     name: str

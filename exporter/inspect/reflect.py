@@ -20,7 +20,7 @@ _DRIVERS = {"postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql", "maria
 
 @dataclass(frozen=True, slots=True)
 class SeenColumn:
-    """A column: its type as the database says it, and what it may serve for."""
+    """A column: the database's type, and what it may serve for."""
 
     name: str
     source_type: str
@@ -32,7 +32,10 @@ class SeenColumn:
 
 @dataclass(frozen=True, slots=True)
 class SeenTable:
-    """A table: its columns in order, its primary key, and the columns of each index."""
+    """A table: its columns, primary key and indexes.
+
+    Columns are in order; each index has its columns.
+    """
 
     name: str
     dialect: str
@@ -53,7 +56,10 @@ def list_tables(url: str) -> list[str]:
 
 
 def reflect_table(url: str, table: str) -> SeenTable:
-    """Return what the catalogue says of it; InputError where there is none, with those that there are."""
+    """Return what the catalogue says of a table.
+
+    InputError where there is none, with those that there are.
+    """
     schema, name = split_table(table, None)
     with _engine(url) as engine:
         looked = inspect(engine)

@@ -6,7 +6,10 @@ from exporter.port.explained import Fetch
 
 
 def find_server_zone(fetch: Fetch, dialect: str) -> str | None:
-    """Return the zone in which the server writes times of its own, None where it does not say."""
+    """Return the server's own time zone, or None.
+
+    It is the zone in which it writes times of its own; None where it does not say.
+    """
     match dialect:
         case "postgresql":
             # What sessions begin with: our own has set UTC.

@@ -1,4 +1,7 @@
-"""What a window of stored days would be: its columns, rows and shards, from manifests alone."""
+"""Plans a window of stored days.
+
+Its columns, rows and shards, from manifests alone.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,10 @@ from staging.store import Store
 
 
 def plan_stored(question: DayQuestion, store: Store) -> ExportPlan:
-    """Return the plan; what is missing or does not fit stands in `refused`."""
+    """Return the plan of a window of stored days.
+
+    What is missing or does not fit is in `refused`.
+    """
     source = question.pipeline.source
     plan = ExportPlan(database="", reader="manifests", table=source.place)
     try:

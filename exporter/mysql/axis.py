@@ -1,9 +1,10 @@
-"""What a MySQL window is cut along: the integer primary key where it rises with time, else the time column's index.
+"""Chooses what a MySQL window is cut along.
 
-InnoDB keeps rows in the order of the primary key; along the index of a time column it looks up each of them (3-4 times
-the work). So if the keys of the window's rows lie close together, the range from the least to the greatest of them is
-read, still filtered by time. That range is found on the time column's index, which holds the keys (`key_range`),
-and is proved at the end: the seal looks for the window's rows outside of it, in the same snapshot (`seal`).
+The integer primary key where it rises with time, else the time column's index. InnoDB keeps rows in the order of the
+primary key; along the index of a time column it looks up each of them (3-4 times the work). So if the keys of the
+window's rows lie close together, the range from the least to the greatest of them is read, still filtered by time. That
+range is found on the time column's index, which holds the keys (`key_range`), and is proved at the end: the seal looks
+for the window's rows outside of it, in the same snapshot (`seal`).
 """
 
 from __future__ import annotations
@@ -29,10 +30,11 @@ _STREWN = 3.0
 
 @dataclass(frozen=True, slots=True)
 class PlannedAxis:
-    """The axis, and the axis along the time column's index with that index, where there is one.
+    """The axis of a window, and that of its time index.
 
-    `outside` says how rows of the window outside a range of keys are looked for: on the time column's index, or by
-    looking at the keys below and above, where the range was the whole table.
+    The second has its index, where there is one. `outside` says how rows of the window outside a range of keys are
+    looked for: on the time column's index, or by looking at the keys below and above, where the range was the whole
+    table.
     """
 
     axis: Axis

@@ -1,8 +1,8 @@
-"""What MySQL's and MariaDB's information_schema says of a table: its columns with their types, and its indexes.
+"""Reads a table's columns and indexes from information_schema.
 
-Not by SQLAlchemy's reflection, which takes SHOW CREATE TABLE apart: that fails for the whole table over one type that
-it does not know (VECTOR) and over names without quotes (`sql_quote_show_create = 0`), and can't tell that an index is
-hidden.
+It is that of MySQL and MariaDB. Not by SQLAlchemy's reflection, which takes SHOW CREATE TABLE apart: that fails for the
+whole table over one type that it does not know (VECTOR) and over names without quotes (`sql_quote_show_create = 0`),
+and can't tell that an index is hidden.
 """
 
 from __future__ import annotations
@@ -44,10 +44,11 @@ _TYPES: dict[str, TypeEngine[Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """An index and its columns in order, None for an expression. `serves_ranges`: the optimizer may use it for them.
+    """An index and its columns in order, None for an expression.
 
-    It may not where the index is invisible (MySQL) or ignored (MariaDB): a query that names such an index is refused
-    as if there were none. A full-text or spatial index serves no range.
+    `serves_ranges`: the optimizer may use it for them. It may not where the index is invisible (MySQL) or ignored
+    (MariaDB): a query that names such an index is refused as if there were none. A full-text or spatial index serves no
+    range.
     """
 
     name: str
@@ -59,7 +60,10 @@ class MysqlCatalogue(Catalogue):
     """A connection that looks things up in information_schema."""
 
     def columns(self, table: TableName) -> list[ReflectedColumn]:
-        """Return the table's or view's columns in order; InputError if there is no such table."""
+        """Return the table's or view's columns in order.
+
+        InputError if there is no such table.
+        """
         found = self._named(
             "SELECT column_name, data_type, column_type, collation_name, is_nullable, numeric_precision, numeric_scale "  # noqa: S608 - quoted
             f"FROM information_schema.columns WHERE {is_table(table)} ORDER BY ordinal_position"
@@ -93,7 +97,10 @@ class MysqlCatalogue(Catalogue):
         ]
 
     def leading_columns(self, table: TableName) -> set[str]:
-        """Return the columns that an index begins with that serves ranges; empty for views."""
+        """Return the columns that an index begins with that serves ranges.
+
+        Empty for views.
+        """
         leading = {index.columns[0] for index in self.indexes(table) if index.serves_ranges}
         return {column for column in leading if column is not None}
 
@@ -133,15 +140,19 @@ def text_literal(text: str) -> str:
 
 
 def schema_of(table: TableName) -> str:
-    """Return the SQL of the table's schema: the connection's own where none is named."""
+    """Return the SQL of the table's schema.
+
+    It is the connection's own where none is named.
+    """
     return text_literal(table.schema) if table.schema else "DATABASE()"
 
 
 def is_table(table: TableName) -> str:
-    """Return the condition on `table_schema` and `table_name` that is true of this table alone.
+    """Return the condition that is true of this table alone.
 
-    The plain comparison with a literal lets MariaDB find one table without opening all of them. It is without regard
-    to case there, whatever the server does with the names of tables, so the bytes are compared as well.
+    It is on `table_schema` and `table_name`. The plain comparison with a literal lets MariaDB find one table without
+    opening all of them. It is without regard to case there, whatever the server does with the names of tables, so the
+    bytes are compared as well.
     """
     schema, name = schema_of(table), text_literal(table.table)
     pairs = (("table_schema", schema), ("table_name", name))

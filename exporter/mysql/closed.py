@@ -1,6 +1,7 @@
-"""Whether a day is over for MySQL or MariaDB: its clock is past end and grace, and no older transaction is open.
+"""Decides whether a day is over for MySQL or MariaDB.
 
-One that is prepared for two-phase commit (XA) has no beginning that is known, so any is an older one.
+Its clock is past end and grace, and no older transaction is open. One that is prepared for two-phase commit (XA) has no
+beginning that is known, so any is an older one.
 
 Rights: PROCESS to see transactions (information_schema.innodb_trx), among them prepared ones, whose sessions may have
 gone; without it, and on a replica, whose primary's transactions nobody sees, the grace is `WEAK_GRACE_FACTOR` times as

@@ -1,4 +1,7 @@
-"""The connection that reads a snapshot of MySQL or MariaDB, by pymysql: rows come as text (see `row_text`)."""
+"""Reads a snapshot of MySQL or MariaDB by pymysql.
+
+Rows come as text (see `row_text`).
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,10 @@ _BATCH_ROWS = 20_000
 
 
 class MysqlConnection:
-    """One connection in autocommit, used by one thread at a time. Errors are InputError or UnavailableError."""
+    """One connection in autocommit, used by one thread at a time.
+
+    Errors are InputError or UnavailableError.
+    """
 
     def __init__(self, url: URL) -> None:
         self._url = url
@@ -36,7 +42,10 @@ class MysqlConnection:
             raise translate_error(exc, doing, self._url) from exc
 
     def stream(self, sql: str, doing: str) -> Iterator[Sequence[tuple[Any, ...]]]:
-        """Run a statement and give its rows as they come, some ten thousand at a time."""
+        """Run a statement and yield its rows as they come.
+
+        Some ten thousand at a time.
+        """
         cursor = pymysql.cursors.SSCursor(self._driver)
         try:
             cursor.execute(sql)
@@ -46,5 +55,5 @@ class MysqlConnection:
             raise translate_error(exc, doing, self._url) from exc
 
     def close(self) -> None:
-        """Let go of the connection, without reading on what is left of a result."""
+        """Close the connection without reading the rest of a result."""
         self._driver._force_close()  # close() would send COM_QUIT behind an unread result

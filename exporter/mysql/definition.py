@@ -1,10 +1,10 @@
-"""What a table is to MySQL's or MariaDB's catalogue, so that one that was altered, emptied or swapped is noticed.
+"""Notices that a MySQL or MariaDB table was altered.
 
-InnoDB's numbers of a table and its partitions say it best: TRUNCATE and a swap of names give other ones, a new index or
-partition leaves them. Where some of them stay, a partition was dropped or split, which only makes the read start over.
-They take the PROCESS right; without it the time of creation has to do, which has whole seconds, which an index changes
-as well and TRUNCATE not (on MariaDB), so that it only makes the read start over, too. What is overlooked then still
-can't become a wrong export: the seal compares the rows themselves.
+Or emptied, or swapped: by what its catalogue says. InnoDB's numbers of a table and its partitions say it best: TRUNCATE
+and a swap of names give other ones, a new index or partition leaves them. Where some of them stay, a partition was
+dropped or split, which only makes the read start over. They take the PROCESS right; without it the time of creation has
+to do, which has whole seconds, which an index changes as well and TRUNCATE not (on MariaDB), so that it only makes the
+read start over, too. What is overlooked then still can't become a wrong export: the seal compares the rows themselves.
 """
 
 from __future__ import annotations
@@ -29,7 +29,10 @@ _PLAIN_NAME = re.compile(r"[a-z0-9_]+", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """The columns; InnoDB's numbers, empty where they may not be seen; the time of creation; the AUTO_INCREMENT."""
+    """What a table is to the catalogue.
+
+    Its columns; InnoDB's numbers, empty where they may not be seen; the time of creation; the AUTO_INCREMENT.
+    """
 
     columns: tuple[object, ...]
     numbers: frozenset[object]
@@ -38,7 +41,10 @@ class Definition:
 
 
 def find_definition(run: Run, table: TableName, table_sql: str, *, dialect: str) -> Definition:
-    """Look the table up as it is now; InputError where it is gone."""
+    """Look the table up as it is now.
+
+    InputError where it is gone.
+    """
     ((_, text, *_),) = run(f"SHOW CREATE TABLE {table_sql}", _DOING)
     counter = _COUNTER.search(text)
     is_ours = is_table(table)
@@ -73,9 +79,10 @@ def _innodb_numbers(run: Run, table: TableName, dialect: str) -> frozenset[objec
 
 
 def check_definition(before: Definition, after: Definition, table: TableName) -> str:
-    """Return what was touched that may have changed what the name means for a while ("" if nothing was).
+    """Return what was touched that may have changed the table.
 
-    IntegrityError where the table is another one now.
+    What its name means may have been another for a while; "" if nothing was touched. IntegrityError where the table is
+    another one now.
     """
     if before.columns != after.columns:
         raise changed(table, "its columns are others now")

@@ -1,4 +1,7 @@
-"""What MySQL's and MariaDB's errors mean to an export; the numbers stand in `databases.mysql.errors`."""
+"""What MySQL's and MariaDB's errors mean to an export.
+
+The numbers are in `databases.mysql.errors`.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,10 @@ _NO_SPACE = "No space left on device"
 
 
 def translate_error(error: BaseException, doing: str, url: URL) -> PenstockError:
-    """Return ours: UnavailableError for what may pass, InputError for what the same attempt would meet again."""
+    """Return the project's own error for a driver's.
+
+    UnavailableError for what may pass, InputError for what the same attempt would meet again.
+    """
     original = driver_error(error)
     meaning = meaning_of(original)
     text = scrub(str(original), url)

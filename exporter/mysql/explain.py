@@ -1,4 +1,7 @@
-"""The plan of a statement on MySQL or MariaDB: access method, index, partitions."""
+"""Reads the plan of a statement on MySQL or MariaDB.
+
+Access method, index, partitions.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,10 @@ _WHOLE = ("ALL", "index")
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A line of EXPLAIN: how a table is read; `rows` are those that the optimizer expects to look at."""
+    """A line of EXPLAIN: how a table is read.
+
+    `rows` are those that the optimizer expects to look at.
+    """
 
     table: str
     partitions: tuple[str, ...]

@@ -1,9 +1,9 @@
-"""Where in the binary log a snapshot lies: exactly on MariaDB, shortly before it on MySQL.
+"""Finds where in the binary log a snapshot lies.
 
-MariaDB tells file and position of its snapshot; BINLOG_GTID_POS makes a GTID of them at any time. It is asked here
-where that is cheap. MySQL tells what is executed now. Asked before the snapshot begins, it is all in the snapshot: a
-GTID is added when its transaction is committed in the engine. So who follows the log from there on misses nothing, and
-may meet a few transactions that the export holds already.
+Exactly on MariaDB, shortly before it on MySQL. MariaDB tells file and position of its snapshot; BINLOG_GTID_POS makes a
+GTID of them at any time. It is asked here where that is cheap. MySQL tells what is executed now. Asked before the
+snapshot begins, it is all in the snapshot: a GTID is added when its transaction is committed in the engine. So who
+follows the log from there on misses nothing, and may meet a few transactions that the export holds already.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ _GTID_WITHIN_BYTES = 8 * 1024 * 1024
 
 
 def find_executed_gtids(run: Run, dialect: str) -> dict[str, str]:
-    """Return what MySQL has executed; nothing for MariaDB. To be asked before the snapshot begins."""
+    """Return what MySQL has executed; nothing for MariaDB.
+
+    To be asked before the snapshot begins.
+    """
     if dialect == "mariadb":
         return {}
     ((gtid_executed,),) = run("SELECT @@GLOBAL.gtid_executed", _DOING)
@@ -27,7 +30,10 @@ def find_executed_gtids(run: Run, dialect: str) -> dict[str, str]:
 
 
 def find_log_position(run: Run, dialect: str, executed_gtids: Mapping[str, str]) -> dict[str, str]:
-    """Return the position of the snapshot that is open by its names, or under `log` why there is none."""
+    """Return the open snapshot's position in the log.
+
+    By its names; or under `log` why there is none.
+    """
     try:
         found = _mariadb_position(run) if dialect == "mariadb" else dict(executed_gtids)
     except PenstockError as exc:

@@ -1,7 +1,8 @@
-"""Cuts the read of a MySQL table into short statements, one after another in the same snapshot.
+"""Cuts the read of a MySQL table into short statements.
 
-Why: the rows of a statement come as one text (`row_text`), which has to fit into a packet and into memory; and
-InnoDB reads 3-4 times cheaper along its primary key than along the index of a time column, which looks up each row.
+They follow one another in the same snapshot. Why: the rows of a statement come as one text (`row_text`), which has to
+fit into a packet and into memory; and InnoDB reads 3-4 times cheaper along its primary key than along the index of a
+time column, which looks up each row.
 
 * Along the primary key, an integer, in the range that holds the window's rows. It is proved on the time column's index
   in the same snapshot that no row of the window lies outside (`key_range`). Taken unless the keys of the window
@@ -38,10 +39,11 @@ Lines = tuple[int, bytes]
 def find_key_axis(
     statement: Statement, primary_key: str, *, time_index: TimeIndex | None, fetch: Fetch, explain: Explain
 ) -> Axis | None:
-    """Return the range of keys to read along, None where the index of the time column is cheaper.
+    """Return the range of keys to read along, or None.
 
-    The window's own range costs a scan of the time index; where the window is a third of the table or more, or its
-    index is missing, the range is the whole table, whose ends cost nothing.
+    None where the index of the time column is cheaper. The window's own range costs a scan of the time index; where the
+    window is a third of the table or more, or its index is missing, the range is the whole table, whose ends cost
+    nothing.
     """
     window_rows = explain(f"SELECT {primary_key} FROM {statement.table} WHERE {statement.window()}")  # noqa: S608 - quoted
     # Of the whole range InnoDB expects half the table's rows, whatever there are; of no range, all.
@@ -73,7 +75,10 @@ def find_key_axis(
 
 
 def stretch(axis: Axis, statement: Statement, low: int, high: int) -> str:
-    """Return what stands behind SELECT … for a part of the axis: FROM with the axis' hint, and WHERE."""
+    """Return what comes after SELECT … for a part of the axis.
+
+    FROM with the axis' hint, and WHERE.
+    """
     if axis.along == "time":
         window = within(statement, position_bound(statement.low, low), position_bound(statement.low, high))
     else:
@@ -83,9 +88,9 @@ def stretch(axis: Axis, statement: Statement, low: int, high: int) -> str:
 
 
 def read_pieces(axis: Axis, read: Callable[[int, int], Lines | None]) -> Iterator[bytes]:
-    """Give the lines of the axis, stretch by stretch. `read` returns None where a stretch was too long to come whole.
+    """Give the lines of the axis, stretch by stretch.
 
-    InputError for a row that is too long by itself.
+    `read` returns None where a stretch was too long to come whole. InputError for a row that is too long by itself.
     """
     length = most = max(1.0, (axis.high - axis.low) / max(axis.expected_rows, 1)) * PIECE_ROWS
     low = axis.low

@@ -1,9 +1,10 @@
-r"""Rows of MySQL and MariaDB as text: what a slice fetches, what is parsed of it, and what the seal is computed of.
+r"""Fetches rows of MySQL and MariaDB as text.
 
-The server writes a row as a line of CSV: text in quotes (a quote within is doubled), bytes in quotes in hex, everything
-else as it is, NULL as nothing at all. So no two different rows have the same text, and the same text is the same row.
-A slice is one value, all its lines in one GROUP_CONCAT: no driver takes rows apart, polars parses them all at once.
-Each line ends with a mark, by which an answer that was cut at a length limit, which is only a warning, is noticed.
+What a slice fetches, what is parsed of it, and what the seal is computed of. The server writes a row as a line of CSV:
+text in quotes (a quote within is doubled), bytes in quotes in hex, everything else as it is, NULL as nothing at all. So
+no two different rows have the same text, and the same text is the same row. A slice is one value, all its lines in one
+GROUP_CONCAT: no driver takes rows apart, polars parses them all at once. Each line ends with a mark, by which an answer
+that was cut at a length limit, which is only a warning, is noticed.
 
 The checksum of a row is CRC32(SHA-256(key, text)), of many rows the sum of theirs. The key is this read's own, so
 nobody can choose a text that keeps the checksum of another: that takes luck, once in 2^32 times. (CRC32 alone is
@@ -36,10 +37,10 @@ _SECONDS_TEXT_BYTES = len("2026-11-14 00:00:00")
 
 
 def carry_as_text(column: ReflectedColumn) -> tuple[Carried | None, str]:
-    """Return how the column is carried where the server writes rows as text, or None and why not.
+    """Return how a column is carried as text.
 
-    The server turns a value into text by itself where it stands in CONCAT; a CAST to CHAR would cost it as much again
-    as all the rest.
+    Or None and why not. The server writes the rows as text. The server turns a value into text by itself where it
+    stands in CONCAT; a CAST to CHAR would cost it as much again as all the rest.
     """
     carried, refusal = plan_carried(column)
     if carried is None:
@@ -63,12 +64,18 @@ def nullable_selects(columns: Mapping[str, SourceColumn]) -> dict[str, bool]:
 
 
 def longest_text_bytes(packet_bytes: int) -> int:
-    """Return how long a text may be that is to be sent: what is cut at this length is noticed."""
+    """Return the longest text that may be sent, in bytes.
+
+    What is cut at this length is noticed.
+    """
     return max(packet_bytes - _LEAST_PACKET_BYTES, _LEAST_PACKET_BYTES)
 
 
 def plan_checksum(statement: Statement, nullable: Mapping[str, bool], key: str) -> str:
-    """Return the SQL of one row's checksum. `nullable` is of each selected expression, `key` a few plain letters."""
+    """Return the SQL of one row's checksum.
+
+    `nullable` is of each selected expression, `key` a few plain letters.
+    """
     return f"CRC32(SHA2(CONCAT('{key}', {_row(statement, nullable)}), 256))"
 
 
@@ -79,17 +86,21 @@ def plan_slice_select(statement: Statement, nullable: Mapping[str, bool]) -> str
 
 
 def plan_charset(statement: Statement) -> str:
-    """Return the session's setting that spares the server a conversion of every number: a seventh of its work.
+    """Return the setting that spares a conversion of each number.
 
-    Numbers and times become text in the character set of literals, and digits are the same in latin1. Only where no
-    literal of `source.where` could be changed by it; texts keep the character set of their columns.
+    That is a seventh of the server's work. Numbers and times become text in the character set of literals, and digits
+    are the same in latin1. Only where no literal of `source.where` could be changed by it; texts keep the character set
+    of their columns.
     """
     plain = statement.where is None or statement.where.isascii()
     return f"character_set_connection = {'latin1' if plain else 'utf8mb4'}"
 
 
 def plan_line(statement: Statement, nullable: Mapping[str, bool]) -> str:
-    """Return the SQL of one row's line; NULL where it is longer than a packet may be."""
+    """Return the SQL of one row's line.
+
+    NULL where it is longer than a packet may be.
+    """
     return f"CONCAT({_row(statement, nullable)}, '{_MARK.decode()}')"
 
 
@@ -113,9 +124,10 @@ def _quoted(value: str, text: str, *, may_be_null: bool) -> str:
 
 
 def is_whole(lines: bytes, rows: int, *, longest_bytes: int) -> bool:
-    """Whether the lines end with a mark, are as many as the server counted, and too short to have been cut.
+    """Return whether the lines are whole.
 
-    GROUP_CONCAT cuts at `longest_bytes`, or before the character that would go beyond it.
+    They end with a mark, are as many as the server counted, and too short to have been cut. GROUP_CONCAT cuts at
+    `longest_bytes`, or before the character that would go beyond it.
     """
     if len(lines) > longest_bytes - _LONGEST_CHARACTER_BYTES:
         return False
@@ -151,7 +163,10 @@ def checksum_of(lines: bytes, rows: int, key: str) -> int:
 
 
 def parse_rows(lines: Sequence[bytes], statement: Statement) -> pl.DataFrame:
-    """Return the rows as a frame of c0, c1 … in the types in which they travel."""
+    """Return the rows as a frame of c0, c1 ….
+
+    In the types in which they travel.
+    """
     names = [f"c{i}" for i, _ in enumerate(statement.select)]
     types = wire_types(statement)
     frame = pl.read_csv(

@@ -1,10 +1,11 @@
-"""The seal of MySQL and MariaDB: what was read has the same rows as the window, by count and by checksum.
+"""The seal of MySQL and MariaDB.
 
-InnoDB shows no versions of rows, so the seal looks at all that a slice carries: a row's checksum is computed of its
-text and of a key (`row_text`), by us of the bytes that were read, by the server of the rows that it sees at the end.
-Inserted, deleted, updated or moved rows change the sum, also those that were chosen to make up for one another. What
-`source.where` asks besides the row, another table or the clock, chooses the same rows at the seal's instant, or the
-sums differ: in all pieces the clock stands at that instant.
+What was read has the same rows as the window, by count and by checksum. InnoDB shows no versions of rows, so the seal
+looks at all that a slice carries: a row's checksum is computed of its text and of a key (`row_text`), by us of the
+bytes that were read, by the server of the rows that it sees at the end. Inserted, deleted, updated or moved rows change
+the sum, also those that were chosen to make up for one another. What `source.where` asks besides the row, another table
+or the clock, chooses the same rows at the seal's instant, or the sums differ: in all pieces the clock stands at that
+instant.
 
 The server sees one instant: one consistent snapshot, read by short statements with rests, the same pieces that were
 read as slices. (One long statement would say the same, and be felt.) It is through in `SEAL_SECONDS`, or takes no rest.
@@ -32,7 +33,10 @@ _DOING = "seal what was read"
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """What the snapshot held: rows of the statement, the sum of their checksums; rows outside the keys, at least."""
+    """What the snapshot held.
+
+    Rows of the statement, the sum of their checksums; rows outside the keys, at least.
+    """
 
     rows: int
     checksum: int
@@ -41,9 +45,10 @@ class Sealed:
 
 @dataclass(frozen=True, slots=True)
 class SealQuestion:
-    """What is sealed: the statement, what it was cut along, the pieces, and the SQL of a row's checksum.
+    """What is to be sealed.
 
-    `read_seconds` is how long the slices took, `rest_factor` how many times that was rested between them.
+    The statement, what it was cut along, the pieces, and the SQL of a row's checksum. `read_seconds` is how long the
+    slices took, `rest_factor` how many times that was rested between them.
     """
 
     statement: Statement
@@ -55,7 +60,10 @@ class SealQuestion:
 
 
 def seal_window(run: Run, question: SealQuestion, rest: Rest) -> Sealed:
-    """Look at the whole window in the snapshot that is open, resting as the reading did."""
+    """Count and sum the whole window in the open snapshot.
+
+    It rests as the reading did.
+    """
     rest.limit(SEAL_SECONDS, question.read_seconds * _COST_OF_READ, question.rest_factor)
     in_window = rows = checksum = 0
     for low, high in question.pieces:

@@ -1,6 +1,7 @@
-"""The one connection of a sliced read on MySQL and MariaDB: guarded, in autocommit, every answer fetched whole.
+"""The one connection of a sliced read on MySQL.
 
-By pymysql: a slice comes as one text (see `row_text`), so that nothing is decoded in Python row by row.
+Also on MariaDB. Guarded, in autocommit, every answer fetched whole. By pymysql: a slice comes as one text (see
+`row_text`), so that nothing is decoded in Python row by row.
 """
 
 from __future__ import annotations
@@ -54,7 +55,10 @@ class MysqlSession:
             raise self._translate(exc, doing) from exc
 
     def run_named(self, sql: str, doing: str) -> Sequence[Mapping[str, Any]]:
-        """Run a statement whose columns differ from version to version; names in lower case."""
+        """Run a statement whose columns differ from version to version.
+
+        Names in lower case.
+        """
         try:
             with self._connection.cursor() as cursor:
                 cursor.execute(sql)
@@ -74,7 +78,10 @@ class MysqlSession:
         self._connection = self._connect()
 
     def close(self) -> None:
-        """Let go of the connection; the server ends what it still runs when it sees that."""
+        """Close the connection.
+
+        The server ends what it still runs when it sees that.
+        """
         self._connection._force_close()  # close() would wait to say COM_QUIT behind an unread answer
 
     def _connect(self) -> Any:  # noqa: ANN401 - pymysql ships no types

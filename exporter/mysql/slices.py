@@ -1,7 +1,7 @@
-"""A MySQL or MariaDB table, read in slices: the witness first, short statements in autocommit, and the seal at the end.
+"""Reads a MySQL or MariaDB table in slices.
 
-InnoDB tables only. Rights: SELECT on the table; PROCESS makes more certain that the day is closed (`closed`) and
-that the table is still the same (`definition`).
+The witness first, short statements in autocommit, and the seal at the end. InnoDB tables only. Rights: SELECT on the
+table; PROCESS makes more certain that the day is closed (`closed`) and that the table is still the same (`definition`).
 """
 
 from __future__ import annotations
@@ -87,7 +87,10 @@ class MysqlSlices(MysqlTable):
         return find_closed(self._session, window_end, grace_seconds)
 
     def plan_axis(self, statement: Statement) -> Axis | str:
-        """Return a range of the integer primary key, or the time column, or why there is neither."""
+        """Return the axis, or why there is none.
+
+        A range of the integer primary key, or the time column.
+        """
         planned = plan_axis(self, self._catalogue, statement, self._rest)
         if isinstance(planned, str):
             return planned
@@ -95,7 +98,7 @@ class MysqlSlices(MysqlTable):
         return planned.axis
 
     def begin_seal(self, statement: Statement, axis: Axis) -> None:
-        """Note what is to be sealed, and how rows are written as text."""
+        """Note what is to be sealed, and how rows are written."""
         del axis  # the one that was planned
         self._statement = statement
         nullable = nullable_selects(self.describe())
@@ -108,7 +111,10 @@ class MysqlSlices(MysqlTable):
         self._round_trip_seconds = min(self._empty_statement() for _ in range(_ROUND_TRIPS))
 
     def read_slice(self, low: int, high: int) -> SliceRows:
-        """Read one slice, whole. Its seconds are the server's and the rows' way, without an empty round trip."""
+        """Read one slice, whole.
+
+        Its seconds are the server's and the rows' way, without an empty round trip.
+        """
         began = time.perf_counter()
         with self._same_table():
             ((rows, text),) = self._session.run(self._slice(low, high), "read a slice")
@@ -134,7 +140,10 @@ class MysqlSlices(MysqlTable):
         return gathered
 
     def reconnect(self) -> None:
-        """Connect again. The server is the same if it has its name and number and has been up for all that time."""
+        """Connect again.
+
+        The server is the same if it has its name and number and has been up for all that time.
+        """
         self._session.reconnect()
         if not self._witness.server.is_same(find_server(self._session.run)):
             raise StartOverError(
@@ -165,7 +174,10 @@ class MysqlSlices(MysqlTable):
         return replace(found, agrees=False, found=f"{found.found}; {touched}") if touched else found
 
     def check_table(self) -> None:
-        """Raise what the definition says, if it is not the one of the witness."""
+        """Raise an error if the table is not the witness's.
+
+        The error is what the definition says.
+        """
         if touched := self._check_definition():
             raise touched_while_read(self.table, touched)
 

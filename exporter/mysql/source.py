@@ -1,8 +1,9 @@
-"""MySQL and MariaDB, by pymysql: rows come as text, many in one value, so that no driver takes them apart.
+"""Reads MySQL and MariaDB by pymysql.
 
-The snapshot is START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY under REPEATABLE READ. The first read of the table
-takes a metadata lock that keeps ALTER out until the end; a table altered between the two is error 1412, not wrong rows.
-Engines without row versions (MyISAM, Aria, MEMORY) are refused: they would show the table as it is, not as it was.
+Rows come as text, many in one value, so that no driver takes them apart. The snapshot is START TRANSACTION WITH
+CONSISTENT SNAPSHOT, READ ONLY under REPEATABLE READ. The first read of the table takes a metadata lock that keeps ALTER
+out until the end; a table altered between the two is error 1412, not wrong rows. Engines without row versions (MyISAM,
+Aria, MEMORY) are refused: they would show the table as it is, not as it was.
 
 Rights: SELECT on the table. To stop a statement the user kills a thread of its own, which needs none.
 """
@@ -79,7 +80,10 @@ class MysqlSource:
         return translate_error(error, doing, self.url)
 
     def begin_snapshot(self, table: TableName, *, max_seconds: int) -> MysqlSnapshot:
-        """Fix the snapshot, then hold the table's definition by a first look at it."""
+        """Fix the snapshot, then look at the table.
+
+        That first look holds its definition.
+        """
         self._slices = None
         self._check_engine(table)
         limit = (
@@ -106,7 +110,10 @@ class MysqlSource:
         return MysqlSnapshot(self, table, as_of=as_of.replace(tzinfo=UTC), evidence=evidence)
 
     def why_no_slices(self, table: TableName) -> str:
-        """Return why there are none: a view, or an engine other than InnoDB."""
+        """Return why the table can't be read in slices.
+
+        A view, or an engine other than InnoDB.
+        """
         match self._kind(table):
             case (kind, _) if "VIEW" in kind:
                 return "it is a view, whose rows no key can be proved to hold"
@@ -171,7 +178,10 @@ class MysqlSnapshot(MysqlTable):
         self.evidence = evidence
 
     def read(self, statement: Statement, estimate: Estimate) -> Iterator[pl.DataFrame]:
-        """Read the window, in stretches of this very snapshot where it can be cut."""
+        """Read the window.
+
+        In stretches of this very snapshot, where it can be cut.
+        """
         rows = TextRows(
             self._source.connection, statement, nullable_selects(self.describe()), self._source.longest_text_bytes
         )

@@ -1,4 +1,7 @@
-"""One table of MySQL or MariaDB that can be looked at: what a snapshot of it and a read in slices share."""
+"""One table of MySQL or MariaDB that can be asked about.
+
+A snapshot of it and a read in slices share this.
+"""
 
 from __future__ import annotations
 
@@ -86,9 +89,10 @@ class MysqlTable:
         return self._run(sql, "look at the day")
 
     def probes(self, statement: Statement, columns: Sequence[SourceColumn]) -> Sequence[Probe]:
-        """Look for dates with zeros in the time column: 0000-00-00 lies before every window, 2026-11-00 before an edge.
+        """Look for dates with zeros in the time column.
 
-        2026-11-00 sorts after all of October and before all of November; a slice ends with the last time of October.
+        0000-00-00 lies before every window, 2026-11-00 before an edge. 2026-11-00 sorts after all of October and before
+        all of November; a slice ends with the last time of October.
         """
         time = columns[statement.time_index]
         if time.time is None or (first := _FIRST_TIMES.get(time.time)) is None:
@@ -110,12 +114,15 @@ class MysqlTable:
         return Estimate(self.expected_rows(by_time), "expected by EXPLAIN")
 
     def expected_rows(self, sql: str) -> int:
-        """Return how many rows the optimizer expects to look at for a statement on one table."""
+        """Return how many rows the optimizer expects to look at.
+
+        The statement is on one table.
+        """
         steps = explain_steps(self._catalogue.rows, sql, dialect=self._dialect)
         return max((step.rows for step in steps), default=0)
 
     def integer_primary_key(self) -> str | None:
-        """Return the quoted name of the primary key if it is one column of integers."""
+        """Return the quoted primary key if it is one integer column."""
         key = self._catalogue.primary_key(self.table)
         types = {column.name: column.type for column in self._catalogue.columns(self.table)}
         single = len(key) == 1 and isinstance(types[key[0]], sql.Integer)

@@ -1,4 +1,7 @@
-"""Rows of one statement in a snapshot of MySQL or MariaDB: fetched as text, parsed while the next ones are fetched."""
+"""Reads the rows of one statement as text.
+
+In a snapshot of MySQL or MariaDB; parsed while the next ones are fetched.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,10 @@ _DOING = "read the day"
 
 @dataclass(frozen=True, slots=True)
 class TextRows:
-    """A statement's rows. `nullable` is of each selected expression, `longest_bytes` the session's limit of a text."""
+    """A statement's rows.
+
+    `nullable` is of each selected expression, `longest_bytes` the session's limit of a text.
+    """
 
     connection: MysqlConnection
     statement: Statement
@@ -40,7 +46,10 @@ class TextRows:
         return self._parsed(read_pieces(axis, read))
 
     def whole(self) -> Iterator[pl.DataFrame]:
-        """Give the rows of one statement that can't be cut: a text each, which is ten times our work."""
+        """Give the rows of one statement that can't be cut.
+
+        A text each, which is ten times our work.
+        """
         line = plan_line(self.statement, self.nullable)
         question = f"SELECT {line} FROM {self.statement.table} WHERE {self.statement.condition()}"  # noqa: S608 - quoted
         return self._parsed(map(_joined, self.connection.stream(question, _DOING)))

@@ -1,4 +1,7 @@
-"""How each MySQL and MariaDB type is carried: the shard's type, and the SQL that selects it without loss."""
+"""Decides how each MySQL and MariaDB type is carried.
+
+The shard's type, and the SQL that selects it without loss.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +58,10 @@ def _instant_or_naive(type_: sql.DateTime) -> pl.DataType:
 
 
 def time_kind(column: ReflectedColumn) -> TimeKind | None:
-    """Return what the column means as the time column. TIMESTAMP is stored in UTC; DATETIME is a wall clock."""
+    """Return what the column means as the time column.
+
+    TIMESTAMP is stored in UTC; DATETIME is a wall clock.
+    """
     if isinstance(column.type, sql.DateTime):
         return TimeKind.INSTANT if isinstance(column.type, mysql.TIMESTAMP) else TimeKind.NAIVE
     if isinstance(column.type, sql.Date):
@@ -64,7 +70,9 @@ def time_kind(column: ReflectedColumn) -> TimeKind | None:
 
 
 def folding(collation: str | None) -> str | None:
-    """Return the collation if it may take different texts for equal ones; None for one that compares them as they are.
+    """Return the collation if it may equate different texts.
+
+    None for one that compares them as they are.
 
     Only `binary` and those named `…_bin` do. One that is sensitive to accents and case (`…_as_cs`) still takes an
     accent of its own for the letter that has it, and overlooks what nobody sees, such as U+200D:

@@ -1,6 +1,7 @@
-"""Short statements one after another over a stretch, with rests: what a slice is to reading, for looking and sealing.
+"""Runs short statements over a stretch, with rests.
 
-What a shop feels follows the length of a statement, so a count over a whole day is cut like the day itself.
+What a slice is to reading, for looking and sealing. What a shop feels follows the length of a statement, so a count
+over a whole day is cut like the day itself.
 """
 
 from __future__ import annotations
@@ -31,7 +32,10 @@ class Rest:
         self._rests_until = float("inf")
 
     def limit(self, seconds: float, expected_seconds: float, factor: float) -> None:
-        """Rest `factor` times the work, less if more than `seconds` would go by, and no more after that in any case."""
+        """Rest `factor` times as long as the work took.
+
+        Less if more than `seconds` would go by, and no more after that in any case.
+        """
         within_limit = max(seconds / max(expected_seconds, 1e-6) - 1, 0.0)
         self._factor = min(factor, within_limit, _MOST_REST_FACTOR)
         self._rests_until = time.monotonic() + seconds
@@ -52,7 +56,10 @@ class Rest:
 
 
 def walk(low: int, high: int, expected_rows: int, ask: Callable[[int, int], T], rest: Rest) -> Iterator[T]:
-    """Give the answers for half-open stretches that meet, from `low` to `high`, each about two ms of work."""
+    """Yield the answers for half-open stretches that meet.
+
+    From `low` to `high`, each about two ms of work.
+    """
     length = (high - low) * min(1.0, _FIRST_ROWS / max(expected_rows, 1))
     while low < high:
         end = min(low + max(int(length), 1), high)

@@ -1,7 +1,7 @@
-"""What a read in slices is compared with at its end, taken before anything is asked that the read relies on.
+"""Takes what a sliced read is compared with at its end.
 
-`MysqlSlices` takes it in its constructor: columns, plans and keys are asked of an object that has it, so nothing can be
-asked too early.
+It is taken before anything is asked that the read relies on. `MysqlSlices` takes it in its constructor: columns, plans
+and keys are asked of an object that has it, so nothing can be asked too early.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ _KEY_BYTES = 8
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Which server answers, and for how long it is up; `asked_at` is of our monotonic clock."""
+    """Which server answers, and for how long it is up.
+
+    `asked_at` is of our monotonic clock.
+    """
 
     identity: tuple[object, ...]
     up_seconds: float
@@ -44,7 +47,10 @@ class Witness:
 
 
 def take_witness(run: Run, table: TableName, table_sql: str, *, dialect: str) -> Witness:
-    """Ask the server; nobody else knows the key. InputError where there is no such table."""
+    """Ask the server; nobody else knows the key.
+
+    InputError where there is no such table.
+    """
     definition = find_definition(run, table, table_sql, dialect=dialect)
     return Witness(find_server(run), definition, secrets.token_urlsafe(_KEY_BYTES))
 

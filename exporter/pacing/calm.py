@@ -1,7 +1,8 @@
-"""Whether the database is calm: asks each signal when it is due, and remembers what it said until then.
+"""Decides whether the database is calm.
 
-Fails closed: a signal that can't be read makes reading wait. One that could never be read because it was asked for
-wrongly (no right, no such table) is the configuration's fault, and told at once.
+It asks each signal when it is due, and remembers its answer until then. Fails closed: a signal that can't be read makes
+reading wait. One that could never be read because it was asked for wrongly (no right, no such table) is the
+configuration's fault, and told at once.
 """
 
 from __future__ import annotations
@@ -32,7 +33,10 @@ class Calm:
         self._clock = clock
 
     def why_not(self) -> PauseReason | None:
-        """Return why to wait, None where it is calm; InputError where a signal was never asked for rightly."""
+        """Return why to wait, None where it is calm.
+
+        InputError where a signal was never asked for rightly.
+        """
         for watched in self._watched:
             if self._clock() >= watched.due_at:
                 self._look(watched)

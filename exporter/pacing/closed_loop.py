@@ -1,7 +1,8 @@
-"""Makes reading wait for as long as the database, its people and the rules want; the only place that sleeps.
+"""Makes reading wait until signals and rules allow it.
 
-Between slices: the rest that the slice before deserves, then until the signals are calm. Before a snapshot: until they
-are calm. No statement of ours is open meanwhile, and a request to stop ends every sleep at once.
+It is the only place that sleeps. Between slices: the rest that the slice before deserves, then until the signals are
+calm. Before a snapshot: until they are calm. No statement of ours is open meanwhile, and a request to stop ends every
+sleep at once.
 """
 
 from __future__ import annotations
@@ -24,7 +25,10 @@ _LONGEST_SLEEP_SECONDS = 1.0
 
 
 class ClosedLoop:
-    """See `Pace`. `clock` counts seconds and never goes back; `sleep` is `Cancel.wait` but in tests of time itself."""
+    """See `Pace`.
+
+    `clock` counts seconds and never goes back; `sleep` is `Cancel.wait` but in tests of time itself.
+    """
 
     def __init__(
         self,

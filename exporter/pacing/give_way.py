@@ -1,4 +1,7 @@
-"""Our own processor time: where the database is on this very machine, or anything else that people wait for."""
+"""Lowers the priority of our own processes.
+
+Where the database is on this very machine, or anything else that people wait for.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +17,11 @@ _AUTOGROUP = Path("/proc/self/autogroup")
 
 
 def give_way(config: PacingConfig) -> None:
-    """Let everybody else on this machine go first, unless it reads flat out. Alone on a machine it loses nothing.
+    """Let all others on this machine go first.
 
-    Linux may weigh sessions against each other, and then a process's own niceness counts only within its session
-    (sched(7), the autogroup feature). The session's is lowered where it is ours alone: where we are its leader.
+    Not where it reads flat out. Alone on a machine it loses nothing. Linux may weigh sessions against each other, and
+    then a process's own niceness counts only within its session (sched(7), the autogroup feature). The session's is
+    lowered where it is ours alone: where we are its leader.
     """
     if config.gentle != "primary":
         return

@@ -1,8 +1,9 @@
-"""Whether our own slices have become slow: the database says so itself, without being asked.
+"""Notices that our own slices have become slow.
 
-Slices are looked at in blocks. A block whose median slice takes several times as long per row as the best recent block
-of slices of about the same size is answered by a pause, and the next such block by one twice as long. What lasts
-becomes the new measure bit by bit: rows that lie on a slower disk must not be paused at for ever.
+The database says so itself, without being asked. Slices are looked at in blocks. A block whose median slice takes
+several times as long per row as the best recent block of slices of about the same size is answered by a pause, and the
+next such block by one twice as long. What lasts becomes the new measure bit by bit: rows that lie on a slower disk must
+not be paused at for ever.
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ _LONGEST_PAUSE_SECONDS = 8.0
 
 @dataclass
 class SliceLatency:
-    """Takes note of slices and says how long to pause for them; knows no clock."""
+    """Takes note of slices and says how long to pause for them.
+
+    Knows no clock.
+    """
 
     slow_by: float = 1.0
     """How many times as slow as the best the last block was."""
@@ -33,7 +37,10 @@ class SliceLatency:
     _pause_seconds: float = 0.0
 
     def note(self, seconds: float, rows: int) -> float:
-        """Take note of a slice; return the seconds to pause for, 0 as a rule. Slices without rows say nothing."""
+        """Take note of a slice.
+
+        Return the seconds to pause for, 0 as a rule. Slices without rows say nothing.
+        """
         if rows <= 0:
             return 0.0
         self._costs.append(seconds / rows)

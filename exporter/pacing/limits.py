@@ -1,4 +1,7 @@
-"""Signals with a limit, whatever the database: sessions that work for others, and replicas that are behind."""
+"""Signals with a limit, whatever the database.
+
+Sessions that work for others, and replicas that are behind.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,10 @@ _RECENT_LOOKS = 24
 
 
 class ActiveSessions(ABC):
-    """How many sessions do something now, ourselves left out; above `limit` reading waits, at `critical` it ends."""
+    """How many sessions do something now, ourselves left out.
+
+    Above `limit` reading waits, at `critical` it ends.
+    """
 
     what = "active sessions"
     interval_seconds = 0.25
@@ -37,7 +43,10 @@ class ActiveSessions(ABC):
         return sum(self._recent) / len(self._recent) if self._recent else 0.0
 
     def least(self) -> int:
-        """Return how few there were at any look of late, 0 before the first."""
+        """Return the fewest sessions of the last looks.
+
+        0 before the first look.
+        """
         return min(self._recent, default=0)
 
     def look(self) -> PauseReason | None:
@@ -54,7 +63,10 @@ class ActiveSessions(ABC):
 
 
 class ReplicaLag(ABC):
-    """How far replication is behind; above `limit_seconds`, or where nobody knows, reading waits."""
+    """How far replication is behind.
+
+    Above `limit_seconds`, or where nobody knows, reading waits.
+    """
 
     name = "replication lag"
     interval_seconds = 1.0
@@ -64,7 +76,10 @@ class ReplicaLag(ABC):
 
     @abstractmethod
     def lags(self) -> list[float | None]:
-        """Return the seconds of each replica, None where replication is stopped; empty where there is none."""
+        """Return the seconds of each replica, None where replication is stopped.
+
+        Empty where there is none.
+        """
 
     def look(self) -> PauseReason | None:
         """See `Signal`."""

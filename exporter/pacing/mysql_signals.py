@@ -1,7 +1,8 @@
-"""What MySQL and MariaDB say of their load: running threads, and how far this replica is behind.
+"""What MySQL and MariaDB say of their load.
 
-Rights: none for the threads, but on MySQL PROCESS to know which of them send the log to replicas; REPLICA MONITOR
-(MariaDB) or REPLICATION CLIENT (MySQL) for the lag. A primary can't tell how far its replicas are.
+Running threads, and how far this replica is behind. Rights: none for the threads, but on MySQL PROCESS to know which of
+them send the log to replicas; REPLICA MONITOR (MariaDB) or REPLICATION CLIENT (MySQL) for the lag. A primary can't tell
+how far its replicas are.
 """
 
 from __future__ import annotations
@@ -30,12 +31,13 @@ _NEW_WORDS = (8, 0, 22)  # of MySQL, whose 8.4 has forgotten the old ones
 
 
 class MysqlSessions(ActiveSessions):
-    """Threads that run a statement, without the one that asks and those that only seem to, all the time.
+    """Threads that run a statement.
 
-    MariaDB counts its event scheduler, the threads of its own replication and those that send the log to replicas, and
-    tells how many there are. MySQL counts the scheduler and the last, and does not tell of these. They are counted in
-    the list of processes where we may see it. Where we may not, they stay counted against limits, and up to three
-    threads that every recent look has found are no sign that the server is busy.
+    Without the one that asks, and those that only seem to, all the time. MariaDB counts its event scheduler, the
+    threads of its own replication and those that send the log to replicas, and tells how many there are. MySQL counts
+    the scheduler and the last, and does not tell of these. They are counted in the list of processes where we may see
+    it. Where we may not, they stay counted against limits, and up to three threads that every recent look has found are
+    no sign that the server is busy.
     """
 
     what = "threads running"
@@ -82,7 +84,10 @@ class MysqlSessions(ActiveSessions):
 
 
 class MysqlLag(ReplicaLag):
-    """Of this server's own replication, the farthest of its sources; NULL while it is stopped."""
+    """How far this server's own replication is behind.
+
+    Of the farthest of its sources; NULL while it is stopped.
+    """
 
     def __init__(self, connection: Asks, limit_seconds: int) -> None:
         super().__init__(limit_seconds)
@@ -101,9 +106,10 @@ class MysqlLag(ReplicaLag):
 
 
 def replica_statement(version: str) -> str:
-    """Return what shows every channel of a replica of this version, as `SELECT VERSION()` has it.
+    """Return the statement that shows every channel of a replica.
 
-    MariaDB has a statement for all of its named connections; without ALL it would show the one that has no name.
+    It depends on the version, as `SELECT VERSION()` has it. MariaDB has a statement for all of its named connections;
+    without ALL it would show the one that has no name.
     """
     if "mariadb" in version.lower():
         return "SHOW ALL SLAVES STATUS"

@@ -24,7 +24,10 @@ from staging.store import Store
 
 @contextmanager
 def open_pace(pipeline: Pipeline, dialect: str, store: Store, cancel: Cancel, progress: Progress) -> Iterator[Pace]:
-    """Give the pace for a source of this dialect. It connects when it first looks, not before."""
+    """Give the pace for a source of this dialect.
+
+    It connects when it first looks, not before.
+    """
     rules = plan_rules(pipeline.pacing, dialect)
     connection = SignalConnection(parse_url(pipeline.source.url.reveal()), dialect)
     sessions = _sessions(rules, dialect, connection)

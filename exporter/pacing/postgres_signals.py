@@ -1,7 +1,8 @@
-"""What PostgreSQL says of its load: active sessions, and how far replicas are behind.
+"""What PostgreSQL says of its load.
 
-Rights: none. With pg_monitor (or pg_read_all_stats) sessions that do something are counted; without it PostgreSQL
-hides what others' sessions do, and those in a transaction are counted by their locks, which are more.
+Active sessions, and how far replicas are behind. Rights: none. With pg_monitor (or pg_read_all_stats) sessions that do
+something are counted; without it PostgreSQL hides what others' sessions do, and those in a transaction are counted by
+their locks, which are more.
 """
 
 from __future__ import annotations
@@ -41,7 +42,10 @@ FROM pg_stat_replication WHERE NOT pg_is_in_recovery() AND state IS DISTINCT FRO
 
 
 class PostgresSessions(ActiveSessions):
-    """Sessions that run a statement; where they are hidden at the first look, those in a transaction."""
+    """Sessions that run a statement.
+
+    Where they are hidden at the first look, those in a transaction.
+    """
 
     def __init__(self, connection: Asks, limit: int | None, critical: int | None) -> None:
         super().__init__(limit, critical)
@@ -65,7 +69,10 @@ class PostgresSessions(ActiveSessions):
 
 
 class PostgresLag(ReplicaLag):
-    """Of this server, if it is a standby, else of the farthest of those that stream from it."""
+    """How far replication is behind.
+
+    Of this server, if it is a standby, else of the farthest of those that stream from it.
+    """
 
     def __init__(self, connection: Asks, limit_seconds: int) -> None:
         super().__init__(limit_seconds)

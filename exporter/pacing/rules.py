@@ -19,7 +19,10 @@ _TELL_SESSIONS = ("postgresql", "mysql", "mariadb")
 
 @dataclass(frozen=True, slots=True)
 class PacingRules:
-    """None where a limit does not hold. `nice`: seconds of rest for each second of reading."""
+    """The limits of a read; None where one does not hold.
+
+    `nice`: seconds of rest for each second of reading.
+    """
 
     nice: int
     max_rows_per_second: int | None
@@ -32,7 +35,10 @@ class PacingRules:
 
 
 def plan_rules(config: PacingConfig, dialect: str) -> PacingRules:
-    """Return the limits for a source of this dialect; InputError for one that it has no signal for."""
+    """Return the limits for a source of this dialect.
+
+    InputError for one that it has no signal for.
+    """
     is_primary = config.gentle == "primary"
     tells_sessions = dialect in _TELL_SESSIONS
     _check_signals(config, dialect)

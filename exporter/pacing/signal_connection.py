@@ -1,7 +1,7 @@
-"""The connection that signals are read by: one of its own, read-only, that never waits long for an answer.
+"""The connection that signals are read by.
 
-It is opened at the first look and again after an error, so that a server that was restarted is looked at again. No
-transaction stays open on it.
+One of its own, read-only, that never waits long for an answer. It is opened at the first look and again after an error,
+so that a server that was restarted is looked at again. No transaction stays open on it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,10 @@ _SILENCE_SECONDS = 5  # the server's own limit did not answer either: the networ
 
 
 class SignalConnection:
-    """Runs small statements; used by one thread at a time. Errors are InputError or UnavailableError."""
+    """Runs small statements; used by one thread at a time.
+
+    Errors are InputError or UnavailableError.
+    """
 
     def __init__(self, url: URL, dialect: str) -> None:
         self._url = url

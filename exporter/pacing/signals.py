@@ -1,4 +1,7 @@
-"""The port between pacing and one thing that can say "wait": what a signal is, and those that are no database's own."""
+"""The port between pacing and a signal that says "wait".
+
+What a signal is, and those that are no database's own.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +17,10 @@ from staging.store import Store
 
 @dataclass(frozen=True, slots=True)
 class PauseReason:
-    """Why reading waits. `kind` is what seconds are counted under, `text` what people read behind `paused: `.
+    """Why reading waits.
 
-    `fix` is what to do if it lasts. `is_critical`: reading that has begun is given up instead.
+    `kind` is what seconds are counted under, `text` what people read behind `paused: `. `fix` is what to do if it
+    lasts. `is_critical`: reading that has begun is given up instead.
     """
 
     kind: str
@@ -36,9 +40,10 @@ class Signal(Protocol):
         ...
 
     def look(self) -> PauseReason | None:
-        """Return why to wait, or None. InputError or UnavailableError where it can't be read: that paces, too.
+        """Return why to wait, or None.
 
-        IntegrityError, where what it says is damaged, is the same.
+        InputError or UnavailableError where it can't be read: that paces, too. IntegrityError, where what it says is
+        damaged, is the same.
         """
         ...
 
@@ -64,7 +69,10 @@ class Asks(Protocol):
 
 
 class ProbeSignal:
-    """The user's own statement: one row of one column, a number or a boolean; above 0 or true makes reading wait."""
+    """The user's own statement.
+
+    One row of one column, a number or a boolean; above 0 or true makes reading wait.
+    """
 
     name = "pacing.probe"
     interval_seconds = 1.0
@@ -98,7 +106,10 @@ class ProbeSignal:
 
 
 class SwitchSignal:
-    """The pause switch on the staging store: one request a look, 720 an hour, as long as nobody turns it."""
+    """The pause switch on the staging store.
+
+    One request a look, 720 an hour, as long as nobody turns it.
+    """
 
     name = "the pause switch"
     interval_seconds = 5.0

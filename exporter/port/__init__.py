@@ -1,5 +1,5 @@
-"""What an export needs of a database, and the vocabulary that all adapters share.
+"""What an export needs of a database.
 
-Sources, slices, columns, time bounds, and what a plan of a statement says.
+And the vocabulary that all adapters share. Sources, slices, columns, time bounds, and what a plan of a statement says.
 May import `staging`; nothing else of the exporter.
 """

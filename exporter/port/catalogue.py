@@ -1,6 +1,7 @@
-"""What SQLAlchemy tells of a table: that it is there, its columns and types, its indexes, and how names are quoted.
+"""What SQLAlchemy says of a table.
 
-A connection of its own, apart from the one that reads; it never stays in a transaction.
+That it is there, its columns and types, its indexes, and how names are quoted. A connection of its own, apart from the
+one that reads; it never stays in a transaction.
 """
 
 from __future__ import annotations
@@ -30,7 +31,10 @@ Translate = Callable[[BaseException, str], PenstockError]
 
 @dataclass(frozen=True, slots=True)
 class ReflectedColumn:
-    """A column as the catalogue has it; `source_type` is the database's spelling where it can be had."""
+    """A column as the catalogue has it.
+
+    `source_type` is the database's spelling where it can be had.
+    """
 
     name: str
     quoted: str
@@ -41,9 +45,10 @@ class ReflectedColumn:
 
 
 class Catalogue:
-    """An open connection to look things up by. Errors come out as `translate` makes them.
+    """An open connection to look things up by.
 
-    `connect` makes the driver's own connection; without it SQLAlchemy does, from the URL.
+    Errors come out as `translate` makes them. `connect` makes the driver's own connection; without it SQLAlchemy does,
+    from the URL.
     """
 
     def __init__(self, url: URL, translate: Translate, *, connect: Callable[[], Any] | None = None) -> None:
@@ -86,7 +91,10 @@ class Catalogue:
         return f"{self.quote(table.schema)}.{quoted}" if table.schema else quoted
 
     def rows(self, sql: str, *parameters: object) -> Sequence[tuple[Any, ...]]:
-        """Run a small statement of our own, as the driver takes it; parameters are bound."""
+        """Run a small statement of our own, as the driver takes it.
+
+        Parameters are bound.
+        """
         try:
             # Without parameters a % in the statement is only a %.
             options = {"no_parameters": not parameters}
@@ -96,7 +104,10 @@ class Catalogue:
             raise self._translate(exc, "ask the catalogue") from exc
 
     def columns(self, table: TableName) -> list[ReflectedColumn]:
-        """Return the table's or view's columns in order; InputError if there is no such table."""
+        """Return the table's or view's columns in order.
+
+        InputError if there is no such table.
+        """
         try:
             with self._inspector() as inspector:
                 reflected = inspector.get_columns(table.table, schema=table.schema)
@@ -160,7 +171,10 @@ class Catalogue:
             return type(type_).__name__
 
     def no_table(self, table: TableName) -> InputError:
-        """Return what to say of a table that is not there, with the nearest name that is."""
+        """Return the message for a table that is not there.
+
+        With the nearest name that is.
+        """
         names: list[str] = []
         with suppress(SQLAlchemyError), self._inspector() as inspector:  # no such schema: nothing to propose
             names += [*inspector.get_table_names(schema=table.schema), *inspector.get_view_names(schema=table.schema)]

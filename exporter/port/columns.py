@@ -1,6 +1,7 @@
-"""Which columns an export carries and how: the key's, time, then the configured ones, each exact or refused by name.
+"""Decides which columns an export carries and how.
 
-Decided from the catalogue alone, before a row is read.
+The key's, time, then the configured ones, each exact or refused by name. Decided from the catalogue alone, before a row
+is read.
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ from staging.sharding import choose_function
 
 @dataclass(frozen=True, slots=True)
 class ColumnPlan:
-    """One column of the shards. `conserved`: an exact control sum of it is counted; NULL is refused unless allowed."""
+    """One column of the shards.
+
+    `conserved`: an exact control sum of it is counted; NULL is refused unless allowed.
+    """
 
     name: str
     source_type: str
@@ -47,9 +51,9 @@ class ColumnPlan:
 
 @dataclass(frozen=True, slots=True)
 class ReadPlan:
-    """All columns in file order, how each is selected, and the name of the shard function.
+    """All columns in file order, and how each is selected.
 
-    Before the column of `time_index` (from 0), the time, stand the key's.
+    And the name of the shard function. Before the column of `time_index` (from 0), the time, stand the key's.
     """
 
     columns: tuple[ColumnPlan, ...]
@@ -78,7 +82,10 @@ class ReadPlan:
 
 
 def plan_columns(source: SourceConfig, found: Mapping[str, SourceColumn]) -> ReadPlan:
-    """Return how each column is carried; InputError that names the first column that can't be."""
+    """Return how each column is carried.
+
+    InputError that names the first column that can't be.
+    """
     _check_once((*source.key_columns, source.time, *source.columns))
     key = [_find(name, found, source) for name in source.key_columns]
     time = _find(source.time, found, source)

@@ -1,7 +1,8 @@
-"""The port between an export and a database: what an export needs of a source, and nothing else.
+"""The port between an export and a database.
 
-Adapters: `postgres`, `mysql`, `sqlite`, `any_dialect`; `open_source` chooses. A `Source` is two connections, one for
-the catalogue and one that reads. Rights: SELECT on the one table.
+What an export needs of a source, and nothing else. Adapters: `postgres`, `mysql`, `sqlite`, `any_dialect`;
+`open_source` chooses. A `Source` is two connections, one for the catalogue and one that reads. Rights: SELECT on the
+one table.
 """
 
 from __future__ import annotations
@@ -37,31 +38,52 @@ class Source(Protocol):
 
     @property
     def connections(self) -> int:
-        """How many connections a run holds at the same time, pacing's own among them; 0 where none can be short."""
+        """How many connections a run holds at the same time.
+
+        Pacing's own among them; 0 where none can be short.
+        """
         ...
 
     def describe_connection(self) -> str:
-        """Say how the server was reached: its encryption, whether the certificate was checked, which host."""
+        """Say how the server was reached.
+
+        Its encryption, whether the certificate was checked, which host.
+        """
         ...
 
     def begin_snapshot(self, table: TableName, *, max_seconds: int) -> Snapshot:
-        """Fix an instant and hold the table's definition. The server itself ends what lasts longer than that."""
+        """Fix an instant and hold the table's definition.
+
+        The server itself ends what lasts longer than that.
+        """
         ...
 
     def why_no_slices(self, table: TableName) -> str:
-        """Return why the table can't be read in slices that a seal proves, a clause without a stop; "" where it can."""
+        """Return why the table can't be read in slices, or "".
+
+        A clause without a stop: slices that a seal proves.
+        """
         ...
 
     def begin_slices(self, table: TableName) -> Slices:
-        """Set up the reading connection for short statements (see `sliced_source`); InputError of `why_no_slices`."""
+        """Set up the reading connection for short statements (see `sliced_source`).
+
+        InputError of `why_no_slices`.
+        """
         ...
 
     def interrupt(self) -> None:
-        """Stop what the server does for us; callable from any thread, safe to repeat."""
+        """Stop what the server does for us.
+
+        Callable from any thread, safe to repeat.
+        """
         ...
 
     def abandon(self) -> None:
-        """Leave both connections as they are: a thread that can't be stopped uses them. `close` does nothing then."""
+        """Leave both connections as they are.
+
+        A thread that can't be stopped uses them. `close` does nothing then.
+        """
         ...
 
     def close(self) -> None:

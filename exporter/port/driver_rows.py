@@ -1,6 +1,7 @@
-"""Python rows of any driver as frames: the slow path, exact all the same.
+"""Turns Python rows of any driver into frames.
 
-Values become polars' in the type in which a column travels, strictly; what a driver gives as something else is refused.
+The slow path, exact all the same. Values become polars' in the type in which a column travels, strictly; what a driver
+gives as something else is refused.
 """
 
 from __future__ import annotations
@@ -28,7 +29,10 @@ def wire_types(statement: Statement) -> list[pl.DataType]:
 
 
 def frames_of(batches: Iterable[Sequence[Sequence[Any]]], statement: Statement) -> Iterator[pl.DataFrame]:
-    """Give each batch of rows as a frame of c0, c1 …; InputError for a value of another type than its column's."""
+    """Give each batch of rows as a frame of c0, c1 ….
+
+    InputError for a value of another type than its column's.
+    """
     types = wire_types(statement)
     for rows in batches:
         columns = list(zip(*rows, strict=True))

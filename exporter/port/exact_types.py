@@ -1,4 +1,7 @@
-"""Column types that all databases share: the polars type that holds every value exactly, or why there is none."""
+"""Column types that all databases share.
+
+The polars type that holds every value exactly, or why there is none.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,10 @@ NO_PRECISION = (
 
 
 def plan_decimal(precision: int | None, scale: int | None) -> tuple[pl.DataType | None, str]:
-    """Return the type of DECIMAL(precision, scale), or None and why there is none."""
+    """Return the type of DECIMAL(precision, scale).
+
+    Or None and why there is none.
+    """
     if precision is None:
         return None, NO_PRECISION
     scale = scale or 0

@@ -1,4 +1,7 @@
-"""How a database says that it would run a statement, as far as an export cares: what it reads from end to end."""
+"""What a database's plan says of full scans.
+
+How it would run a statement, as far as an export cares: what it reads from end to end.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,10 @@ Fetch = Callable[[str], Sequence[tuple[object, ...]]]
 
 @dataclass(frozen=True, slots=True)
 class WholeScan:
-    """A table that would be read from end to end, with about so many rows in it.
+    """A table that would be read from end to end.
 
-    `by_choice`: an index on the time column could be used, and the database finds reading everything cheaper.
-    `parts`: it has partitions, which have to get an index each.
+    It has about so many rows. `by_choice`: an index on the time column could be used, and the database finds reading
+    everything cheaper. `parts`: it has partitions, which have to get an index each.
     """
 
     table: str
@@ -43,7 +46,10 @@ class Explained:
 
 
 def sql_text(text: str) -> str:
-    """Return text as a literal of standard SQL; backslashes are doubled by who needs it."""
+    """Return text as a literal of standard SQL.
+
+    Backslashes are doubled by who needs it.
+    """
     return "'" + text.replace("'", "''") + "'"
 
 

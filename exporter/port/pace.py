@@ -1,4 +1,7 @@
-"""The port between a read and whatever makes it wait: before a snapshot, and between two slices, never inside one."""
+"""The port between a read and what makes it wait.
+
+Before a snapshot, and between two slices, never inside one.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +13,19 @@ from staging.process.cancel import Cancel
 
 
 class Pace(Protocol):
-    """Says when reading may go on. Used by one thread; no result set is open while it sleeps.
+    """Says when reading may go on.
 
-    Every method that waits raises InterruptedRunError as soon as the work is asked to stop, and the error of a hard
-    stop: UnavailableError for critical load or the longest pause.
+    Used by one thread; no result set is open while it sleeps. Every method that waits raises InterruptedRunError as
+    soon as the work is asked to stop, and the error of a hard stop: UnavailableError for critical load or the longest
+    pause.
     """
 
     @property
     def waited_seconds(self) -> Mapping[str, float]:
-        """Seconds waited so far, by reason; reasons that never made it wait are left out."""
+        """Seconds waited so far, by reason.
+
+        Reasons that never made it wait are left out.
+        """
         ...
 
     @property
@@ -27,7 +34,10 @@ class Pace(Protocol):
         ...
 
     def before_snapshot(self) -> None:
-        """Block until the database is calm enough for a snapshot to begin. A snapshot never pauses inside."""
+        """Block until the database is calm enough for a snapshot to begin.
+
+        A snapshot never pauses inside.
+        """
         ...
 
     def before_slice(self) -> None:
@@ -35,7 +45,10 @@ class Pace(Protocol):
         ...
 
     def after_slice(self, seconds: float, rows: int) -> None:
-        """Take note of a slice that was read: the seconds its statement took, and the rows it gave."""
+        """Take note of a slice that was read.
+
+        The seconds its statement took, and the rows it gave.
+        """
         ...
 
 

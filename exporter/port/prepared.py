@@ -1,8 +1,8 @@
-"""Transactions prepared for two-phase commit: nobody knows when they began, so while there is one a day is not over.
+"""Finds transactions that are prepared for two-phase commit.
 
-A busy shop may always have some that live for a moment. One that is gone at a later look was committed or rolled back,
-and what came since began when the day was over, or was seen as a running transaction: so only those of the first look
-count, and they are given a second to go.
+Nobody knows when they began, so while there is one a day is not over. A busy shop may always have some that live for a
+moment. One that is gone at a later look was committed or rolled back, and what came since began when the day was over,
+or was seen as a running transaction: so only those of the first look count, and they are given a second to go.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ Look = Callable[[], Mapping[str, str]]
 
 
 def why_prepared(look: Look) -> str:
-    """Return which of them may yet be committed, as a clause; "" where there is none.
+    """Return which of them may yet be committed, as a clause.
 
-    To be asked after the running transactions: one that is prepared between the two looks is seen by either.
+    "" where there is none. To be asked after the running transactions: one that is prepared between the two looks is
+    seen by either.
     """
     left = dict(look())
     for _ in range(_LOOKS - 1):

@@ -1,4 +1,7 @@
-"""Looks for rows that no window would ever show: they would be missing from every day without a word."""
+"""Looks for rows that no window would ever show.
+
+They would be missing from every day without a word.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,10 @@ _SMALLER_UNITS = {"milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 1
 
 
 def run_probes(read: PlannedRead, table: OpenTable) -> None:
-    """Raise InputError if the table holds a row whose time says nothing, or what the database's adapter knows."""
+    """Raise InputError if the table holds a row without time.
+
+    Or what else the database's adapter knows of.
+    """
     time = read.time
     probes = [*table.probes(read.statement, read.columns)]
     if time.nullable:
@@ -31,9 +37,10 @@ def run_probes(read: PlannedRead, table: OpenTable) -> None:
 
 
 def check_unit(read: PlannedRead, table: OpenTable) -> None:
-    """Raise InputError where a number of seconds since 1970 is one of a smaller unit: rows of this very day lie there.
+    """Raise InputError where numbers have a smaller unit than seconds.
 
-    As seconds they would be of the year 58,000, and the day without them. One look along the time column.
+    They are seconds since 1970 by their type, but rows of this very day lie at a smaller unit. As seconds they would be
+    of the year 58,000, and the day without them. One look along the time column.
     """
     low, high = read.statement.low, read.statement.high
     if read.time.time is not TimeKind.UNIX_SECONDS or not isinstance(low, int) or not isinstance(high, int):
@@ -57,9 +64,9 @@ def check_unit(read: PlannedRead, table: OpenTable) -> None:
 
 
 def plan_probe(statement: Statement, columns: Sequence[SourceColumn], condition: str, what: str) -> Probe:
-    """Return a statement that gives the key of one row under this condition and the pipeline's own.
+    """Return a statement that finds one row's key.
 
-    `columns` stand as in the statement.
+    Of a row under this condition and the pipeline's own. `columns` stand as in the statement.
     """
     both = f"{condition} AND ({statement.where})" if statement.where else condition
     key = [column.name for column in columns[: statement.time_index]]

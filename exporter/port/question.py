@@ -1,4 +1,7 @@
-"""What an export asks: of which pipeline and day, in which window, under which export id."""
+"""What an export asks.
+
+Of which pipeline and day, in which window, under which export id.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,10 @@ from staging.window import Window, load_zone
 
 @dataclass(frozen=True, slots=True)
 class DayQuestion:
-    """One business day of one pipeline, and the id of the attempt that reads it."""
+    """One business day of one pipeline, and who reads it.
+
+    The reader is known by the attempt's id.
+    """
 
     pipeline: Pipeline
     names: DayNames
@@ -25,7 +31,10 @@ class DayQuestion:
     """Whether a day that is not over is refused."""
 
     def table(self) -> TableName:
-        """Return the table or view it reads; where that is none, what is read instead, as a name for people."""
+        """Return the table or view it reads.
+
+        Where that is none, what is read instead, as a name for people.
+        """
         source = self.pipeline.source
         other = source.parquet or source.python or source.exports
         return TableName(None, other) if other else TableName(*source.table_parts())
@@ -48,7 +57,10 @@ class PlannedRead:
 
 
 def plan_read(question: DayQuestion, table: OpenTable, dialect: str) -> PlannedRead:
-    """Return the statement; InputError for what can't be carried exactly. Reads the catalogue, and no row."""
+    """Return the statement.
+
+    InputError for what can't be carried exactly. Reads the catalogue, and no row.
+    """
     source = question.pipeline.source
     where = check_where(source.where, dialect=dialect)
     found = table.describe()

@@ -1,10 +1,10 @@
-"""How long a slice is, so that the server works about `target_seconds` for it.
+"""Decides how long a slice is.
 
-What a shop feels of an export follows the length of its slices (measured: p99 falls with the slice's length, hardly
-with the share of time spent reading). What counts is the server's own work, and the clock also counts how long it had
-to wait for a processor: so the price of a row is one of the lowest of the last slices and not the last one, and on
-a server that is busy slices do not shrink to nothing. Only a slice that was many times too long makes the next one
-shorter at once.
+The server is to work about `target_seconds` for it. What a shop feels of an export follows the length of its slices
+(measured: p99 falls with the slice's length, hardly with the share of time spent reading). What counts is the server's
+own work, and the clock also counts how long it had to wait for a processor: so the price of a row is one of the lowest
+of the last slices and not the last one, and on a server that is busy slices do not shrink to nothing. Only a slice that
+was many times too long makes the next one shorter at once.
 
 Through hours without a row slices grow until they would be four times as long as planned if rows were spread evenly,
 and no further: the next busy hour is not to be read in one go.
@@ -72,9 +72,12 @@ class SliceLength:
         return min(max(wanted, _LEAST_FACTOR), _MOST_FACTOR)
 
     def halve(self, steps: int) -> None:
-        """Make the next slice half as long as this one, which broke off."""
+        """Halve the next slice after this one broke off."""
         self._steps = max(steps // 2, 1)
 
     def cut(self, steps: int) -> None:
-        """Make the next slice a small part of this one, which was too long by nobody knows how much."""
+        """Make the next slice a small part of this one.
+
+        This one was too long by nobody knows how much.
+        """
         self._steps = max(steps // _CUT, 1)

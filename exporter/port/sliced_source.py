@@ -1,8 +1,9 @@
-"""The port of a sliced read: many short statements, and a seal at the end that proves they saw one and the same table.
+"""The port of a sliced read.
 
-An adapter whose database can't seal (`Source.why_no_slices`) has none of this. In order: `begin_slices`, `find_closed`,
-`plan_axis`, `begin_seal`, then `read_slice` until the axis is through, `seal`, `close`. Each statement is a transaction
-of its own, fetched whole: between two of them nothing is open. Used by one thread at a time, but `Source.interrupt`.
+Many short statements, and a seal at the end that proves they saw one and the same table. An adapter whose database
+can't seal (`Source.why_no_slices`) has none of this. In order: `begin_slices`, `find_closed`, `plan_axis`,
+`begin_seal`, then `read_slice` until the axis is through, `seal`, `close`. Each statement is a transaction of its own,
+fetched whole: between two of them nothing is open. Used by one thread at a time, but `Source.interrupt`.
 
 The seal's witness, what it will be compared with, is taken by `begin_slices`, before there is anything that could be
 asked for columns, plans or keys: so whatever changes between an answer and the seal is noticed.
@@ -30,19 +31,31 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 class SliceLostError(UnavailableError):
-    """A slice broke off: the connection was cut, or an operator ended it. Reading it again may work."""
+    """A slice broke off.
+
+    The connection was cut, or an operator ended it. Reading it again may work.
+    """
 
 
 class SliceTooLongError(UnavailableError):
-    """The server's statement timeout ended a slice. Reading a shorter one may work."""
+    """The server's statement timeout ended a slice.
+
+    Reading a shorter one may work.
+    """
 
 
 class StartOverError(UnavailableError):
-    """What was read so far is worth nothing any more: another server answers, or the seal found another table."""
+    """What was read so far is worth nothing any more.
+
+    Another server answers, or the seal found another table.
+    """
 
 
 def refuse_slices(table: TableName, why: str) -> InputError:
-    """Return what to say of a table that can't be read in slices."""
+    """Return the error for a table that has no slices.
+
+    It can't be read in slices.
+    """
     return InputError(
         f"{table} can't be read in slices.",
         why=f"{why[:1].upper()}{why[1:]}.",
@@ -51,7 +64,10 @@ def refuse_slices(table: TableName, why: str) -> InputError:
 
 
 def changed(table: TableName, what: str) -> IntegrityError:
-    """Return what to say of a table that is not the one that was begun with."""
+    """Return the error for a table that has changed.
+
+    It is not the one that was begun with.
+    """
     return IntegrityError(
         f"The table {table} was changed while it was read in slices.",
         why=f"{what[:1].upper()}{what[1:]}; slices before and after can't be told to belong together.",
@@ -60,7 +76,10 @@ def changed(table: TableName, what: str) -> IntegrityError:
 
 
 def touched_while_read(table: TableName, what: str) -> StartOverError:
-    """Return what to say of a table that may have been another one for a while."""
+    """Return the error for a table that may have changed.
+
+    It may have been another one for a while.
+    """
     return StartOverError(
         f"The table {table} was touched while it was read in slices.",
         why=f"{what[:1].upper()}{what[1:]}.",
@@ -91,11 +110,11 @@ WEAK_GRACE_FACTOR = 4
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """What a window is cut along, as integers: `low` inclusive, `high` exclusive, `high - low` steps of the finest cut.
+    """What a window is cut along, as integers.
 
-    time: microseconds since 1970 (of the instant or of the wall clock), whole seconds, of the statement's time column.
-    key: values of `column`, the quoted integer primary key. `proof` says why no row of the window lies outside; the
-    seal looks whether that is still so.
+    `low` inclusive, `high` exclusive, `high - low` steps of the finest cut. time: microseconds since 1970 (of the
+    instant or of the wall clock), whole seconds, of the statement's time column. key: values of `column`, the quoted
+    integer primary key. `proof` says why no row of the window lies outside; the seal looks whether that is still so.
     `hint` follows the table's name in FROM. `expected_rows` is an estimate for the first slice's length.
     """
 
@@ -108,22 +127,25 @@ class Axis:
     expected_rows: int = 0
 
     def text(self, statement: Statement, low: int, high: int) -> str:
-        """Return the statement for one slice, which keeps the window's condition when it is cut along a key."""
+        """Return the statement for one slice.
+
+        It keeps the window's condition when it is cut along a key.
+        """
         table = f"{statement.table} {self.hint}" if self.hint else statement.table
         if self.along == "time":
             return statement.text_from(table, *self._bounds(statement, low, high))
         return f"{statement.text_from(table)} AND {self._keys(low, high)}"
 
     def condition(self, statement: Statement, low: int, high: int) -> str:
-        """Return what stands behind the slice's WHERE."""
+        """Return the condition of a slice's WHERE."""
         if self.along == "time":
             return statement.condition(*self._bounds(statement, low, high))
         return f"{statement.condition()} AND {self._keys(low, high)}"
 
     def outside(self, statement: Statement) -> tuple[str, ...]:
-        """Return the conditions under which rows of the window lie outside: such that came after the axis was planned.
+        """Return the conditions under which rows of the window lie outside.
 
-        A seal agrees only where there is none.
+        Such that came after the axis was planned. A seal agrees only where there is none.
         """
         if self.along == "time":
             return ()
@@ -137,7 +159,10 @@ class Axis:
 
 
 def time_axis(statement: Statement, *, hint: str = "", expected_rows: int = 0) -> Axis | None:
-    """Return the axis along the time column, None where it can't be cut finer than a day (DATE) or compares as text."""
+    """Return the axis along the time column, or None.
+
+    None where it can't be cut finer than a day (DATE) or compares as text.
+    """
     low, high = _position(statement.low), _position(statement.high)
     if low is None or high is None:
         return None
@@ -146,7 +171,10 @@ def time_axis(statement: Statement, *, hint: str = "", expected_rows: int = 0) -
 
 
 def position_bound(like: Bound, position: int) -> Bound:
-    """Return a position on a time axis as a bound of the same type as `like`."""
+    """Return a position on a time axis as a bound.
+
+    It has the type of `like`.
+    """
     match like:
         case datetime(tzinfo=None):
             return datetime(1970, 1, 1) + position * _MICROSECOND  # noqa: DTZ001 - a wall clock
@@ -168,10 +196,11 @@ def _position(bound: Bound) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class SliceRows:
-    """What one slice gave: its rows, fetched whole but not yet decoded, in whatever form the adapter likes.
+    """What one slice gave.
 
-    `size_bytes` is about what they take in memory. `seconds` are those of the server's work where the driver can tell,
-    else of the wall clock from sending the statement to its last byte.
+    Its rows, fetched whole but not yet decoded, in whatever form the adapter likes. `size_bytes` is about what they
+    take in memory. `seconds` are those of the server's work where the driver can tell, else of the wall clock from
+    sending the statement to its last byte.
     """
 
     rows: int
@@ -182,10 +211,10 @@ class SliceRows:
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """The rows of one or more slices as one frame of c0, c1 … (columns besides these are ignored).
+    """The rows of one or more slices as one frame.
 
-    `checksum` is what the seal's needs of exactly these rows; they are added up as Python integers. 0 where the seal
-    needs none.
+    Its columns are c0, c1 …; others are ignored. `checksum` is what the seal's needs of exactly these rows; they are
+    added up as Python integers. 0 where the seal needs none.
     """
 
     frame: pl.DataFrame
@@ -194,10 +223,11 @@ class Gathered:
 
 @dataclass(frozen=True, slots=True)
 class Seal:
-    """What the seal found over the whole window, at the instant `as_of` (UTC, the database's clock).
+    """What the seal found over the whole window.
 
-    `how` names the method in a few words for the manifest and for people; `found` and `expected` are what was compared.
-    `rows_differ` is how many rows are known to differ, at least; 0 only where `agrees`.
+    At the instant `as_of` (UTC, the database's clock). `how` names the method in a few words for the manifest and for
+    people; `found` and `expected` are what was compared. `rows_differ` is how many rows are known to differ, at least;
+    0 only where `agrees`.
     """
 
     agrees: bool
@@ -214,41 +244,61 @@ class Slices(OpenTable, Protocol):
     """One table, read piece by piece on one connection."""
 
     def find_closed(self, window_end: datetime, grace_seconds: int) -> Closed:
-        """Ask whether the database's clock is past the end plus grace and no older transaction is open."""
+        """Ask whether the day is closed for the database.
+
+        Its clock is past the end plus grace, and no older transaction is open.
+        """
         ...
 
     def plan_axis(self, statement: Statement) -> Axis | str:
-        """Return what to cut along, the cheapest that is proved to hold the window; or why there is none."""
+        """Return the axis, or why there is none.
+
+        It is the cheapest that is proved to hold the window.
+        """
         ...
 
     def begin_seal(self, statement: Statement, axis: Axis) -> None:
-        """Note what is to be read and sealed, and set up the session for slices; the witness was taken before."""
+        """Note what is to be read and sealed.
+
+        And set up the session for slices; the witness was taken before.
+        """
         ...
 
     def read_slice(self, low: int, high: int) -> SliceRows:
-        """Read the rows from `low` (inclusive) to `high` (exclusive) of the axis, whole.
+        """Read the rows of one slice, whole.
 
-        SliceLostError or SliceTooLongError where repeating may help (after `reconnect` for the first), UnavailableError
-        where waiting may (a lock), IntegrityError where the table's definition has changed.
+        From `low` (inclusive) to `high` (exclusive) of the axis. SliceLostError or SliceTooLongError where repeating
+        may help (after `reconnect` for the first), UnavailableError where waiting may (a lock), IntegrityError where
+        the table's definition has changed.
         """
         ...
 
     def gather(self, slices: Sequence[SliceRows]) -> Gathered:
-        """Decode the rows of several slices at once, in their order. Must not touch the connection."""
+        """Decode the rows of several slices at once, in their order.
+
+        Must not touch the connection.
+        """
         ...
 
     def reconnect(self) -> None:
-        """Connect again with the same guards; StartOverError unless it is the same server, not restarted since."""
+        """Connect again with the same guards.
+
+        StartOverError unless it is the same server, not restarted since.
+        """
         ...
 
     def seal(self, rows_read: int, checksum: int) -> Seal:
-        """Compare the whole window, in one snapshot, with what was read; after the last slice.
+        """Compare the whole window, in one snapshot, with what was read.
 
-        IntegrityError where the table is no longer the one that `begin_slices` saw (altered, emptied, swapped), be it
-        before or after that snapshot. Rows that are no longer the same are no error but a `Seal` that does not agree.
+        After the last slice. IntegrityError where the table is no longer the one that `begin_slices` saw (altered,
+        emptied, swapped), be it before or after that snapshot. Rows that are no longer the same are no error but a
+        `Seal` that does not agree.
         """
         ...
 
     def check_table(self) -> None:
-        """Raise IntegrityError or StartOverError where the table is not, or was not, what `begin_slices` saw."""
+        """Raise an error where the table is not the same.
+
+        IntegrityError or StartOverError where it is not, or was not, what `begin_slices` saw.
+        """
         ...

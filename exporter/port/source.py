@@ -1,6 +1,7 @@
-"""What an export reads: columns, a table, one statement, and a table that is open at an instant.
+"""What an export reads.
 
-A `Snapshot` is what a source (`database.py`) sees at one instant.
+Columns, a table, one statement, and a table that is open at an instant. A `Snapshot` is what a source (`database.py`)
+sees at one instant.
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ import polars as pl
 
 
 class Wire(Enum):
-    """How a value travels from the statement to us, before it is decoded."""
+    """How a value travels before it is decoded.
+
+    From the statement to us.
+    """
 
     NATIVE = "native"
     """As the driver's own type; cast to the shard's."""
@@ -30,7 +34,10 @@ class Wire(Enum):
 
 
 class TimeKind(Enum):
-    """What a time column means, and so how a window becomes two bounds in its own type."""
+    """What a time column means.
+
+    And so how a window becomes two bounds in its own type.
+    """
 
     INSTANT = "instant"
     """It knows its zone: `timestamptz`, MySQL's TIMESTAMP."""
@@ -45,7 +52,10 @@ class TimeKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """How a column is carried: its type in the shards, how it travels, and the SQL that selects it."""
+    """How a column is carried.
+
+    Its type in the shards, how it travels, and the SQL that selects it.
+    """
 
     dtype: pl.DataType
     wire: Wire
@@ -90,10 +100,10 @@ Bound = datetime | date | str | int
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """The one SELECT of an export: columns are called c0, c1 … in the order of the shard's.
+    """The one SELECT of an export.
 
-    `low` is inclusive, `high` exclusive; `literal` writes a bound as the dialect wants it. Before the column of
-    `time_index` (from 0), the time, stand the key's.
+    Columns are called c0, c1 … in the order of the shard's. `low` is inclusive, `high` exclusive; `literal` writes a
+    bound as the dialect wants it. Before the column of `time_index` (from 0), the time, stand the key's.
     """
 
     select: tuple[Carried, ...]
@@ -106,16 +116,19 @@ class Statement:
     time_index: int = 1
 
     def text(self, low: Bound | None = None, high: Bound | None = None) -> str:
-        """Return the SQL, for the whole window or for a part of it."""
+        """Return the SQL, for all or part of the window."""
         return self.text_from(self.table, low, high)
 
     def text_from(self, table: str, low: Bound | None = None, high: Bound | None = None) -> str:
-        """Return the SQL with another FROM, such as the table with a hint."""
+        """Return the SQL with another FROM.
+
+        Such as the table with a hint.
+        """
         columns = ", ".join(f"{carried.select} AS c{i}" for i, carried in enumerate(self.select))
         return f"SELECT {columns} FROM {table} WHERE {self.condition(low, high)}"  # noqa: S608 - quoted by the dialect
 
     def condition(self, low: Bound | None = None, high: Bound | None = None) -> str:
-        """Return what stands behind WHERE."""
+        """Return the condition of the WHERE."""
         window = self.window(low, high)
         return f"{window} AND ({self.where})" if self.where else window
 
@@ -127,7 +140,10 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """A statement that must return no row; `tell` says what it means if it does, in one sentence, of its first row."""
+    """A statement that must return no row.
+
+    `tell` says what it means if it does, in one sentence, of its first row.
+    """
 
     sql: str
     tell: Callable[[tuple[object, ...]], str]
@@ -142,9 +158,9 @@ class Estimate:
 
 
 class OpenTable(Protocol):
-    """A table or view that can be looked at: what a snapshot of it and a read in slices share.
+    """A table or view that can be looked at.
 
-    Used by one thread at a time, but `Source.interrupt`.
+    What a snapshot of it and a read in slices share. Used by one thread at a time, but `Source.interrupt`.
     """
 
     @property
@@ -170,14 +186,18 @@ class OpenTable(Protocol):
         ...
 
     def probes(self, statement: Statement, columns: Sequence[SourceColumn]) -> Sequence[Probe]:
-        """Return this database's own checks for rows that a window can't see or a statement would change.
+        """Return this database's own checks of a table's rows.
 
-        `columns` stand as in the statement: the key's, time, then the others.
+        For rows that a window can't see or a statement would change. `columns` stand as in the statement: the key's,
+        time, then the others.
         """
         ...
 
     def estimate(self, statement: Statement) -> Estimate:
-        """Return how many rows the statement will give, cheaply where the database can tell."""
+        """Return how many rows the statement will give, about.
+
+        Cheaply, where the database can say.
+        """
         ...
 
     def close(self) -> None:
@@ -186,7 +206,10 @@ class OpenTable(Protocol):
 
 
 class Snapshot(OpenTable, Protocol):
-    """What the database held at one instant: one transaction, all of whose statements see the same."""
+    """What the database held at one instant.
+
+    One transaction, all of whose statements see the same.
+    """
 
     @property
     def as_of(self) -> datetime:
@@ -194,5 +217,8 @@ class Snapshot(OpenTable, Protocol):
         ...
 
     def read(self, statement: Statement, estimate: Estimate) -> Iterator[pl.DataFrame]:
-        """Run the statement and give its rows in batches, never all at once. Blocks while the server works."""
+        """Run the statement and yield its rows in batches.
+
+        Never all at once. Blocks while the server works.
+        """
         ...

@@ -1,4 +1,7 @@
-"""What an error of a source database becomes: one way for all servers, after each server's own table."""
+"""Turns an error of a source database into our own.
+
+One way for all servers, after each server's own table.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,10 @@ _NO_TABLE = "Look at `source.table` and, where a name has dots, `source.schema`.
 
 
 def source_error(meaning: Meaning, server: str, doing: str, *, why: str, is_table: bool = False) -> PenstockError:
-    """Return ours; `is_table` where it is the table itself that the server does not find."""
+    """Return the project's own error for a server's.
+
+    `is_table` where it is the table itself that the server does not find.
+    """
     kind = meaning.kind
     if kind is Kind.READ_ONLY and doing != CONNECT:
         what = f"{server} could not {doing}: it would write, and a source is only read."

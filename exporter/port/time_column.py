@@ -1,7 +1,7 @@
-"""How a window becomes two bounds in the time column's own type, and how that type becomes an instant.
+"""Converts between a window and a time column's type.
 
-A column with a zone is compared with the instants themselves. A column without one is a wall clock of
-`source.column_timezone`:
+How two bounds are written in it, and how its values become instants. A column with a zone is compared with the instants
+themselves. A column without one is a wall clock of `source.column_timezone`:
 
 * A wall-clock time that occurs twice (clocks set back) counts as the first of the two. The day is right all the same,
   unless an edge of the window lies inside the repeated hour: then rows on either side can't be told apart, and the
@@ -29,10 +29,10 @@ _STEP = timedelta(microseconds=1)
 
 
 def plan_bounds(kind: TimeKind, window: Window, day: date, zone: ZoneInfo) -> tuple[Bound, Bound]:
-    """Return the window's start (inclusive) and end (exclusive) as the column spells them.
+    """Return the window's two bounds as the column spells them.
 
-    For ISO text the bounds may let in rows of up to a day on either side (`T` sorts behind a blank): `keep_window`
-    drops them.
+    The start is inclusive, the end exclusive. For ISO text the bounds may let in rows of up to a day on either side
+    (`T` sorts behind a blank): `keep_window` drops them.
     """
     match kind:
         case TimeKind.INSTANT:
@@ -49,7 +49,10 @@ def plan_bounds(kind: TimeKind, window: Window, day: date, zone: ZoneInfo) -> tu
 
 
 def wall_clock(edge: datetime, zone: ZoneInfo) -> datetime:
-    """Return an instant on the zone's clock, without zone; InputError where rows on both sides would show this time."""
+    """Return an instant on the zone's clock, without zone.
+
+    InputError where rows on both sides would show this time.
+    """
     local = edge.astimezone(zone)
     if _is_repeated(local) and (local.fold == 1 or _is_repeated((edge - _STEP).astimezone(zone))):
         raise InputError(
@@ -73,7 +76,10 @@ def _text_bound(wall: datetime, separator: str) -> str:
 
 
 def decode_time(column: str, kind: TimeKind, window: Window, zone: ZoneInfo) -> pl.Expr:
-    """Return the instant (microseconds, UTC) of each value; NULL where there is none."""
+    """Return the instant (microseconds, UTC) of each value.
+
+    NULL where there is none.
+    """
     time = pl.col(column)
     match kind:
         case TimeKind.INSTANT:
@@ -93,7 +99,10 @@ _UTC_SUFFIX = r"(?:Z|\+00:?00|\+00)$"
 
 
 def parse_iso_text(time: pl.Expr, *, utc_suffix: bool = False) -> pl.Expr:
-    """Return the wall clock that ISO 8601 text says, NULL where it says none; a UTC suffix only where UTC is meant."""
+    """Return the wall clock that ISO 8601 text says.
+
+    NULL where it says none; a UTC suffix only where UTC is meant.
+    """
     text = time.str.replace("T", " ", literal=True)
     if utc_suffix:
         text = text.str.replace(_UTC_SUFFIX, "")

@@ -1,4 +1,7 @@
-"""When a read waited, and why: few enough figures for a manifest, however long it took."""
+"""Records when a read waited, and why.
+
+Few enough figures for a manifest, however long it took.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,10 @@ _MOST_BINS = 120
 
 
 class WaitsOverTime:
-    """Seconds waited by reason, in bins of equal length from the first moment on; bins grow where there are many."""
+    """Seconds waited by reason, in bins of equal length.
+
+    From the first moment on; bins grow where there are many.
+    """
 
     def __init__(self) -> None:
         self.bin_seconds = 1.0
@@ -17,7 +23,10 @@ class WaitsOverTime:
         self._bins: defaultdict[str, defaultdict[int, float]] = defaultdict(lambda: defaultdict(float))
 
     def begin(self, now: float) -> None:
-        """Count from this moment on; what comes before it is of no bin."""
+        """Count from this moment on.
+
+        What comes before it is of no bin.
+        """
         if self._began is None:
             self._began = now
 
@@ -36,7 +45,10 @@ class WaitsOverTime:
             start = edge
 
     def by_reason(self) -> Mapping[str, tuple[float, ...]]:
-        """Return seconds waited in each bin, from the first to the last that has any, of all reasons alike."""
+        """Return the seconds waited in each bin, by reason.
+
+        From the first to the last bin that has any, for all reasons alike.
+        """
         last = max((number for bins in self._bins.values() for number in bins), default=-1)
         return {
             reason: tuple(round(bins.get(number, 0.0), 3) for number in range(last + 1))

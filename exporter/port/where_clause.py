@@ -1,4 +1,7 @@
-"""`source.where` is the operator's own SQL: put into parentheses, so it has to be one expression and nothing more."""
+"""Checks `source.where`, the operator's own SQL.
+
+It is put into parentheses, so it has to be one expression and nothing more.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,11 @@ _CLOSES = {"'": "'", '"': '"', "`": "`", "[": "]"}
 
 
 def check_where(where: str | None, *, dialect: str) -> str | None:
-    """Return the expression if it can't reach out of its parentheses, else raise InputError.
+    """Return the expression if it can't leave its parentheses.
 
-    Refused: `;`, comments, parentheses or quotes that don't close, and what would make quotes mean something else
-    than they seem to here: PostgreSQL's dollar quotes and E'' strings, backslashes inside MySQL's strings.
+    Else raise InputError. Refused: `;`, comments, parentheses or quotes that don't close, and what would make quotes
+    mean something else than they seem to here: PostgreSQL's dollar quotes and E'' strings, backslashes inside MySQL's
+    strings.
     """
     if where is None:
         return None

@@ -1,4 +1,7 @@
-"""What a PostgreSQL window is cut along: the time column where a B-tree leads to it, else an integer primary key."""
+"""Chooses what a PostgreSQL window is cut along.
+
+The time column where a B-tree leads to it, else an integer primary key.
+"""
 
 from __future__ import annotations
 

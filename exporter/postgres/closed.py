@@ -1,6 +1,7 @@
-"""Whether a day is over for PostgreSQL: its clock is past the end and the grace, and no older transaction is open.
+"""Decides whether a day is over for PostgreSQL.
 
-One that is prepared for two-phase commit has no beginning that is known, so any of this database is an older one.
+Its clock is past the end and the grace, and no older transaction is open. One that is prepared for two-phase commit has
+no beginning that is known, so any of this database is an older one.
 
 Right: pg_read_all_stats (or pg_monitor) to see when other users' transactions began. Without it, and on a replica,
 whose primary's transactions nobody sees, the grace is `WEAK_GRACE_FACTOR` times as long. Prepared transactions may be

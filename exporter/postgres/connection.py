@@ -36,7 +36,10 @@ DRIVER_ERRORS = (_DriverError, OSError, pa.ArrowException)
 
 
 class PostgresConnection:
-    """One connection in autocommit, used by one thread at a time, but `interrupt`."""
+    """One connection in autocommit.
+
+    It is used by one thread at a time, but `interrupt`.
+    """
 
     def __init__(self, url: URL) -> None:
         self.url = url
@@ -90,7 +93,10 @@ class PostgresConnection:
             raise translate_error(exc, "read the day", self.url) from exc
 
     def fetch_whole(self, sql: str) -> SliceRows:
-        """Run a statement and fetch all of it, as a pyarrow table. Raises the driver's own error (`DRIVER_ERRORS`)."""
+        """Run a statement and fetch all of it, as a pyarrow table.
+
+        Raises the driver's own error (`DRIVER_ERRORS`).
+        """
         began = time.perf_counter()
         self._plain.execute(sql)
         table = self._plain.fetch_arrow_table()

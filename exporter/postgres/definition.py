@@ -1,8 +1,9 @@
-"""What a table is to PostgreSQL's catalogue, so that one that was altered, emptied or swapped is noticed.
+"""Notices that a PostgreSQL table was altered.
 
-By versions: `xmin` of a row of the catalogue says which transaction wrote it. Whatever was changed and changed back,
-names, partitions, heirs, columns, types, rules, has all its old values, but not that one. So nothing has to be known of
-what a change may do. VACUUM, ANALYZE and new indexes write in place and leave it as it is.
+Or emptied, or swapped: by what its catalogue says. By versions: `xmin` of a row of the catalogue says which transaction
+wrote it. Whatever was changed and changed back, names, partitions, heirs, columns, types, rules, has all its old
+values, but not that one. So nothing has to be known of what a change may do. VACUUM, ANALYZE and new indexes write in
+place and leave it as it is.
 """
 
 from __future__ import annotations
@@ -75,7 +76,10 @@ class Relation:
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """A table with all its partitions and heirs, by oid. `root` is None where the name means no table."""
+    """A table with all its partitions and heirs, by oid.
+
+    `root` is None where the name means no table.
+    """
 
     root: int | None
     relations: Mapping[int, Relation]
@@ -95,7 +99,10 @@ def find_definition(catalogue: Catalogue, table_sql: str) -> Definition:
 
 
 def why_no_seal(definition: Definition) -> str:
-    """Return why rows of the table don't say which transaction wrote them, or not reliably; "" where they do."""
+    """Return why the table's row versions can't be sealed.
+
+    Its rows don't say which transaction wrote them, or not reliably; "" where they do.
+    """
     if definition.root is None:
         return ""  # said better by who looks for its columns
     for oid, relation in definition.relations.items():
@@ -116,9 +123,10 @@ def why_no_seal(definition: Definition) -> str:
 
 
 def check_definition(before: Definition, after: Definition, table: TableName) -> str:
-    """Return what was touched that may have changed what the name means for a while ("" if nothing was).
+    """Return what was touched that may have changed the table.
 
-    IntegrityError where the table is another one now.
+    What its name means may have been another for a while; "" if nothing was touched. IntegrityError where the table is
+    another one now.
     """
     changes: list[str] = []
     if before.root != after.root:

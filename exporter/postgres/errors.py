@@ -18,7 +18,10 @@ _LOCK_NOT_AVAILABLE = "55P03"
 
 
 def translate_error(error: BaseException, doing: str, url: URL) -> PenstockError:
-    """Return ours: UnavailableError for what may pass, InputError for what the same attempt would meet again."""
+    """Return the project's own error for a driver's.
+
+    UnavailableError for what may pass, InputError for what the same attempt would meet again.
+    """
     original = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
     is_table = sqlstate_of(original) == _NO_SUCH_TABLE
     meaning, text = meaning_of(original), scrub(str(original), url)
@@ -28,7 +31,10 @@ def translate_error(error: BaseException, doing: str, url: URL) -> PenstockError
 
 
 def translate_slice_error(error: BaseException, url: URL) -> PenstockError:
-    """Return ours for a slice: one that says whether to connect again, to read less, or to wait."""
+    """Return the project's own error for a slice's.
+
+    One that says whether to connect again, to read less, or to wait.
+    """
     ours = translate_error(error, "read a slice", url)
     kind, state = meaning_of(error).kind, sqlstate_of(error)
     if not isinstance(ours, UnavailableError) or state == _LOCK_NOT_AVAILABLE or kind in (Kind.FULL, Kind.CROWDED):

@@ -1,7 +1,8 @@
-"""PostgreSQL's plan of a statement: which tables and partitions it reads from end to end, and whether it has to.
+"""Reads PostgreSQL's plan of a statement.
 
-Whether an index could be used is asked of the planner itself, by a second EXPLAIN with sequential scans priced out of
-the market: that knows partial indexes, indexes of expressions and what lies behind a view.
+Which tables and partitions it reads from end to end, and whether it has to. Whether an index could be used is asked of
+the planner itself, by a second EXPLAIN with sequential scans priced out of the market: that knows partial indexes,
+indexes of expressions and what lies behind a view.
 """
 
 from __future__ import annotations

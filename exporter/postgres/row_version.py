@@ -1,10 +1,11 @@
-"""Which version of which row: a number that a slice reads with each row, and that the seal adds up again.
+"""Numbers each version of each row.
 
-PostgreSQL never writes into a row: an UPDATE makes a new version of it, at another place of the table (`ctid`), which
-says which transaction made it (`xmin`). So table, place and transaction name one version, and with it every value that
-it has. Of transactions that had ended before the read began the place alone is enough: two versions that were there
-then can't have had the same place one after another, unless the second came later, and then it says so. (A table that
-is rewritten as a whole is another file, which the definition sees.)
+A slice reads the number with each row, and the seal adds it up again. PostgreSQL never writes into a row: an UPDATE
+makes a new version of it, at another place of the table (`ctid`), which says which transaction made it (`xmin`). So
+table, place and transaction name one version, and with it every value that it has. Of transactions that had ended
+before the read began the place alone is enough: two versions that were there then can't have had the same place one
+after another, unless the second came later, and then it says so. (A table that is rewritten as a whole is another file,
+which the definition sees.)
 
 The number is a hash of these three under a seed of this read. A sum of such hashes says as much as the list: two
 different sets of versions have the same sum once in 2^63 times, whatever was done to make it so by who does not know
@@ -20,19 +21,25 @@ from exporter.postgres.witness import Witness
 
 
 def ended_before(witness: Witness) -> str:
-    """Return the SQL of the age from which on a row's transaction had ended before the read, as a bigint."""
+    """Return the SQL of the age of ended transactions.
+
+    From this age on, a bigint, a row's transaction had ended before the read.
+    """
     # In a scalar subquery, so that it is computed once and not for each row.
     return f"(SELECT age('{witness.oldest_running}'::xid)::bigint + 1)"
 
 
 def version_sql(witness: Witness) -> str:
-    """Return the SQL of a row's number, a bigint; FROM has one table, or one tree of partitions."""
+    """Return the SQL of a row's number, a bigint.
+
+    FROM has one table, or one tree of partitions.
+    """
     transaction = f"GREATEST({ended_before(witness)} - age(xmin), 0)"  # 0: had ended
     seed = f"{witness.seed} # (tableoid::bigint << 32) # {transaction}"
     return f"hashtidextended(ctid, {seed})" if witness.hashes_tid else f"hashtextextended(ctid::text, {seed})"
 
 
 def is_new_sql(witness: Witness) -> str:
-    """Return the condition of a row that was written since the read began."""
+    """Return the condition of a row written since the read began."""
     # Below 1: frozen so long ago that its number is taken for one that is still to come.
     return f"age(xmin) BETWEEN 1 AND {ended_before(witness)} - 1"

@@ -1,11 +1,11 @@
-"""The seal of PostgreSQL: the versions of rows that were read are those that the statement gives at one instant.
+"""The seal of PostgreSQL.
 
-Each slice brings the number of each row's version (`row_version`). The seal takes one snapshot after the last slice,
-asks the same statement in it, and compares count and sum of these numbers. An inserted, updated or moved row is another
-version, a deleted one is missing, one that came outside the range that was read was not read: none of these can make up
-for another. A row that was written after the read began and before its slice came is no fault: it was read as it is.
-A lock (`FOR UPDATE`) makes no version. What a version holds means the same all the time, for the definition did not
-change (`definition`).
+The versions of rows that were read are those that the statement gives at one instant. Each slice brings the number of
+each row's version (`row_version`). The seal takes one snapshot after the last slice, asks the same statement in it, and
+compares count and sum of these numbers. An inserted, updated or moved row is another version, a deleted one is missing,
+one that came outside the range that was read was not read: none of these can make up for another. A row that was
+written after the read began and before its slice came is no fault: it was read as it is. A lock (`FOR UPDATE`) makes no
+version. What a version holds means the same all the time, for the definition did not change (`definition`).
 
 So nothing has to be known of `source.where`: a condition that asks another table, the clock or chance has chosen the
 same rows when they were read as it chooses at the seal's instant, or the seal does not agree. In its one transaction
@@ -42,9 +42,10 @@ SELECT (extract(epoch FROM transaction_timestamp()) * 1000000)::bigint,
 
 
 class SealCount:
-    """Counts the rows of a window and adds up their versions, in pieces of about the length of a slice.
+    """Counts a window's rows and adds up their versions.
 
-    `fetch` runs a statement in the one snapshot that all pieces share; it must have been taken after the last slice.
+    In pieces of about the length of a slice. `fetch` runs a statement in the one snapshot that all pieces share; it
+    must have been taken after the last slice.
     """
 
     def __init__(self, statement: Statement, axis: Axis, witness: Witness) -> None:
@@ -59,7 +60,10 @@ class SealCount:
         self.rows_outside = 0
 
     def count(self, fetch: Callable[[str], SliceRows]) -> None:
-        """Count all of it. It rests after a piece as long as that took, but not for ever: a snapshot is open."""
+        """Count all of it.
+
+        It rests after a piece as long as that took, but not for ever: a snapshot is open.
+        """
         length, position = SliceLength(self._axis, _PIECE_SECONDS), self._axis.low
         rest_until = time.monotonic() + _REST_SECONDS
         while position < self._axis.high:

@@ -1,4 +1,7 @@
-"""A PostgreSQL table, read in slices: the witness first, short statements in autocommit, and the seal at the end."""
+"""Reads a PostgreSQL table in slices.
+
+The witness first, short statements in autocommit, and the seal at the end.
+"""
 
 from __future__ import annotations
 
@@ -77,18 +80,27 @@ class PostgresSlices(PostgresTable):
         return find_closed(self._run, window_end, grace_seconds)
 
     def plan_axis(self, statement: Statement) -> Axis | str:
-        """Return the time column where an index leads to it, else an integer primary key."""
+        """Return the time column if indexed, else a primary key.
+
+        An index must lead to the column; the key is of integers.
+        """
         return plan_axis(self, self._catalogue, statement)
 
     def begin_seal(self, statement: Statement, axis: Axis) -> None:
-        """Note what is to be sealed; the session is one for slices then."""
+        """Note what is to be sealed.
+
+        The session is one for slices then.
+        """
         version = Carried(pl.Int64(), Wire.NATIVE, version_sql(self._witness))
         self._statement, self._axis = replace(statement, select=(*statement.select, version)), axis
         self._guard(SLICE_TIMEOUT_SECONDS)
         self._round_trip_seconds = min(self._empty_statement() for _ in range(_ROUND_TRIPS))
 
     def read_slice(self, low: int, high: int) -> SliceRows:
-        """Read one slice, whole. Its seconds are the server's and the rows' way, without an empty round trip."""
+        """Read one slice, whole.
+
+        Its seconds are the server's and the rows' way, without an empty round trip.
+        """
         assert self._statement is not None and self._axis is not None  # noqa: S101, PT018 - begin_seal came before
         rows = self._fetch(self._axis.text(self._statement, low, high))
         seconds = max(rows.seconds - self._round_trip_seconds, 0.0)
@@ -101,7 +113,10 @@ class PostgresSlices(PostgresTable):
         return Gathered(frame.drop(versions.name), int(versions.cast(pl.Int128).sum()))
 
     def reconnect(self) -> None:
-        """Connect again. A catalogue connection that lived on proves that the server did not crash in between."""
+        """Connect again.
+
+        A catalogue connection that lived on proves that the server did not crash in between.
+        """
         has_lived_on = self._source.reconnect()
         self._catalogue = self._source.catalogue
         self._guard(SLICE_TIMEOUT_SECONDS)
@@ -137,7 +152,10 @@ class PostgresSlices(PostgresTable):
         return seal
 
     def check_table(self) -> None:
-        """Raise what the definition says, if it is not the one of the witness."""
+        """Raise an error if the table is not the witness's.
+
+        The error is what the definition says.
+        """
         if touched := self._check_definition():
             raise touched_while_read(self.table, touched)
 

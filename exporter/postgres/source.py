@@ -1,4 +1,6 @@
-"""PostgreSQL: rows by ADBC (COPY in binary; slices by the extended protocol), the catalogue by psycopg.
+"""Reads PostgreSQL: rows by ADBC, the catalogue by psycopg.
+
+Rows come by COPY in binary, slices by the extended protocol.
 
 * ADBC streams only statements without parameters: with bound ones it takes PostgreSQL's extended protocol and holds
   the whole result in memory (735 MB for 5 million rows of three columns). So bounds are written as typed literals.
@@ -111,11 +113,17 @@ class PostgresSource:
         return why_no_seal(find_definition(self.catalogue, self.catalogue.table_sql(table)))
 
     def begin_slices(self, table: TableName) -> Slices:
-        """Set up the reading connection for short statements, and take the witness of their seal."""
+        """Set up the reading connection for slices.
+
+        And take the witness of their seal.
+        """
         return PostgresSlices(self, table)
 
     def reconnect(self) -> bool:
-        """Replace the connection that reads, and the catalogue's where it is lost; return whether that has lived on."""
+        """Replace the connection that reads.
+
+        And the catalogue's where it is lost; return whether that has lived on.
+        """
         self.connection.close()
         self.connection = PostgresConnection(self.url)
         try:

@@ -1,4 +1,7 @@
-"""What a PostgreSQL table is: its columns, how bounds are written, what the planner expects of a statement."""
+"""One table of PostgreSQL that can be asked about.
+
+Its columns, how bounds are written, what the planner expects of a statement.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,10 @@ Run = Callable[[str, str], Sequence[tuple[Any, ...]]]
 
 
 class PostgresTable:
-    """A table or view, looked at by the catalogue's connection and by `run` on the one that reads."""
+    """A table or view of PostgreSQL.
+
+    The catalogue's connection asks about it, and `run` on the one that reads.
+    """
 
     def __init__(self, catalogue: Catalogue, run: Run, table: TableName) -> None:
         self._catalogue = catalogue
@@ -53,7 +59,10 @@ class PostgresTable:
         return str(kinds[0][0]) if kinds else ""
 
     def describe(self) -> Mapping[str, SourceColumn]:
-        """Return the columns; those of a nondeterministic collation or of citext fold texts."""
+        """Return the columns.
+
+        Those of a nondeterministic collation or of citext fold texts.
+        """
         catalogue = self._catalogue
         ((encoding,),) = catalogue.rows("SELECT current_setting('server_encoding')")
         told = {name: (typmod, folding) for name, typmod, folding in catalogue.rows(_ATTRIBUTES, self.table_sql)}
@@ -76,7 +85,10 @@ class PostgresTable:
         return found
 
     def literal(self, bound: Bound) -> str:
-        """Write a bound with its type, so that an index on the column is used."""
+        """Write a bound with its type.
+
+        So an index on the column is used.
+        """
         match bound:
             case datetime(tzinfo=None):
                 return f"TIMESTAMP '{bound.isoformat(sep=' ')}'"

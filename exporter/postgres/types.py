@@ -1,4 +1,7 @@
-"""How each PostgreSQL type is carried: the shard's type, and the SQL that selects it without loss."""
+"""Decides how each PostgreSQL type is carried.
+
+The shard's type, and the SQL that selects it without loss.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,10 @@ def base_type(type_: TypeEngine[object]) -> TypeEngine[object]:
 
 
 def numeric_digits(typmod: int) -> tuple[int | None, int | None]:
-    """Return precision and scale of a numeric's type modifier (numeric.c: precision << 16 | scale, + 4)."""
+    """Return precision and scale of a numeric's type modifier.
+
+    numeric.c: precision << 16 | scale, + 4.
+    """
     if typmod < 4:  # noqa: PLR2004 - VARHDRSZ; -1 means none was declared
         return None, None
     scale = (typmod - 4) & 0x7FF
@@ -80,7 +86,10 @@ def _native(type_: TypeEngine[object]) -> pl.DataType | None:
 
 
 def time_kind(column: ReflectedColumn) -> TimeKind | None:
-    """Return what the column means as the time column, None where it can't be one."""
+    """Return what the column means as the time column.
+
+    None where it can't be one.
+    """
     type_ = base_type(column.type)
     if isinstance(type_, sql.DateTime):
         return TimeKind.INSTANT if type_.timezone else TimeKind.NAIVE

@@ -1,7 +1,7 @@
-"""What a read in slices is compared with at its end, taken before anything is asked that the read relies on.
+"""Takes what a sliced read is compared with at its end.
 
-`PostgresSlices` takes it in its constructor: columns, plans and keys are asked of an object that has it, so nothing can
-be asked too early.
+It is taken before anything is asked that the read relies on. `PostgresSlices` takes it in its constructor: columns,
+plans and keys are asked of an object that has it, so nothing can be asked too early.
 """
 
 from __future__ import annotations
@@ -34,16 +34,20 @@ class Server:
     checkpointer_started: object
 
     def is_same(self, now: Server, *, is_proved: bool) -> bool:
-        """Whether it is the same, not restarted. `is_proved`: a connection to it has lived on."""
+        """Return whether it is the same server, not restarted.
+
+        `is_proved`: a connection to it has lived on.
+        """
         has_checkpointer = self.checkpointer_started == now.checkpointer_started is not None
         return self.identity == now.identity and (is_proved or has_checkpointer)
 
 
 @dataclass(frozen=True, slots=True)
 class Witness:
-    """The server, the table, the oldest transaction that ran then, and the seed of this read's checksums.
+    """What a sliced read is compared with at its end.
 
-    `hashes_tid`: whether the server can hash a row's place as it is (from version 14 on).
+    The server, the table, the oldest transaction that ran then, and the seed of this read's checksums. `hashes_tid`:
+    whether the server can hash a row's place as it is (from version 14 on).
     """
 
     server: Server

@@ -1,4 +1,7 @@
-"""One attempt at reading a day, whichever way it is read: what comes before the rows, and what comes after them."""
+"""One attempt at reading a day, whichever way.
+
+What comes before the rows, and what comes after them.
+"""
 
 from __future__ import annotations
 
@@ -33,8 +36,9 @@ from staging.window import load_zone
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What is asked of whom, where the rows go, what may hold it up, and the contract that the last export made.
+    """What one attempt at reading a day needs.
 
+    What is asked of whom, where the rows go, what may hold it up, and the contract that the last export made.
     `failed_seals`: how often the day was read in slices in vain before.
     """
 
@@ -61,9 +65,10 @@ class Attempt:
         )
 
     def plan(self, table: OpenTable, planned: PlannedRead | None = None) -> PlannedRead:
-        """Return the statement; InputError for one that may not be run. Reads the catalogue, and no row.
+        """Return the statement.
 
-        `planned` is what was planned a moment ago: where the columns are still the same, the rest is, too.
+        InputError for one that may not be run. Reads the catalogue, and no row. `planned` is what was planned a moment
+        ago: where the columns are still the same, the rest is, too.
         """
         read = plan_read(self.question, table, self.source.dialect)
         if planned is None or (read.columns, read.table_columns) != (planned.columns, planned.table_columns):
@@ -84,7 +89,10 @@ class HowRead:
 
 
 class ShardedRead:
-    """The shards of an attempt: written as frames come, committed when all of them were counted."""
+    """The shards of an attempt.
+
+    Written as frames come, committed when all of them were counted.
+    """
 
     def __init__(self, attempt: Attempt, read: PlannedRead, estimate: Estimate) -> None:
         self._attempt = attempt
@@ -94,7 +102,10 @@ class ShardedRead:
         self._writing = ShardWriting(attempt.question, attempt.store, attempt.progress, tally, self._shards, estimate)
 
     def write(self, batches: Iterator[pl.DataFrame]) -> None:
-        """Decode, count and write all rows; the objects are finished then, and uncommitted. An error aborts them."""
+        """Decode, count and write all rows.
+
+        The objects are finished then, and uncommitted. An error aborts them.
+        """
         zone = load_zone(self._attempt.question.pipeline.source.column_timezone)
         self._writing.write(Decoder(self._read.plan, self._attempt.question.window, zone).decode(batches))
 

@@ -1,4 +1,6 @@
-"""How a day is read: in one snapshot or in slices. Pure: `plan` shows what a run will do.
+"""Chooses how a day is read: snapshot or slices.
+
+Pure: `plan` shows what a run will do.
 
 * `read = "snapshot"`: a snapshot, under its cap.
 * `read = "slices"`: slices, where they can be sealed and the day is closed.
@@ -32,14 +34,20 @@ _PATIENT_SEALS = 2
 
 @dataclass(frozen=True, slots=True)
 class ReadChoice:
-    """The way to read, and the rule and the figures that led to it, as a clause."""
+    """The way to read, and why.
+
+    The reason is the rule and the figures that led to it, as a clause.
+    """
 
     mode: Literal["snapshot", "slices"]
     why: str
 
 
 def estimate_seconds(estimate: Estimate, dialect: str) -> float:
-    """Return how long one statement over so many rows is expected to take."""
+    """Return how long one statement is expected to take.
+
+    It reads so many rows.
+    """
     return estimate.rows / ROWS_PER_SECOND.get(dialect, SLOW_ROWS_PER_SECOND)
 
 
@@ -53,10 +61,11 @@ def choose_read(
     closed: Closed | None,
     failed_seals: int = 0,
 ) -> ReadChoice:
-    """Return the way to read; InputError where there is none, UnavailableError where there will be one later.
+    """Return the way to read.
 
-    `why_no_slices` is "" where a seal can prove them; `closed` may then be None only while it was not asked for.
-    `failed_seals`: how often this day was read in slices in vain.
+    InputError where there is none, UnavailableError where there will be one later. `why_no_slices` is "" where a seal
+    can prove them; `closed` may then be None only while it was not asked for. `failed_seals`: how often this day was
+    read in slices in vain.
     """
     cap, seconds = config.max_snapshot_seconds, estimate_seconds(estimate, dialect)
     expected = f"{estimate.rows:,} rows {estimate.how}, about {seconds:.0f} s in one statement"

@@ -1,4 +1,7 @@
-"""From a connected source to committed shards: in one snapshot or in slices, every row counted."""
+"""Reads a day from a connected source into committed shards.
+
+In one snapshot or in slices, every row counted.
+"""
 
 from __future__ import annotations
 
@@ -23,9 +26,10 @@ from staging.store import Store
 def read_shards(
     question: DayQuestion, source: Source, store: Store, cancel: Cancel, progress: Progress, *, failed_seals: int
 ) -> Written:
-    """Read the day as `choose_read` says and commit its shards; on any error nothing is committed.
+    """Read the day as `choose_read` says and commit its shards.
 
-    StartOverError when it was read in slices and the table changed meanwhile; `failed_seals` counts earlier ones.
+    On any error nothing is committed. StartOverError when it was read in slices and the table changed meanwhile;
+    `failed_seals` counts earlier ones.
     """
     with open_pace(question.pipeline, source.dialect, store, cancel, progress) as pace:
         pace.before_snapshot()  # whatever is to come: a database that is not calm is not asked about its tables either

@@ -1,6 +1,7 @@
-"""The database is read in a thread of its own, so that a blocked read can always be given up.
+"""Reads the database in a thread of its own.
 
-The reader runs at most two batches ahead: memory stays flat, and the server waits for us.
+So a blocked read can always be given up. The reader runs at most two batches ahead: memory stays flat, and the server
+waits for us.
 """
 
 from __future__ import annotations
@@ -56,7 +57,10 @@ class Reading:
             self._source.abandon()
 
     def batches(self) -> Iterator[pl.DataFrame]:
-        """Give the batches; raises what the reader raised, and what the guard says."""
+        """Give the batches.
+
+        Raises what the reader raised, and what the guard says.
+        """
         while True:
             self._guard.check()
             try:

@@ -1,4 +1,7 @@
-"""The loop of a sliced read: short statements that meet, with nothing open between them, and one seal at the end."""
+"""The loop of a sliced read.
+
+Short statements that meet, with nothing open between them, and one seal at the end.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,10 @@ class SliceCounts:
 
 
 class SlicedRead:
-    """Frames of c0, c1 … from one end of the axis to the other, then the seal. Runs in the reader's thread."""
+    """Yields the frames of a sliced read, then seals it.
+
+    Frames of c0, c1 … from one end of the axis to the other. Runs in the reader's thread.
+    """
 
     def __init__(
         self,

@@ -1,4 +1,7 @@
-"""A closed day in many short statements, and a seal that proves they saw one and the same table."""
+"""Reads a closed day in many short statements.
+
+A seal proves they saw one and the same table.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,10 @@ from staging.errors import InputError
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What was found out before a row was read: the statement, how much it will give, what to cut it along."""
+    """What was found out before a row was read.
+
+    The statement, how much it will give, what to cut it along.
+    """
 
     read: PlannedRead
     estimate: Estimate
@@ -41,7 +47,10 @@ def look_at(attempt: Attempt, slices: Slices) -> Look:
 def find_way(
     question: DayQuestion, slices: Slices, read: PlannedRead, choose: Callable[[str, Closed | None], ReadChoice]
 ) -> tuple[ReadChoice, Closed | None, Axis | None]:
-    """Return what `choose` says of why there are no slices and of the day's end, neither of them asked for in vain."""
+    """Find how a day can be read, asking only what matters.
+
+    Returns what `choose` says of why there are no slices and of the day's end, neither of them asked for in vain.
+    """
     choice = choose("", None)
     if choice.mode == "snapshot":  # whatever slices there may be
         return choice, None, None
@@ -52,7 +61,10 @@ def find_way(
 
 
 def read_in_slices(attempt: Attempt, slices: Slices, look: Look, guard: SnapshotGuard) -> Written:
-    """Read the day in slices and commit its shards; StartOverError, and nothing left, when the seal does not agree."""
+    """Read the day in slices and commit its shards.
+
+    StartOverError, and nothing left, when the seal does not agree.
+    """
     assert look.axis is not None  # noqa: S101 - chosen because there is one
     run_probes(look.read, slices)
     target_seconds = attempt.question.pipeline.export.slice_milliseconds / 1000

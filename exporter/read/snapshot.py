@@ -1,4 +1,7 @@
-"""A day in one snapshot: one statement, one pass over its rows, never a pause inside."""
+"""Reads a day in one snapshot.
+
+One statement, one pass over its rows, never a pause inside.
+"""
 
 from __future__ import annotations
 
@@ -22,10 +25,11 @@ def read_in_snapshot(
     choose: Callable[[Estimate], ReadChoice],
     planned: tuple[PlannedRead, Estimate] | None = None,
 ) -> Written:
-    """Read the day in one snapshot and commit its shards; on any error nothing is committed.
+    """Read the day in one snapshot and commit its shards.
 
-    `choose` is asked when the snapshot knows how many rows to expect, and raises if that is too many. What was
-    `planned` before it began is not planned again; only the columns are looked at again, inside.
+    On any error nothing is committed. `choose` is asked when the snapshot knows how many rows to expect, and raises if
+    that is too many. What was `planned` before it began is not planned again; only the columns are looked at again,
+    inside.
     """
     question, source = attempt.question, attempt.source
     cap = question.pipeline.export.max_snapshot_seconds

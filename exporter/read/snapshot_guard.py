@@ -1,7 +1,7 @@
-"""Ends a snapshot that lasts too long or that nobody wants any more, whatever the server is busy with.
+"""Ends a snapshot that is too long or no longer wanted.
 
-A small thread watches the flag that signals set and the cap, and has the server stop its statement: one that returns no
-row for minutes ends as promptly as one that returns millions.
+Whatever the server is busy with. A small thread watches the flag that signals set and the cap, and has the server stop
+its statement: one that returns no row for minutes ends as promptly as one that returns millions.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ _POLL_SECONDS = 0.05
 
 
 class SnapshotGuard:
-    """The life of one read, from before it begins until its last row was read (`release`) or the block ends.
+    """Guards one read from its begin to its last row.
 
-    `max_seconds` is a snapshot's; a read in slices has None: each of its statements ends soon by itself.
+    From before it begins until `release`, or until the block ends. `max_seconds` is a snapshot's; a read in slices has
+    None: each of its statements ends soon by itself.
 
     Errors of an interrupted statement leave the block as what they mean: InterruptedRunError, or the cap's InputError.
     """
@@ -56,7 +57,10 @@ class SnapshotGuard:
         self._released.set()
 
     def check(self) -> None:
-        """Raise InterruptedRunError when the work was asked to stop, the cap's InputError when the time is up."""
+        """Raise an error when the read must end.
+
+        InterruptedRunError when the work was asked to stop, the cap's InputError when the time is up.
+        """
         self._cancel.check()
         if self.is_over():
             raise self._too_long()

@@ -1,4 +1,7 @@
-"""A read in slices whose seal did not agree is worth nothing: the day is read again, from a new connection on."""
+"""Reads a day again whose seal did not agree.
+
+What was read is worth nothing then; the new read begins with a new connection.
+"""
 
 from __future__ import annotations
 
@@ -23,9 +26,10 @@ OpenSource = Callable[[str], AbstractContextManager[Source]]
 def read_database(
     question: DayQuestion, open_source: OpenSource, store: Store, cancel: Cancel, progress: Progress
 ) -> Written:
-    """Read the day and commit its shards. StartOverError (exit 20) when it changed during each of three reads.
+    """Read the day and commit its shards.
 
-    A read that is given up has committed nothing, so the next one may use the same names.
+    StartOverError (exit 20) when it changed during each of three reads. A read that is given up has committed nothing,
+    so the next one may use the same names.
     """
     for left in reversed(range(MOST_READS)):
         try:

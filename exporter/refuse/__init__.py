@@ -1,5 +1,5 @@
-"""What is refused before a row is read: full scans, and columns that changed since the last export.
+"""What is refused before a row is read.
 
-`explain.py` asks each database how it would run the statement.
-May import the exporter's port and each adapter's `explain`.
+Full scans, and columns that changed since the last export. `explain.py` asks each database how it would run the
+statement. May import the exporter's port and each adapter's `explain`.
 """

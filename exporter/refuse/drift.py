@@ -1,8 +1,9 @@
-"""Whether a table still has the columns that the pipeline's last export was made of; judged before a row is read.
+"""Checks that a table has its last export's columns.
 
-What counts, and for whom: a carried column of another type, or one that may now be NULL, changes what transforms and
-readers of old days get, so it is refused until somebody says that it is meant. A column that becomes NOT NULL hurts
-nobody. Columns that the pipeline does not name are nobody's business, unless `export.schema_changes = "refuse"`.
+Judged before a row is read. What counts, and for whom: a carried column of another type, or one that may now be NULL,
+changes what transforms and readers of old days get, so it is refused until somebody says that it is meant. A column
+that becomes NOT NULL hurts nobody. Columns that the pipeline does not name are nobody's business, unless
+`export.schema_changes = "refuse"`.
 """
 
 from __future__ import annotations
@@ -24,9 +25,11 @@ _LENGTHS = re.compile(r"\s*\([^)]*\)")
 
 
 def find_contract(store: Store, question: DayQuestion) -> Manifest | None:
-    """Return the manifest of the last export: of this day or of up to seven before it. None where there is none, or
-    where nothing is compared. By names, never by listing.
-    """  # noqa: D205 - one sentence and its exception
+    """Return the manifest of the last export, or None.
+
+    Of this day or of up to seven before it. None where there is none, or where nothing is compared. By names, never by
+    listing.
+    """
     if question.pipeline.export.schema_changes == "accept_all":
         return None
     day = question.names.day
@@ -42,7 +45,10 @@ def find_contract(store: Store, question: DayQuestion) -> Manifest | None:
 
 
 def check_drift(contract: Manifest | None, question: DayQuestion, read: PlannedRead, dialect: str) -> None:
-    """Raise InputError that says what was, what is, and how to accept it."""
+    """Raise InputError where the columns have changed.
+
+    It says what was, what is, and how to accept it.
+    """
     if contract is None:
         return
     is_strict = question.pipeline.export.schema_changes == "refuse"

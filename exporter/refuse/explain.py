@@ -1,4 +1,7 @@
-"""Asks a database how it would run the read of a day. Nothing is read but the catalogue."""
+"""Asks a database how it would run the read of a day.
+
+Nothing is read but the catalogue.
+"""
 
 from __future__ import annotations
 

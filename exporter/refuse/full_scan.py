@@ -1,8 +1,9 @@
-"""Refuses a read for which the database would go through the whole table to find one day.
+"""Refuses a read that needs a full scan.
 
-A scan is refused when all of this is true: the plan reads a table from end to end; no partition is left out; no index
-on the time column could be used instead (where one could, the database's own choice stands: the day is most of the
-table); and the table has more than `SMALL_TABLE_ROWS` rows, by the database's estimate.
+The database would go through the whole table to find one day. A scan is refused when all of this is true: the plan
+reads a table from end to end; no partition is left out; no index on the time column could be used instead (where one
+could, the database's own choice stands: the day is most of the table); and the table has more than `SMALL_TABLE_ROWS`
+rows, by the database's estimate.
 """
 
 from __future__ import annotations
@@ -18,7 +19,10 @@ _MYSQL_NAME_CHARACTERS = 64
 
 
 def check_full_scan(question: DayQuestion, read: PlannedRead, table: OpenTable, dialect: str) -> Explained | None:
-    """Return the plan of the read; InputError, with the index to create, unless `export.allow_full_scan` is set."""
+    """Return the plan of the read.
+
+    InputError, with the index to create, unless `export.allow_full_scan` is set.
+    """
     explained = explain(table, question.table(), read.time, read.statement, dialect=dialect)
     scan = find_full_scan(explained)
     if scan is not None and not question.pipeline.export.allow_full_scan:
@@ -27,7 +31,10 @@ def check_full_scan(question: DayQuestion, read: PlannedRead, table: OpenTable, 
 
 
 def find_full_scan(explained: Explained | None) -> WholeScan | None:
-    """Return the scan to refuse, None where the plan is fine or not known."""
+    """Return the full scan to refuse, or None.
+
+    None where the plan is fine or not known.
+    """
     if explained is None or explained.is_pruned:
         return None
     return next((scan for scan in explained.whole if not scan.by_choice and scan.rows > SMALL_TABLE_ROWS), None)
@@ -46,7 +53,10 @@ def refuse_full_scan(scan: WholeScan, name: TableName, read: PlannedRead, dialec
 
 
 def plan_index(scan: WholeScan, name: TableName, time: SourceColumn, table_sql: str, dialect: str) -> str:
-    """Return the statement that creates the missing index while the shop goes on, ready to be run."""
+    """Return the statement that creates the missing index.
+
+    The shop goes on meanwhile; it is ready to be run.
+    """
     if scan.table != name.table:
         return f"Create an index on the column of {scan.table} that {time.name} is."
     if dialect == "postgresql" and scan.parts:

@@ -1,4 +1,7 @@
-"""Whether the day is over, where the operator asks for it: by this clock first, by the source's own at last."""
+"""Refuses a day that is not over, if asked to.
+
+By this clock first, by the source's own at last.
+"""
 
 from __future__ import annotations
 
@@ -13,15 +16,19 @@ _FIX = "Try again later; without --require-closed it is read as it is now, and s
 
 
 def check_over(question: DayQuestion, now: datetime) -> None:
-    """Raise UnavailableError where the day is not over by this machine's clock: nothing is asked in vain."""
+    """Raise UnavailableError where the day is not over by this machine's clock.
+
+    Nothing is asked in vain.
+    """
     if question.require_closed and now < question.window.end:
         raise _not_over(question, f"It ends at {question.window.end:%F %T} UTC.")
 
 
 def check_closed_for(question: DayQuestion, source: Source) -> None:
-    """Raise UnavailableError where the database says that the day may still get rows; reads no row.
+    """Raise UnavailableError where the day may still get rows.
 
-    Databases that can't tell of open transactions are asked for nothing here: their clock is compared at the end.
+    The database says so; reads no row. Databases that can't tell of open transactions are asked for nothing here: their
+    clock is compared at the end.
     """
     table = question.table()
     if not question.require_closed or source.why_no_slices(table):
@@ -33,7 +40,10 @@ def check_closed_for(question: DayQuestion, source: Source) -> None:
 
 
 def check_read_when_over(question: DayQuestion, as_of: datetime) -> None:
-    """Raise UnavailableError where what was read is true of an instant before the day's end."""
+    """Raise UnavailableError where a day was read too early.
+
+    What was read is true of an instant before the day's end.
+    """
     if question.require_closed and as_of < question.window.end:
         raise _not_over(question, f"What was read is true of {as_of:%F %T} UTC by the source's clock.")
 

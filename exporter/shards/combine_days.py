@@ -1,7 +1,8 @@
-"""Stored days become one export of a longer window: their shards are named, and nothing is copied.
+"""Combines stored days into an export of a longer window.
 
-A shard function takes a hash modulo the number of shards. Where days have different numbers, their greatest common
-divisor g splits them all: shard s of n lies in shard s mod g, as g divides n, so each key is still whole in one shard.
+Their shards are named, and nothing is copied. A shard function takes a hash modulo the number of shards. Where days
+have different numbers, their greatest common divisor g splits them all: shard s of n lies in shard s mod g, as g
+divides n, so each key is still whole in one shard.
 """
 
 from __future__ import annotations
@@ -31,7 +32,10 @@ MAX_ROWS_PER_SHARD = 50_000_000
 
 
 def combine_days(question: DayQuestion, store: Store, *, now: datetime) -> Manifest:
-    """Return the manifest of the window; InputError where the days don't fit together or answer another question."""
+    """Return the manifest of the window.
+
+    InputError where the days don't fit together or answer another question.
+    """
     days = read_stored_days(store, question.pipeline, question.names.day)
     first = days[0].manifest
     for stored in days:

@@ -21,7 +21,10 @@ from staging.store import Store
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A whole export whose shards are committed: what was counted, which files hold it, where and when it is from."""
+    """A whole export whose shards are committed.
+
+    What was counted, which files hold it, where and when it is from.
+    """
 
     shards: int
     files: Mapping[int, ShardFile]
@@ -33,7 +36,10 @@ class Written:
 
 
 def build_manifest(written: Written, question: DayQuestion, *, now: datetime) -> Manifest:
-    """Return the manifest of a written export. A shard without rows has no file."""
+    """Return the manifest of a written export.
+
+    A shard without rows has no file.
+    """
     columns = tuple(column.describe() for column in written.plan.columns)
     totals: Counter[str] = Counter()
     for tally in written.counted.values():

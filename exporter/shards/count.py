@@ -11,7 +11,10 @@ ROWS_PER_SHARD = 250_000
 
 
 def plan_shards(configured: int | Literal["auto"], estimate: Estimate) -> tuple[int, str]:
-    """Return how many, at least one, and why in words. `auto` is one for each 250,000 rows begun."""
+    """Return the number of shards, and why in words.
+
+    At least one. `auto` is one for each 250,000 rows begun.
+    """
     if configured != "auto":
         return configured, "as configured"
     shards = min(max(1, -(-estimate.rows // ROWS_PER_SHARD)), MAX_TASKS)

@@ -1,4 +1,7 @@
-"""From what a driver delivers to what the shards hold: exact, or refused by naming the column and a row's key."""
+"""Decodes what a driver delivers into the shards' columns.
+
+Exact, or refused by naming the column and a row's key.
+"""
 
 from __future__ import annotations
 
@@ -22,14 +25,20 @@ _NULL_FIX = f"If NULL is meant, name the column in `source.allow_null`. {_FIX}"
 
 @dataclass(frozen=True, slots=True)
 class Decoder:
-    """Turns batches of c0, c1 … into frames of the shard's columns, inside the window."""
+    """Turns batches of c0, c1 … into frames of shards' columns.
+
+    Rows must lie inside the window.
+    """
 
     plan: ReadPlan
     window: Window
     zone: ZoneInfo
 
     def decode(self, batches: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-        """Give each batch decoded; InputError for a value that can't be carried, IntegrityError for a foreign row."""
+        """Give each batch decoded.
+
+        InputError for a value that can't be carried, IntegrityError for a foreign row.
+        """
         expressions = [self._expression(i, column) for i, column in enumerate(self.plan.columns)]
         for raw in batches:
             frame = raw.select(expressions)

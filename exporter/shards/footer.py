@@ -1,8 +1,8 @@
-"""How many rows a Parquet file says it has, from its last bytes alone.
+"""Reads how many rows a Parquet file says it has.
 
-Layout of a file's end (parquet-format, "File format"): the Thrift-encoded FileMetaData, its length in four bytes
-little-endian, `PAR1`. FileMetaData (parquet.thrift) in Thrift's compact protocol: field 1 version (i32), field 2
-schema (list of structs), field 3 num_rows (i64). Nothing behind field 3 is looked at.
+From its last bytes alone. Layout of a file's end (parquet-format, "File format"): the Thrift-encoded FileMetaData, its
+length in four bytes little-endian, `PAR1`. FileMetaData (parquet.thrift) in Thrift's compact protocol: field 1 version
+(i32), field 2 schema (list of structs), field 3 num_rows (i64). Nothing behind field 3 is looked at.
 """
 
 from __future__ import annotations
@@ -29,7 +29,10 @@ TAIL_BYTES = 8
 
 
 def footer_bytes(tail: bytes) -> int:
-    """Return how many bytes the footer has with its length and magic, from a file's last 8 bytes."""
+    """Return how many bytes the footer has.
+
+    With its length and magic, from a file's last 8 bytes.
+    """
     if len(tail) < TAIL_BYTES or tail[-4:] != _MAGIC:
         raise _damaged("it does not end in PAR1")
     return int.from_bytes(tail[-8:-4], "little") + TAIL_BYTES

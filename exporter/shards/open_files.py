@@ -18,7 +18,10 @@ _OTHER_FILES = 256
 
 
 def allow_open_files(shards: int) -> None:
-    """Raise polars' and the operating system's limits for this process, as far as they may be raised."""
+    """Raise the limits on open files for this process.
+
+    polars' and the operating system's, as far as they may be raised.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = shards + _OTHER_FILES
     if soft != resource.RLIM_INFINITY and soft < wanted:

@@ -1,4 +1,7 @@
-"""How many rows a row group has, so that memory is bounded: each shard buffers one row group while it fills."""
+"""Decides how many rows a row group has.
+
+Memory is bounded: each shard buffers one row group while it fills.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +16,10 @@ _GROUPS_A_SHARD = 500  # more of them make footers that are no small part of a f
 
 
 def plan_row_group_rows(*, budget_bytes: int, shards: int, row_bytes: float, expected_rows: int) -> int:
-    """Return `budget / (shards * width of a row)`, at least 512 and at most 65,536 rows.
+    """Return the number of rows in a row group.
 
-    Rounded down to a power of two, so that an estimate that wavers a little gives the same bytes.
+    `budget / (shards * width of a row)`, at least 512 and at most 65,536 rows. Rounded down to a power of two, so that
+    an estimate that wavers a little gives the same bytes.
     """
     rows = int(budget_bytes / (shards * max(row_bytes, 1.0)))
     rows = max(rows, expected_rows // shards // _GROUPS_A_SHARD)
@@ -24,9 +28,10 @@ def plan_row_group_rows(*, budget_bytes: int, shards: int, row_bytes: float, exp
 
 
 def sample_row_bytes(frames: Iterator[pl.DataFrame]) -> tuple[float, Iterator[pl.DataFrame]]:
-    """Return how many bytes a row takes in memory, from the first 1,000 rows, and all the frames again.
+    """Return how many bytes a row takes in memory.
 
-    The same rows give the same figure however they are cut into frames.
+    From the first 1,000 rows; and all the frames again. The same rows give the same figure however they are cut into
+    frames.
     """
     taken: list[pl.DataFrame] = []
     rows = 0

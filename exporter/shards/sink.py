@@ -1,7 +1,8 @@
-"""Streams frames into one Parquet object per shard; nothing exists until all of them were written and counted.
+"""Streams frames into one Parquet object per shard.
 
-polars partitions, compresses and writes; it never commits. It loses exceptions on the way (a generator's becomes
-text, a writer's is swallowed at close), so the first one is kept here and raised as it was.
+Nothing exists until all of them were written and counted. polars partitions, compresses and writes; it never commits.
+It loses exceptions on the way (a generator's becomes text, a writer's is swallowed at close), so the first one is kept
+here and raised as it was.
 """
 
 from __future__ import annotations
@@ -47,7 +48,10 @@ class Failure:
 
 
 class ShardObject(ParquetObject):
-    """A `ParquetObject` that remembers what went wrong in a write, and the end of the file for its footer."""
+    """A `ParquetObject` that remembers why a write failed.
+
+    And the end of the file, for its footer.
+    """
 
     def __init__(self, shard: int, name: str, writer: ObjectWriter, failure: Failure) -> None:
         super().__init__(name, writer)
@@ -86,7 +90,10 @@ class ShardObject(ParquetObject):
 
 @dataclass(frozen=True, slots=True)
 class ShardSink:
-    """Where the shards go: `create_object` begins the object of a shard, given its number and a `Failure`."""
+    """Where the shards go.
+
+    `create_object` begins the object of a shard, given its number and a `Failure`.
+    """
 
     create_object: Callable[[int, Failure], ShardObject]
     shard_column: str
@@ -94,7 +101,10 @@ class ShardSink:
     row_group_rows: int
 
     def write(self, frames: Iterable[pl.DataFrame], schema: pl.Schema) -> None:
-        """Write all frames into finished, uncommitted objects. Whatever fails, all of them are aborted."""
+        """Write all frames into finished, uncommitted objects.
+
+        Whatever fails, all of them are aborted.
+        """
         allow_open_files(self.shards)
         failure, objects = Failure(), list[ShardObject]()
 
@@ -146,9 +156,10 @@ def abort_all(objects: Iterable[ShardObject]) -> None:
 def commit_all(
     objects: list[ShardObject], counted: dict[int, int], *, check: Callable[[], None]
 ) -> dict[int, ShardFile]:
-    """Make the objects exist, if each file says it holds the rows that were counted; return files by shard.
+    """Make the objects exist, if their files hold all rows.
 
-    `counted` maps shards to rows; `check` is asked before each commit and raises to stop.
+    Each file must say that it holds the rows that were counted; return files by shard. `counted` maps shards to rows;
+    `check` is asked before each commit and raises to stop.
     """
 
     def commit(made: ShardObject) -> ShardFile:

@@ -1,4 +1,7 @@
-"""Counts every row on its way to a shard: rows, smallest and largest key, exact control sums."""
+"""Counts every row on its way to a shard.
+
+Rows, smallest and largest key, exact control sums.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,10 @@ class ShardTally:
 
 
 class Tally:
-    """Adds the shard's number to each frame, in the column `shard_column`, and counts what passes."""
+    """Adds the shard's number to each frame, and counts rows.
+
+    The number is in the column `shard_column`.
+    """
 
     def __init__(self, plan: ReadPlan, shards: int) -> None:
         self._plan = plan
@@ -95,12 +101,18 @@ _SHARD, _ROWS, _MIN, _MAX, _SUM = "shard", "rows", "min", "max", "sum"
 
 
 def format_key(key: object) -> str:
-    """Return a column of a key as the manifest spells it: text as it is, numbers in digits, bytes in hex."""
+    """Return a column of a key as the manifest spells it.
+
+    Text as it is, numbers in digits, bytes in hex.
+    """
     return key.hex() if isinstance(key, bytes) else str(key)
 
 
 def format_sums(plan: ReadPlan, sums: dict[str, int]) -> dict[str, str]:
-    """Return exact decimal text of sums in minor units, 0 where a column has none."""
+    """Return exact decimal text of sums in minor units.
+
+    0 where a column has none.
+    """
     return {c.name: format_minor_units(sums.get(c.name, 0), scale_of(c.dtype)) for c in plan.conserved()}
 
 

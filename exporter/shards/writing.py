@@ -1,4 +1,7 @@
-"""Decoded frames on their way into the shards' objects, whatever they were read from."""
+"""Writes decoded frames into the shards' objects.
+
+Whatever they were read from.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""SQLite's plan of a statement. It says which index it takes, and nothing about numbers of rows."""
+"""SQLite's plan of a statement.
+
+It says which index it takes, and nothing about numbers of rows.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""SQLite: rows by ADBC, the catalogue by the standard library's driver. One transaction is the snapshot.
+"""Reads SQLite: rows by ADBC, the catalogue by sqlite3.
+
+One transaction is the snapshot.
 
 * ADBC takes a column's type from the first rows it sees, and NULLs first make it an integer. So the statement begins
   with a row of our own that has a value of the right type in each column; it is dropped.
@@ -80,7 +82,10 @@ class SqliteSource:
         return f"the file {self._path}"
 
     def translate(self, error: BaseException, doing: str) -> PenstockError:
-        """Return ours: UnavailableError for what may pass, InputError for what the same attempt would meet again."""
+        """Return the project's own error for a driver's.
+
+        UnavailableError for what may pass, InputError for what the same attempt would meet again.
+        """
         original = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
         ours = source_error(meaning_of(original), "SQLite", doing, why=" ".join(str(original).split()))
         ours.fix = f"{ours.fix} The file is {self._path}.".strip()
@@ -127,7 +132,10 @@ class SqliteSource:
         raise refuse_slices(table, self.why_no_slices(table))
 
     def interrupt(self) -> None:
-        """Do nothing: ADBC's driver can't stop SQLite, which works inside this process and ends with it."""
+        """Do nothing.
+
+        ADBC's driver can't stop SQLite, which works inside this process and ends with it.
+        """
 
     def abandon(self) -> None:
         """Leave the connections to the thread that uses them."""
@@ -195,7 +203,10 @@ class SqliteSnapshot:
         return self._source.run(sql, "look at the day")
 
     def probes(self, statement: Statement, columns: Sequence[SourceColumn]) -> Sequence[Probe]:
-        """Look for times that no comparison finds, and for values that are stored otherwise than declared."""
+        """Look for times and values that a statement would miss.
+
+        Times that no comparison finds, and values that are stored otherwise than declared.
+        """
         time = columns[statement.time_index]
         found = [self._misplaced(statement, columns)]
         if time.time in (TimeKind.ISO_TEXT, TimeKind.DATE):

@@ -1,7 +1,7 @@
-"""How each column of SQLite is carried: by its declared type, as any value may lie in any column.
+"""Decides how each column of SQLite is carried.
 
-What is stored otherwise than declared is looked for before the read (`sqlite.py`), so the SQL here meets only
-storage classes that are allowed.
+By its declared type, as any value may lie in any column. What is stored otherwise than declared is looked for before
+the read (`sqlite.py`), so the SQL here meets only storage classes that are allowed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,10 @@ _REAL_AS_TEXT = (
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """What a declared type means: how it is carried and which storage classes may lie in it."""
+    """What a declared type means.
+
+    How it is carried and which storage classes may lie in it.
+    """
 
     carried: Carried | None
     refusal: str = ""
@@ -35,7 +38,10 @@ class Declared:
 
 
 def read_declared(declared: str, quoted: str) -> Declared:  # noqa: C901, PLR0911 - one line per kind of type
-    """Return what the declared type means. Its name is looked at as SQLite itself does: by what it contains."""
+    """Return what the declared type means.
+
+    Its name is looked at as SQLite itself does: by what it contains.
+    """
     match = _DECLARED.fullmatch(declared)
     if match is None:
         return Declared(None, "Its declared type is none that Penstock knows")
