@@ -23,6 +23,7 @@ from chain.commands.reprocess import reprocess
 from chain.commands.resume import resume
 from chain.commands.run import run
 from chain.commands.status import status
+from chain.commands.try_ import try_
 from chain.commands.unpause import unpause
 from chain.commands.verify import verify
 
@@ -64,6 +65,7 @@ for _command in (
     config,
     doctor,
     plan,
+    try_,
     run,
     resume,
     reprocess,

@@ -49,6 +49,14 @@ def read_assignment(
     Raises before anything is fetched or written.
     """
     manifest = read_manifest(store, names, read_run_export(store, names, run_id))
+    return assign(manifest, pipeline, names, run_id, folders)
+
+
+def assign(manifest: Manifest, pipeline: Pipeline, names: DayNames, run_id: str, folders: Sequence[Path]) -> Assignment:
+    """Find the transform and ask it what it promises of this export.
+
+    InputError where the two don't go together.
+    """
     check_same_question(manifest, pipeline.source)
     day = describe_day(manifest)
     name = pipeline.process.transform

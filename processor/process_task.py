@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from processor.assignment import Assignment
-from processor.contract import check_output
+from processor.contract import Output, check_output
 from processor.part import write_part
 from processor.planned import plan_output
 from processor.receipts import find_receipt, write_receipt
@@ -60,7 +60,18 @@ def process_task(
 
 
 def process_shard(store: Store, work: Assignment, shard: Shard, *, scratch: Path, cancel: Cancel) -> Receipt:
-    """Plan, fetch, run, prove, write.
+    """Prove what the shard becomes, then write it."""
+    output = prove_shard(store, work, shard, scratch=scratch, cancel=cancel)
+    part = write_part(store, work.names.part(work.run_id, shard.shard), output.rows, cancel)
+    aside = None
+    if output.quarantine.height:
+        aside = write_part(store, work.names.quarantine(work.run_id, shard.shard), output.quarantine, cancel)
+    cancel.check()
+    return write_receipt(store, work, shard, output, part=part, quarantine=aside)
+
+
+def prove_shard(store: Store, work: Assignment, shard: Shard, *, scratch: Path, cancel: Cancel) -> Output:
+    """Plan, fetch, run, prove.
 
     In this order, so that each fault shows before the next costs anything.
     """
@@ -71,7 +82,7 @@ def process_shard(store: Store, work: Assignment, shard: Shard, *, scratch: Path
     fetch_shard(store, shard, work.day.schema, paths)
     try:
         result = run_plan(planned, checks, work, cancel)
-        output = check_output(result, work, shard)
+        return check_output(result, work, shard)
     except InputError:
         checks.verify_alone(
             is_stray(work, shard)
@@ -80,12 +91,6 @@ def process_shard(store: Store, work: Assignment, shard: Shard, *, scratch: Path
     finally:
         for path in paths:
             path.unlink(missing_ok=True)
-    part = write_part(store, work.names.part(work.run_id, shard.shard), output.rows, cancel)
-    aside = None
-    if output.quarantine.height:
-        aside = write_part(store, work.names.quarantine(work.run_id, shard.shard), output.quarantine, cancel)
-    cancel.check()
-    return write_receipt(store, work, shard, output, part=part, quarantine=aside)
 
 
 def _sentence(receipt: Receipt, state: str) -> str:

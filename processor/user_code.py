@@ -18,5 +18,5 @@ def user_code(transform: str, doing: str) -> AbstractContextManager[None]:
     return author_code(
         f"The transform {transform}",
         doing,
-        fix="Correct the transform; it can be tried on a shard of the staging folder with polars alone.",
+        fix="Correct the transform; `penstock try` runs it over a stored shard and writes nothing.",
     )

@@ -10,8 +10,10 @@ from staging.store import Store
 
 
 @contextmanager
-def open_store(url: str) -> Iterator[Store]:
+def open_store(url: str, *, make: bool = True) -> Iterator[Store]:
     """Open `gs://bucket/prefix` or `file:///folder`; leaving the context releases connections only.
+
+    A folder that is missing is made, unless `make` says not to.
 
     InputError when the URL is wrong, or bucket or folder are missing or closed to us; UnavailableError when the
     service does not answer.
@@ -20,7 +22,7 @@ def open_store(url: str) -> Iterator[Store]:
     if scheme == "file":
         from staging.folder.store import open_folder_store  # noqa: PLC0415 - see above
 
-        yield open_folder_store(url)
+        yield open_folder_store(url, make=make)
     elif scheme == "gs":
         from staging.gcs.store import open_gcs_store  # noqa: PLC0415 - see above
 

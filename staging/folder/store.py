@@ -40,14 +40,15 @@ from staging.store import ObjectInfo, ObjectWriter
 from staging.store_errors import check_replacement, generation_changed, missing, too_large
 
 
-def open_folder_store(url: str) -> FolderStore:
-    """Open the folder of a `file:///…` URL; it is made when only its last segment is missing.
+def open_folder_store(url: str, *, make: bool = True) -> FolderStore:
+    """Open the folder of a `file:///…` URL; with `make` it is made when only its last segment is missing.
 
     Else InputError, or UnavailableError when the machine is short of something.
     """
     folder = _folder_of(url)
     try:
-        folder.mkdir(exist_ok=True)
+        if make:
+            folder.mkdir(exist_ok=True)
         folder = folder.resolve(strict=True)
         os.scandir(folder).close()
     except OSError as exc:
