@@ -1,1 +1,4 @@
-"""The contract between the jobs: object names, documents, the storage port and its adapters, errors."""
+"""The contract between the jobs.
+
+Object names, documents, the storage port and its adapters, errors.
+"""

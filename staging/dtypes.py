@@ -1,4 +1,7 @@
-"""The column types a shard may have, and their one spelling in documents."""
+"""The column types of a shard, and their one spelling.
+
+The spelling is that of documents.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,10 @@ _DECIMAL = re.compile(r"Decimal\(([1-9]\d?), (0|[1-9]\d?)\)")
 
 
 def format_dtype(dtype: pl.DataType) -> str:
-    """Return the spelling, such as `Int64`, `Decimal(12, 2)`, `Datetime(us, UTC)`; TypeError for any other type."""
+    """Return the spelling of a type.
+
+    Such as `Int64`, `Decimal(12, 2)`, `Datetime(us, UTC)`; TypeError for any other type.
+    """
     if isinstance(dtype, pl.Decimal):
         return f"Decimal({dtype.precision}, {dtype.scale})"
     try:

@@ -1,7 +1,8 @@
-"""Every error a user can meet, and the exit code it ends a process with.
+"""Every error a user can meet, and its exit code.
 
-An error says what happened, why, and what to do. SDK and driver errors stop at their adapter and become one of
-these with `raise … from exc`. Anything else that reaches a job's `main` is a bug and exits with 1.
+The code is the one that the process ends with. An error says what happened, why, and what to do. SDK and driver errors
+stop at their adapter and become one of these with `raise … from exc`. Anything else that reaches a job's `main` is a
+bug and exits with 1.
 """
 
 from __future__ import annotations
@@ -10,7 +11,10 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What a process says when it ends; the same for every job and command."""
+    """What a process says when it ends.
+
+    The same for every job and command.
+    """
 
     DONE = 0
     BUG = 1
@@ -50,35 +54,50 @@ class UsageError(PenstockError):
 
 
 class InputError(PenstockError):
-    """Configuration, source data or target shape is wrong: the same attempt again would fail the same way."""
+    """Configuration, source data or target shape is wrong.
+
+    The same attempt again would fail the same way.
+    """
 
     exit_code = ExitCode.INPUT
 
 
 class UnavailableError(PenstockError):
-    """A database, the bucket or the machine could not do it now: try again."""
+    """A database, the bucket or the machine could not do it now.
+
+    Try again.
+    """
 
     exit_code = ExitCode.UNAVAILABLE
 
 
 class InterruptedRunError(UnavailableError):
-    """Ctrl-C or SIGTERM: nothing that counts was left behind; try again when it suits."""
+    """Ctrl-C or SIGTERM: nothing that counts was left behind.
+
+    Try again when it suits.
+    """
 
 
 class LateError(PenstockError):
-    """A day that should be loaded by now is not: a check says so, no job does."""
+    """A day that should be loaded by now is not.
+
+    A check says so, no job does.
+    """
 
     exit_code = ExitCode.LATE
 
 
 class HeldError(PenstockError):
-    """Another run owns this day, or a newer one has overtaken this one."""
+    """Another run owns this day, or a newer one overtook it."""
 
     exit_code = ExitCode.HELD
 
 
 class IntegrityError(PenstockError):
-    """What was read is not what was written, or sums do not agree: a person must look. Nothing was loaded."""
+    """What was read differs from what was written, or sums disagree.
+
+    A person must look. Nothing was loaded.
+    """
 
     exit_code = ExitCode.INTEGRITY
 

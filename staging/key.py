@@ -1,7 +1,7 @@
-"""A key: the columns whose values together decide a row's shard, and of which a part has one row each.
+"""A key: the columns whose values together decide the shard.
 
-Code holds a tuple of names. Documents and the pipeline file spell a key of one column as a text, one of several as a
-list.
+A part has one row of each key. Code holds a tuple of names. Documents and the pipeline file spell a key of one column
+as a text, one of several as a list.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ Key = str | tuple[str, ...]
 
 
 def check_distinct(key: Key) -> Key:
-    """Return the key; ValueError names a column that stands in it twice."""
+    """Return the key; ValueError names a column that comes twice."""
     columns = key_columns(key)
     if twice := sorted({column for column in columns if columns.count(column) > 1}):
         raise ValueError(f"names {', '.join(twice)} more than once")

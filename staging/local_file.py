@@ -1,4 +1,7 @@
-"""The local file that a download fills: new, and gone again unless the download is whole."""
+"""The local file that a download fills.
+
+New, and gone again unless the download is whole.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,10 @@ from staging.short_of import why_short
 
 @contextmanager
 def new_local_file(path: Path) -> Iterator[int]:
-    """Give the descriptor of a new file; any exception removes the file. InputError when there is one already."""
+    """Give the descriptor of a new file; any exception removes the file.
+
+    InputError when there is one already.
+    """
     try:
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError as exc:

@@ -1,4 +1,6 @@
-"""The only place that knows object names: builds them and parses them back.
+"""The only place that knows object names.
+
+It builds them and parses them back.
 
 Layout, relative to the staging prefix::
 
@@ -39,12 +41,12 @@ _ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{12}|[a-z0-9][a-z0-9_-]{2,62}")
 
 
 def new_id(now: datetime) -> str:
-    """Return an id that sorts by time and that no other process will choose: `20261114T021500Z-9f86d081884c`."""
+    """Return an id that sorts by time and is unique."""
     return f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(6)}"
 
 
 def check_pipeline(name: str) -> str:
-    """Return `name` if it can be part of an object name, else raise InputError."""
+    """Return `name` if it fits an object name, else raise InputError."""
     if not _PIPELINE.fullmatch(name):
         raise InputError(
             f"The pipeline's name {name!r} can't be used.",
@@ -55,7 +57,10 @@ def check_pipeline(name: str) -> str:
 
 
 def check_id(text: str, *, of: str) -> str:
-    """Return `text` if it can be a run id or export id, else raise InputError; `of` names it in the message."""
+    """Return `text` if it is an id, else raise InputError.
+
+    `of` names it in the message.
+    """
     if not _ID.fullmatch(text):
         raise InputError(
             f"The {of} {text!r} can't be used.",
@@ -66,27 +71,27 @@ def check_id(text: str, *, of: str) -> str:
 
 
 def pipeline_prefix(pipeline: str) -> str:
-    """Return the prefix of all objects of a pipeline but its heads, `/` at its end."""
+    """Return the prefix of a pipeline's objects, without its heads."""
     return f"{check_pipeline(pipeline)}/"
 
 
 def pause_switch(pipeline: str) -> str:
-    """Name of the pipeline's pause switch. It lies among the heads: whoever may replace those may turn it."""
+    """Name of the pipeline's pause switch, among the heads."""
     return f"heads/{check_pipeline(pipeline)}/pause.json"
 
 
 def heads_prefix(pipeline: str) -> str:
-    """Return the prefix of the heads of all days, and of nothing else."""
+    """Return the prefix of the heads of all days alone."""
     return f"heads/{check_pipeline(pipeline)}/day="
 
 
 def history_index(pipeline: str, year: int) -> str:
-    """Name of the index of what became of the runs of a year's days. It lies among the heads, as the pause switch."""
+    """Name of the index of a year's runs, among the heads."""
     return f"heads/{check_pipeline(pipeline)}/history/year={year:04d}.json"
 
 
 def told_troubles(pipeline: str) -> str:
-    """Name of what a webhook was told last. It lies among the heads, as the pause switch."""
+    """Name of what a webhook last heard, among the heads."""
     return f"heads/{check_pipeline(pipeline)}/told.json"
 
 
@@ -109,11 +114,11 @@ class DayNames:
         return f"{pipeline_prefix(self.pipeline)}day={self.day.isoformat()}/"
 
     def run_prefix(self, run_id: str) -> str:
-        """Return the prefix of all objects of a run, `/` at its end."""
+        """Return the prefix of a run's objects, `/` at its end."""
         return self._run(run_id)
 
     def runs_prefix(self) -> str:
-        """Return the prefix of all objects of all runs of the day, and of nothing else."""
+        """Return the prefix of all runs of the day alone."""
         return f"{self.day_prefix()}run="
 
     def shard_file(self, export_id: str, shard: int, file: int = 0) -> str:
@@ -126,7 +131,7 @@ class DayNames:
         return f"{self._export(export_id)}manifest.json"
 
     def run(self, run_id: str) -> str:
-        """Name of the document that says what a run was asked to do."""
+        """Name of what a run was asked to do."""
         return f"{self._run(run_id)}run.json"
 
     def run_export(self, run_id: str) -> str:
@@ -139,7 +144,7 @@ class DayNames:
         return f"{self._run(run_id)}part-{shard:05d}.parquet"
 
     def quarantine(self, run_id: str, shard: int) -> str:
-        """Name of the file with the rows of one shard that a transform set aside."""
+        """Name of a shard's rows that a transform set aside."""
         _check_shard(shard)
         return f"{self._run(run_id)}quarantine-{shard:05d}.parquet"
 
@@ -153,16 +158,16 @@ class DayNames:
         return f"{self._run(run_id)}loaded.json"
 
     def reloaded(self, run_id: str, number: int) -> str:
-        """Name of the loader's note of a further load, numbered from 0: the target had lost what the run had loaded."""
+        """Name of the loader's note of a further load, from 0."""
         _check_shard(number)
         return f"{self._run(run_id)}reloaded-{number:05d}.json"
 
     def failure(self, run_id: str, failure_id: str) -> str:
-        """Name of the chain's note of why it gave the run up; ids sort by time."""
+        """Name of the chain's note of why the run ended."""
         return f"{self._run(run_id)}failure-{check_id(failure_id, of='failure id')}.json"
 
     def timeline(self, run_id: str, timeline_id: str) -> str:
-        """Name of the chain's note of when the tasks of one execution ran; ids sort by time."""
+        """Name of when the tasks of one execution ran."""
         return f"{self._run(run_id)}timeline-{check_id(timeline_id, of='timeline id')}.json"
 
     def _export(self, export_id: str) -> str:
@@ -174,7 +179,7 @@ class DayNames:
 
 @dataclass(frozen=True, slots=True)
 class BackfillNames:
-    """Names of what the chain notes of reprocessing a range of days, both ends inclusive. `parse_name` knows none."""
+    """Names of notes on reprocessing a range, both ends inclusive."""
 
     pipeline: str
     first: date
@@ -185,7 +190,7 @@ class BackfillNames:
         return f"{pipeline_prefix(self.pipeline)}backfill={self.first.isoformat()}_{self.last.isoformat()}/"
 
     def begun(self, backfill_id: str) -> str:
-        """Name of the document that says what was begun; ids sort by time."""
+        """Name of the document that says what was begun."""
         return f"{self.prefix()}begun-{check_id(backfill_id, of='backfill id')}.json"
 
     def is_begun(self, name: str) -> bool:

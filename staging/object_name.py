@@ -1,7 +1,8 @@
-"""Which object names a store takes: the rules of GCS, and those that keep a name inside its prefix.
+"""Decides which object names a store takes.
 
-https://cloud.google.com/storage/docs/objects#naming sets the length and refuses CR, LF, `.well-known/acme-challenge/`.
-Stricter here: no segment is empty, `.` or `..`, and there is no control character, so every name is a path as well.
+The rules of GCS, and those that keep a name inside its prefix. https://cloud.google.com/storage/docs/objects#naming
+sets the length and refuses CR, LF, `.well-known/acme-challenge/`. Stricter here: no segment is empty, `.` or `..`, and
+there is no control character, so every name is a path as well.
 """
 
 from __future__ import annotations
@@ -18,7 +19,10 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 def check_object_name(name: str, *, prefix: str = "") -> str:
-    """Return `name` if it can name an object below `prefix` (which counts for the length), else raise InputError."""
+    """Return `name` if it can name an object below `prefix`.
+
+    Else raise InputError. The prefix counts for the length.
+    """
     if fault := _fault(name, prefix):
         raise _bad(name, fault)
     return name
@@ -30,7 +34,10 @@ def is_object_name(name: str) -> bool:
 
 
 def check_list_prefix(text: str) -> str:
-    """Return `text` if object names can begin with it, else raise InputError. Every name begins with the empty text."""
+    """Return `text` if object names can begin with it.
+
+    Else raise InputError. Every name begins with the empty text.
+    """
     folder, _, rest = text.rpartition("/")
     if fault := (_fault(folder, "") if "/" in text else "") or _text_fault(rest):
         raise _bad(text, fault)

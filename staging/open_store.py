@@ -1,4 +1,7 @@
-"""Opens the store that a staging URL names. Adapters are imported when asked for: google-cloud-storage is slow."""
+"""Opens the store that a staging URL names.
+
+Adapters are imported when asked for: google-cloud-storage is slow.
+"""
 
 from __future__ import annotations
 

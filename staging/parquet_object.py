@@ -18,7 +18,10 @@ from staging.store import ObjectWriter
 
 
 class ParquetObject(io.RawIOBase):
-    """Counts, digests and passes bytes on to a store's writer; the caller commits or aborts."""
+    """Passes bytes on to a store's writer, counted and digested.
+
+    The caller commits or aborts.
+    """
 
     def __init__(self, name: str, writer: ObjectWriter) -> None:
         super().__init__()
@@ -56,7 +59,10 @@ class ParquetObject(io.RawIOBase):
         """Do nothing: closing is no commit."""
 
     def commit(self, rows: int) -> ShardFile:
-        """Make the object exist, prove that the store holds what was written, and say so."""
+        """Make the object exist and prove what the store holds.
+
+        It must hold what was written; returns what it is.
+        """
         info = self._writer.commit()
         crc32c = int.from_bytes(self._crc32c.digest(), "big")
         if (info.size_bytes, info.crc32c) != (self.size_bytes, crc32c):

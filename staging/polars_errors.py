@@ -1,4 +1,7 @@
-"""What polars raises when it can't do something. A panic is one of these, though it is no `Exception` of Python's."""
+"""What polars raises when it can't do something.
+
+A panic is one of these, though it is no `Exception` of Python's.
+"""
 
 from __future__ import annotations
 

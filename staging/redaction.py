@@ -1,7 +1,8 @@
-"""Keeps passwords out of everything that is printed: those of URLs by their shape, those that were revealed by heart.
+"""Keeps passwords out of everything that is printed.
 
-Drivers and libraries quote passwords as they got them: raw, percent-encoded, inside a `repr`. So each form of each
-password of each URL that was revealed in this process is replaced wherever it stands.
+Those of URLs by their shape, those that were revealed by heart. Drivers and libraries quote passwords as they got them:
+raw, percent-encoded, inside a `repr`. So each form of each password of each URL that was revealed in this process is
+replaced wherever it stands.
 """
 
 from __future__ import annotations
@@ -22,7 +23,10 @@ _patterns: dict[str, re.Pattern[str]] = {}
 
 
 def remember_secrets_of(url: str) -> str:
-    """Let `redact` know the passwords in a database URL, however it is written; return the URL."""
+    """Let `redact` know a database URL's passwords; return the URL.
+
+    However they are written.
+    """
     with _lock:
         for password in _passwords(url):
             for form in _forms(password):
@@ -38,7 +42,10 @@ def remember_secret(secret: str) -> None:
 
 
 def remember_secret_address(url: str) -> str:
-    """Let `redact` hide the path and the parameters of a web address that is a secret as a whole; return the URL."""
+    """Let `redact` hide a secret web address; return it.
+
+    Its path and parameters, as the address is a secret as a whole.
+    """
     parts = urlsplit(url)
     rest = f"{parts.path}?{parts.query}" if parts.query else parts.path
     pieces = [piece for piece in (*parts.path.split("/"), *dict(parse_qsl(parts.query)).values()) if piece]
@@ -48,7 +55,10 @@ def remember_secret_address(url: str) -> str:
 
 
 def redact(text: str) -> str:
-    """Return `text` with `…` for the password of any URL in it, and for all that were remembered."""
+    """Return `text` with `…` for each secret.
+
+    The password of any URL in it, and all that were remembered.
+    """
     with _lock:
         known = sorted(_patterns.items(), key=lambda item: len(item[0]), reverse=True)
     for _, pattern in known:

@@ -1,6 +1,7 @@
-"""The one way in which a shard's file is read: by whoever counts it first, and by the task that processes it.
+"""The one way to read a shard's file.
 
-A file that is a shard where it lies was written by somebody else, and two readers may understand it in two ways.
+For the one who counts it first, and for the task that processes it. A file that is a shard where it lies was written by
+somebody else, and two readers may understand it in two ways.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ import polars as pl
 
 
 def scan_shard(paths: Sequence[Path], schema: pl.Schema) -> pl.LazyFrame:
-    """Return a lazy frame of files that need not be there yet. They must have these columns when it runs.
+    """Return a lazy frame of files that need not be there yet.
 
-    What else a foreign file has is not read.
+    They must have these columns when it runs. What else a foreign file has is not read.
     """
     return pl.scan_parquet([*paths], schema=schema, glob=False, hive_partitioning=False, extra_columns="ignore")

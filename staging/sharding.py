@@ -1,4 +1,6 @@
-"""Which shard a key belongs to: a fixed function, named in the manifest, the same for ever.
+"""Decides which shard a key belongs to.
+
+A fixed function, named in the manifest, the same for ever.
 
 * `fibonacci-u64`: integers (and decimals of scale 0): `(key * 0x9E3779B97F4A7C15 mod 2^64) // 2^32 % shards`
   (Knuth, TAOCP 3, 6.4: multiplicative hashing). Negative keys count modulo 2^64.
@@ -37,7 +39,10 @@ _KNOWN_PAIRS = {(1, "abc"): 0xA4E9F50E2484ABC2, (-1, ""): 0xA9667BE3D7C44113}
 
 
 def choose_function(*dtypes: pl.DataType) -> str:
-    """Return the name of the shard function for keys of columns of these types, or raise InputError."""
+    """Return the name of the shard function for a key.
+
+    For keys of columns of these types, or raise InputError.
+    """
     names = [_function_of(dtype) for dtype in dtypes]
     return names[0] if len(names) == 1 else f"{SPLITMIX}({', '.join(names)})"
 
@@ -57,9 +62,9 @@ def _function_of(dtype: pl.DataType) -> str:
 
 
 def shard_of(key: Mapping[str, pl.DataType], shards: int) -> pl.Expr:
-    """Return the shard (UInt32, from 0) of each key; `key` gives its columns' types by name, in its order.
+    """Return the shard (UInt32, from 0) of each key.
 
-    No value of the key may be NULL.
+    `key` gives its columns' types by name, in its order. No value of the key may be NULL.
     """
     return (hash_of_key(key) % pl.lit(shards, pl.UInt64)).cast(pl.UInt32)
 
@@ -75,7 +80,10 @@ def hash_of_key(key: Mapping[str, pl.DataType]) -> pl.Expr:
 
 
 def hash_of(column: str, dtype: pl.DataType) -> pl.Expr:
-    """Return the hash of one column of a key before the modulo, as UInt64."""
+    """Return the hash of one column of a key.
+
+    Before the modulo, as UInt64.
+    """
     if _function_of(dtype) == XXH64:
         return plh.col(column).nchash.xxhash64()
     key = pl.col(column).to_physical() if isinstance(dtype, pl.Decimal) else pl.col(column)
@@ -104,7 +112,10 @@ def _word(value: int) -> pl.Series:
 
 
 def check_known_answers() -> None:
-    """Prove on known vectors that this build hashes as every other one did; RuntimeError if not (a bug)."""
+    """Prove on known vectors that this build hashes as always.
+
+    As every other build did; RuntimeError if not (a bug).
+    """
     integers = pl.DataFrame({"k": pl.Series(list(_KNOWN_INTEGERS), dtype=pl.Int64)})
     texts = pl.DataFrame({"k": pl.Series(list(_KNOWN_TEXTS), dtype=pl.String)})
     pairs = pl.DataFrame(list(_KNOWN_PAIRS), schema={"number": pl.Int64(), "text": pl.String()}, orient="row")

@@ -1,4 +1,7 @@
-"""What an OSError says of a machine that is short of something: why, and what to do about it."""
+"""Recognizes an OSError of a machine short of something.
+
+And says why, and what to do about it.
+"""
 
 from __future__ import annotations
 
@@ -19,11 +22,17 @@ def is_short(error: OSError) -> bool:
 
 
 def why_short(error: OSError) -> str:
-    """Return why it went wrong, in the operating system's words where there are no better ones."""
+    """Return why it went wrong.
+
+    In the operating system's words where there are no better ones.
+    """
     said = error.strerror or str(error)
     return f"{_SHORT_OF[error.errno or 0][0]} ({said})." if is_short(error) else said
 
 
 def fix_short(error: OSError, otherwise: str) -> str:
-    """Return what to do about it; `otherwise` where it is not for want of anything."""
+    """Return what to do about it.
+
+    `otherwise` where it is not for want of anything.
+    """
     return _SHORT_OF[error.errno or 0][1] if is_short(error) else otherwise

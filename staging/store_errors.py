@@ -15,7 +15,10 @@ MAX_REPLACEMENT_BYTES = 8 * 1024 * 1024
 
 
 def missing(name: str, generation: int | None, current: int | None = None) -> ObjectMissingError:
-    """Return the error for an object, or a generation of it, that is not there; `current` is there instead."""
+    """Return the error for an object that is not there.
+
+    Or for a generation of it; `current` is there instead.
+    """
     if generation is None:
         return ObjectMissingError(
             f"{name} is not there.",
@@ -39,14 +42,20 @@ def exists(name: str) -> ObjectExistsError:
 
 
 def writer_over(name: str) -> UnavailableError:
-    """Return the error for using a writer after it failed, was aborted or committed."""
+    """Return the error for using a writer that is over.
+
+    It failed, was aborted or committed.
+    """
     return UnavailableError(
         f"The writer of {name} takes no more.", why="It failed, was aborted or committed before.", fix="Run again."
     )
 
 
 def check_replacement(data: bytes, generation: int) -> None:
-    """Raise ValueError for what `replace` is not for: no generation (0 would create), or more than a document."""
+    """Raise ValueError for what `replace` is not for.
+
+    No generation (0 would create), or more than a document.
+    """
     if generation < 1:
         raise ValueError(f"generation {generation} can't be replaced")
     if len(data) > MAX_REPLACEMENT_BYTES:
@@ -56,7 +65,10 @@ def check_replacement(data: bytes, generation: int) -> None:
 def generation_changed(
     name: str, expected: int, current: int | None, *, to: str = "replaced"
 ) -> GenerationChangedError:
-    """Return the error for a replace or delete (`to`: replaced, deleted) that met another generation, or none."""
+    """Return the error for a generation that has changed.
+
+    A replace or delete (`to`: replaced, deleted) met another generation, or none.
+    """
     return GenerationChangedError(
         f"{name} was changed by somebody else.",
         why=f"Generation {expected} was to be {to}; "
@@ -75,7 +87,10 @@ def corrupt(name: str, why: str) -> IntegrityError:
 
 
 def too_large(name: str, size_bytes: int, max_bytes: int) -> IntegrityError:
-    """Return the error for an object that is larger than any that Penstock would write under that name."""
+    """Return the error for an object that is too large.
+
+    Larger than any that Penstock would write under that name.
+    """
     return IntegrityError(
         f"{name} has {size_bytes} bytes; at most {max_bytes} are read.",
         why="Penstock would not write such an object.",

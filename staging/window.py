@@ -28,7 +28,10 @@ class Window:
     end: datetime
 
     def hours(self) -> float:
-        """Length; 23 or 25 at a change of daylight-saving time in most zones."""
+        """Return the length in hours.
+
+        23 or 25 at a change of daylight-saving time in most zones.
+        """
         return (self.end - self.start) / timedelta(hours=1)
 
 
@@ -45,10 +48,11 @@ def load_zone(name: str) -> ZoneInfo:
 
 
 def plan_window(day: date, zone: ZoneInfo, span: Span = "day") -> Window:
-    """Return the window that begins with a business day: to the first instant of the next day, week or month.
+    """Return the window that begins with a business day.
 
-    Where midnight does not exist (clocks jump over it) the day starts at the jump; where it exists twice, at the
-    first of the two. A day the zone never had (Samoa's 2011-12-30) is empty: InputError.
+    To the first instant of the next day, week or month. Where midnight does not exist (clocks jump over it) the day
+    starts at the jump; where it exists twice, at the first of the two. A day the zone never had (Samoa's 2011-12-30) is
+    empty: InputError.
     """
     check_begins(day, span)
     window = Window(_first_instant(day, zone), _first_instant(next_start(day, span), zone))
@@ -62,14 +66,20 @@ def plan_window(day: date, zone: ZoneInfo, span: Span = "day") -> Window:
 
 
 def start_of(day: date, span: Span) -> date:
-    """Return the first day of the week or month that the day lies in; of a day itself."""
+    """Return the first day of the window around a day.
+
+    Of its week or month; of a day itself.
+    """
     if span == "month":
         return day.replace(day=1)
     return day - timedelta(days=day.weekday()) if span == "week" else day
 
 
 def next_start(day: date, span: Span) -> date:
-    """Return the first day of the next window after the one that begins with `day`."""
+    """Return the first day of the next window.
+
+    Of the one after that which begins with `day`.
+    """
     if span == "month":
         return date(day.year + day.month // _DECEMBER, day.month % _DECEMBER + 1, 1)
     return day + timedelta(days=7 if span == "week" else 1)
@@ -130,10 +140,10 @@ def parse_day(text: str) -> date:
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """Which day it is in a zone: a day turns when its midnight is `grace_seconds` ago.
+    """Which day it is in a zone.
 
-    So `yesterday` is always a day that is over, grace included, and a night that begins at 00:05 and is tried again at
-    00:20 may mean two days: schedule it after the grace.
+    A day turns when its midnight is `grace_seconds` ago. So `yesterday` is always a day that is over, grace included,
+    and a night that begins at 00:05 and is tried again at 00:20 may mean two days: schedule it after the grace.
     """
 
     zone: ZoneInfo
@@ -142,7 +152,10 @@ class Calendar:
 
     @property
     def today(self) -> date:
-        """The day that goes on, or that ended less than the grace ago."""
+        """The day that goes on, or has just ended.
+
+        It ended less than the grace ago.
+        """
         return (self.now - timedelta(seconds=self.grace_seconds)).astimezone(self.zone).date()
 
     def read_day(self, text: str) -> date:
@@ -172,7 +185,10 @@ def parse_month(text: str) -> date:
 
 
 def parse_week(text: str) -> date:
-    """Parse a week of ISO 8601, `YYYY-Www`, return its Monday; anything else is an InputError."""
+    """Parse a week of ISO 8601, `YYYY-Www`, return its Monday.
+
+    Anything else is an InputError.
+    """
     if re.fullmatch(r"[0-9]{4}-W[0-9]{2}", text):
         with suppress(ValueError):
             return date.fromisocalendar(int(text[:4]), int(text[6:]), 1)

@@ -1,4 +1,7 @@
-"""What all JSON documents on the bucket share: strict parsing, a version, and a canonical text."""
+"""What all JSON documents on the bucket share.
+
+Strict parsing, a version, and a canonical text.
+"""
 
 from __future__ import annotations
 
@@ -40,19 +43,28 @@ Instant = Annotated[AwareDatetime, BeforeValidator(_parse_instant), AfterValidat
 
 
 class Document(BaseModel):
-    """A frozen JSON document; unknown keys, missing keys, wrong types, duplicate keys and NaN are refused."""
+    """A frozen JSON document.
+
+    Unknown keys, missing keys, wrong types, duplicate keys and NaN are refused.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     format: Literal[1] = 1
 
     def to_bytes(self) -> bytes:
-        """UTF-8 JSON, keys in the order of the fields, a newline at its end."""
+        """Return UTF-8 JSON, its keys in the order of fields.
+
+        A newline ends it.
+        """
         return self.model_dump_json(indent=1).encode() + b"\n"
 
     @classmethod
     def parse(cls, data: bytes, *, name: str) -> Self:
-        """Parse strictly; `name` is the object's, for the IntegrityError that a bad document raises."""
+        """Parse strictly.
+
+        `name` is the object's, for the IntegrityError that a bad document raises.
+        """
         try:
             raw = json.loads(data, object_pairs_hook=_no_duplicates, parse_constant=_no_constants)
         except (ValueError, RecursionError) as exc:

@@ -1,4 +1,7 @@
-"""The head of a day: how it is read, and the one way to write it, a compare-and-swap that is tried again when lost."""
+"""Reads and writes the head of a day.
+
+The one way to write it is a compare-and-swap that is tried again when lost.
+"""
 
 from __future__ import annotations
 
@@ -18,13 +21,19 @@ Change = Callable[[Head, ObjectInfo | None], Mapping[str, object] | None]
 
 
 def read_head(store: Store, names: DayNames) -> tuple[Head, int] | None:
-    """Return the head and its generation, or None where the day has none."""
+    """Return the head and its generation, or None.
+
+    None where the day has none.
+    """
     found = find_head(store, names)
     return (found[0], found[1].generation) if found else None
 
 
 def find_head(store: Store, names: DayNames) -> tuple[Head, ObjectInfo] | None:
-    """Return the head and its object, or None where the day has none."""
+    """Return the head and its object, or None.
+
+    None where the day has none.
+    """
     if store.find(names.head()) is None:
         return None
     data, info = store.read(names.head())
@@ -32,9 +41,10 @@ def find_head(store: Store, names: DayNames) -> tuple[Head, ObjectInfo] | None:
 
 
 def change_head(store: Store, names: DayNames, change: Change, now: datetime) -> Head:
-    """Write the fields that `change` gives, asked again whenever another write came first; return the head as it is.
+    """Write the fields that `change` gives; return the head.
 
-    Every other field stays as it was. HeldError for a head that never stands still.
+    `change` is asked again whenever another write came first. Every other field stays as it was. HeldError for a head
+    that never stands still.
     """
     for _ in range(_ATTEMPTS):
         found = find_head(store, names)

@@ -1,7 +1,8 @@
-"""What became of a pipeline's runs, in short: one object a year, so that thousands of days are told at once.
+"""The runs of a pipeline, in short: one object a year.
 
-It is made from the documents of the days and can be made anew from them at any time; nothing is decided by it. What it
-says of a day counts only while the day's head is of the generation that it was made from.
+So thousands of days are shown at once. It is made from the documents of the days and can be made anew from them at any
+time; nothing is decided by it. What it says of a day counts only while the day's head is of the generation that it was
+made from.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ RunOutcome = Literal["loaded", "failed", "stopped", "running", "unfinished"]
 
 
 class PastRun(Part):
-    """One run: who began it and when, what came of it, and how long each of its stages took.
+    """One run: who began it and when, and its result.
 
-    `seconds` are those between the documents that begin and end a stage (`export`, `process`, `load`): a stage that was
-    left to itself for a night took a night. `rows`, `totals` and what changed are the loader's last note of it.
-    `error` is why it was given up, empty where it was not.
+    And how long each of its stages took. `seconds` are those between the documents that begin and end a stage
+    (`export`, `process`, `load`): a stage that was left to itself for a night took a night. `rows`, `totals` and what
+    changed are the loader's last note of it. `error` is why it was given up, empty where it was not.
     """
 
     run_id: str
@@ -44,7 +45,10 @@ class PastRun(Part):
 
 
 class PastDay(Part):
-    """The runs of one day, oldest first, as they were when its head was of `head_generation`."""
+    """The runs of one day, oldest first.
+
+    As they were when its head was of `head_generation`.
+    """
 
     day: date
     head_generation: int
@@ -52,7 +56,10 @@ class PastDay(Part):
 
 
 class HistoryIndex(Document):
-    """Days of one year. Replaced by generation; `nonce` is new with every write."""
+    """Days of one year.
+
+    Replaced by generation; `nonce` is new with every write.
+    """
 
     pipeline: str
     year: int

@@ -1,8 +1,9 @@
-"""The lease of a day: who works on it now, so that a second run is told at once and does not do the same work.
+"""The lease of a day: who works on it now.
 
-It stands in the head, next to the fence, and proves nothing: whoever was frozen and wakes up may still write, and the
-fence in the target keeps that out. A lease is over when its seconds have gone by since the head was last written, both
-by the storage service's clock. Nobody deletes a head; a day that was given back has no lease in it.
+So a second run ends at once and does not do the same work. It stands in the head, next to the fence, and proves
+nothing: whoever was frozen and wakes up may still write, and the fence in the target keeps that out. A lease is over
+when its seconds have gone by since the head was last written, both by the storage service's clock. Nobody deletes a
+head; a day that was given back has no lease in it.
 """
 
 from __future__ import annotations
@@ -20,7 +21,10 @@ from staging.store import ObjectInfo, Store
 
 
 class DayHeldError(HeldError):
-    """Somebody else, `holder`, has the day; if it has died until `ends_at`, by the storage service's clock."""
+    """Somebody else, `holder`, has the day.
+
+    If it has died until `ends_at`, by the storage service's clock.
+    """
 
     def __init__(self, what: str, *, why: str, fix: str, holder: str, ends_at: datetime) -> None:
         super().__init__(what, why=why, fix=fix)
@@ -29,12 +33,18 @@ class DayHeldError(HeldError):
 
 
 class LeaseLostError(HeldError):
-    """Somebody else has the day now, or its head is gone: whoever held the lease stops, and leaves all as it is."""
+    """Somebody else has the day now, or its head is gone.
+
+    The one who held the lease stops, and leaves all as it is.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class DayLease:
-    """The lease that one process asks for, and the day it asks for. `now` is for people, who read it in the head."""
+    """The lease that one process asks for, and the day.
+
+    `now` is for people, who read it in the head.
+    """
 
     store: Store
     names: DayNames
@@ -42,7 +52,10 @@ class DayLease:
     now: Callable[[], datetime]
 
     def take(self) -> None:
-        """Write it into the head, which is made where there is none. DayHeldError while somebody else's goes on."""
+        """Write it into the head, which is made where there is none.
+
+        DayHeldError while somebody else's goes on.
+        """
 
         def take(head: Head, info: ObjectInfo | None) -> dict[str, object]:
             self._check_free(head, info)
@@ -51,9 +64,10 @@ class DayLease:
         change_head(self.store, self.names, take, self.now())
 
     def renew(self) -> None:
-        """Write the head once more, so that the lease goes on. LeaseLostError where it is not ours any more.
+        """Write the head once more, so that the lease goes on.
 
-        One that has ended but that nobody took over is still ours. Whoever else writes the head keeps the lease in it.
+        LeaseLostError where it is not ours any more. One that has ended but that nobody took over is still ours.
+        Whoever else writes the head keeps the lease in it.
         """
         self._write_own(self.lease)
 
@@ -89,7 +103,10 @@ class DayLease:
 
 
 def lease_end(lease: Lease, info: ObjectInfo) -> datetime:
-    """Return when the lease is over that stands in this generation of a head, by the storage service's clock."""
+    """Return when the lease in this generation of a head ends.
+
+    By the storage service's clock.
+    """
     return info.updated_at + timedelta(seconds=lease.seconds)
 
 

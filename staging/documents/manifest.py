@@ -1,4 +1,7 @@
-"""The manifest: written last, it makes an export exist, and readers believe only what stands in it."""
+"""The manifest: written last, it makes an export exist.
+
+Readers believe only what is in it.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,10 @@ Count = Annotated[int, Field(ge=0)]
 
 
 class Column(Part):
-    """One column of the shards: `dtype` is polars' text (`Decimal(12, 2)`), `source_type` the database's own."""
+    """One column of the shards.
+
+    `dtype` is polars' text (`Decimal(12, 2)`), `source_type` the database's own.
+    """
 
     name: str
     dtype: str
@@ -23,7 +29,10 @@ class Column(Part):
 
 
 class ShardFile(Part):
-    """One Parquet file; name relative to the staging prefix, read by this generation only."""
+    """One Parquet file.
+
+    Name relative to the staging prefix, read by this generation only.
+    """
 
     name: str
     generation: int
@@ -34,10 +43,11 @@ class ShardFile(Part):
 
 
 class Shard(Part):
-    """All rows of one hash class of keys. `min_key`/`max_key` as text, None when there is no row.
+    """All rows of one hash class of keys.
 
-    Of a key of several columns they are the least and greatest value of each column by itself.
-    `sums` are exact control sums of the conserved columns, as the exporter counted them while reading.
+    `min_key`/`max_key` as text, None when there is no row. Of a key of several columns they are the least and greatest
+    value of each column by itself. `sums` are exact control sums of the conserved columns, as the exporter counted them
+    while reading.
     """
 
     shard: Count
@@ -49,7 +59,10 @@ class Shard(Part):
 
 
 class SourceObject(Part):
-    """One object that rows were read from, as it was listed: exactly this generation was read."""
+    """One object that rows were read from, as it was listed.
+
+    Exactly this generation was read.
+    """
 
     url: str
     generation: int
@@ -58,7 +71,10 @@ class SourceObject(Part):
 
 
 class SourceExport(Part):
-    """One stored export of a day that a longer window is made of: exactly this manifest was read."""
+    """A stored export of a day within a longer window.
+
+    Exactly this manifest was read.
+    """
 
     day: date
     export_id: str
@@ -68,10 +84,11 @@ class SourceExport(Part):
 
 
 class Source(Part):
-    """Where the rows came from. Holds no password. `evidence` is what the server said of the snapshot it read.
+    """Where the rows came from.
 
-    `dialect` is `parquet` or `python` where that was no database; `objects` are the Parquet files that were read.
-    `exports` where shards are those of another pipeline's days, which `table` names: nothing was copied.
+    Holds no password. `evidence` is what the server said of the snapshot it read. `dialect` is `parquet` or `python`
+    where that was no database; `objects` are the Parquet files that were read. `exports` where shards are those of
+    another pipeline's days, which `table` names: nothing was copied.
     """
 
     dialect: str
@@ -95,9 +112,10 @@ class Source(Part):
 
 
 class Reading(Part):
-    """How the read went: `mode` and why it was chosen, seconds it took, seconds it waited by reason.
+    """How the read went.
 
-    `waits` are these by when they were: of each reason the seconds in each `waits_bin_seconds` since reading began.
+    `mode` and why it was chosen, seconds it took, seconds it waited by reason. `waits` are these by when they were: of
+    each reason the seconds in each `waits_bin_seconds` since reading began.
     """
 
     mode: str
@@ -141,11 +159,17 @@ class Manifest(Document):
 
     @property
     def unfinished(self) -> bool:
-        """Whether the day was read before it was over; a longer window is made of days that were."""
+        """Whether the day was read before it was over.
+
+        A longer window is made of days that were over.
+        """
         return not self.source.exports and self.as_of < self.window_end
 
     def is_stale(self, now: datetime) -> bool:
-        """Whether the day is unfinished and over by now, so that it can be read as a whole."""
+        """Return whether an unfinished day is over by now.
+
+        Then it can be read as a whole.
+        """
         return self.unfinished and now >= self.window_end
 
     def window(self) -> tuple[datetime, datetime]:

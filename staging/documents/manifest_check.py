@@ -1,4 +1,7 @@
-"""Whether a manifest agrees with itself and with its place: names, numbers, totals, types. It trusts no list order."""
+"""Checks that a manifest agrees with itself and its place.
+
+Names, numbers, totals, types. It trusts no list order.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,10 @@ _SHOWN_FAULTS = 5
 
 
 def check_manifest(manifest: Manifest, names: DayNames, export_id: str, *, name: str) -> None:
-    """Raise one IntegrityError that names what does not fit; `name` is the manifest's object."""
+    """Raise one IntegrityError that names what does not fit.
+
+    `name` is the manifest's object.
+    """
     schema = schema_of(manifest.columns)
     faults = [*_place(manifest, names, export_id), *_columns(manifest), *_shards(manifest)]
     if not faults:

@@ -1,7 +1,8 @@
-"""The pause switch of a pipeline: an object that a person turns by `penstock pause` and `unpause`, and exporters heed.
+"""The pause switch of a pipeline.
 
-It is replaced by generation and never deleted; turned off it says so. It lies among the heads, because whoever may
-replace those (on GCS that takes the right to delete) may replace it, and a lifecycle rule that spares them spares it.
+An object that a person turns by `penstock pause` and `unpause`, and exporters heed. It is replaced by generation and
+never deleted; turned off it says so. It lies among the heads, because whoever may replace those (on GCS that takes the
+right to delete) may replace it, and a lifecycle rule that spares them spares it.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ _ATTEMPTS = 10
 
 
 class PauseSwitch(Document):
-    """Whether reading is paused; who turned the switch, when (by their clock), and why.
+    """Whether reading is paused, by whom, when and why.
 
-    `nonce` is new with every turn, so that a lost reply can be told from somebody else's turn.
+    When is by the clock of who turned the switch. `nonce` is new with every turn, so that a lost reply can be told from
+    somebody else's turn.
     """
 
     pipeline: str
@@ -36,7 +38,10 @@ class PauseSwitch(Document):
         return f"{'paused' if self.paused else 'let go on'} {self._who()}" + (f": {self.reason}" if self.reason else "")
 
     def why(self) -> str:
-        """`stock taking, by ada@laptop since 2026-11-24 18:00:00 UTC`: where the end of a line may be cut off."""
+        """Return who paused it, since when and why.
+
+        `stock taking, by ada@laptop since 2026-11-24 18:00:00 UTC`: where the end of a line may be cut off.
+        """
         return f"{self.reason}, {self._who()}" if self.reason else self._who()
 
     def _who(self) -> str:
@@ -45,14 +50,20 @@ class PauseSwitch(Document):
 
 @dataclass(frozen=True, slots=True)
 class Turned:
-    """How the switch stands now; `changed` is whether it stood otherwise before."""
+    """The state of the switch now.
+
+    `changed` is whether it was another before.
+    """
 
     switch: PauseSwitch
     changed: bool
 
 
 def read_pause_switch(store: Store, pipeline: str) -> PauseSwitch | None:
-    """Return how the switch stands, None where nobody ever turned it."""
+    """Return the state of the switch, or None.
+
+    None where nobody ever turned it.
+    """
     found = _read(store, pipeline)
     return found[0] if found else None
 
@@ -60,7 +71,10 @@ def read_pause_switch(store: Store, pipeline: str) -> PauseSwitch | None:
 def turn_pause_switch(
     store: Store, pipeline: str, *, paused: bool, by: str, reason: str = "", now: datetime
 ) -> Turned | None:
-    """Turn it, unless it stands that way already: then who turned it stays. None: it is off and never was on."""
+    """Turn the switch unless it is that way already.
+
+    Then who turned it stays. None: it is off and never was on.
+    """
     name = pause_switch(pipeline)
     for _ in range(_ATTEMPTS):
         found = _read(store, pipeline)

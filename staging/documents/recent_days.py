@@ -1,4 +1,7 @@
-"""How many rows the last stored days had: what a new day is compared with. By names, never by listing."""
+"""Reads how many rows the last stored days had.
+
+A new day is compared with them. By names, never by listing.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,10 @@ _AT_ONCE = 16
 
 @dataclass(frozen=True, slots=True)
 class RecentDay:
-    """A day that is loaded: rows of its export, rows that the target got, and the transform that made them."""
+    """A day that is loaded.
+
+    Rows of its export, rows that the target got, and the transform that made them.
+    """
 
     day: date
     rows_exported: int
@@ -31,10 +37,10 @@ class RecentDay:
 
 
 def read_recent_days(store: Store, names: DayNames, span: Span) -> list[RecentDay]:
-    """Return the last seven days before this one that are loaded, newest first; of longer windows the last seven.
+    """Return the last seven loaded days before this one.
 
-    Left out are days whose current export is not loaded, for nobody has accepted it yet, and days that were read before
-    they were over. Looks at a hundred days at most.
+    Newest first; of longer windows the last seven. Left out are days whose current export is not loaded, for nobody has
+    accepted it yet, and days that were read before they were over. Looks at a hundred days at most.
     """
     found: list[RecentDay] = []
     before = _days_before(names.day, span)

@@ -1,4 +1,7 @@
-"""The small documents of a run and of a day: what was asked, which export it uses, receipts, the head."""
+"""The small documents of a run and of a day.
+
+What was asked, which export it uses, receipts, the head.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +16,11 @@ from staging.key import DocumentKey, key_columns
 
 
 class Lease(Part):
-    """Who works on the day now. It saves work and proves nothing: only the fence keeps a late writer out.
+    """Who works on the day now.
 
-    `holder` is for people: user, host and process. `nonce` is the process's own. The lease began at `since`, by the
-    holder's clock; it ends `seconds` after the head was last written, by the storage service's.
+    It saves work and proves nothing: only the fence keeps a late writer out. `holder` is for people: user, host and
+    process. `nonce` is the process's own. The lease began at `since`, by the holder's clock; it ends `seconds` after
+    the head was last written, by the storage service's.
     """
 
     holder: str
@@ -47,9 +51,10 @@ class Head(Document):
 
 
 class RunRecord(Document):
-    """`run.json`: what the run was asked to do and its fence. Create-only, so all attempts of the run agree.
+    """What a run was asked to do, and its fence.
 
-    `by` is whoever began it: user, host and process; empty where nobody said.
+    `run.json`. Create-only, so all attempts of the run agree. `by` is whoever began it: user, host and process; empty
+    where nobody said.
     """
 
     run_id: str
@@ -64,7 +69,10 @@ class RunRecord(Document):
 
 
 class RunExport(Document):
-    """`export.json`: the export this run uses. The first attempt to write it wins; later ones adopt it."""
+    """The export a run uses.
+
+    `export.json`. The first attempt to write it wins; later ones adopt it.
+    """
 
     run_id: str
     export_id: str
@@ -73,7 +81,10 @@ class RunExport(Document):
 
 
 class Conservation(Part):
-    """One declared sum: `source` column in the shard, `output` column in the part; shard = part + quarantine."""
+    """One declared sum.
+
+    `source` column in the shard, `output` column in the part; shard = part + quarantine.
+    """
 
     output: str
     source: str
@@ -83,10 +94,11 @@ class Conservation(Part):
 
 
 class Receipt(Document):
-    """`receipt-NNNNN.json`: makes a part count. Create-only and free of anything that two attempts would differ in.
+    """Makes a part count.
 
-    `merge` says how a partial output's columns become one row a key; empty where the part's keys are its own. `code` is
-    the SHA-256 of the transform's module, None where it has no file.
+    `receipt-NNNNN.json`. Create-only and free of anything that two attempts would differ in. `merge` says how a partial
+    output's columns become one row a key; empty where the part's keys are its own. `code` is the SHA-256 of the
+    transform's module, None where it has no file.
     """
 
     run_id: str
@@ -113,7 +125,10 @@ class Receipt(Document):
 
 
 class Loaded(Document):
-    """`loaded.json`, `reloaded-NNNNN.json`: a note of what the loader committed; only the ledger decides."""
+    """A note of what the loader committed.
+
+    `loaded.json`, `reloaded-NNNNN.json`; only the ledger decides.
+    """
 
     run_id: str
     export_id: str
@@ -129,10 +144,11 @@ class Loaded(Document):
 
 
 class RunFailure(Document):
-    """`failure-{id}.json`: why a chain gave the run up, for people who look at it later; nothing is decided by it.
+    """Why a chain gave the run up.
 
-    `log` is where to read more: a file or an address, empty where there is none. `by` is whose attempt it was, empty in
-    old notes. `stopped`: it was asked to end and did, which is no failure.
+    `failure-{id}.json`, for people who look at it later; nothing is decided by it. `log` is where to read more: a file
+    or an address, empty where there is none. `by` is whose attempt it was, empty in old notes. `stopped`: it was asked
+    to end and did, which is no failure.
     """
 
     run_id: str
@@ -147,9 +163,10 @@ class RunFailure(Document):
 
 
 class Backfill(Document):
-    """`begun-{id}.json` and `ended-{id}.json`: a range of days that is, or was, processed anew.
+    """A range of days that is, or was, processed anew.
 
-    `logic_sha256` stands for what processes: whoever changes it means to begin anew.
+    `begun-{id}.json` and `ended-{id}.json`. `logic_sha256` stands for what processes: whoever changes it means to begin
+    anew.
     """
 
     backfill_id: str

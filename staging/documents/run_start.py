@@ -1,4 +1,7 @@
-"""How a run takes its fence, and how a day gets its current export. The lease in the head stays as it is."""
+"""Gives a run its fence, and a day its current export.
+
+The lease in the head stays as it is.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,10 @@ from staging.store import ObjectInfo, Store
 
 
 def find_run(store: Store, names: DayNames, run_id: str) -> RunRecord | None:
-    """Return what the run was asked to do, or None where it has not begun."""
+    """Return what the run was asked to do, or None.
+
+    None where it has not begun.
+    """
     name = names.run(run_id)
     if store.find(name) is None:
         return None
@@ -31,9 +37,10 @@ def begin_run(
     by: str = "",
     above_fence: int = 0,
 ) -> RunRecord:
-    """Take the next fence and write `run.json`; an attempt of a run that has begun adopts what stands there.
+    """Take the next fence and write `run.json`.
 
-    The fence is above `above_fence`, too: the ledger's, where the head was restored from an older copy.
+    An attempt of a run that has begun adopts what is there. The fence is above `above_fence`, too: the ledger's, where
+    the head was restored from an older copy.
     """
     if (begun := find_run(store, names, run_id)) is not None:
         return begun
@@ -58,7 +65,10 @@ def begin_run(
 
 
 def set_current_export(store: Store, names: DayNames, record: RunRecord, export_id: str, *, now: datetime) -> None:
-    """Point the head at the export this run committed, unless a newer run has taken the day over."""
+    """Point the head at the export this run committed.
+
+    Unless a newer run has taken the day over.
+    """
 
     def point(head: Head, _: ObjectInfo | None) -> dict[str, object] | None:
         if head.head_id != record.head_id:
@@ -75,7 +85,10 @@ def set_current_export(store: Store, names: DayNames, record: RunRecord, export_
 
 
 def note_run_failed(store: Store, names: DayNames, run_id: str, *, now: datetime) -> None:
-    """Say in the head that the run can't go on as it is, unless a newer run has taken the day over."""
+    """Note in the head that the run can't go on.
+
+    Unless a newer run has taken the day over.
+    """
 
     def note(head: Head, _: ObjectInfo | None) -> dict[str, object] | None:
         return None if head.run_id != run_id or head.run_failed else {"run_failed": True}

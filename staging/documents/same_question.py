@@ -1,6 +1,7 @@
-"""Whether a stored export answers what the pipeline asks now: it may be used again only then.
+"""Checks that a stored export answers today's question.
 
-Every setting of `[source]` has a verdict here: compared, or an exception with its reason. A test goes over all of them.
+It may be used again only if it answers what the pipeline asks now. Every setting of `[source]` has a verdict here:
+compared, or an exception with its reason. A test goes over all of them.
 """
 
 from __future__ import annotations
@@ -102,10 +103,11 @@ NOT_COMPARED: Mapping[str, str] = {
 
 
 def check_same_question(manifest: Manifest, source: SourceConfig) -> None:
-    """Raise InputError that says which settings of `[source]` are others than those the export was made with.
+    """Raise InputError that names the settings that changed.
 
-    How many shards it has, and where the database lies, don't change what was asked; another function or other files
-    do. `describe_other_place` tells of the database.
+    Settings of `[source]` that are others than those the export was made with. How many shards it has, and where the
+    database lies, don't change what was asked; another function or other files do. `describe_other_place` tells of the
+    database.
     """
     differences: dict[Pair, str] = {}
     for key, compare in COMPARED.items():
@@ -121,7 +123,10 @@ def check_same_question(manifest: Manifest, source: SourceConfig) -> None:
 
 
 def describe_asked(source: SourceConfig) -> dict[str, str]:
-    """Return what a manifest's evidence keeps of the settings that it has no field for."""
+    """Return the settings that only a manifest's evidence keeps.
+
+    The manifest has no field for them.
+    """
     place = describe_place(source.url.reveal()) if source.is_database else ""
     return {
         "column_timezone": source.column_timezone,
@@ -131,7 +136,10 @@ def describe_asked(source: SourceConfig) -> dict[str, str]:
 
 
 def describe_place(url: str) -> str:
-    """Return where a database URL points to, without user, password and options; nothing where that can't be told."""
+    """Return where a database URL points to, without user, password and options.
+
+    Nothing where that can't be told.
+    """
     parts = urlsplit(url)
     if "@" in parts.path:  # a password that was not escaped: what stands before it is no host
         return ""
@@ -141,9 +149,10 @@ def describe_place(url: str) -> str:
 
 
 def describe_other_place(manifest: Manifest, source: SourceConfig) -> str:
-    """Return one sentence where the export was read elsewhere than `source.url` points now, else nothing.
+    """Return a sentence where the export was read elsewhere.
 
-    A URL that can't be looked up here says nothing: it is the exporter's alone. Nor does an old manifest.
+    Elsewhere than `source.url` points now; else nothing. A URL that can't be looked up here says nothing: it is the
+    exporter's alone. Nor does an old manifest.
     """
     was = manifest.source.evidence.get(PLACE)
     if was is None or not source.is_database:
@@ -161,7 +170,10 @@ def describe_other_place(manifest: Manifest, source: SourceConfig) -> str:
 
 
 def describe_other_server(before: Manifest, after: Manifest) -> str:
-    """Return one sentence where two exports were read from servers that say they are others, else nothing."""
+    """Return a sentence where two exports' servers differ.
+
+    They say themselves that they are others; else nothing.
+    """
     was, now = before.source, after.source
     if was.dialect != now.dialect or was.server_identity == now.server_identity:
         return ""

@@ -1,4 +1,7 @@
-"""Stored exports of days: the rows of a longer window, read by manifest and generation, from no database."""
+"""Reads the stored exports of a window's days.
+
+The rows of a longer window, read by manifest and generation, from no database.
+"""
 
 from __future__ import annotations
 
@@ -29,10 +32,10 @@ class StoredDay:
 
 
 def read_stored_days(store: Store, pipeline: Pipeline, day: date) -> list[StoredDay]:
-    """Return the current exports of the window that begins with `day`, in the order of their days.
+    """Return the current exports of a window's days, in order.
 
-    InputError names the days that have no export, or one that was read before its day was over; with
-    `source.allow_missing` both are left out, but not all of them.
+    The window begins with `day`. InputError names the days that have no export, or one that was read before its day was
+    over; with `source.allow_missing` both are left out, but not all of them.
     """
     name = str(pipeline.source.exports)
     days = days_within(day, pipeline.source.window)
@@ -52,7 +55,10 @@ def read_stored_days(store: Store, pipeline: Pipeline, day: date) -> list[Stored
 
 
 def is_outdated(store: Store, manifest: Manifest, pipeline: Pipeline) -> bool:
-    """Whether a day of the window has another current export now than the stored one was made of. Reads heads only."""
+    """Return whether a day of the window has a newer export.
+
+    Newer than the stored one was made of. Reads heads only.
+    """
     if pipeline.source.exports is None:
         return False
     name, used = str(pipeline.source.exports), {export.day: export.export_id for export in manifest.source.exports}
@@ -65,7 +71,10 @@ def is_outdated(store: Store, manifest: Manifest, pipeline: Pipeline) -> bool:
 
 
 def read_newest_stored_day(store: Store, pipeline: str) -> Manifest | None:
-    """Return the manifest of the newest day that has a current export, None where no day has one."""
+    """Return the manifest of the newest stored day, or None.
+
+    None where no day has a current export.
+    """
     heads = sorted((info.name for info in store.list(f"heads/{pipeline}/day=")), reverse=True)
     for head in heads:
         day = date.fromisoformat(head.rpartition("=")[2].removesuffix(".json"))
@@ -75,7 +84,10 @@ def read_newest_stored_day(store: Store, pipeline: str) -> Manifest | None:
 
 
 def find_uses(store: Store, pipeline: str) -> dict[date, frozenset[str]]:
-    """Return the exports of a pipeline, by day, that current windows of other pipelines are made of."""
+    """Return the exports that other pipelines' windows are made of.
+
+    By day, of one pipeline; the windows are current ones.
+    """
     used: dict[date, set[str]] = {}
     for manifest in _windows_of_others(store, but=pipeline):
         for export in manifest.source.exports if manifest.source.table == pipeline else ():

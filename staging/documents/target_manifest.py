@@ -1,4 +1,6 @@
-"""What a day's Parquet files in a target say of themselves: which of them are current, and who loaded them.
+"""What a day's Parquet files in a target say.
+
+Which of them are current, and who loaded them.
 
 Names, relative to `target.parquet`::
 
@@ -25,7 +27,10 @@ def target_manifest_name(day: date) -> str:
 
 
 def target_part_name(day: date, run_id: str, shard: int, *, again: int = 0) -> str:
-    """Name of one file of rows; shards are numbered from 0. `again` counts how often its name was taken before."""
+    """Return the name of one file of rows.
+
+    Shards are numbered from 0. `again` counts how often its name was taken before.
+    """
     place = f"again={again:03d}/" if again else ""
     return f"day={day.isoformat()}/run={check_id(run_id, of='run id')}/{place}part-{shard:05d}.parquet"
 
@@ -34,7 +39,10 @@ _PART = re.compile(r"day=(\d{4}-\d\d-\d\d)/run=([^/]+)/(?:again=\d{3}/)?part-\d{
 
 
 def parse_target_part(name: str) -> tuple[date, str] | None:
-    """Return day and run id of a file of rows; None for anything else."""
+    """Return day and run id of a file of rows.
+
+    None for anything else.
+    """
     match = _PART.fullmatch(name)
     try:
         return (date.fromisoformat(match[1]), check_id(match[2], of="run id")) if match else None
@@ -43,10 +51,11 @@ def parse_target_part(name: str) -> tuple[date, str] | None:
 
 
 class TargetManifest(Document):
-    """One loaded day. It is the ledger of a target that has no database: see `loader.target.ledger.LedgerRow`.
+    """One loaded day.
 
-    `columns` are the files' names and types, the key among them; `totals` are of all parts together. `nonce` is new
-    with every write, so that a lost reply can be told from somebody else's write.
+    It is the ledger of a target that has no database: see `loader.target.ledger.LedgerRow`. `columns` are the files'
+    names and types, the key among them; `totals` are of all parts together. `nonce` is new with every write, so that a
+    lost reply can be told from somebody else's write.
     """
 
     pipeline: str

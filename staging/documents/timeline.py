@@ -1,4 +1,7 @@
-"""When the tasks of an execution ran and how their attempts ended, as the chain saw it: for people who look later."""
+"""When an execution's tasks ran and how attempts ended.
+
+As the chain saw it, for people who look later.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,10 @@ MOST_TASKS = 2_000
 
 
 class TaskTime(Part):
-    """One task: when it began and ended by the service's clock, and how many attempts came after its first."""
+    """When one task began and ended, and its retries.
+
+    By the service's clock; how many attempts came after its first.
+    """
 
     task: Count
     began_at: Instant | None
@@ -22,7 +28,10 @@ class TaskTime(Part):
 
 
 class FailedAttempt(Part):
-    """One attempt that ended badly, when the chain saw that, and the first line of what its log says."""
+    """One attempt that ended badly.
+
+    When the chain saw that, and the first line of what its log says.
+    """
 
     task: Count
     attempt: Count
@@ -32,7 +41,10 @@ class FailedAttempt(Part):
 
 
 class Timeline(Document):
-    """`timeline-{id}.json`: one execution of a job for a run, written when the chain has seen its end."""
+    """One execution of a job for a run.
+
+    `timeline-{id}.json`, written when the chain has seen its end.
+    """
 
     run_id: str
     job: Literal["exporter", "processor", "loader"]

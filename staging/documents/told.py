@@ -1,6 +1,7 @@
-"""Of which days a webhook was told that they failed or are late: so it hears of each once, and of their recovery.
+"""Remembers of which days a webhook has heard.
 
-It lies among the heads, is replaced by generation, and can be lost: then something is told twice, or its end is not.
+That they failed or are late: so it hears of each once, and of their recovery. It lies among the heads, is replaced by
+generation, and can be lost: then something is told twice, or its end is not.
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ Troubles = dict[date, tuple[str, ...]]
 
 
 class Told(Document):
-    """The days that are in trouble as far as a webhook knows, and which kinds of it: `failure`, `late`."""
+    """The days that are in trouble, and which kinds of it.
+
+    As far as a webhook knows: `failure`, `late`.
+    """
 
     pipeline: str
     days: dict[date, tuple[str, ...]] = Field(default_factory=dict)
@@ -29,7 +33,10 @@ class Told(Document):
 
 
 def change_told(store: Store, pipeline: str, change: Callable[[Troubles], Troubles]) -> None:
-    """Write what `change` makes of it, unless that is the same. Left as it is where others write all the time."""
+    """Write what `change` makes of it, unless that is the same.
+
+    Left as it is where others write all the time.
+    """
     name = told_troubles(pipeline)
     for _ in range(_ATTEMPTS):
         before, generation = _read(store, pipeline)

@@ -1,4 +1,7 @@
-"""The export that a run uses: read by the generation the run named, believed only where it agrees with itself."""
+"""Reads the export that a run uses.
+
+By the generation the run named, and believed only where it agrees with itself.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,10 @@ from staging.store import Store
 
 
 def read_run_export(store: Store, names: DayNames, run_id: str) -> RunExport:
-    """Return the run's `export.json`; InputError when the run has none, IntegrityError when it is another run's."""
+    """Return the run's `export.json`.
+
+    InputError when the run has none, IntegrityError when it is another run's.
+    """
     name = names.run_export(run_id)
     if store.find(name) is None:
         raise InputError(
@@ -30,7 +36,10 @@ def read_run_export(store: Store, names: DayNames, run_id: str) -> RunExport:
 
 
 def read_manifest(store: Store, names: DayNames, export: RunExport) -> Manifest:
-    """Return the manifest of a run's export: this very generation, these very bytes. Else IntegrityError."""
+    """Return the manifest of a run's export.
+
+    This very generation, these very bytes. Else IntegrityError.
+    """
     name = names.manifest(export.export_id)
     data, _ = store.read(name, generation=export.manifest_generation)
     sha256 = hashlib.sha256(data).hexdigest()

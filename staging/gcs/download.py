@@ -1,6 +1,7 @@
-"""Reads one generation whole: goes on where a broken connection left off, and counts and sums what arrived itself.
+"""Downloads one generation whole.
 
-The client library checks the sum only of downloads in one piece, and only where the reply has the header.
+It goes on where a broken connection left off, and counts and sums what arrived itself. The client library checks the
+sum only of downloads in one piece, and only where the reply has the header.
 """
 
 from __future__ import annotations
@@ -79,7 +80,10 @@ class FileSink:
 
 
 def fetch(blob: Any, info: ObjectInfo, sink: Sink, patience: Patience) -> bool:  # noqa: ANN401 - the SDK has no types
-    """Fill `sink` with this generation's bytes, as many as `info` says; False when it is not there any more."""
+    """Fill `sink` with this generation's bytes, as many as `info` says.
+
+    False when it is not there any more.
+    """
 
     def attempt(timeout: Timeout) -> bool:
         before = sink.size_bytes

@@ -1,4 +1,7 @@
-"""What the SDK can raise, sorted once: try again, or a person must act. Nothing of the SDK leaves the adapter."""
+"""Sorts what the SDK can raise.
+
+Try again, or a person must act. Nothing of the SDK leaves the adapter.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,10 @@ SDK_ERRORS = (
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """What the bucket is to us, so that advice names the right setting and the right permissions."""
+    """What the bucket is to us.
+
+    So advice names the right setting and the right permissions.
+    """
 
     setting: str
     permissions: str
@@ -106,11 +112,17 @@ https://cloud.google.com/storage/docs/json_api/v1/status-codes
 
 
 class BadReplyError(Exception):
-    """The service answered with something that is no answer: tried again like a broken connection."""
+    """The service answered with something that is no answer.
+
+    Tried again like a broken connection.
+    """
 
 
 class UploadDamagedError(Exception):
-    """The service found other bytes than were sent, and made no object of them: all must be sent anew."""
+    """The service found other bytes than were sent.
+
+    It made no object of them: all must be sent anew.
+    """
 
 
 _TRANSIENT = (
@@ -145,13 +157,19 @@ def is_damaged(error: api.GoogleAPICallError) -> bool:
 
 
 def is_conflict(error: api.GoogleAPICallError) -> bool:
-    """Whether a precondition of ours failed; a policy of the organization's refuses with the same code, 412."""
+    """Whether a precondition of ours failed.
+
+    A policy of the organization's refuses with the same code, 412.
+    """
     reasons = reasons_of(error)
     return error.code == 412 and (not reasons or _CONDITION in reasons)  # noqa: PLR2004 - Precondition Failed
 
 
 def reasons_of(error: api.GoogleAPICallError) -> frozenset[str]:
-    """Return the reasons that stand in the answer, of each of the two shapes that Google's errors have."""
+    """Return the reasons that the answer gives.
+
+    Of each of the two shapes that Google's errors have.
+    """
     body = _body(error)
     found = [body.get("status")]
     for key in ("errors", "details"):
@@ -163,7 +181,10 @@ def reasons_of(error: api.GoogleAPICallError) -> frozenset[str]:
 
 
 def describe(error: Exception) -> str:
-    """Say what went wrong without an address: that of an upload session would let anybody write into it."""
+    """Say what went wrong without an address.
+
+    That of an upload session would let anybody write into it.
+    """
     if isinstance(error, api.GoogleAPICallError):
         return f"The service answered {error.code}: {_reason(error)}"
     if isinstance(error, BadReplyError):
@@ -176,7 +197,10 @@ def describe(error: Exception) -> str:
 
 
 def what_helps(why: str) -> str:
-    """Return what to do about a trouble that passes; an emulator that keeps files can run out of room for them."""
+    """Return what to do about a trouble that passes.
+
+    An emulator that keeps files can run out of room for them.
+    """
     if _DISK_IS_FULL in why.lower():
         return "Free space on the disk of the storage service that STORAGE_EMULATOR_HOST names, and try again."
     return "Try again; see https://status.cloud.google.com."
@@ -184,7 +208,10 @@ def what_helps(why: str) -> str:
 
 @contextmanager
 def sdk_errors(url: str, doing: str, role: Role = STAGING) -> Iterator[None]:
-    """Turn what the SDK raises into our errors; `doing` continues "could not …"."""
+    """Turn what the SDK raises into our errors.
+
+    `doing` continues "could not …".
+    """
     try:
         yield
     except (*SDK_ERRORS, BadReplyError) as error:

@@ -1,6 +1,7 @@
-"""A bucket of others, below one prefix: read only, its names taken as they are.
+"""Reads a bucket of others, below one prefix.
 
-Needs storage.objects.list and storage.objects.get on the prefix; to fetch one file by its generation .get alone.
+Its names are taken as they are. Needs storage.objects.list and storage.objects.get on the prefix; to fetch one file by
+its generation .get alone.
 """
 
 from __future__ import annotations
@@ -33,7 +34,10 @@ def open_gcs_lake(url: str) -> Iterator[GcsLake]:
 
 
 class GcsLake:
-    """A `Lake` in a bucket. `objects` has the whole bucket, `prefix` is empty or ends with the `/` that parts it."""
+    """A `Lake` in a bucket.
+
+    `objects` has the whole bucket, `prefix` is empty or ends with the `/` that parts it.
+    """
 
     def __init__(self, objects: GcsObjects, prefix: str) -> None:
         self._objects = objects
@@ -63,7 +67,10 @@ class GcsLake:
                 )
 
     def register(self, file: LakeFile) -> int:
-        """See `Lake.register`: asked for where the listing did not say it, as of objects under a customer's key."""
+        """Ask for what the listing did not say.
+
+        See `Lake.register`: as of objects under a customer's key.
+        """
         found = file.crc32c
         if found is None:
             found = self._find(file.name, file.generation).crc32c
@@ -72,7 +79,10 @@ class GcsLake:
         return found
 
     def download(self, name: str, path: Path, *, generation: int) -> ObjectInfo:
-        """See `Lake.download`; a second time if the bytes were changed on their way."""
+        """See `Lake.download`.
+
+        A second time if the bytes were changed on their way.
+        """
         info = self._find(name, generation)
         with new_local_file(path) as fd:
             sink = FileSink(fd, path)

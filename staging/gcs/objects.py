@@ -1,6 +1,7 @@
-"""The requests that the GCS adapter makes, each repeated within its patience; what the SDK raises ends here.
+"""Makes the requests of the GCS adapter.
 
-A precondition that failed is an answer (None) and no error: only the caller can tell whether it lost its own reply.
+Each is repeated within its patience; what the SDK raises ends here. A precondition that failed is an answer (None) and
+no error: only the caller can tell whether it lost its own reply.
 """
 
 from __future__ import annotations
@@ -43,7 +44,10 @@ _SESSION_OVER = {404, 410}
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """An object as it is listed, with its property `Content-Encoding`, empty where it has none."""
+    """An object as it is listed.
+
+    With its property `Content-Encoding`, empty where it has none.
+    """
 
     info: ObjectInfo
     content_encoding: str
@@ -84,7 +88,10 @@ class GcsObjects:
             return persist(attempt, self._patience())
 
     def now(self) -> datetime:
-        """Return what the service's clock says: the `Date` of the answer to a listing of one object."""
+        """Return what the service's clock says.
+
+        The `Date` of the answer to a listing of one object.
+        """
         for _ in self.list("", limit=1):
             break
         if self._date is None:
@@ -92,12 +99,18 @@ class GcsObjects:
         return self._date
 
     def fetch(self, info: ObjectInfo, sink: Sink) -> bool:
-        """Fill `sink` with the bytes of this generation, unchecked; False when it is not there any more."""
+        """Fill `sink` with the bytes of this generation, unchecked.
+
+        False when it is not there any more.
+        """
         with self._errors(f"read {info.name}"):
             return fetch(self._blob(info.name, info.generation), info, sink, self._patience())
 
     def upload(self, name: str, data: bytes, *, replacing: int) -> ObjectInfo | None:
-        """Write a small object if its generation is `replacing` (0: if there is none); None if it is not."""
+        """Write a small object over the generation `replacing`.
+
+        0: if there is none. None if another one is there.
+        """
 
         def attempt(timeout: Timeout) -> ObjectInfo | None:
             blob = self._blob(name)
@@ -120,7 +133,10 @@ class GcsObjects:
             return persist(attempt, self._patience())
 
     def begin(self, name: str) -> UploadSession:
-        """Open a session that creates the object when it is finished, if there is none then."""
+        """Open a session that creates an object once it is finished.
+
+        If there is none then.
+        """
 
         def attempt(timeout: Timeout) -> str:
             address: str = self._blob(name).create_resumable_upload_session(
@@ -143,7 +159,10 @@ class GcsObjects:
                 raise
 
     def finish(self, name: str, session: UploadSession, chunk: bytes, *, crc32c: int) -> ObjectInfo | None:
-        """Send the last chunk; None when there is an object already, or may be as the session is over."""
+        """Send the last chunk.
+
+        None when there is an object already, or may be as the session is over.
+        """
         with self._errors(f"write {name}"):
             try:
                 return _info(name, session.finish(chunk, crc32c=crc32c))
@@ -159,7 +178,10 @@ class GcsObjects:
                 raise
 
     def list(self, prefix: str, *, limit: int | None = None) -> Iterator[ObjectInfo]:
-        """Give the current objects whose name begins with `prefix`, in name order; `limit` ends early."""
+        """Give the current objects whose name begins with `prefix`, in name order.
+
+        `limit` ends early.
+        """
         return (listed.info for listed in self.list_resources(prefix, limit=limit))
 
     def list_resources(self, prefix: str, *, limit: int | None = None) -> Iterator[Listed]:
@@ -181,7 +203,10 @@ class GcsObjects:
                 yield Listed(info, str(blob._properties.get("contentEncoding") or ""))
 
     def delete(self, name: str, generation: int) -> bool:
-        """Delete the object if this generation is the current one; whether there is none now."""
+        """Delete the object if this generation is the current one.
+
+        Whether there is none now.
+        """
 
         def attempt(timeout: Timeout) -> bool:
             try:
@@ -212,9 +237,10 @@ class GcsObjects:
 
 
 def session_over(name: str, refused: str) -> UnavailableError:
-    """Return the error for an upload that the service forgot: its earlier chunks are gone, so it must start anew.
+    """Return the error for an upload that the service forgot.
 
-    `refused` is what it answered to a chunk before that, "" if it took them all.
+    Its earlier chunks are gone, so it must start anew. `refused` is what it answered to a chunk before that, "" if it
+    took them all.
     """
     return UnavailableError(
         f"The upload of {name} was ended by the service.",

@@ -1,7 +1,8 @@
-"""How long one call to the service may go on: per attempt a timeout, per call a limit of time without progress.
+"""Limits how long one call to the service may take.
 
-With the default of 45 seconds a call that never succeeds ends within 60, whatever the service does: refuse, stall, or
-fall silent in the middle. Back-off doubles from 0.25 to 8 seconds, with jitter, and is shorter where the patience is.
+Per attempt a timeout, per call a limit of time without progress. With the default of 45 seconds a call that never
+succeeds ends within 60, whatever the service does: refuse, stall, or fall silent in the middle. Back-off doubles from
+0.25 to 8 seconds, with jitter, and is shorter where the patience is.
 """
 
 from __future__ import annotations
@@ -41,7 +42,10 @@ class Patience:
         return min(_CONNECT_SECONDS, left), min(_SILENCE_SECONDS, self._seconds / 3, left)
 
     def back_off(self, error: Exception) -> None:
-        """Sleep before the next attempt; raise `error` when it is not transient or the time is up."""
+        """Sleep before the next attempt.
+
+        Raise `error` when it is not transient or the time is up.
+        """
         first_seconds = self._seconds / 180
         pause_seconds = min(32 * first_seconds, first_seconds * 2**self._failures)
         pause_seconds *= random.uniform(0.5, 1.0)  # noqa: S311 - no secret
@@ -52,7 +56,10 @@ class Patience:
 
 
 def persist(attempt: Callable[[Timeout], T], patience: Patience) -> T:
-    """Call `attempt` until it succeeds, fails for good or the patience is over (then its last error is raised)."""
+    """Call `attempt` until it succeeds or must end.
+
+    It ends when it fails for good or the patience is over; then its last error is raised.
+    """
     while True:
         try:
             return attempt(patience.timeout())

@@ -1,8 +1,9 @@
-"""One resumable upload session of GCS: sends chunks, asks what arrived after a failure, goes on from there.
+"""One resumable upload session of GCS.
 
-Protocol: https://cloud.google.com/storage/docs/performing-resumable-uploads. The object exists when the chunk that
-says the total was accepted; a session that is dropped leaves nothing. The client library's own writer is not used:
-dropping it commits, and a chunk that the service stored in part breaks it.
+It sends chunks, asks what arrived after a failure, goes on from there. Protocol:
+https://cloud.google.com/storage/docs/performing-resumable-uploads. The object exists when the chunk that says the total
+was accepted; a session that is dropped leaves nothing. The client library's own writer is not used: dropping it
+commits, and a chunk that the service stored in part breaks it.
 """
 
 from __future__ import annotations
@@ -28,7 +29,10 @@ _INCOMPLETE = 308
 
 
 class UploadSession:
-    """`address` is a secret: whoever has it can write into the session."""
+    """A session and its address, which is a secret.
+
+    Who has `address` can write into the session.
+    """
 
     def __init__(self, http: requests.Session, address: str, patience_seconds: float) -> None:
         self._http = http
@@ -40,12 +44,18 @@ class UploadSession:
         """What the service last answered to a chunk that it could not take, as a sentence."""
 
     def send(self, chunk: bytes) -> None:
-        """Send a chunk that is not the last, of `CHUNK_UNIT_BYTES` or a multiple."""
+        """Send a chunk that is not the last.
+
+        Of `CHUNK_UNIT_BYTES` or a multiple.
+        """
         if self._send(chunk, end=self._stored_bytes + len(chunk), total="*", headers={}) is not None:
             raise BadReplyError("The service ended the upload before its end.")
 
     def finish(self, chunk: bytes, *, crc32c: int) -> dict[str, Any]:
-        """Send the last chunk and the sum of all, which the service checks; return the object's resource."""
+        """Send the last chunk and the sum of all.
+
+        The service checks the sum; return the object's resource.
+        """
         total = self._stored_bytes + len(chunk)
         checksum = base64.b64encode(crc32c.to_bytes(4, "big")).decode()
         resource = self._send(chunk, end=total, total=str(total), headers={"x-goog-hash": f"crc32c={checksum}"})
@@ -54,7 +64,10 @@ class UploadSession:
         return resource
 
     def cancel(self) -> None:
-        """Tell the service to forget the session, once; if it doesn't hear, the session ends by itself in a week."""
+        """Tell the service to forget the session, once.
+
+        If it doesn't hear, the session ends by itself in a week.
+        """
         with suppress(requests.RequestException):
             self._http.delete(self._address, timeout=_ABORT_TIMEOUT)
 

@@ -40,10 +40,11 @@ _ARRIVALS = 2
 def open_gcs_store(
     url: str, *, patience_seconds: float = PATIENCE_SECONDS, buffers_bytes: int = BUFFERS_BYTES
 ) -> Iterator[GcsStore]:
-    """Open `gs://bucket/prefix`; InputError when there is no such bucket, or no right to list it.
+    """Open `gs://bucket/prefix`.
 
-    No call goes on for longer than `patience_seconds` without progress, and a last request's timeout. `buffers_bytes`
-    is what all open writers together may hold, but for 256 KiB each.
+    InputError when there is no such bucket, or no right to list it. No call goes on for longer than `patience_seconds`
+    without progress, and a last request's timeout. `buffers_bytes` is what all open writers together may hold, but for
+    256 KiB each.
     """
     bucket, prefix = _parse(url)
     with open_objects(bucket, prefix, patience_seconds=patience_seconds) as objects:
@@ -56,7 +57,10 @@ def open_gcs_store(
 def open_objects(
     bucket: str, prefix: str, *, patience_seconds: float = PATIENCE_SECONDS, role: Role = STAGING
 ) -> Iterator[GcsObjects]:
-    """Sign in and give the objects of a bucket, below a prefix; nothing is asked of the service yet."""
+    """Sign in and give the objects of a bucket, below a prefix.
+
+    Nothing is asked of the service yet.
+    """
     # Else the library asks for the bucket's place in a thread of its own; it reads this at each call.
     os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
     # The library puts paths behind it as it is, so that `http://host:4443/` would ask for `//storage`.
@@ -84,7 +88,10 @@ def _parse(url: str) -> tuple[str, str]:
 
 
 class GcsStore:
-    """A `Store` in a bucket. Safe to use from many threads; a child process opens its own."""
+    """A `Store` in a bucket.
+
+    Safe to use from many threads; a child process opens its own.
+    """
 
     def __init__(self, objects: GcsObjects, budget: ChunkBudget) -> None:
         self._objects = objects

@@ -1,4 +1,7 @@
-"""A streamed create in GCS: chunks go into a session that only `commit` finishes; a dropped writer leaves nothing."""
+"""Creates an object in GCS as a stream.
+
+Chunks go into a session that only `commit` finishes; a dropped writer leaves nothing.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,10 @@ _MOST_CHUNK_BYTES = 8 * 1024 * 1024
 
 
 class ChunkBudget:
-    """Shares the memory of all buffers among the writers that are open: few writers, large chunks."""
+    """Shares the memory of all buffers among the writers that are open.
+
+    Few writers, large chunks.
+    """
 
     def __init__(self, total_bytes: int) -> None:
         self._total_bytes = total_bytes
@@ -31,13 +37,19 @@ class ChunkBudget:
         self._writers.discard(writer)
 
     def chunk_bytes(self) -> int:
-        """Return how much a writer may buffer now: a multiple of what the protocol demands."""
+        """Return how much a writer may buffer now.
+
+        A multiple of what the protocol demands.
+        """
         units = self._total_bytes // max(1, len(self._writers)) // CHUNK_UNIT_BYTES
         return min(_MOST_CHUNK_BYTES, max(1, units) * CHUNK_UNIT_BYTES)
 
 
 class GcsWriter:
-    """An `ObjectWriter`. Nothing happens when it is garbage-collected: a session that is not finished is no object."""
+    """An `ObjectWriter`.
+
+    Nothing happens when it is garbage-collected: a session that is not finished is no object.
+    """
 
     def __init__(self, objects: GcsObjects, name: str, budget: ChunkBudget) -> None:
         self._objects = objects

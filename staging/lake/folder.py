@@ -1,4 +1,7 @@
-"""A folder of others. Symbolic links are followed, as every reader of a folder does; none is gone round twice."""
+"""Reads a folder of others.
+
+Symbolic links are followed, as every reader of a folder does; none is gone round twice.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,10 @@ _PASSING = {errno.EIO, errno.ESTALE, errno.EAGAIN, errno.EINTR, errno.ETIMEDOUT}
 
 
 class FolderLake:
-    """A `Lake` in a folder. A generation is a file's modification time in microseconds."""
+    """A `Lake` in a folder.
+
+    A generation is a file's modification time in microseconds.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -116,7 +122,10 @@ class FolderLake:
 
 
 def folder_of(url: str) -> Path:
-    """Return the folder of a `file:///…` URL; what it escapes may be any bytes. InputError when it names none."""
+    """Return the folder of a `file:///…` URL.
+
+    What it escapes may be any bytes. InputError when it names none.
+    """
     parts = urlsplit(url)
     path = os.fsdecode(unquote_to_bytes(parts.path))
     if parts.netloc or not path.startswith("/") or parts.query or parts.fragment:

@@ -1,4 +1,7 @@
-"""Opens the lake that a source names, and fetches single files of one, which a manifest names by their whole URL."""
+"""Opens the lake that a source names.
+
+And fetches single files of one, which a manifest names by their whole URL.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,10 @@ _FOLDER = "file://"
 
 @contextmanager
 def open_lake(url: str) -> Iterator[Lake]:
-    """Open `gs://bucket/prefix` or `file:///folder` to read from; nothing is asked of a service yet."""
+    """Open `gs://bucket/prefix` or `file:///folder` to read from.
+
+    Nothing is asked of a service yet.
+    """
     if url.startswith(_FOLDER):
         yield FolderLake(folder_of(url))
         return
@@ -28,12 +34,18 @@ def open_lake(url: str) -> Iterator[Lake]:
 
 
 def is_elsewhere(name: str) -> bool:
-    """Whether a file's name in a manifest is a URL of its own, and no name below the staging prefix."""
+    """Return whether a file's name in a manifest is a URL.
+
+    A URL of its own, and no name below the staging prefix.
+    """
     return "://" in name
 
 
 def download_file(store: Store, name: str, path: Path, *, generation: int) -> ObjectInfo:
-    """Download this generation of a manifest's file, wherever it lies; raises as `Store.download`."""
+    """Download this generation of a manifest's file, wherever it lies.
+
+    Raises as `Store.download`.
+    """
     if not is_elsewhere(name):
         return store.download(name, path, generation=generation)
     folder, _, leaf = name.rpartition("/")

@@ -1,4 +1,7 @@
-"""The port to files of others: list them, ask for one's sum, bring one here."""
+"""The port to files of others.
+
+List them, ask for one's sum, bring one here.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +16,10 @@ from staging.store import ObjectInfo
 
 @dataclass(frozen=True, slots=True)
 class LakeFile:
-    """One generation of a file as it is listed. `name` is relative to the lake, and may be any text or path.
+    """One generation of a file as it is listed.
 
-    `crc32c` is None where a listing does not say it. `content_encoding` is a bucket's property, else empty.
+    `name` is relative to the lake, and may be any text or path. `crc32c` is None where a listing does not say it.
+    `content_encoding` is a bucket's property, else empty.
     """
 
     name: str
@@ -27,9 +31,10 @@ class LakeFile:
 
 
 class Lake(Protocol):
-    """Files below one place. Every method may raise UnavailableError (try again) or InputError (no right, no bucket).
+    """Files below one place.
 
-    A folder that is not there has no files. Nothing is made, locked or removed.
+    Every method may raise UnavailableError (try again) or InputError (no right, no bucket). A folder that is not there
+    has no files. Nothing is made, locked or removed.
     """
 
     @property
@@ -42,17 +47,29 @@ class Lake(Protocol):
         ...
 
     def list(self, prefix: str) -> Iterator[LakeFile]:
-        """Give all files whose name begins with `prefix`, in the order of their names' bytes."""
+        """Yield all files whose name begins with `prefix`.
+
+        In the order of their names' bytes.
+        """
         ...
 
     def register(self, file: LakeFile) -> int:
-        """Return the file's CRC32C. ObjectMissingError when this generation is not there any more."""
+        """Return the file's CRC32C.
+
+        ObjectMissingError when this generation is not there any more.
+        """
         ...
 
     def download(self, name: str, path: Path, *, generation: int) -> ObjectInfo:
-        """Bring this generation into a new local file, counted and summed; ObjectMissingError when it is gone."""
+        """Bring this generation into a new local file, counted and summed.
+
+        ObjectMissingError when it is gone.
+        """
         ...
 
     def table_log_above(self) -> str:
-        """Return which table format keeps its log in the lake's own folder or in one above it; empty where none."""
+        """Return the table format that keeps its log here.
+
+        In the lake's own folder or in one above it; empty where none.
+        """
         ...

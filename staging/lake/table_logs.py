@@ -1,7 +1,8 @@
-"""Where table formats keep the log that says which Parquet files are the table now.
+"""Knows where table formats keep their log.
 
-Without it a reader of the files takes rows that were deleted, or replaced, or never committed.
-https://github.com/delta-io/delta/blob/master/PROTOCOL.md, https://iceberg.apache.org/spec/, https://hudi.apache.org/
+It says which Parquet files are the table now. Without it a reader of the files takes rows that were deleted, or
+replaced, or never committed. https://github.com/delta-io/delta/blob/master/PROTOCOL.md,
+https://iceberg.apache.org/spec/, https://hudi.apache.org/
 """
 
 from __future__ import annotations
@@ -12,7 +13,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class TableLog:
-    """A folder beside or above a table's files, and how the name of a file in it ends."""
+    """A folder of logs, and how the names of logs end.
+
+    It is beside or above a table's files.
+    """
 
     format: str
     folder: str
@@ -27,7 +31,10 @@ TABLE_LOGS = (
 
 
 def find_table_log(names: Iterable[str], files: Iterable[str]) -> tuple[str, str] | None:
-    """Return (format, the table's folder) if one of `names` is a log of a table that one of `files` lies in."""
+    """Return the table whose log and files are among these.
+
+    (format, the table's folder) if one of `names` is a log of a table that one of `files` lies in.
+    """
     roots: dict[str, str] = {}
     for name in names:
         folder, _, leaf = name.rpartition("/")

@@ -1,4 +1,7 @@
-"""Finds what a pipeline names as `package.module:attribute`: installed, or beside the pipeline file."""
+"""Finds what a pipeline names as `package.module:attribute`.
+
+Installed, or beside the pipeline file.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +22,10 @@ _PREFIX = "penstock_author_"
 
 
 def find_attribute(name: str, folders: Sequence[Path], *, what: str, key: str) -> object:
-    """Import the module and return the attribute: a file in one of the `folders`, else what is installed.
+    """Import the module and return the attribute.
 
-    A file is loaded by its path and under a name of its own, so that it may be called `processor.py` or `json.py`.
+    A file in one of the `folders`, else what is installed. A file is loaded by its path and under a name of its own, so
+    that it may be called `processor.py` or `json.py`.
 
     `what` it is meant to be and the pipeline's `key` stand in the InputError that says what is missing.
     """
@@ -41,7 +45,10 @@ def find_attribute(name: str, folders: Sequence[Path], *, what: str, key: str) -
 
 
 def find_source_digest(name: str) -> str | None:
-    """Return the SHA-256 of the imported module's file, None where it has none: which code `name` stood for."""
+    """Return the SHA-256 of the imported module's file.
+
+    None where it has none. It says which code `name` was.
+    """
     module_name = name.partition(":")[0]
     module = sys.modules.get(_PREFIX + module_name) or sys.modules.get(module_name)
     file = getattr(module, "__file__", None)

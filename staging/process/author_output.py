@@ -1,6 +1,7 @@
-"""What code of the pipeline's author prints goes to stderr: stdout is for the data that a command answers with.
+"""Sends what the author's code prints to stderr.
 
-Also what C code prints below Python, so the descriptor itself is turned over, not only `sys.stdout`.
+stdout is for the data that a command answers with. Also what C code prints below Python, so the descriptor itself is
+turned over, not only `sys.stdout`.
 """
 
 from __future__ import annotations
@@ -20,7 +21,10 @@ _depth = 0
 
 @contextmanager
 def printing_to_stderr() -> Iterator[None]:
-    """Send all that this process prints to stderr, for as long as the outermost of these blocks lasts."""
+    """Send all that this process prints to stderr.
+
+    For as long as the outermost of these blocks lasts.
+    """
     global _depth  # noqa: PLW0603 - a process has one stdout
     with _lock:
         _depth += 1

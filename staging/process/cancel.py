@@ -1,7 +1,7 @@
-"""Ctrl-C and SIGTERM set a flag that long work asks for; a handler never raises.
+"""Ctrl-C and SIGTERM set a flag that long work asks for.
 
-polars loses an exception that a signal handler raises inside its sink, and truncates and closes the file, so nothing
-here interrupts: readers call `check()` between batches, writers before they commit.
+A handler never raises. polars loses an exception that a signal handler raises inside its sink, and truncates and closes
+the file, so nothing here interrupts: readers call `check()` between batches, writers before they commit.
 """
 
 from __future__ import annotations
@@ -17,20 +17,29 @@ STOPPED = "Stopped on request."
 
 
 class Cancel:
-    """A flag that is set once. Safe to set from a signal handler or another thread."""
+    """A flag that is set once.
+
+    Safe to set from a signal handler or another thread.
+    """
 
     def __init__(self) -> None:
         self._event = threading.Event()
         self._reason: PenstockError | None = None
 
     def set(self, reason: PenstockError | None = None) -> None:
-        """Ask the work to stop; `reason` is what it then ends with, InterruptedRunError where there is none."""
+        """Ask the work to stop.
+
+        `reason` is what it then ends with, InterruptedRunError where there is none.
+        """
         self._reason = self._reason or reason
         self._event.set()
 
     @property
     def reason(self) -> PenstockError | None:
-        """Why the work was asked to stop, None where it was on request, or was not."""
+        """Why the work was asked to stop, or None.
+
+        None where it was on request, or was not.
+        """
         return self._reason
 
     def is_set(self) -> bool:
@@ -38,7 +47,10 @@ class Cancel:
         return self._event.is_set()
 
     def check(self) -> None:
-        """Raise InterruptedRunError, or the reason that was given, if the work was asked to stop."""
+        """Raise an error if the work was asked to stop.
+
+        InterruptedRunError, or the reason that was given.
+        """
         if self._event.is_set():
             raise self._reason or InterruptedRunError(
                 STOPPED,
@@ -47,18 +59,27 @@ class Cancel:
             )
 
     def wait_until_set(self) -> None:
-        """Sleep until the work is asked to stop; raises nothing. For a thread that does nothing else."""
+        """Sleep until the work is asked to stop; raises nothing.
+
+        For a thread that does nothing else.
+        """
         self._event.wait()
 
     def wait(self, seconds: float) -> None:
-        """Sleep at most so long, and raise as `check` does as soon as the work is asked to stop."""
+        """Sleep at most so long; raise as `check` does.
+
+        As soon as the work is asked to stop.
+        """
         self._event.wait(seconds)
         self.check()
 
 
 @contextmanager
 def cancel_on_signals() -> Iterator[Cancel]:
-    """Give a `Cancel` that SIGINT and SIGTERM set; the previous handlers come back afterwards."""
+    """Give a `Cancel` that SIGINT and SIGTERM set.
+
+    The previous handlers come back afterwards.
+    """
     cancel = Cancel()
     previous = {number: signal.signal(number, lambda *_: cancel.set()) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -1,4 +1,7 @@
-"""How every command ends: one place maps errors to exit codes and keeps secrets out of what is printed."""
+"""Ends every command.
+
+One place maps errors to exit codes and keeps secrets out of what is printed.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,10 @@ _MACHINE_IS_SHORT = {errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EMFILE, err
 
 
 def end_process(run: Callable[[], None], *, also: Callable[[PenstockError], None] = lambda _: None) -> int:
-    """Run a command's body; print what went wrong to stderr; return the exit code. `also` hears of the error, too."""
+    """Run a command's body; return the exit code.
+
+    What went wrong is printed to stderr. `also` hears of the error, too.
+    """
     try:
         with _redacted_threads():
             run()
@@ -57,7 +63,10 @@ def _which(error: OSError) -> str:
 
 
 def exit_now(code: int) -> None:
-    """Flush and leave without running destructors, so that nothing a library left open commits itself on the way."""
+    """Flush and leave without running destructors.
+
+    So nothing a library left open commits itself on the way.
+    """
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

@@ -1,4 +1,7 @@
-"""What a look at one thing that a pipeline needs came to. `penstock doctor` shows them, one a line."""
+"""One finding about a thing that a pipeline needs.
+
+`penstock doctor` shows them, one a line.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +16,9 @@ Level = Literal["ok", "warning", "fault"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing: `text` says how it is, `fix` what to do about it, empty where it is well.
+    """One thing: `text` describes it, `fix` repairs it.
 
-    A fault would end a run, with `exit_code`; a warning would not.
+    `fix` is empty where it is well. A fault would end a run, with `exit_code`; a warning would not.
     """
 
     level: Level

@@ -1,4 +1,7 @@
-"""A library that is not installed because its extra was not asked for: said as what it is, with the extra's name."""
+"""Names the extra that a missing library belongs to.
+
+It is not installed because its extra was not asked for.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,10 @@ EXTRAS = {
 
 
 def missing_extra(error: ImportError) -> InputError | None:
-    """Return what to say of a module that an extra brings; None for any other, which is a bug."""
+    """Return what to say of a module that an extra brings.
+
+    None for any other, which is a bug.
+    """
     name = _module_of(error)
     found = next((extra for module, extra in EXTRAS.items() if name == module or name.startswith(f"{module}.")), None)
     if found is None:

@@ -1,8 +1,9 @@
-"""Whether what an author's code raised says that trying again may help: proven by what it carries, never guessed.
+"""Decides whether an author's error may pass by itself.
 
-Proof is one of: the operating system's own error of a connection; a status that a protocol defines as passing (HTTP,
-gRPC, SQLSTATE); a library's own mark that the call may be repeated; or a class that a library raises for nothing but a
-connection that broke or took too long. Looked up by name, so that no library is imported for it.
+Trying again may help: proven by what the error carries, never guessed. Proof is one of: the operating system's own
+error of a connection; a status that a protocol defines as passing (HTTP, gRPC, SQLSTATE); a library's own mark that the
+call may be repeated; or a class that a library raises for nothing but a connection that broke or took too long. Looked
+up by name, so that no library is imported for it.
 """
 
 from __future__ import annotations
@@ -60,9 +61,9 @@ _BROKEN: Mapping[str, frozenset[str]] = {
 
 
 def is_passing(error: BaseException) -> bool:
-    """Whether this, or what caused it, passes; of a group: whether each of its members does.
+    """Return whether this error, or its cause, passes.
 
-    A certificate that is refused stays refused, whatever wraps it.
+    Of a group: whether each of its members does. A certificate that is refused stays refused, whatever wraps it.
     """
     chain = list(_causes_of(error, set()))
     if any(isinstance(each, ssl.SSLCertVerificationError) for each in chain):
@@ -71,7 +72,10 @@ def is_passing(error: BaseException) -> bool:
 
 
 def first_member(error: BaseException) -> BaseException:
-    """Return what a group of exceptions is most likely about: its first member that does not pass, else its first."""
+    """Return what a group of exceptions is most likely about.
+
+    Its first member that does not pass, else its first.
+    """
     while isinstance(error, BaseExceptionGroup):
         error = next((each for each in error.exceptions if not is_passing(each)), error.exceptions[0])
     return error

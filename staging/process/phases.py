@@ -1,7 +1,8 @@
-"""One line a phase of a job: JSON as Cloud Logging wants it where Cloud Run runs the job, words on a terminal.
+"""Logs one line a phase of a job.
 
-Fields: https://cloud.google.com/logging/docs/structured-logging. All jobs of a run have one trace, made from its id, so
-that their lines stand together whoever started them.
+JSON as Cloud Logging wants it where Cloud Run runs the job, words on a terminal. Fields:
+https://cloud.google.com/logging/docs/structured-logging. All jobs of a run have one trace, made from its id, so that
+their lines stand together whoever started them.
 """
 
 from __future__ import annotations
@@ -32,7 +33,10 @@ _DOING: Mapping[Phase, str] = {
 
 
 def doing(phase: Phase) -> str:
-    """Return what a job does in the phase, for people who watch it."""
+    """Return what a job does in the phase.
+
+    For people who watch it.
+    """
     return _DOING[phase]
 
 
@@ -46,7 +50,10 @@ class JobIdentity:
 
 
 class PhaseLog:
-    """Writes a line when a phase begins, or none: a chain on this machine reads progress instead."""
+    """Writes a line when a phase begins, or none.
+
+    A chain on this machine reads progress instead.
+    """
 
     def __init__(
         self,
@@ -58,7 +65,10 @@ class PhaseLog:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str], identity: JobIdentity, *, is_watched: bool) -> PhaseLog:
-        """Return one for the job: JSON on Cloud Run, words where stderr is a terminal, nothing elsewhere."""
+        """Return one for the job.
+
+        JSON on Cloud Run, words where stderr is a terminal, nothing elsewhere.
+        """
         if is_watched:
             return cls()
         if environ.get("CLOUD_RUN_EXECUTION"):
@@ -84,7 +94,10 @@ class PhaseLog:
 
 
 def trace_of(run_id: str, project: str = "") -> str:
-    """Return the trace of a run: 32 hexadecimal digits of its id, below its project where that is known."""
+    """Return the trace of a run.
+
+    32 hexadecimal digits of its id, below its project where that is known.
+    """
     trace = hashlib.sha256(run_id.encode()).hexdigest()[:32]
     return f"projects/{project}/traces/{trace}" if project else trace
 

@@ -1,4 +1,6 @@
-"""How a job says how far it is: a JSON line on stderr, which whoever started the job reads from its log.
+"""Reports how far a job is, as JSON lines on stderr.
+
+What started the job reads them from its log.
 
 Only when `PENSTOCK_PROGRESS` is set, and a few lines a second at most::
 
@@ -30,7 +32,10 @@ PAUSED = "paused: "
 
 @dataclass(frozen=True, slots=True)
 class ProgressLine:
-    """How far an attempt is: totals so far. `expected_rows` where it is known, `note` such as the reason of a pause."""
+    """How far an attempt is: totals so far.
+
+    `expected_rows` where it is known, `note` such as the reason of a pause.
+    """
 
     rows: int = 0
     size_bytes: int = 0
@@ -39,7 +44,10 @@ class ProgressLine:
 
 
 class Progress:
-    """Writes progress lines to `stream`, or nothing where there is none. Safe to use from many threads."""
+    """Writes progress lines to `stream`, or nothing where there is none.
+
+    Safe to use from many threads.
+    """
 
     def __init__(
         self,
@@ -58,13 +66,19 @@ class Progress:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str], identity: JobIdentity | None = None) -> Progress:
-        """Return one that writes to stderr if `PENSTOCK_PROGRESS` asks for it, else one that tells of phases alone."""
+        """Return one that writes to stderr if `PENSTOCK_PROGRESS` asks.
+
+        Else one that logs phases alone.
+        """
         is_watched = bool(environ.get(VARIABLE))
         phases = PhaseLog.from_environment(environ, identity or JobIdentity("penstock"), is_watched=is_watched)
         return cls(sys.stderr if is_watched else None, phases=phases)
 
     def begin(self, phase: Phase, text: str = "") -> None:
-        """Say which phase begins: at once, and once where it is said again."""
+        """Say which phase begins.
+
+        At once, and once where it is said again.
+        """
         if phase == self._phase:
             return
         self._phase = phase
@@ -82,7 +96,10 @@ class Progress:
         note: str = "",
         last: bool = False,
     ) -> None:
-        """Say the totals so far; cheap to call often: lines that come too fast are left out, but not the `last`."""
+        """Say the totals so far.
+
+        Cheap to call often: lines that come too fast are left out, but not the `last`.
+        """
         if self._stream is None:
             return
         with self._lock:
@@ -90,7 +107,10 @@ class Progress:
             self._write(self._last, last=last)
 
     def say(self, note: str) -> None:
-        """Repeat the last totals with a note, such as why there are no new ones."""
+        """Repeat the last totals with a note.
+
+        Such as why there are no new ones.
+        """
         if self._stream is None:
             return
         with self._lock:
@@ -105,7 +125,10 @@ class Progress:
 
 
 def parse_progress(line: str) -> ProgressLine | None:
-    """Return what a line of a log says of progress, or None where it is no such line."""
+    """Return what a line of a log says of progress.
+
+    None where it is no such line.
+    """
     if not line.startswith(_MARK):
         return None
     try:
@@ -115,7 +138,10 @@ def parse_progress(line: str) -> ProgressLine | None:
 
 
 def progress_of(payload: object) -> ProgressLine | None:
-    """Return what a parsed line of a log says of progress, or None where it is no such line."""
+    """Return what a parsed line says of progress.
+
+    None where it is no such line.
+    """
     if not isinstance(payload, dict) or "penstock_progress" not in payload:
         return None
     try:

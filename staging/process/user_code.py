@@ -1,4 +1,7 @@
-"""Runs code of the pipeline's author so that whatever it does ends as an error that names its line."""
+"""Runs the author's code and turns its failures into errors.
+
+Whatever it does ends as an error that names its line.
+"""
 
 from __future__ import annotations
 
@@ -25,10 +28,11 @@ _BUILT_IN = str(_ROOT / "processor" / "revenue.py")
 
 @contextmanager
 def author_code(subject: str, doing: str, *, fix: str, may_pass: bool = False) -> Iterator[None]:
-    """Turn anything but our own errors into an InputError: `{subject} {doing}` with reason and the author's lines.
+    """Turn anything but our own errors into an InputError.
 
-    polars' PanicException and `sys.exit` are no `Exception`; they end here too. `may_pass`: what an outside service
-    is not able to do now (`is_passing`) becomes an UnavailableError. What the code prints goes to stderr.
+    `{subject} {doing}` with reason and the author's lines. polars' PanicException and `sys.exit` are no `Exception`;
+    they end here too. `may_pass`: what an outside service is not able to do now (`is_passing`) becomes an
+    UnavailableError. What the code prints goes to stderr.
     """
     try:
         with printing_to_stderr():

@@ -1,7 +1,7 @@
-"""The main thread only waits, so that a signal's handler runs at once whatever a library is busy with.
+"""Keeps the main thread waiting, so signals are handled at once.
 
-Python runs handlers between two bytecodes of the main thread; a main thread inside a driver or polars would not hear
-Ctrl-C until they return.
+Whatever a library is busy with. Python runs handlers between two bytecodes of the main thread; a main thread inside a
+driver or polars would not hear Ctrl-C until they return.
 """
 
 from __future__ import annotations
