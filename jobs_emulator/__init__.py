@@ -1,7 +1,8 @@
-"""The Cloud Run Admin API v2 for jobs on this machine: the official clients, your programs as local processes.
+"""Runs Cloud Run jobs as processes of this machine.
 
-`start` runs an emulator inside a program; `penstock-jobs-emulator serve` runs one by itself; the pytest fixture
-`cloud_run_jobs` gives one to a test.
+It serves the Cloud Run Admin API v2: the official clients, your programs as local processes. `start` runs an emulator
+inside a program; `penstock-jobs-emulator serve` runs one by itself; the pytest fixture `cloud_run_jobs` gives one to a
+test.
 """
 
 from __future__ import annotations

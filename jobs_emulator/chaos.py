@@ -1,7 +1,7 @@
-"""Switches for what goes wrong in a cloud: seeded, set on the command line or while the emulator runs.
+"""Switches for what goes wrong in a cloud.
 
-Every decision is a function of the seed, what it is about, and how often that was asked before; so two runs of the same
-calls meet the same faults, however they interleave.
+Seeded, set on the command line or while the emulator runs. Every decision is a function of the seed, what it is about,
+and how often that was asked before; so two runs of the same calls meet the same faults, however they interleave.
 """
 
 from __future__ import annotations
@@ -20,14 +20,17 @@ from jobs_emulator.protos import Json
 
 
 class ChaosError(ValueError):
-    """A switch is unknown or has a wrong value; the message names it."""
+    """A switch is unknown or has a wrong value.
+
+    The message names it.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class TaskKill:
-    """Sends a signal to a task some time after the start of one of its attempts.
+    """Sends a signal to a task during one of its attempts.
 
-    `task` and `attempt` count from 0; attempt None means each.
+    Some time after the attempt's start. `task` and `attempt` count from 0; attempt None means each.
     """
 
     task: int
@@ -38,7 +41,10 @@ class TaskKill:
 
 @dataclass(frozen=True, slots=True)
 class ChaosSettings:
-    """All switches; the defaults change nothing. Rates are from 0 to 1; methods are patterns such as `Jobs.*`."""
+    """All switches; the defaults change nothing.
+
+    Rates are from 0 to 1; methods are patterns such as `Jobs.*`.
+    """
 
     seed: int = 0
     start_delay_seconds: float = 0.0
@@ -56,7 +62,7 @@ class ChaosSettings:
 
 
 class Chaos:
-    """Answers, at each place where something may go wrong, whether it does now."""
+    """Decides wherever something may go wrong whether it does."""
 
     def __init__(self, settings: ChaosSettings | None = None) -> None:
         self.settings = settings or ChaosSettings()
@@ -70,7 +76,10 @@ class Chaos:
         self._replies_lost = 0
 
     def check_call(self, method: str) -> None:
-        """Raises what the API answers when it is not available, before anything of `Service.Method` was done."""
+        """Raises what the API answers when it is not available.
+
+        Before anything of `Service.Method` was done.
+        """
         settings = self.settings
         if not settings.unavailable_rate and not settings.unavailable_first:
             return
@@ -91,7 +100,10 @@ class Chaos:
         return self._happens("lost reply", self.settings.lost_run_reply_rate)
 
     def starts_twice(self, task_index: int) -> bool:
-        """Whether an attempt of the task gets a twin that runs beside it."""
+        """Whether an attempt of the task gets a twin.
+
+        The twin runs beside it.
+        """
         if task_index in self.settings.start_twice_tasks:
             return True
         return self._happens(f"twice {task_index}", self.settings.start_twice_rate)
@@ -109,7 +121,10 @@ class Chaos:
 
 
 def parse_chaos(values: Mapping[str, Any], base: ChaosSettings | None = None) -> ChaosSettings:
-    """Settings from JSON values, on top of `base`; ChaosError names every wrong one."""
+    """Settings from JSON values, on top of `base`.
+
+    ChaosError names every wrong one.
+    """
     base = base or ChaosSettings()
     known = {field.name: getattr(base, field.name) for field in dataclasses.fields(ChaosSettings)}
     faults = [f"unknown switch '{name}'" for name in values if name not in known]

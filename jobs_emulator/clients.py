@@ -1,4 +1,7 @@
-"""Google's own clients, pointed at an emulator: nothing but channel and credentials differ from the cloud."""
+"""Google's own clients, pointed at an emulator.
+
+Nothing but channel and credentials differ from the cloud.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,10 @@ from jobs_emulator.tokens import find_token
 
 
 def jobs_client(address: str) -> run_v2.JobsClient:
-    """A JobsClient of the emulator at `127.0.0.1:port`; leave its `with`, or call `transport.close()`, to close it."""
+    """A JobsClient of the emulator at `127.0.0.1:port`.
+
+    Leave its `with`, or call `transport.close()`, to close it.
+    """
     return run_v2.JobsClient(transport=JobsGrpcTransport(channel=_open_channel(address)))
 
 

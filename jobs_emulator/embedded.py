@@ -1,4 +1,7 @@
-"""An emulator inside another program: in a thread of its own, started and stopped by plain calls."""
+"""An emulator inside another program.
+
+In a thread of its own, started and stopped by plain calls.
+"""
 
 from __future__ import annotations
 
@@ -39,16 +42,19 @@ class Emulator:
             raise self._failure
 
     def stop(self) -> None:
-        """Ends all tasks at once and the emulator; a second call does nothing."""
+        """Ends all tasks at once and the emulator.
+
+        A second call does nothing.
+        """
         if self._loop is not None and self._stop is not None and self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join()
         forget_token(self.address)
 
     def chaos(self, **switches: object) -> None:
-        """Sets chaos switches from now on, all others to their defaults; `chaos()` ends all chaos.
+        """Sets chaos switches from now on, all others to their defaults.
 
-        ChaosError names a wrong one.
+        `chaos()` ends all chaos. ChaosError names a wrong one.
         """
         settings = parse_chaos(switches)
         self._call(lambda: self._server.chaos.change(settings))
@@ -104,11 +110,12 @@ def start(
     logs: str | Path | None = None,
     private: bool = False,
 ) -> Emulator:
-    """Starts an emulator in a thread and returns when it listens; its `address` is `127.0.0.1:port`.
+    """Starts an emulator in a thread and returns when it listens.
 
-    Only this user's processes may call it, and root's. Where the system does not tell whose a connection is (it does
-    on Linux), its `token` is asked for, which this package's own clients send. `private`: it listens on no port at
-    all, but on a Unix socket in a folder of mode 0700, and `address` is `unix:PATH`, as gRPC's channels take it.
+    Its `address` is `127.0.0.1:port`. Only this user's processes may call it, and root's. Where the system does not
+    tell whose a connection is (it does on Linux), its `token` is asked for, which this package's own clients send.
+    `private`: it listens on no port at all, but on a Unix socket in a folder of mode 0700, and `address` is
+    `unix:PATH`, as gRPC's channels take it.
 
     `images`: a TOML file's path, an ImageTable, or a mapping from image reference to an entrypoint, an `Image`, or a
     mapping with entrypoint, cmd, cwd, env. `data` keeps state over restarts, `logs` is where the attempts'

@@ -1,6 +1,6 @@
-"""The error every method of the API may answer with, and its two renderings: gRPC status and google.rpc.Status as JSON.
+"""The error every method of the API may answer with.
 
-Codes and their HTTP numbers: google/rpc/code.proto.
+And its two renderings: gRPC status and google.rpc.Status as JSON. Codes and their HTTP numbers: google/rpc/code.proto.
 """
 
 from __future__ import annotations
@@ -57,7 +57,10 @@ HTTP_STATUS = {
 
 @dataclass(frozen=True, slots=True)
 class FieldViolation:
-    """One field of a request that is wrong: its path in proto spelling, and why."""
+    """One field of a request that is wrong.
+
+    Its path in proto spelling, and why.
+    """
 
     field: str
     description: str
@@ -104,7 +107,10 @@ class ApiError(Exception):
 
 
 class LostReplyError(Exception):
-    """Chaos: the request was carried out, and its answer must never reach the client."""
+    """Chaos: the answer to a request must get lost.
+
+    The request was carried out, and its answer must never reach the client.
+    """
 
 
 def invalid(message: str, *violations: FieldViolation) -> ApiError:
@@ -118,5 +124,8 @@ def invalid_fields(violations: list[FieldViolation]) -> ApiError:
 
 
 def not_this_machine(host: str) -> ApiError:
-    """PERMISSION_DENIED for a request that means to call another host, which is no way to reach the emulator."""
+    """PERMISSION_DENIED for a request that means another host.
+
+    It calls another host, which is no way to reach the emulator.
+    """
     return ApiError(Code.PERMISSION_DENIED, f"Host '{host}' is not this machine: the emulator serves loopback only.")

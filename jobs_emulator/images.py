@@ -1,4 +1,6 @@
-"""The image table: which local program stands for which container image.
+"""The image table: which program runs for which container image.
+
+The programs are local ones.
 
 TOML, one table per image reference::
 
@@ -27,7 +29,10 @@ from typing import Any
 
 
 class ImageTableError(ValueError):
-    """The image table is wrong; the message lists every fault and where it is."""
+    """The image table is wrong.
+
+    The message lists every fault and where it is.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +47,20 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class ImageTable:
-    """All images that may run, what tasks inherit, and the secrets they may be given."""
+    """All images that may run, and what tasks get.
+
+    What they inherit, and the secrets they may be given.
+    """
 
     images: Mapping[str, Image]
     pass_env: tuple[str, ...] = ()
     secrets: Mapping[str, str] = field(default_factory=dict)
 
     def find(self, reference: str) -> Image | None:
-        """The image of a reference: the very entry, else the entry without tag and digest."""
+        """The image of a reference.
+
+        The very entry, else the entry without tag and digest.
+        """
         exact = self.images.get(reference)
         return exact if exact is not None else self.images.get(_repository(reference))
 
@@ -59,7 +70,10 @@ class ImageTable:
 
 
 def read_image_table(path: Path) -> ImageTable:
-    """Parses the TOML file; ImageTableError with all its faults, OSError when it cannot be read."""
+    """Parses the TOML file.
+
+    ImageTableError with all its faults, OSError when it cannot be read.
+    """
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as exc:
@@ -70,7 +84,10 @@ def read_image_table(path: Path) -> ImageTable:
 
 
 def image_table(images: Mapping[str, Image | Mapping[str, Any] | Sequence[str]], **others: object) -> ImageTable:
-    """A table from Python values: an `Image`, a mapping like a TOML table, or just the entrypoint as a list."""
+    """A table from Python values.
+
+    An `Image`, a mapping like a TOML table, or just the entrypoint as a list.
+    """
     tables = {name: _as_table(value) for name, value in images.items()}
     return parse_image_table({"images": tables, **others}, folder=Path.cwd(), origin="images")
 

@@ -1,6 +1,7 @@
-"""Resource names of the API: the only place that builds and parses them.
+"""Resource names of the API.
 
-`projects/{p}/locations/{l}/jobs/{j}/executions/{e}/tasks/{t}` and `projects/{p}/locations/{l}/operations/{o}`.
+The only place that builds and parses them. `projects/{p}/locations/{l}/jobs/{j}/executions/{e}/tasks/{t}` and
+`projects/{p}/locations/{l}/operations/{o}`.
 """
 
 from __future__ import annotations
@@ -39,7 +40,10 @@ class LocationName:
 
 @dataclass(frozen=True, slots=True)
 class JobName:
-    """A job; `job` is its short id, or `-` in a list's parent."""
+    """A job.
+
+    `job` is its short id, or `-` in a list's parent.
+    """
 
     project: str
     location: str
@@ -80,7 +84,10 @@ class ExecutionName:
         return f"{self}/tasks/{self.task_id(index)}"
 
     def parse_task_id(self, task_id: str) -> int | None:
-        """Index behind a short task id of this execution; None when it is not one."""
+        """Index behind a short task id of this execution.
+
+        None when it is not one.
+        """
         digits = task_id.removeprefix(f"{self.execution}-task")
         is_index = task_id.startswith(f"{self.execution}-task") and digits.isascii() and digits.isdecimal()
         return int(digits) if is_index and str(int(digits)) == digits else None
@@ -92,7 +99,10 @@ def parse_location(name: str, field: str) -> LocationName:
 
 
 def parse_job(name: str, field: str) -> JobName:
-    """Full name of a job, or of all jobs of a region (`-`)."""
+    """Full name of a job, or of all jobs.
+
+    All jobs of a region are `-`.
+    """
     return JobName(*_parse(_JOB_NAME, name, field, "projects/{project}/locations/{location}/jobs/{job}"))
 
 
@@ -128,7 +138,10 @@ def check_job_id(job_id: str, field: str) -> None:
 
 
 def check_token(job_id: str, token: str, field: str) -> None:
-    """Refuses an execution token that makes no name; with the job id it must be shorter than 63 characters."""
+    """Refuses an execution token that makes no name.
+
+    With the job id it must be shorter than 63 characters.
+    """
     if _TOKEN.fullmatch(token) and len(job_id) + len(token) < 63:  # noqa: PLR2004 — documented on the field
         return
     reason = f"'{token}' is no execution token: lower-case letters, digits, hyphens; with the job id below 63 in all"

@@ -86,7 +86,10 @@ def pack(message: ResponseMessage) -> AnyMessage:
 
 
 def set_timestamp(field: TimestampMessage, seconds: float) -> None:
-    """Writes Unix `seconds` into a Timestamp field, to the microsecond as the API does."""
+    """Writes Unix `seconds` into a Timestamp field.
+
+    To the microsecond as the API does.
+    """
     micros = round(seconds * 1_000_000)
     field.seconds, remainder = divmod(micros, 1_000_000)
     field.nanos = remainder * 1000

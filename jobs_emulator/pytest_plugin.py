@@ -1,4 +1,6 @@
-"""pytest fixtures: `cloud_run_jobs`, an emulator for one test; `cloud_run_images`, to be overridden, says what it runs.
+"""Fixtures for pytest.
+
+`cloud_run_jobs`, an emulator for one test; `cloud_run_images`, to be overridden, says what it runs.
 
 ::
 
@@ -23,7 +25,10 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def cloud_run_images() -> Mapping[str, Sequence[str] | Mapping[str, Any]]:
-    """The images of `cloud_run_jobs`: from reference to entrypoint, or to entrypoint, cmd, cwd, env. Override it."""
+    """The images of `cloud_run_jobs`.
+
+    From reference to entrypoint, or to entrypoint, cmd, cwd, env. Override it.
+    """
     return {}
 
 
@@ -31,7 +36,10 @@ def cloud_run_images() -> Mapping[str, Sequence[str] | Mapping[str, Any]]:
 def cloud_run_jobs(
     cloud_run_images: Mapping[str, Sequence[str] | Mapping[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Emulator]:
-    """A running emulator, with RUN_EMULATOR_HOST set to its address; its tasks end with the test."""
+    """A running emulator, with RUN_EMULATOR_HOST set to its address.
+
+    Its tasks end with the test.
+    """
     import jobs_emulator  # noqa: PLC0415 — the client library takes a second, and most tests want none of it
 
     with jobs_emulator.start(cloud_run_images, grace_seconds=1.0) as emulator:

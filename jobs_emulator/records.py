@@ -1,4 +1,7 @@
-"""What the emulator remembers of jobs, executions, tasks and attempts. Times are Unix seconds; 0.0 is "not yet"."""
+"""What the emulator remembers of jobs, executions, tasks and attempts.
+
+Times are Unix seconds; 0.0 is "not yet".
+"""
 
 from __future__ import annotations
 
@@ -44,10 +47,11 @@ class End(IntEnum):
 
 @dataclass(slots=True)
 class AttemptRecord:
-    """One attempt of a task; at most one of exit code and signal is not 0.
+    """One attempt of a task.
 
-    `peak_rss_bytes` is the most the watchdog saw, 0 when the attempt ended before it looked. (The kernel's own figure
-    counts what the process was before its program was loaded: the emulator.)
+    At most one of exit code and signal is not 0. `peak_rss_bytes` is the most the watchdog saw, 0 when the attempt
+    ended before it looked. (The kernel's own figure counts what the process was before its program was loaded: the
+    emulator.)
     """
 
     started_at: float
@@ -82,7 +86,10 @@ class TaskRecord:
 
 @dataclass(slots=True)
 class Counts:
-    """Tasks of an execution by state; `retried` counts tasks that were started again at least once."""
+    """Tasks of an execution by state.
+
+    `retried` counts tasks that were started again at least once.
+    """
 
     running: int = 0
     succeeded: int = 0
@@ -93,10 +100,11 @@ class Counts:
 
 @dataclass(slots=True)
 class ExecutionRecord:
-    """An execution: what it was asked to do (`spec`), and how far it is.
+    """An execution: what it was asked, and how far it is.
 
-    `spec` is an Execution message with what never changes, `task_frame` what all its Task messages have in common, made
-    when one is first asked for. `failure_*` belong to the first task that failed for good.
+    What it was asked to do is `spec`. `spec` is an Execution message with what never changes, `task_frame` what all its
+    Task messages have in common, made when one is first asked for. `failure_*` belong to the first task that failed for
+    good.
     """
 
     name: ExecutionName
@@ -138,7 +146,10 @@ class ExecutionRecord:
 
 @dataclass(slots=True)
 class JobRecord:
-    """A job as it was last written, and its executions in order of creation."""
+    """A job as it was last written, and its executions.
+
+    In order of creation.
+    """
 
     name: JobName
     message: JobMessage
@@ -153,7 +164,7 @@ class JobRecord:
 
 
 class OperationKind(IntEnum):
-    """What an operation stands for."""
+    """What an operation is about."""
 
     DONE = 0
     RUN = 1

@@ -48,12 +48,13 @@ SOCKET_PATH_BYTES_MAX = 90
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How an emulator is to run: port 0 takes a free one, `data` None keeps nothing over a restart.
+    """How an emulator is to run.
 
-    `logs` is the folder of the attempts' logs, which stays; by default `logs/` in `data`, or nothing that stays.
-    `inherited` is the environment tasks may take variables from; `entries` gets each log line as Cloud Logging would
-    show it. `door` says who may call; with `private` it listens on no port, but on a Unix socket that only this user
-    can reach. With `policy` a call, and the start of an execution, takes what it permits.
+    Port 0 takes a free one, `data` None keeps nothing over a restart. `logs` is the folder of the attempts' logs, which
+    stays; by default `logs/` in `data`, or nothing that stays. `inherited` is the environment tasks may take variables
+    from; `entries` gets each log line as Cloud Logging would show it. `door` says who may call; with `private` it
+    listens on no port, but on a Unix socket that only this user can reach. With `policy` a call, and the start of an
+    execution, takes what it permits.
     """
 
     images: ImageTable
@@ -72,7 +73,10 @@ class Settings:
 
 
 class EmulatorServer:
-    """One emulator; start and stop it in the event loop it shall live in."""
+    """One emulator.
+
+    Start and stop it in the event loop it shall live in.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -81,7 +85,10 @@ class EmulatorServer:
         self.address = ""
 
     async def start(self) -> None:
-        """Begins to listen; what an earlier emulator left unfinished in `data` is taken up again."""
+        """Begins to listen.
+
+        What an earlier emulator left unfinished in `data` is taken up again.
+        """
         try:
             await self._start()
         except BaseException:
@@ -89,7 +96,10 @@ class EmulatorServer:
             raise
 
     async def stop(self) -> None:
-        """Stops listening, ends all tasks at once, writes what is to be kept."""
+        """Stops listening, ends all tasks, writes what is kept.
+
+        Tasks end at once.
+        """
         await self._opened.aclose()
 
     async def _start(self) -> None:
@@ -171,7 +181,10 @@ def _refusal(request: HttpRequest) -> ApiError | None:
 
 
 async def run_until(server: EmulatorServer, stop: asyncio.Event, started: Callable[[str], None]) -> None:
-    """Starts the emulator, tells `started` its address, and stops it when `stop` is set."""
+    """Starts the emulator and stops it when `stop` is set.
+
+    `started` gets its address.
+    """
     await server.start()
     try:
         started(server.address)

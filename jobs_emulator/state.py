@@ -1,4 +1,7 @@
-"""Everything the emulator knows while it runs, written through to the store when there is one."""
+"""Everything the emulator knows while it runs.
+
+Written through to the store when there is one.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +47,10 @@ class State:
         return self.jobs[name]
 
     def execution(self, name: ExecutionName) -> ExecutionRecord:
-        """An execution by name; NOT_FOUND when it or its job is not there."""
+        """An execution by name.
+
+        NOT_FOUND when it or its job is not there.
+        """
         job = self.jobs.get(name.parent)
         if job is None or name.execution not in job.executions:
             raise not_found("EXECUTION", name.execution, name)
@@ -98,13 +104,16 @@ class State:
         return operation
 
     def delete_operation(self, operation: OperationRecord) -> None:
-        """Forgets an operation; what it stands for goes on."""
+        """Forgets an operation; its work goes on."""
         del self.operations[operation.name]
         if self._store is not None:
             self._store.delete_operation(operation)
 
     def changed(self, record: ExecutionRecord, task_index: int | None) -> None:
-        """Notes that an execution, or a task of it, has to be written."""
+        """Notes that an execution has to be written.
+
+        Or a task of it.
+        """
         if self._store is None or record.deleted_at:
             return
         _, indices = self._dirty.setdefault(record.name, (record, set()))

@@ -1,8 +1,8 @@
-"""State in SQLite, so that it outlives the emulator: jobs, executions, tasks with their attempts, operations.
+"""State in SQLite, so that it outlives the emulator.
 
-What a call has promised (a job, an execution, an operation) is committed before the answer leaves. The progress of
-tasks is written in batches, a few times a second; a crash loses at most the last of them, and those tasks are run
-again. One process owns the folder, held by a lock on `lock`.
+Jobs, executions, tasks with their attempts, operations. What a call has promised (a job, an execution, an operation) is
+committed before the answer leaves. The progress of tasks is written in batches, a few times a second; a crash loses at
+most the last of them, and those tasks are run again. One process owns the folder, held by a lock on `lock`.
 """
 
 from __future__ import annotations
@@ -51,11 +51,17 @@ _EXECUTION_STATE = (
 
 
 class StoreError(Exception):
-    """The data folder cannot be used; the message says why and what to do."""
+    """The data folder cannot be used.
+
+    The message says why and what to do.
+    """
 
 
 class Store:
-    """The database of one data folder. Raises StoreError when another emulator has it, or another format lies in it."""
+    """The database of one data folder.
+
+    Raises StoreError when another emulator has it, or another format lies in it.
+    """
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -144,7 +150,10 @@ class Store:
         return list(jobs.values())
 
     def read_operations(self, executions: dict[str, ExecutionRecord]) -> list[OperationRecord]:
-        """All operations, oldest first; those of executions that are gone are left out."""
+        """All operations, oldest first.
+
+        Those of executions that are gone are left out.
+        """
         rows = self._database.execute("SELECT * FROM operations ORDER BY sequence")
         return [
             OperationRecord(name, sequence, OperationKind(kind), metadata, response, executions.get(execution), *error)

@@ -1,6 +1,7 @@
-"""Where the token of an emulator is: in a file that only its user may read, named by the port, or as a variable says.
+"""Where the token of an emulator is.
 
-An emulator inside this process needs no file: its token is kept here by its address.
+In a file that only its user may read, named by the port, or as a variable says. An emulator inside this process needs
+no file: its token is kept here by its address.
 """
 
 from __future__ import annotations
@@ -26,7 +27,10 @@ def new_token() -> str:
 
 
 def remember_token(address: str, token: str) -> None:
-    """Keeps the token of an emulator of this process for its own clients."""
+    """Keeps the token of this process's emulator.
+
+    For its own clients.
+    """
     _ours[address] = token
 
 
@@ -36,12 +40,18 @@ def forget_token(address: str) -> None:
 
 
 def token_file(port: int) -> Path:
-    """Where the token of the emulator on that port is, unless it was told otherwise; the folder is this user's."""
+    """Where the token of the emulator on that port is.
+
+    The folder is this user's, unless another one was named.
+    """
     return Path("/tmp") / f"penstock-jobs-emulator-{os.getuid()}" / f"{port}.token"  # noqa: S108 — its owner is checked
 
 
 def write_token(path: Path, token: str) -> None:
-    """Writes a new file of mode 0600. TokenError where its folder is another user's, or open to others."""
+    """Writes a new file of mode 0600.
+
+    TokenError where its folder is another user's, or open to others.
+    """
     try:
         if path.parent == token_file(0).parent:
             path.parent.mkdir(mode=0o700, exist_ok=True)
@@ -61,9 +71,10 @@ def remove_token(path: Path) -> None:
 
 
 def find_token(address: str, environ: Mapping[str, str]) -> str:
-    """The token for the emulator at `host:port`: this process's own, the named file's, or the port's; "" for none.
+    """The token for the emulator at `host:port`; "" for none.
 
-    TokenError where the file is there and can't be read, or may be read by others.
+    This process's own, the named file's, or the port's. TokenError where the file is there and can't be read, or may be
+    read by others.
     """
     if address in _ours:
         return _ours[address]

@@ -1,6 +1,7 @@
-"""What the documentation of the cloud does not tell: named, so that each can be put right in one place.
+"""What the documentation of the cloud does not say.
 
-Everything here was chosen, not looked up. `README.md` lists the same points under what differs from the cloud.
+Each is named, so that it can be put right in one place. Everything here was chosen, not looked up. `README.md` lists
+the same points under what differs from the cloud.
 """
 
 from __future__ import annotations

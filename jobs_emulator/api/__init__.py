@@ -1,5 +1,5 @@
-"""The methods of the Cloud Run Admin API v2: jobs, executions, tasks, operations.
+"""The methods of the Cloud Run Admin API v2.
 
-Defaults, checks, messages and paging in the API's own words.
-May import the state and what runs executions; no transport.
+Jobs, executions, tasks, operations. Defaults, checks, messages and paging in the API's own words. May import the state
+and what runs executions; no transport.
 """

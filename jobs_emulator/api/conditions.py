@@ -24,7 +24,10 @@ _SUCCEEDED = int(ConditionState.CONDITION_SUCCEEDED)
 
 
 def condition(kind: str, state: int, since: float, message: str = "") -> ConditionMessage:
-    """A condition of type `kind` that has been in `state` since a time."""
+    """A condition that has been in `state` since a time.
+
+    Its type is `kind`.
+    """
     made = Condition(type_=kind, state=state, message=message)
     set_timestamp(made.last_transition_time, since)
     return made
@@ -80,7 +83,10 @@ def job_image_missing(since: float, message: str) -> ConditionMessage:
 
 
 def job_reconciling(since: float) -> ConditionMessage:
-    """The terminal condition of a job that waits for the execution its run token named."""
+    """The terminal condition of a job that waits for an execution.
+
+    The execution that its run token named.
+    """
     return condition("Ready", _RECONCILING, since, "Waiting for execution to complete.")
 
 

@@ -1,4 +1,7 @@
-"""The one way a call takes, whichever transport it came by: chaos, rights, the method; and no error but the API's."""
+"""Takes every call, whichever transport it came by.
+
+Chaos, rights, the method; and no error but the API's.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ class Dispatcher:
         self._rights = rights
 
     async def call(self, method: Method, request: RequestMessage, authorization: str) -> ResponseMessage:
-        """The method's answer to whoever sent that header.
+        """The method's answer to the one who sent that header.
 
         Raises ApiError, or LostReplyError when the answer must not reach the client.
         """

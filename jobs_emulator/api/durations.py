@@ -1,4 +1,7 @@
-"""Durations as the API words them: Go's `time.Duration.String()`, rounded to hundredths of a second."""
+"""Writes durations as the API words them.
+
+Go's `time.Duration.String()`, rounded to hundredths of a second.
+"""
 
 from __future__ import annotations
 

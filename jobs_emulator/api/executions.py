@@ -39,7 +39,10 @@ class ExecutionsService:
         return execution_message(self._state.execution(parse_execution(request.name, "name")))
 
     async def list_executions(self, request: RequestMessage) -> ResponseMessage:
-        """ListExecutions of a job, or of all jobs of the region (`jobs/-`), newest first."""
+        """ListExecutions of a job, newest first.
+
+        Or of all jobs of the region (`jobs/-`).
+        """
         parent = parse_job(request.parent, "parent")
         found = _executions_below(self._state, parent, show_deleted=request.show_deleted)
         key = f"executions {parent} {request.show_deleted}"
@@ -98,7 +101,10 @@ class TasksService:
         return message
 
     async def list_tasks(self, request: RequestMessage) -> ResponseMessage:
-        """ListTasks of an execution by index; `executions/-` and `jobs/-` stand for all, newest execution first."""
+        """ListTasks of an execution by index.
+
+        `executions/-` and `jobs/-` mean all, newest execution first.
+        """
         parent = parse_execution(request.parent, "parent")
         page, token = take_page(
             request,

@@ -1,7 +1,7 @@
-"""Which jobs the API refuses, field by field; all faults are reported at once.
+"""Which jobs the API refuses, field by field.
 
-Limits are those of the Cloud Run documentation (quotas and the reference of `projects.locations.jobs`). Memory below
-the cloud's 512 MiB is allowed, so that a test can run out of it cheaply.
+All faults are reported at once. Limits are those of the Cloud Run documentation (quotas and the reference of
+`projects.locations.jobs`). Memory below the cloud's 512 MiB is allowed, so that a test can run out of it cheaply.
 """
 
 from __future__ import annotations
@@ -31,7 +31,10 @@ def check_job(job: JobMessage) -> list[FieldViolation]:
 
 
 def check_overrides(overrides: OverridesMessage, container_names: list[str]) -> list[FieldViolation]:
-    """Everything wrong with the overrides of a RunJob call on a job with these containers."""
+    """Everything wrong with the overrides of a RunJob call.
+
+    On a job with these containers.
+    """
     faults = [*_check_task_count(overrides.task_count, "overrides.task_count")]
     faults += _check_timeout(overrides.timeout.seconds, overrides.timeout.nanos, "overrides.timeout")
     for position, override in enumerate(overrides.container_overrides):

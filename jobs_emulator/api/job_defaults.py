@@ -1,7 +1,8 @@
-"""What the API writes back into a job where the caller left something out.
+"""Fills in what the caller of a job left out.
 
-Zero means "default" for every field without presence (task count 0 is 1, timeout 0 is 600 s); max_retries has presence,
-so an explicit 0 stays 0. Parallelism 0 stays 0: it means as many tasks at once as there may be.
+As the API writes it back into the job. Zero means "default" for every field without presence (task count 0 is 1,
+timeout 0 is 600 s); max_retries has presence, so an explicit 0 stays 0. Parallelism 0 stays 0: it means as many tasks
+at once as there may be.
 """
 
 from __future__ import annotations

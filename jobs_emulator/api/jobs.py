@@ -37,7 +37,7 @@ _SERVER_FIELDS = (
 
 
 class JobsService:
-    """The methods of the service, each from a request message to a response message."""
+    """The methods of the service, from request to response message."""
 
     def __init__(self, state: State, images: ImageTable, executor: Executor) -> None:
         self._state = state
@@ -61,7 +61,10 @@ class JobsService:
         return job_message(self._state.job(parse_job(request.name, "name")))
 
     async def list_jobs(self, request: RequestMessage) -> ResponseMessage:
-        """ListJobs of a region, by id; deleted ones too when show_deleted asks for them."""
+        """ListJobs of a region, by id.
+
+        Deleted ones too when show_deleted asks for them.
+        """
         parent = parse_location(request.parent, "parent")
         deleted = self._state.deleted_jobs if request.show_deleted else []
         found = [job for job in (*self._state.jobs.values(), *deleted) if job.name.parent == parent]
@@ -72,7 +75,10 @@ class JobsService:
         return ListJobsResponse(jobs=[job_message(job) for job in page], next_page_token=token)
 
     async def update_job(self, request: RequestMessage) -> OperationMessage:
-        """UpdateJob: the whole job is replaced; with allow_missing it is created where there is none."""
+        """UpdateJob: the whole job is replaced.
+
+        With allow_missing it is created where there is none.
+        """
         name = parse_job(request.job.name, "job.name")
         if name not in self._state.jobs and request.allow_missing:
             check_job_id(name.job, "job.name")
@@ -89,7 +95,10 @@ class JobsService:
         return self._done(job.name.parent, job_message(job), keep=not request.validate_only)
 
     async def run_job(self, request: RequestMessage) -> OperationMessage:
-        """RunJob: a new execution, with overrides; the operation follows it to its end."""
+        """RunJob: a new execution, with overrides.
+
+        The operation follows it to its end.
+        """
         job = self._state.job(parse_job(request.name, "name"))
         overrides = request.overrides
         template = TaskTemplate()

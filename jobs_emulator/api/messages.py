@@ -1,7 +1,7 @@
-"""Jobs, executions and tasks as the API shows them, made from the records when they are asked for.
+"""Shows jobs, executions and tasks as the API does.
 
-Task messages are built lazily, so that an execution of 10,000 tasks costs nothing until someone lists them, and then
-a page.
+Made from the records when they are asked for. Task messages are built lazily, so that an execution of 10,000 tasks
+costs nothing until someone lists them, and then a page.
 """
 
 from __future__ import annotations
@@ -82,7 +82,10 @@ def stamp_job(message: JobMessage, generation: int, created_at: float, now: floa
 
 
 def execution_spec(job: JobMessage, name: ExecutionName, now: float) -> ExecutionMessage:
-    """The part of an execution that never changes, before overrides: taken from the job's template."""
+    """The part of an execution that never changes, before overrides.
+
+    Taken from the job's template.
+    """
     template = job.template
     spec = Execution(
         name=str(name),
@@ -128,7 +131,10 @@ def execution_message(record: ExecutionRecord) -> ExecutionMessage:
 
 
 def write_task(message: TaskMessage, execution: ExecutionRecord, index: int) -> None:
-    """Fills an empty message with task `index` (0-based) of an execution as it is now."""
+    """Fills an empty message with one task of an execution.
+
+    Task `index` (0-based), as it is now.
+    """
     spec, record = execution.spec, execution.tasks.get(index)
     execution.task_frame = execution.task_frame or _task_frame(execution)
     message.MergeFromString(execution.task_frame)
@@ -171,7 +177,10 @@ def _task_frame(execution: ExecutionRecord) -> bytes:
 
 
 def make_etag(generation: int, now: float) -> str:
-    """An opaque fingerprint, quoted as HTTP wants it. It is told, and accepted, and never compared."""
+    """An opaque fingerprint, quoted as HTTP wants it.
+
+    It is given, and accepted, and never compared.
+    """
     digest = base64.urlsafe_b64encode(f"{generation}/{now:.6f}".encode()).decode().rstrip("=")
     return f'"{digest}"'
 

@@ -1,7 +1,7 @@
-"""Every method of the API that is there: its messages, its REST route, and the function that carries it out.
+"""Every method of the API that is there.
 
-The routes are those of the service's HTTP annotations (google/cloud/run/v2/*.proto,
-google/longrunning/operations.proto).
+Its messages, its REST route, and the function that carries it out. The routes are those of the service's HTTP
+annotations (google/cloud/run/v2/*.proto, google/longrunning/operations.proto).
 """
 
 from __future__ import annotations
@@ -25,7 +25,10 @@ _OPERATION = f"{_LOCATION}/operations/*"
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """One method. `path` is below /v2/, its bound part in braces; `body` is `*`, a field's name, or empty for none."""
+    """One method.
+
+    `path` is below /v2/, its bound part in braces; `body` is `*`, a field's name, or empty for none.
+    """
 
     service: str
     name: str

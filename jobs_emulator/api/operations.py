@@ -66,7 +66,10 @@ class OperationsService:
         return operation_message(self._find(request.name), self._state)
 
     async def list_operations(self, request: RequestMessage) -> ResponseMessage:
-        """ListOperations of a region, oldest first; the filter may be `done=true` or `done=false`."""
+        """ListOperations of a region, oldest first.
+
+        The filter may be `done=true` or `done=false`.
+        """
         parent = parse_location(request.name.removesuffix("/operations"), "name")
         wanted = _parse_filter(request.filter)
         found = [o for o in self._state.operations.values() if o.name.startswith(f"{parent}/operations/") and wanted(o)]
@@ -76,7 +79,10 @@ class OperationsService:
         return ListOperationsResponse(operations=messages, next_page_token=token)
 
     async def wait_operation(self, request: RequestMessage) -> OperationMessage:
-        """WaitOperation: answers when it is done, or with its present state when the timeout is over."""
+        """WaitOperation: answers when it is done.
+
+        Or with its present state when the timeout is over.
+        """
         record = self._find(request.name)
         if record.execution is not None:
             asked_seconds = request.timeout.seconds + request.timeout.nanos / 1e9

@@ -1,6 +1,7 @@
-"""Pages of a list: a token says after which entry the next page begins, and of which list it is.
+"""Pages of a list.
 
-Entries are ordered by a key that never changes, so a page is right whatever was added or deleted since the one before.
+A token says after which entry the next page begins, and of which list it is. Entries are ordered by a key that never
+changes, so a page is right whatever was added or deleted since the one before.
 """
 
 from __future__ import annotations
@@ -26,10 +27,10 @@ def take_page(
     entries_after: Callable[[Position | None], Iterable[Entry]],
     position: Callable[[Entry], Position],
 ) -> tuple[list[Entry], str]:
-    """The entries a request asks for, and the token of the next page (empty at the end).
+    """The entries a request asks for, and the next token.
 
-    `entries_after` gives entries in rising `position`, those after one, or all; `list_key` is all else the request
-    says, which a token must match.
+    The token of the next page is empty at the end. `entries_after` gives entries in rising `position`, those after one,
+    or all; `list_key` is all else the request says, which a token must match.
     """
     if request.page_size < 0:
         raise invalid("page_size must not be negative", FieldViolation("page_size", "must not be negative"))
@@ -43,7 +44,10 @@ def take_page(
 def after(
     entries: Iterable[Entry], position: Callable[[Entry], Position]
 ) -> Callable[[Position | None], Iterable[Entry]]:
-    """Of entries that are all at hand in rising `position`: those after one."""
+    """Of entries that are all at hand in rising `position`.
+
+    Those after one.
+    """
     return lambda start: (entry for entry in entries if start is None or position(entry) > start)
 
 

@@ -1,4 +1,7 @@
-"""What the emulator offers beside the API: health, chaos switches and logs below /_emulator/, the status page at /."""
+"""What the emulator offers beside the API.
+
+Health, chaos switches and logs below /_emulator/, the status page at /.
+"""
 
 from __future__ import annotations
 

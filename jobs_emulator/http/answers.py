@@ -8,7 +8,10 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """A whole answer; length and caching headers are added when it is sent."""
+    """A whole answer.
+
+    Length and caching headers are added when it is sent.
+    """
 
     status: int
     content_type: str

@@ -1,4 +1,7 @@
-"""What is known of each connection, by the name gRPC's server knows it by, and of the requests that come over it."""
+"""What is known of each connection and its requests.
+
+By the name gRPC's server knows it by.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,10 @@ _ASK_BROWSERS = (("www-authenticate", 'Basic realm="jobs emulator: the token as 
 
 @dataclass(slots=True)
 class Callers:
-    """`strangers`: whom a client meant to call, where that is not this machine. `unknown`: who must send the token."""
+    """Which connections are strange or unknown.
+
+    `strangers`: whom a client meant to call, where that is not this machine. `unknown`: who must send the token.
+    """
 
     door: Door
     strangers: dict[str, str] = field(default_factory=dict)

@@ -1,8 +1,9 @@
-"""Who may call the emulator. It starts programs as its user, and a job may name any `command`: so not every account.
+"""Decides who may call the emulator.
 
-A connection is known by what the kernel proves of it: it came through a socket in a folder that only this user may
-enter, or its other end is this user's own (or root's). Any other has to send the token, as OAuth 2.0 tokens are sent
-(RFC 6750, section 2.1), which only this user can read; a browser may send it as a password.
+It starts programs as its user, and a job may name any `command`: so not every account. A connection is known by what
+the kernel proves of it: it came through a socket in a folder that only this user may enter, or its other end is this
+user's own (or root's). Any other has to send the token, as OAuth 2.0 tokens are sent (RFC 6750, section 2.1), which
+only this user can read; a browser may send it as a password.
 """
 
 from __future__ import annotations
@@ -28,14 +29,20 @@ _LOCAL, _REMOTE, _UID = 1, 2, 7  # columns
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """`token` is empty where none opens; `owner_enters` lets this user's processes in without it, `is_open` anybody."""
+    """What lets a caller in.
+
+    `token` is empty where none opens; `owner_enters` lets this user's processes in without it, `is_open` anybody.
+    """
 
     token: str = ""
     owner_enters: bool = False
     is_open: bool = False
 
     def knows(self, peer: object, port: int) -> bool:
-        """Whether a connection from `peer` (host, port) to our `port` needs no token."""
+        """Whether a connection needs no token.
+
+        It comes from `peer` (host, port) to our `port`.
+        """
         if self.is_open:
             return True
         if not self.owner_enters or not isinstance(peer, tuple):
@@ -53,9 +60,10 @@ class Door:
 
 
 def find_owner(host: str, port: int, our_port: int) -> int | None:
-    """Return the user id of the process at the other end of a loopback connection; None where nobody can tell.
+    """Return the user id at the other end.
 
-    Linux lists each end of it by itself; see proc_net_tcp in the kernel's documentation.
+    Of the process at the other end of a loopback connection; None where nobody can say. Linux lists each end of it by
+    itself; see proc_net_tcp in the kernel's documentation.
     """
     try:
         packed = socket.inet_aton(host)

@@ -1,7 +1,7 @@
-"""One loopback port, or one Unix socket of this user's, for both transports.
+"""One loopback port, or one Unix socket, for both transports.
 
-A connection that opens with HTTP/2's preface is spliced to the gRPC server, any other is served as HTTP/1.1 (RFC 9113,
-section 3.4: a client with prior knowledge sends the preface first).
+The socket is this user's. A connection that opens with HTTP/2's preface is spliced to the gRPC server, any other is
+served as HTTP/1.1 (RFC 9113, section 3.4: a client with prior knowledge sends the preface first).
 """
 
 from __future__ import annotations
@@ -25,7 +25,10 @@ LOOPBACK = "127.0.0.1"
 
 
 class Front:
-    """The listening socket and its connections; `callers` is told what is known of each."""
+    """The listening socket and its connections.
+
+    `callers` gets what is known of each.
+    """
 
     def __init__(self, grpc_socket: Path, answer: Answer, callers: Callers) -> None:
         self._grpc_socket = grpc_socket
@@ -42,7 +45,10 @@ class Front:
         return f"{LOOPBACK}:{self._server.sockets[0].getsockname()[1]}"
 
     async def start_private(self, path: Path) -> str:
-        """Listens on a Unix socket, in a folder that only this user may enter; returns `unix:PATH`."""
+        """Listens on a Unix socket; returns `unix:PATH`.
+
+        In a folder that only this user may enter.
+        """
         self._server = await asyncio.start_unix_server(self._accept, path, backlog=BACKLOG)
         self._is_private = True
         return f"unix:{path}"

@@ -1,6 +1,7 @@
-"""The API over gRPC: generic handlers over the client's own messages, on a Unix socket that the front splices to.
+"""The API over gRPC.
 
-Requests arrive as bytes and are parsed here, so that a malformed one gets the API's error and not a broken stream.
+Generic handlers over the client's own messages, on a Unix socket that the front splices to. Requests arrive as bytes
+and are parsed here, so that a malformed one gets the API's error and not a broken stream.
 """
 
 from __future__ import annotations
@@ -31,7 +32,10 @@ _STATUS_OF = {code.value[0]: code for code in grpc.StatusCode}
 async def start_grpc_server(
     methods: list[Method], dispatcher: Dispatcher, socket: Path, callers: Callers
 ) -> grpc.aio.Server:
-    """A started grpc.aio server on the Unix socket; `callers` says who is refused."""
+    """A started grpc.aio server on the Unix socket.
+
+    `callers` says who is refused.
+    """
     server = grpc.aio.server(
         options=[
             ("grpc.max_receive_message_length", REQUEST_BYTES_MAX),

@@ -1,8 +1,8 @@
-"""HTTP/1.1 on an accepted connection, by h11: one request after the other, bounded in size and time.
+"""HTTP/1.1 on an accepted connection, by h11.
 
-h11 and not a framework: it is a parser without I/O, small and strict about framing, and all that is needed here is a
-dozen routes; a framework would bring an event loop's worth of dependencies into an extra that people install for
-their tests.
+One request after the other, bounded in size and time. h11 and not a framework: it is a parser without I/O, small and
+strict about framing, and all that is needed here is a dozen routes; a framework would bring an event loop's worth of
+dependencies into an extra that people install for their tests.
 """
 
 from __future__ import annotations
@@ -33,7 +33,10 @@ HTTP_STATUSES = {status.value for status in HTTPStatus}
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """A whole request; header names are lower case, the last of several equal ones counts."""
+    """A whole request.
+
+    Header names are lower case, the last of several equal ones counts.
+    """
 
     verb: str
     target: str
@@ -45,7 +48,10 @@ Answer = Callable[[HttpRequest], Awaitable[HttpResponse]]
 
 
 async def serve_http1(first: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, answer: Answer) -> None:
-    """Serves a connection until it ends; `first` is what was read of it already."""
+    """Serves a connection until it ends.
+
+    `first` is what was read of it already.
+    """
     connection = h11.Connection(h11.SERVER, max_incomplete_event_size=HEADER_BYTES_MAX)
     connection.receive_data(first)
     wait_seconds = REQUEST_SECONDS_MAX if first else IDLE_SECONDS_MAX

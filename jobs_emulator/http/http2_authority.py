@@ -1,8 +1,8 @@
-"""Whom the first request on an HTTP/2 connection means to call: `:authority`, what `Host` is in HTTP/1.1.
+"""Reads whom the first HTTP/2 request means to call.
 
-gRPC's Python server doesn't tell it to a handler, so it is read from the bytes on their way there: frames by RFC 9113,
-sections 4 and 6.2, their header block by hpack. Only the first request counts: the next on the same connection come
-from the same caller.
+`:authority`, what `Host` is in HTTP/1.1. gRPC's Python server doesn't tell it to a handler, so it is read from the
+bytes on their way there: frames by RFC 9113, sections 4 and 6.2, their header block by hpack. Only the first request
+counts: the next on the same connection come from the same caller.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ _PRIORITY_BYTES = 5
 
 
 class AuthorityReader:
-    """Takes what a client sends, preface first; `authority` is None until the first request's headers are whole.
+    """Takes what a client sends, preface first.
 
-    It is "" for a request that names nobody, and for bytes that are no HTTP/2, which the server will refuse.
+    `authority` is None until the first request's headers are whole. It is "" for a request that names nobody, and for
+    bytes that are no HTTP/2, which the server will refuse.
     """
 
     def __init__(self) -> None:

@@ -1,8 +1,8 @@
-"""What is wrong with a JSON body, in the words of the API: the path of each wrong field and what it is to be.
+"""Says what is wrong with a JSON body.
 
-`json_format` stops at the first fault and names it in its own way; this walks the message's descriptor first. Paths
-are in proto spelling from the request message on: `job.template.task_count`,
-`job.template.template.containers[0].env[1].name`.
+In the words of the API: the path of each wrong field and what it is to be. `json_format` stops at the first fault and
+names it in its own way; this walks the message's descriptor first. Paths are in proto spelling from the request message
+on: `job.template.task_count`, `job.template.template.containers[0].env[1].name`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,10 @@ DEPTH_MAX = 50
 
 
 def check_json(descriptor: Descriptor, value: Json, path: str, depth: int = 0) -> Iterator[FieldViolation]:
-    """Everything in `value` that cannot become a message of `descriptor`; null means absent."""
+    """Everything in `value` that cannot become a message.
+
+    A message of `descriptor`; null means absent.
+    """
     if value is None:
         return
     if depth > DEPTH_MAX:

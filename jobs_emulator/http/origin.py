@@ -1,7 +1,7 @@
-"""Who may speak to the emulator: programs on this machine, and pages it served itself.
+"""Decides which programs and pages may call the emulator.
 
-It starts programs, so a web page must never reach it: neither by a request of its own (`Origin`), nor by a name that
-the page's owner points at 127.0.0.1 (`Host`, DNS rebinding).
+Programs on this machine, and pages it served itself. It starts programs, so a web page must never reach it: neither by
+a request of its own (`Origin`), nor by a name that the page's owner points at 127.0.0.1 (`Host`, DNS rebinding).
 """
 
 from __future__ import annotations
@@ -12,7 +12,10 @@ LOOPBACK_HOSTS = {"127.0.0.1", "localhost", "::1"}
 
 
 def foreign_origin(origin: str, host: str) -> bool:
-    """Whether an Origin header names any page but one this emulator served at `host` (`null` is foreign)."""
+    """Whether an Origin header names a page of others.
+
+    Any page but one this emulator served at `host` (`null` is foreign).
+    """
     return origin != f"http://{host}"
 
 

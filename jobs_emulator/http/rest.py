@@ -1,6 +1,7 @@
-"""The API over REST: paths, query and JSON bodies to the same requests that come over gRPC, and their answers back.
+"""The API over REST.
 
-Transcoding as google/api/http.proto tells: the path binds first, then the body, what is left comes from the query.
+Paths, query and JSON bodies to the same requests that come over gRPC, and their answers back. Transcoding as
+google/api/http.proto tells: the path binds first, then the body, what is left comes from the query.
 """
 
 from __future__ import annotations

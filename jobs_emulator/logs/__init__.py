@@ -1,5 +1,5 @@
-"""What attempts wrote: files, entries as Cloud Logging shows them, and reading them back.
+"""What attempts wrote.
 
-One file an attempt, byte for byte.
-May import names and records.
+Files, entries as Cloud Logging shows them, and reading them back. One file an attempt, byte for byte. May import names
+and records.
 """

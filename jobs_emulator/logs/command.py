@@ -1,4 +1,7 @@
-"""`penstock-jobs-emulator logs`: what the attempts of an execution wrote, asked of a running emulator."""
+"""`penstock-jobs-emulator logs`: what an execution's attempts wrote.
+
+Asked of a running emulator.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +20,18 @@ FOLLOW_SECONDS = 0.3
 
 
 class LogsError(Exception):
-    """The emulator does not answer, or has no such execution; the message says which."""
+    """The emulator does not answer, or has no such execution.
+
+    The message says which.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class LogChoice:
-    """Which logs: of an execution (short id or full name), of one task and one attempt or of all; counted from 0."""
+    """Which logs to show.
+
+    Of an execution (short id or full name), of one task and one attempt or of all; counted from 0.
+    """
 
     execution: str
     task: int | None = None
@@ -30,7 +39,10 @@ class LogChoice:
 
 
 def read_logs(address: str, choice: LogChoice, *, follow: bool, write: Callable[[str, bytes], None]) -> None:
-    """Hands each attempt's bytes to `write` with a label `task0 attempt0`; with `follow` until the execution ends."""
+    """Hands each attempt's bytes to `write`.
+
+    With a label `task0 attempt0`; with `follow` until the execution ends.
+    """
     offsets: dict[tuple[int, int], int] = {}
     while True:
         listing = _ask_json(address, "/_emulator/logs", {"execution": choice.execution, **_task(choice)})

@@ -24,7 +24,10 @@ EntrySink = Callable[[dict[str, Any]], None]
 
 @dataclass(frozen=True, slots=True)
 class LogOrigin:
-    """The attempt a line comes from; task index and attempt count from 0."""
+    """The attempt a line comes from.
+
+    Task index and attempt count from 0.
+    """
 
     execution: ExecutionName
     task_index: int

@@ -1,4 +1,7 @@
-"""Reading back what attempts wrote: which log files an execution has, and pieces of one."""
+"""Reading back what attempts wrote.
+
+Which log files an execution has, and pieces of one.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,10 @@ TAIL_BYTES = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class LogFile:
-    """The log of an attempt; task index and attempt count from 0, `size_bytes` is 0 when it wrote nothing (so far)."""
+    """The log of an attempt.
+
+    Task index and attempt count from 0, `size_bytes` is 0 when it wrote nothing (so far).
+    """
 
     task: int
     attempt: int
@@ -25,7 +31,10 @@ class LogFile:
 
 
 def list_log_files(folder: Path, record: ExecutionRecord, task: int | None = None) -> Iterator[LogFile]:
-    """Attempts of an execution in order of task and attempt, or those of one task."""
+    """Attempts of an execution in order, or those of one task.
+
+    In order of task and attempt.
+    """
     for index in sorted(record.tasks) if task is None else [task]:
         for number, attempt in enumerate(record.tasks[index].attempts if index in record.tasks else ()):
             path = log_path(folder, record.name, index, number)
@@ -34,7 +43,10 @@ def list_log_files(folder: Path, record: ExecutionRecord, task: int | None = Non
 
 
 def read_log_piece(folder: Path, record: ExecutionRecord, task: int, attempt: int, offset_bytes: int) -> bytes:
-    """At most a mebibyte of an attempt's log from an offset; empty past its end or when there is none."""
+    """At most a mebibyte of an attempt's log from an offset.
+
+    Empty past its end or when there is none.
+    """
     path = log_path(folder, record.name, task, attempt)
     try:
         with path.open("rb") as file:
@@ -45,7 +57,10 @@ def read_log_piece(folder: Path, record: ExecutionRecord, task: int, attempt: in
 
 
 def newest_attempts(record: ExecutionRecord, since: float) -> list[tuple[int, int]]:
-    """Task and attempt of each task's newest attempt, of those that run or have ended since a time (Unix seconds)."""
+    """Task and attempt of each task's newest attempt.
+
+    Of those that run or have ended since a time (Unix seconds).
+    """
     return [
         (index, len(task.attempts) - 1)
         for index, task in record.tasks.items()
@@ -54,7 +69,10 @@ def newest_attempts(record: ExecutionRecord, since: float) -> list[tuple[int, in
 
 
 def read_last_line(path: Path, starts: bytes) -> str:
-    """The last whole line at the end of a log that begins with `starts`; nothing where there is none."""
+    """The last whole line of a log that begins with `starts`.
+
+    At the end of the log; nothing where there is none.
+    """
     try:
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - TAIL_BYTES))

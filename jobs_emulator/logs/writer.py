@@ -15,7 +15,10 @@ ENTRIES_MAX = 100_000
 
 
 class EntryWriter:
-    """Call it with an entry; `close` waits for what was taken (a moment, if the reader has stopped reading)."""
+    """Writes log entries in the background.
+
+    Call it with an entry; `close` waits for what was taken (a moment, if the reader has stopped reading).
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream

@@ -1,5 +1,4 @@
-"""The status page: jobs, executions and tasks, light and dark, without a script.
+"""The status page: jobs, executions and tasks.
 
-`frame.py` is the style, `status.py` the content.
-May import state, records and logs.
+Light and dark, without a script. `frame.py` is the style, `status.py` the content. May import state, records and logs.
 """

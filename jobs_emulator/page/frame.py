@@ -1,4 +1,7 @@
-"""The frame of the status page: one style sheet, light and dark, for a desk and for a phone; no script at all."""
+"""The frame of the status page.
+
+One style sheet, light and dark, for a desk and for a phone; no script at all.
+"""
 
 from __future__ import annotations
 
@@ -76,7 +79,10 @@ def style_answer() -> HttpResponse:
 
 
 def page(title: str, trail: str, body: str, *, refreshes: bool) -> HttpResponse:
-    """A whole page; `trail` and `body` are HTML, `title` is text. With `refreshes` it reloads itself."""
+    """A whole page; `trail` and `body` are HTML, `title` is text.
+
+    With `refreshes` it reloads itself.
+    """
     refresh = f'<meta http-equiv="refresh" content="{REFRESH_SECONDS}">' if refreshes else ""
     html = f"""<!DOCTYPE html>
 <html lang="en">

@@ -1,4 +1,7 @@
-"""The status page: jobs and executions, an execution with its tasks as a timeline, the log of an attempt."""
+"""The status page: jobs, an execution, the log of an attempt.
+
+An execution has its tasks as a timeline.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +46,10 @@ def overview(state: State, chaos: Chaos, now: float) -> HttpResponse:
 
 
 def execution_page(record: ExecutionRecord, now: float, page_number: int) -> HttpResponse:
-    """One execution: counters, what went wrong, and its tasks on one time axis. Pages count from 0."""
+    """One execution: counters, what went wrong, and its tasks.
+
+    Tasks are on one time axis. Pages count from 0.
+    """
     first = page_number * TASKS_PER_PAGE
     indices = range(first, min(first + TASKS_PER_PAGE, record.task_count))
     end = record.completed_at or now
@@ -62,7 +68,10 @@ def execution_page(record: ExecutionRecord, now: float, page_number: int) -> Htt
 
 
 def log_page(record: ExecutionRecord, folder: Path, task: int, attempt: int, size_bytes: int) -> HttpResponse:
-    """The end of an attempt's log, with a link to all of it."""
+    """The end of an attempt's log.
+
+    With a link to all of it.
+    """
     offset = max(size_bytes - LOG_BYTES_MAX, 0)
     text = read_log_piece(folder, record, task, attempt, offset).decode("utf-8", errors="replace")
     query = urlencode({"execution": str(record.name), "task": task, "attempt": attempt})

@@ -1,1 +1,4 @@
-"""Who may do what, where an emulator is told so: IAM's bindings, and what each role permits."""
+"""Who may do what, where an emulator has a policy.
+
+IAM's bindings, and what each role permits.
+"""

@@ -1,7 +1,7 @@
-"""Asks the policy before a method is carried out, and before an execution starts.
+"""Asks the policy before a call and before an execution starts.
 
-Permissions of methods: https://cloud.google.com/run/docs/reference/iam/permissions. Cloud Run reads an execution's
-secrets as the job's own account and connects to Cloud SQL as it.
+Before a method is carried out. Permissions of methods: https://cloud.google.com/run/docs/reference/iam/permissions.
+Cloud Run reads an execution's secrets as the job's own account and connects to Cloud SQL as it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,10 @@ class Rights:
         self._policy = policy
 
     def check_call(self, method: str, request: RequestMessage, authorization: str) -> None:
-        """Raise PERMISSION_DENIED unless whoever sent the header may call the method on what it names."""
+        """Raise PERMISSION_DENIED unless the caller may call the method.
+
+        The caller sent the header; the method names a resource.
+        """
         if self._policy is None:
             return
         member, resource = self._policy.member_of(authorization), _resource_of(request)
@@ -46,7 +49,10 @@ class Rights:
             self._check(member, "run.jobs.runWithOverrides", resource)
 
     def check_start(self, project: str, template: TaskTemplateMessage) -> None:
-        """Raise PERMISSION_DENIED unless the template's account may read its secrets and connect to its databases."""
+        """Raise PERMISSION_DENIED unless the template's account has its rights.
+
+        It must be allowed to read its secrets and connect to its databases.
+        """
         if self._policy is None:
             return
         member = f"serviceAccount:{template.service_account}"

@@ -1,4 +1,6 @@
-"""A policy: members with roles on resources, and the tokens that callers are known by.
+"""A policy: members with roles on resources.
+
+And the tokens that callers are known by.
 
 JSON::
 
@@ -26,7 +28,10 @@ ROLES_FILE = Path(__file__).with_name("roles.json")
 
 
 class PolicyError(ValueError):
-    """The policy is none, or names a role that is not in the table."""
+    """The policy is none, or names an unknown role.
+
+    The role is not in the table.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +77,10 @@ def role_permissions() -> Mapping[str, frozenset[str]]:
 
 
 def read_policy(path: Path) -> Policy:
-    """Return the policy of a file; PolicyError with what is wrong with it."""
+    """Return the policy of a file.
+
+    PolicyError with what is wrong with it.
+    """
     try:
         return parse_policy(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError) as exc:
@@ -80,7 +88,10 @@ def read_policy(path: Path) -> Policy:
 
 
 def parse_policy(document: Any) -> Policy:  # noqa: ANN401 - any JSON
-    """Return the policy of a document; PolicyError with what is wrong with it."""
+    """Return the policy of a document.
+
+    PolicyError with what is wrong with it.
+    """
     try:
         bindings = tuple(
             Binding(str(each["resource"]).strip("/"), str(each["role"]), frozenset(map(str, each["members"])))

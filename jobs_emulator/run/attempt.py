@@ -1,7 +1,8 @@
-"""One attempt of a task: a process under a timeout and a memory limit, which may be cancelled.
+"""One attempt of a task.
 
-Stopping is SIGTERM to the whole group, a grace, SIGKILL; for memory SIGKILL at once. The folder in TMPDIR is the
-attempt's own and empty; what it left there goes at once, an empty folder with the execution's own.
+A process under a timeout and a memory limit, which may be cancelled. Stopping is SIGTERM to the whole group, a grace,
+SIGKILL; for memory SIGKILL at once. The folder in TMPDIR is the attempt's own and empty; what it left there goes at
+once, an empty folder with the execution's own.
 """
 
 from __future__ import annotations
@@ -56,7 +57,10 @@ class Attempt:
         self.record = AttemptRecord(started_at=clock())
 
     async def run(self) -> AttemptRecord:
-        """Starts the process and waits for its end; never raises for what the process does."""
+        """Starts the process and waits for its end.
+
+        Never raises for what the process does.
+        """
         try:
             if self._stopped_by is None:
                 await self._run()
@@ -68,7 +72,10 @@ class Attempt:
         return self.record
 
     def stop(self, reason: End) -> None:
-        """Ends the process: gently, or at once when it is out of memory. A second call changes nothing."""
+        """Ends the process, gently or at once.
+
+        At once when it is out of memory. A second call changes nothing.
+        """
         if self._stopped_by is not None:
             return
         self._stopped_by = reason
@@ -80,7 +87,10 @@ class Attempt:
         self._kill_timer = loop.call_later(self._limits.grace_seconds, self.kill, signal.SIGKILL)
 
     def kill(self, number: signal.Signals) -> None:
-        """Sends a signal to the whole group; a process that is being started gets it first of all."""
+        """Sends a signal to the whole group.
+
+        A process that is being started gets it first of all.
+        """
         if self._process is None:
             self._due_signals.append(number)
         else:

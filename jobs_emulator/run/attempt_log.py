@@ -1,4 +1,7 @@
-"""The log of one attempt: a file with what the process wrote, byte for byte, and its lines as entries."""
+"""The log of one attempt.
+
+A file with what the process wrote, byte for byte, and its lines as entries.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,10 @@ def execution_folder(folder: Path, name: ExecutionName) -> Path:
 
 
 def log_path(folder: Path, name: ExecutionName, task_index: int, attempt: int) -> Path:
-    """The log file of an attempt; it exists only when the attempt wrote something."""
+    """The log file of an attempt.
+
+    It exists only when the attempt wrote something.
+    """
     return execution_folder(folder, name) / f"task{task_index}-attempt{attempt}.log"
 
 
@@ -49,7 +55,10 @@ class AttemptLog:
                 self._emit(stream, line)
 
     def system(self, severity: str, message: str) -> None:
-        """Notes what the platform did with the attempt; in the entries only, as in the cloud."""
+        """Notes what the platform did with the attempt.
+
+        In the entries only, as in the cloud.
+        """
         if self._entries is not None:
             self._entries(system_entry(self._origin, severity, message, self._clock()))
 

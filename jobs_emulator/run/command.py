@@ -1,8 +1,9 @@
-"""What a task runs: program, arguments, folder and environment, by Docker's rules and Cloud Run's variables.
+"""What a task runs.
 
-`command` of a container replaces the image's entrypoint *and* cmd; `args` replaces cmd alone
-(Docker and Kubernetes: "command and arguments for a container"). The environment starts empty; then come the variables
-that tasks may inherit, the image's, the job's, those of the RunJob call, and last what Cloud Run itself sets.
+Program, arguments, folder and environment, by Docker's rules and Cloud Run's variables. `command` of a container
+replaces the image's entrypoint *and* cmd; `args` replaces cmd alone (Docker and Kubernetes: "command and arguments for
+a container"). The environment starts empty; then come the variables that tasks may inherit, the image's, the job's,
+those of the RunJob call, and last what Cloud Run itself sets.
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ")
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A program to start: `argv[0]` is looked up in the PATH of `env`; `cwd` is a folder that exists."""
+    """A program to start.
+
+    `argv[0]` is looked up in the PATH of `env`; `cwd` is a folder that exists.
+    """
 
     argv: tuple[str, ...]
     cwd: str
@@ -29,9 +33,10 @@ class Command:
 
 
 def apply_overrides(template: TaskTemplateMessage, overrides: OverridesMessage) -> None:
-    """Writes the overrides of a RunJob call into a copy of the job's task template.
+    """Writes a call's overrides into a copy of the template.
 
-    A container override whose name matches nothing applies when there is one container.
+    A RunJob call, and the job's task template. A container override whose name matches nothing applies when there is
+    one container.
     """
     if overrides.timeout.seconds or overrides.timeout.nanos:
         template.timeout.CopyFrom(overrides.timeout)
@@ -42,7 +47,10 @@ def apply_overrides(template: TaskTemplateMessage, overrides: OverridesMessage) 
 
 
 def resolve_command(template: TaskTemplateMessage, table: ImageTable, inherited: Mapping[str, str]) -> Command:
-    """The command of the execution's one container; FAILED_PRECONDITION when it cannot run here, saying why."""
+    """The command of the execution's one container.
+
+    FAILED_PRECONDITION when it cannot run here, saying why.
+    """
     if len(template.containers) > 1:
         raise ApiError(
             Code.UNIMPLEMENTED,
@@ -75,7 +83,10 @@ def unknown_image(reference: str, table: ImageTable) -> str:
 
 
 def task_variables(name: ExecutionName, task_index: int, task_count: int, attempt: int) -> dict[str, str]:
-    """What Cloud Run sets for an attempt of a task; index and attempt count from 0."""
+    """What Cloud Run sets for an attempt of a task.
+
+    Index and attempt count from 0.
+    """
     return {
         "CLOUD_RUN_JOB": name.job,
         "CLOUD_RUN_EXECUTION": name.execution,

@@ -1,4 +1,7 @@
-"""An execution while it runs: which task comes next, and what each attempt's end means for the whole."""
+"""An execution while it runs.
+
+Which task comes next, and what each attempt's end means for the whole.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,10 @@ class ExecutionRun:
 
     @property
     def has_ready_task(self) -> bool:
-        """Whether a task waits for a slot and the execution may run one more."""
+        """Whether a task waits and the execution may run more.
+
+        It waits for a slot; one more may run.
+        """
         waits = bool(self._again) or self._fresh_left > 0
         return waits and len(self.running) < self._parallelism
 
@@ -42,7 +48,10 @@ class ExecutionRun:
         return not (self.running or self._again or self._fresh_left)
 
     def take_task(self) -> int:
-        """Index of the next task: first one that is to be retried, at once as in the cloud."""
+        """Index of the next task.
+
+        First one that is to be retried, at once as in the cloud.
+        """
         if self._again:
             return self._again.popleft()
         self._fresh_left -= 1
@@ -63,7 +72,10 @@ class ExecutionRun:
             record.retried_at, record.retried_attempt = now, max(record.retried_attempt, task.retried)
 
     def end(self, index: int, ended: AttemptRecord) -> None:
-        """Notes the end of an attempt: done, to be retried, failed for good or cancelled."""
+        """Notes the end of an attempt.
+
+        Done, to be retried, failed for good or cancelled.
+        """
         del self.running[index]
         self.record.counts.running -= 1
         settle_attempt(self.record, index, ended, self._clock())
@@ -71,7 +83,10 @@ class ExecutionRun:
             self._again.append(index)
 
     def cancel(self) -> None:
-        """Takes back what waits and stops what runs; the rest ends as the attempts do."""
+        """Takes back what waits and stops what runs.
+
+        The rest ends as the attempts do.
+        """
         record, now = self.record, self._clock()
         record.cancel_requested = True
         record.updated_at = now
@@ -102,7 +117,10 @@ def _read_limits(record: ExecutionRecord, grace_seconds: float) -> Limits:
 
 
 def settle_attempt(record: ExecutionRecord, index: int, ended: AttemptRecord, now: float) -> None:
-    """What the end of an attempt means for its task; the task is pending again when it may be retried."""
+    """What the end of an attempt means for its task.
+
+    The task is pending again when it may be retried.
+    """
     task = record.task(index)
     record.updated_at = now
     if ended.end is End.CANCELLED:

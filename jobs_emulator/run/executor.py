@@ -1,4 +1,7 @@
-"""From a job to a running execution: its name, what it runs, and taking up again what a restart interrupted."""
+"""Makes a running execution of a job.
+
+Its name, what it runs, and taking up again what a restart interrupted.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,10 @@ from jobs_emulator.unknowns import EXECUTION_ID_ALPHABET
 
 
 class Executor:
-    """Makes executions and hands them to the scheduler. `inherited`: the environment tasks may take variables from."""
+    """Makes executions and hands them to the scheduler.
+
+    `inherited`: the environment tasks may take variables from.
+    """
 
     def __init__(
         self,
@@ -49,7 +55,10 @@ class Executor:
     def plan(
         self, job: JobRecord, template: TaskTemplateMessage, task_count: int, execution_id: str = ""
     ) -> ExecutionRecord:
-        """The execution as it would be; FAILED_PRECONDITION when it could not run here, or PERMISSION_DENIED."""
+        """The execution as it would be.
+
+        FAILED_PRECONDITION when it could not run here, or PERMISSION_DENIED.
+        """
         self._rights.check_start(job.name.project, template)
         name = ExecutionName(
             job.name.project, job.name.location, job.name.job, execution_id or self._new_execution_id(job)
@@ -72,12 +81,18 @@ class Executor:
         return record
 
     def cancel(self, record: ExecutionRecord) -> None:
-        """Stops what runs of an execution and takes back the rest; nothing when it is finished."""
+        """Stops what runs of an execution and takes back the rest.
+
+        Nothing when it is finished.
+        """
         self._scheduler.cancel(record)
         self._state.flush()
 
     def resume_all(self) -> None:
-        """After a restart: attempts that were running are lost, their tasks retried as far as the job allows."""
+        """Resume executions after a restart.
+
+        Attempts that were running are lost, their tasks retried as far as the job allows.
+        """
         for record in reversed(self._state.executions()):
             if record.is_finished:
                 continue

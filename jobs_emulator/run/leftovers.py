@@ -1,8 +1,8 @@
-"""Processes that a task left behind outside its group: found by the TMPDIR in their environment, and killed.
+"""Kills processes that a task left outside its group.
 
-A task that starts a daemon in a session of its own escapes the group kill; and a killed emulator leaves its tasks
-running. Both still carry the TMPDIR of their attempt, which lies in the emulator's own folder and nowhere else. Linux
-only.
+They are found by the TMPDIR in their environment. A task that starts a daemon in a session of its own escapes the group
+kill; and a killed emulator leaves its tasks running. Both still carry the TMPDIR of their attempt, which lies in the
+emulator's own folder and nowhere else. Linux only.
 """
 
 from __future__ import annotations

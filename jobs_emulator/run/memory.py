@@ -1,7 +1,7 @@
-"""How much memory a task uses, read from /proc: 0 where there is none (the memory limit then does not act).
+"""Reads from /proc how much memory a task uses.
 
-Resident memory of the process, and of each process under it what it does not share. No RLIMIT_AS: it counts mapped and
-not used memory, of which some libraries map gigabytes.
+0 where there is none (the memory limit then does not act). Resident memory of the process, and of each process under it
+what it does not share. No RLIMIT_AS: it counts mapped and not used memory, of which some libraries map gigabytes.
 """
 
 from __future__ import annotations
@@ -12,7 +12,10 @@ _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 def used_memory_bytes(pid: int) -> int:
-    """Resident bytes of a process and its descendants; a process that ends meanwhile counts nothing."""
+    """Resident bytes of a process and its descendants.
+
+    A process that ends meanwhile counts nothing.
+    """
     resident_pages, _ = _statm_pages(pid)
     descendants = _children(pid)
     for child in descendants:

@@ -1,7 +1,7 @@
-"""How an attempt's end is told: the status of the attempt, and the error of the execution when it was the last.
+"""Words how an attempt ended.
 
-Wording of the cloud: `Task {execution}-task{i} failed with exit code: {n} and message: The container exited with an
-error.`
+The status of the attempt, and the error of the execution when it was the last. Wording of the cloud: `Task
+{execution}-task{i} failed with exit code: {n} and message: The container exited with an error.`
 """
 
 from __future__ import annotations

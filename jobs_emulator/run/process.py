@@ -1,7 +1,8 @@
-"""One process of a task: started in its own session, its output read as it comes, ended with everything it started.
+"""One process of a task.
 
-No shell. It is started on a thread (see `spawn`), so that the event loop goes on meanwhile. The end is seen through a
-pidfd, where the system has one, so no thread waits per process; elsewhere a thread does.
+Started in its own session, its output read as it comes, ended with everything it started. No shell. It is started on a
+thread (see `spawn`), so that the event loop goes on meanwhile. The end is seen through a pidfd, where the system has
+one, so no thread waits per process; elsewhere a thread does.
 """
 
 from __future__ import annotations
@@ -27,7 +28,10 @@ OutputSink = Callable[[str, bytes], None]
 
 @dataclass(frozen=True, slots=True)
 class ExitStatus:
-    """How a process ended: an exit code or a signal, and what it used."""
+    """How a process ended.
+
+    An exit code or a signal, and what it used.
+    """
 
     exit_code: int
     term_signal: int
@@ -52,7 +56,10 @@ async def start_process(command: Command, env: dict[str, str], sink: OutputSink)
 
 
 class TaskProcess:
-    """A running process and the pipes it writes to; once it and its group are gone, `ended` has its ExitStatus."""
+    """A running process and the pipes it writes to.
+
+    Once it and its group are gone, `ended` has its ExitStatus.
+    """
 
     def __init__(self, pid: int, pipes: dict[int, str], sink: OutputSink) -> None:
         self._loop = asyncio.get_running_loop()
@@ -66,7 +73,10 @@ class TaskProcess:
         self._watch_exit()
 
     def signal_group(self, number: signal.Signals) -> None:
-        """Sends a signal to the process and all it started in its session; nothing when it has ended."""
+        """Sends a signal to the process's whole session.
+
+        To all it started there; nothing when it has ended.
+        """
         if not self.ended.done():
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.pid, number)

@@ -21,6 +21,9 @@ _FACTOR = {
 
 
 def parse_quantity(text: str) -> Decimal | None:
-    """The number a quantity stands for (bytes for memory, cores for CPU); None when it is not one."""
+    """The number that a quantity means; None for none.
+
+    Bytes for memory, cores for CPU.
+    """
     match = _QUANTITY.fullmatch(text)
     return Decimal(match[1]) * _FACTOR[match[2]] if match else None

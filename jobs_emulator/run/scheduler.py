@@ -1,4 +1,7 @@
-"""Runs executions on a fixed number of slots: in turn between executions, never more of one than its parallelism."""
+"""Runs executions on a fixed number of slots.
+
+In turn between executions, never more of one than its parallelism.
+"""
 
 from __future__ import annotations
 
@@ -31,9 +34,10 @@ Change = Callable[[ExecutionRecord, int | None], None]
 
 
 class Scheduler:
-    """Owner of all running attempts; lives in one event loop. `folder` gets `tmp/`, `logs_folder` the attempts' logs.
+    """Owner of all running attempts; lives in one event loop.
 
-    `before_start` is called between noting that attempts start and starting them: what it writes is never behind.
+    `folder` gets `tmp/`, `logs_folder` the attempts' logs. `before_start` is called between noting that attempts start
+    and starting them: what it writes is never behind.
     """
 
     def __init__(
@@ -67,7 +71,10 @@ class Scheduler:
         self._stopping = asyncio.Event()
 
     def submit(self, record: ExecutionRecord, command: Command) -> None:
-        """Takes an execution; it starts when slots are free (or later, or never, as chaos wills)."""
+        """Takes an execution.
+
+        It starts when slots are free (or later, or never, as chaos wills).
+        """
         run = ExecutionRun(record, command, self._grace_seconds, self._clock)
         self._runs[record.name] = run
         self._finish_if_over(run)  # a restart may have come between the last task and the end
@@ -91,7 +98,10 @@ class Scheduler:
         self._finish_if_over(run)
 
     async def stop(self) -> None:
-        """Stops everything at once: attempts are lost, as when the machine goes down."""
+        """Stops everything at once.
+
+        Attempts are lost, as when the machine goes down.
+        """
         self._stopping.set()
         self._waiting.clear()
         for attempt in list(self._attempts):

@@ -38,10 +38,10 @@ _NEEDED = (
 
 
 def spawn(command: Command, environment: Mapping[str, str], stdout: int, stderr: int) -> int:
-    """Starts the program in a session of its own and returns its process id, which the caller has to wait for.
+    """Starts the program in its own session; returns its id.
 
-    Blocks until the program was loaded; made for a thread. Raises OSError when it cannot be started, ValueError for
-    text that no process can be given.
+    The process id, which the caller has to wait for. Blocks until the program was loaded; made for a thread. Raises
+    OSError when it cannot be started, ValueError for text that no process can be given.
     """
     system = _system()
     if system is None or min(stdout, stderr) < _FIRST_OWN_DESCRIPTOR:
