@@ -31,17 +31,11 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 class SliceLostError(UnavailableError):
-    """A slice broke off.
-
-    The connection was cut, or an operator ended it. Reading it again may work.
-    """
+    """A slice was cut or ended; reading it again may work."""
 
 
 class SliceTooLongError(UnavailableError):
-    """The server's statement timeout ended a slice.
-
-    Reading a shorter one may work.
-    """
+    """The statement timeout ended a slice; a shorter one may work."""
 
 
 class StartOverError(UnavailableError):

@@ -82,10 +82,7 @@ class SqliteSource:
         return f"the file {self._path}"
 
     def translate(self, error: BaseException, doing: str) -> PenstockError:
-        """Return the project's own error for a driver's.
-
-        UnavailableError for what may pass, InputError for what the same attempt would meet again.
-        """
+        """Return UnavailableError for what may pass, InputError for the rest."""
         original = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
         ours = source_error(meaning_of(original), "SQLite", doing, why=" ".join(str(original).split()))
         ours.fix = f"{ours.fix} The file is {self._path}.".strip()
@@ -132,10 +129,7 @@ class SqliteSource:
         raise refuse_slices(table, self.why_no_slices(table))
 
     def interrupt(self) -> None:
-        """Do nothing.
-
-        ADBC's driver can't stop SQLite, which works inside this process and ends with it.
-        """
+        """Do nothing: ADBC's driver can't stop SQLite in this process."""
 
     def abandon(self) -> None:
         """Leave the connections to the thread that uses them."""
@@ -203,10 +197,7 @@ class SqliteSnapshot:
         return self._source.run(sql, "look at the day")
 
     def probes(self, statement: Statement, columns: Sequence[SourceColumn]) -> Sequence[Probe]:
-        """Look for times and values that a statement would miss.
-
-        Times that no comparison finds, and values that are stored otherwise than declared.
-        """
+        """Look for times and values that a statement would miss."""
         time = columns[statement.time_index]
         found = [self._misplaced(statement, columns)]
         if time.time in (TimeKind.ISO_TEXT, TimeKind.DATE):
