@@ -1,1 +1,4 @@
-"""Starts the three jobs in order and watches them; the `penstock` command line."""
+"""The `penstock` command line.
+
+It starts the three jobs in order and watches them.
+"""

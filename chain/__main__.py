@@ -1,4 +1,7 @@
-"""Starts the command line; the only place that turns its end into an exit code."""
+"""Starts the command line.
+
+The only place that turns its end into an exit code.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The calendar of a pipeline: every day that a command takes is read by it."""
+"""The calendar of a pipeline.
+
+Every day that a command takes is read by it.
+"""
 
 from __future__ import annotations
 

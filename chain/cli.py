@@ -1,4 +1,7 @@
-"""The `penstock` command line. Heavy libraries are imported by the command that runs, never for `--help`."""
+"""The `penstock` command line.
+
+Heavy libraries are imported by the command that runs, never for `--help`.
+"""
 
 from __future__ import annotations
 

@@ -114,7 +114,10 @@ answer_option = click.option("--answer", "answer", hidden=True, help="Whom to le
 
 
 def day_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add --day, --month and --week, of which one is given; the command gets `day`, the window's first one."""
+    """Add --day, --month and --week, of which one is given.
+
+    The command gets `day`, the window's first one.
+    """
 
     @wraps(command)
     def with_day(*args: Any, day: str | None, month: str | None, week: str | None, **rest: Any) -> Any:  # noqa: ANN401 - click's own
@@ -152,7 +155,10 @@ def common(command: Command) -> Command:
 
 
 def log_folder(chosen: Path | None, pipeline: str, day: str) -> Path:
-    """Return the folder of one day's logs, absolute: below the one chosen or the user's state folder (XDG)."""
+    """Return the folder of one day's logs, absolute.
+
+    Below the one chosen or the user's state folder (XDG).
+    """
     state = environment().get("XDG_STATE_HOME") or "~/.local/state"
     base = chosen or Path(state).expanduser() / "penstock"
     return base.absolute() / pipeline / day
@@ -165,7 +171,10 @@ def progress_mode() -> ProgressMode:
 
 
 def style_for_stdout() -> Callable[..., str]:
-    """Return `click.style` for a terminal, and a function that leaves text as it is elsewhere or under NO_COLOR."""
+    """Return `click.style` for a terminal, else a plain function.
+
+    Elsewhere, or under NO_COLOR, text stays as it is.
+    """
     painted = sys.stdout.isatty() and not environment().get("NO_COLOR")
 
     def style(text: str, **colours: Any) -> str:  # noqa: ANN401 - handed on to click
@@ -175,7 +184,10 @@ def style_for_stdout() -> Callable[..., str]:
 
 
 def line_characters() -> int:
-    """Return how long a line of text on stdout may be: as wide as a terminal, without end in a pipe or file."""
+    """Return how long a line of text on stdout may be.
+
+    As wide as a terminal, without end in a pipe or file.
+    """
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else WITHOUT_END
 
 

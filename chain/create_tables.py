@@ -15,9 +15,9 @@ from staging.window import load_zone, plan_window, start_of
 
 
 def create_tables(pipeline: Pipeline, *, apply: bool, folders: Sequence[Path] = ()) -> list[str]:
-    """Create the target and ledger tables where they are missing; return the SQL.
+    """Create the target and ledger tables where they are missing.
 
-    The target's columns are those that the transform promises for the source's column types.
+    Return the SQL. The target's columns are those that the transform promises for the source's column types.
     """
     transform = find_transform(pipeline.process.transform, folders)
     contract = transform.contract(_some_day(pipeline, folders))

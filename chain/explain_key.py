@@ -1,4 +1,7 @@
-"""What a key of the pipeline file is, in words: from the model that checks it, and from the reference where it lies."""
+"""Explains a key of the pipeline file in words.
+
+From the model that checks it, and from the reference where it lies.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,10 @@ _ROW = re.compile(r"^\| `([a-z_.]+)` \| .*? \| (.*) \|$", re.MULTILINE)
 
 
 def explain(key: str | None) -> str:
-    """Return what a key is, or the keys of a section, or all. UsageError proposes the nearest key."""
+    """Return what a key is, or the keys of a section.
+
+    Or all keys. UsageError proposes the nearest key.
+    """
     keys = {path: field for path, field in known_keys(Pipeline).items() if section_model(field) is None}
     meanings = _meanings()
     if key is None:

@@ -1,4 +1,7 @@
-"""Finds pipeline files in a folder: TOML that has what every pipeline has."""
+"""Finds pipeline files in a folder.
+
+TOML that has what every pipeline has.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,10 @@ _SECTIONS = ("source", "staging", "target")
 
 
 def find_pipeline_files(folder: Path) -> list[Path]:
-    """Return the files of the folder, in the order of their names, that look like pipelines, whole or not."""
+    """Return the folder's files that look like pipelines.
+
+    In the order of their names, whole or not.
+    """
     return [path for path in sorted(folder.glob("*.toml")) if _is_pipeline(path)]
 
 

@@ -1,4 +1,7 @@
-"""The settings of a pipeline, key by key, with where each comes from; no secret is among them."""
+"""Shows the settings of a pipeline, key by key.
+
+With where each comes from; no secret is among them.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,10 @@ from staging.redaction import HIDDEN, redact
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One key, its value as TOML would have it (None: not set), and where it comes from."""
+    """One key, its value, and where it comes from.
+
+    The value as TOML would have it (None: not set).
+    """
 
     key: str
     value: Any
@@ -33,7 +39,10 @@ def describe_settings(settings: Settings) -> list[Setting]:
 
 
 def format_settings(settings: Sequence[Setting], *, with_origin: bool) -> str:
-    """Return a key a line; those that are not set stand there with nothing behind the equals sign."""
+    """Return a key a line.
+
+    Those that are not set have nothing behind the equals sign.
+    """
     lines = [
         f"{each.key} = {'' if each.value is None else json.dumps(each.value, ensure_ascii=False)}".rstrip()
         for each in settings

@@ -1,1 +1,4 @@
-"""What a day costs on Google Cloud: prices and measured rates as data with their date, and what they come to."""
+"""Estimates what a day costs on Google Cloud.
+
+Prices and measured rates are data with their date.
+"""

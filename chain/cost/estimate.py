@@ -1,7 +1,8 @@
-"""What a day comes to: seconds of tasks, operations, storage of a month, by prices and measured rates.
+"""Estimates what a day costs.
 
-It is an estimate. A task is billed for at least a minute, so small days cost their number of tasks; the rests of a
-paced read are the exporter's and the chain's time, which a plan knows and a summary has measured.
+Seconds of tasks, operations, storage of a month, by prices and measured rates. It is an estimate. A task is billed for
+at least a minute, so small days cost their number of tasks; the rests of a paced read are the exporter's and the
+chain's time, which a plan knows and a summary has measured.
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ _CPU, _MEMORY_GIB = Decimal(1), Decimal("0.5")  # what Cloud Run gives where the
 
 @dataclass(frozen=True, slots=True)
 class DayFigures:
-    """What the cost of a day follows from. `seconds` is how long the day took, or is going to take."""
+    """The figures that the cost of a day follows from.
+
+    `seconds` is how long the day took, or is going to take.
+    """
 
     rows: int
     loaded_rows: int
@@ -66,7 +70,10 @@ class DayCost:
 
 
 def estimate_day(figures: DayFigures, cloud: CloudConfig) -> DayCost:
-    """Return what a day of such figures costs on Cloud Run and Cloud Storage."""
+    """Return what a day of such figures costs.
+
+    On Cloud Run and Cloud Storage.
+    """
     prices = read_prices()
     read, loaded = Decimal(figures.rows) / _MILLION, Decimal(figures.loaded_rows) / _MILLION
     whole = Decimal(str(figures.seconds))
@@ -89,7 +96,10 @@ def estimate_day(figures: DayFigures, cloud: CloudConfig) -> DayCost:
 
 
 def format_dollars(dollars: Decimal) -> str:
-    """Return an amount to the cent, or, below ten cents, to a tenth of a cent."""
+    """Return an amount to the cent.
+
+    Below ten cents, to a tenth of a cent.
+    """
     return f"{dollars:,.2f}" if dollars >= Decimal("0.1") else f"{dollars:.3f}"
 
 

@@ -1,4 +1,7 @@
-"""Reads the prices: exact decimal dollars, and the date they were looked up."""
+"""Reads the prices and their date.
+
+Exact decimal dollars, and the date they were looked up.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,10 @@ _FILE = Path(__file__).with_name("prices.toml")
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """Dollars of each unit, and measured rates for a million rows. See `prices.toml`."""
+    """Dollars of each unit, and measured rates for a million rows.
+
+    See `prices.toml`.
+    """
 
     day: date
     vcpu_second: Decimal

@@ -1,5 +1,5 @@
-"""The demo: a shop of the same rows on every machine and in every database.
+"""The demo: a shop with the same rows everywhere.
 
-`rows.py` are the rows, `shop.py` fills a database, `pipeline.py` writes the files.
-May import `staging`; no job.
+On every machine and in every database. `rows.py` are the rows, `shop.py` fills a database, `pipeline.py` writes the
+files. May import `staging`; no job.
 """

@@ -1,4 +1,4 @@
-"""The pipeline files of the demo, and the commands to try with them."""
+"""The pipeline files of the demo, and commands to try."""
 
 from __future__ import annotations
 
@@ -37,12 +37,18 @@ table = "revenue"
 
 
 def write_demo_pipeline(path: Path, *, url: str, staging: str, shards: int) -> None:
-    """Write the pipeline file of a shop that is source and target at once."""
+    """Write the pipeline file of a demo shop.
+
+    The shop is source and target at once.
+    """
     path.write_text(_text(url, staging, shards), encoding="utf-8")
 
 
 def demo_pipeline(url: str) -> Pipeline:
-    """Return the pipeline of a shop that has no file yet and no place for staging."""
+    """Return the pipeline of a shop that has no file yet.
+
+    Nor a place for staging.
+    """
     return Pipeline.model_validate(tomllib.loads(_text(url, "file:///nowhere", 1)))
 
 
@@ -55,7 +61,10 @@ def _quoted(text: str) -> str:
 
 
 def own_command() -> str:
-    """Return how to type this program: `penstock` where the shell would find this very one, else its path."""
+    """Return how to type this program.
+
+    `penstock` where the shell would find this very one, else its path.
+    """
     program = Path(sys.argv[0])
     if program.name != "penstock":
         return f"{shown_path(Path(sys.executable))} -m chain"

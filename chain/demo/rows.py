@@ -1,7 +1,8 @@
-"""The demo shop's rows: the same seed gives the same rows on every machine and in every database.
+"""The demo shop's rows.
 
-All is integer arithmetic on the row's number, mixed by the finaliser of SplitMix64 (Steele, Lea, Flood: Fast
-splittable pseudorandom number generators, 2014), so a shop of any size is made in one pass and needs no state.
+The same seed gives the same rows on every machine and in every database. All is integer arithmetic on the row's number,
+mixed by the finaliser of SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014), so a
+shop of any size is made in one pass and needs no state.
 """
 
 from __future__ import annotations
@@ -27,7 +28,10 @@ _WHALES = 100
 
 @dataclass(frozen=True, slots=True)
 class Shop:
-    """What a shop is made of. Users have ids from 0, purchases from 1."""
+    """What a shop is made of.
+
+    Users have ids from 0, purchases from 1.
+    """
 
     seed: int
     users: int
@@ -48,10 +52,11 @@ def make_users(shop: Shop) -> pl.DataFrame:
 
 
 def make_purchases(shop: Shop, first: int, count: int) -> pl.DataFrame:
-    """Return purchase_id, user_id, amount (text, two decimal places), status, purchased_at (UTC, whole seconds).
+    """Yield the shop's purchases.
 
-    `first` is the number of the first row, from 0. Ids rise with time. Of a hundred purchases some 88 are paid,
-    5 refunded (a negative amount), 4 cancelled, 3 pending.
+    purchase_id, user_id, amount (text, two decimal places), status, purchased_at (UTC, whole seconds). `first` is the
+    number of the first row, from 0. Ids rise with time. Of a hundred purchases some 88 are paid, 5 refunded (a negative
+    amount), 4 cancelled, 3 pending.
     """
     number = pl.int_range(first, first + count, dtype=pl.UInt64, eager=True).alias("number")
     who, how_much, what = (_mixed("number", shop.seed, stream) for stream in (1, 2, 3))

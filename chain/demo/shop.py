@@ -1,4 +1,7 @@
-"""Fills a database with the demo shop: tables users and purchases, quickly, on SQLite, PostgreSQL, MySQL or MariaDB."""
+"""Fills a database with the demo shop.
+
+Tables users and purchases, quickly, on SQLite, PostgreSQL, MySQL or MariaDB.
+"""
 
 from __future__ import annotations
 
@@ -41,9 +44,10 @@ _INDEX = "CREATE INDEX purchases_purchased_at ON purchases (purchased_at)"
 
 
 def fill_shop(url_text: str, shop: Shop, *, replace: bool, say: Callable[[str], None]) -> None:
-    """Create the tables and fill them. InputError when they are there already and are not to be replaced.
+    """Create the tables and fill them.
 
-    Times are UTC. A failure leaves tables that are not whole; `replace` begins again.
+    InputError when they are there already and are not to be replaced. Times are UTC. A failure leaves tables that are
+    not whole; `replace` begins again.
     """
     url = _parse(url_text)
     family = "mysql" if url.get_backend_name() == "mariadb" else url.get_backend_name()

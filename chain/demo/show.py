@@ -1,4 +1,7 @@
-"""The demo as people see it: a shop, a day of it, top users and the proof."""
+"""The demo as people see it.
+
+A shop, a day of it, top users and the proof.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +48,10 @@ def make_demo_shop(url: str, *, seed: int, users: int, purchases: int, replace: 
 
 
 def show_demo(folder: Path, day: str) -> None:
-    """Make the shop where there is none, run the day, show top users, proof and what to try next."""
+    """Run the demo and show its proof.
+
+    Make the shop where there is none, run the day, show top users, proof and what to try next.
+    """
     folder = folder.absolute()
     config = folder / "shop.toml"
     style = style_for_stdout()

@@ -1,5 +1,6 @@
-"""Writes a deployment on Google Cloud: what Terraform or gcloud is to make of a pipeline file.
+"""Writes a deployment on Google Cloud.
 
-The jobs are those that a run would make by itself (`chain.jobs.cloudrun.definition`); accounts, grants, schedule and
-alert are plain values, which each format only spells. Nothing here calls anything.
+What Terraform or gcloud is to make of a pipeline file. The jobs are those that a run would make by itself
+(`chain.jobs.cloudrun.definition`); accounts, grants, schedule and alert are plain values, which each format only
+spells. Nothing here calls anything.
 """

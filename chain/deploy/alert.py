@@ -1,11 +1,12 @@
-"""When somebody is told: no execution of the chain's job has gone well for longer than a night may take to come.
+"""Plans the alert for a night that did not succeed.
 
-The absence of success is watched and not the presence of failure: a scheduler that is paused, a job that was deleted
-and an account without its role leave no failure behind. A successful night lies at most 25 hours after the one before
-(clocks change), plus the difference of their lengths. One condition_absent waits 23.5 hours at most, and an alignment
-is 25 hours long at most, so a sum over the longest alignment is awaited for `SILENCE_SECONDS` more. Whether a job that
-rests is reported as zero or not at all is not promised, so both are conditions:
-https://cloud.google.com/monitoring/alerts/metric-absence, https://cloud.google.com/monitoring/api/ref_v3/rest/v3/projects.alertPolicies
+No execution of the chain's job has gone well for longer than a night may take to come. The absence of success is
+watched and not the presence of failure: a scheduler that is paused, a job that was deleted and an account without its
+role leave no failure behind. A successful night lies at most 25 hours after the one before (clocks change), plus the
+difference of their lengths. One condition_absent waits 23.5 hours at most, and an alignment is 25 hours long at most,
+so a sum over the longest alignment is awaited for `SILENCE_SECONDS` more. Whether a job that rests is reported as zero
+or not at all is not promised, so both are conditions: https://cloud.google.com/monitoring/alerts/metric-absence,
+https://cloud.google.com/monitoring/api/ref_v3/rest/v3/projects.alertPolicies
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ SILENCE_SECONDS = 3 * 3600
 
 
 def plan_alert(pipeline: Pipeline) -> dict[str, Any]:
-    """Return the alert policy by the names of the API's fields, without whom it tells."""
+    """Return the alert policy, without its recipients.
+
+    By the names of the API's fields.
+    """
     job = job_id_of(pipeline, "chain")
     series, silence = _series(pipeline, job), f"{SILENCE_SECONDS}s"
     hours = (ALIGNMENT_SECONDS + SILENCE_SECONDS) // 3600

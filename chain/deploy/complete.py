@@ -1,4 +1,7 @@
-"""What a pipeline file leaves open of `[cloud]`, filled in: images, accounts. What it names stays, and is yours."""
+"""Fills in what a pipeline file leaves open of `[cloud]`.
+
+Images and accounts. What the file names stays, and is yours.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,10 @@ _ACCOUNT_CHARACTERS = 30
 
 
 def complete(pipeline: Pipeline) -> Pipeline:
-    """Return the pipeline with an image and an account for each job; InputError for what can't be deployed."""
+    """Return the pipeline with an image and account for each job.
+
+    InputError for what can't be deployed.
+    """
     cloud = _checked(pipeline)
     accounts: dict[str, object] = {
         job: getattr(cloud, job).model_copy(update={"service_account": account_of(pipeline, job)}) for job in JOBS
@@ -26,29 +32,44 @@ def complete(pipeline: Pipeline) -> Pipeline:
 
 
 def image_of(cloud: CloudConfig, job: DeployedJob) -> str:
-    """Return the image that the file names, else one of this version in the project's own registry."""
+    """Return the image that the file names, or our own.
+
+    Ours is one of this version in the project's own registry.
+    """
     named: str | None = getattr(cloud.images, job)
     return named or f"{registry_of(cloud)}/{REPOSITORY}/{job}:{version('penstock')}"
 
 
 def registry_of(cloud: CloudConfig) -> str:
-    """Return host and project of the project's Artifact Registry in the region of the jobs."""
+    """Return host and project of the project's Artifact Registry.
+
+    In the region of the jobs.
+    """
     return f"{cloud.region}-docker.pkg.dev/{str(cloud.project).replace(':', '/')}"
 
 
 def account_of(pipeline: Pipeline, job: DeployedJob) -> str:
-    """Return the address of the account that the file names for the job, else of one that is created for it."""
+    """Return the address of a job's account.
+
+    Of the one that the file names for the job, else of one that is created for it.
+    """
     named: str | None = getattr(pipeline.cloud, job).service_account
     return named or address_of(pipeline, account_id(pipeline, job))
 
 
 def account_id(pipeline: Pipeline, part: str) -> str:
-    """Return the id of an account of this pipeline: 6 to 30 characters."""
+    """Return the id of an account of this pipeline.
+
+    6 to 30 characters.
+    """
     return plan_name(pipeline.name, part, _ACCOUNT_CHARACTERS)
 
 
 def address_of(pipeline: Pipeline, name: str) -> str:
-    """Return the address of an account of the project; `example.com:shop` is `shop.example.com` there."""
+    """Return the address of an account of the project.
+
+    `example.com:shop` is `shop.example.com` there.
+    """
     domain, found, project = str(pipeline.cloud.project).partition(":")
     return f"{name}@{f'{project}.{domain}' if found else domain}.iam.gserviceaccount.com"
 

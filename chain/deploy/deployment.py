@@ -1,4 +1,7 @@
-"""All of a deployment as plain values: what every format spells, and nothing of how."""
+"""A deployment as plain values.
+
+What every format spells, and nothing of how.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,10 @@ _SERVICES = ("run", "cloudscheduler", "secretmanager", "artifactregistry", "moni
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A service account that is created: of a job, or of the scheduler."""
+    """A service account that is created.
+
+    Of a job, or of the scheduler.
+    """
 
     part: str
     account_id: str
@@ -29,9 +35,10 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """What is made. `repository` is None where every image lies in a registry that is not this project's.
+    """What a deployment consists of.
 
-    `buckets` are those the pipeline writes to; they are created. What it only reads is somebody else's.
+    `repository` is None where every image lies in a registry that is not this project's. `buckets` are those the
+    pipeline writes to; they are created. What it only reads is somebody else's.
     """
 
     pipeline: str

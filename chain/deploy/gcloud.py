@@ -1,6 +1,7 @@
-"""A deployment as a script of gcloud commands, for those without Terraform. It may be run again.
+"""Writes a deployment as a script of gcloud commands.
 
-What a pipeline file no longer says is not taken away by a second run: Terraform does that.
+For those without Terraform. It may be run again. What a pipeline file no longer says is not taken away by a second run:
+Terraform does that.
 """
 
 from __future__ import annotations

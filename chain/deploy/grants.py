@@ -1,7 +1,8 @@
-"""Who may do what: the least that each account of a deployment needs, as one list that every format spells.
+"""Decides who may do what.
 
-An overwrite of an object takes storage.objects.delete beside create, and an object that is not there is told to be
-missing only to who may list; hence `objectUser` for whoever replaces a head, and creator and viewer for a processor.
+The least that each account of a deployment needs, as one list that every format spells. An overwrite of an object takes
+storage.objects.delete beside create, and an object that is not there is told to be missing only to who may list; hence
+`objectUser` for whoever replaces a head, and creator and viewer for a processor.
 """
 
 from __future__ import annotations
@@ -26,9 +27,9 @@ EXECUTOR, JOB_VIEWER, INVOKER = "roles/run.jobsExecutorWithOverrides", "roles/ru
 
 @dataclass(frozen=True, slots=True, order=True)
 class Grant:
-    """One role on one thing for one account. `part` is whose it is: a job, or the scheduler.
+    """One role on one thing for one account.
 
-    `name` is a bucket, a job's id, `project/secret`, or a project.
+    `part` is whose it is: a job, or the scheduler. `name` is a bucket, a job's id, `project/secret`, or a project.
     """
 
     kind: Literal["bucket", "job", "project", "secret"]
@@ -39,13 +40,19 @@ class Grant:
 
 
 def plan_grants(pipeline: Pipeline) -> list[Grant]:
-    """Return all grants of a complete pipeline, in a fixed order, none twice."""
+    """Return all grants of a complete pipeline, none twice.
+
+    In a fixed order.
+    """
     grants = {*_of_buckets(pipeline), *_of_secrets(pipeline), *_of_databases(pipeline), *_of_jobs(pipeline)}
     return sorted(grants)
 
 
 def scheduler_account(pipeline: Pipeline) -> str:
-    """Return the address of the account as which Cloud Scheduler starts the chain."""
+    """Return the address of the scheduler's account.
+
+    Cloud Scheduler starts the chain as this account.
+    """
     return address_of(pipeline, account_id(pipeline, SCHEDULER))
 
 

@@ -1,4 +1,7 @@
-"""The four jobs of a deployment, by the function that a run defines its jobs with."""
+"""Defines the four jobs of a deployment.
+
+By the function that a run defines its jobs with.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,10 @@ from staging.config.pipeline import AUTO, Pipeline
 
 @dataclass(frozen=True, slots=True)
 class DeployedDefinition:
-    """A job: its id, and its definition by the names of the API's fields."""
+    """A job: its id and its definition.
+
+    By the names of the API's fields.
+    """
 
     job: DeployedJob
     job_id: str
@@ -25,7 +31,10 @@ class DeployedDefinition:
 
 
 def plan_jobs(pipeline: Pipeline) -> list[DeployedDefinition]:
-    """Return the jobs of a complete pipeline; InputError for settings that can't work on Cloud Run."""
+    """Return the jobs of a complete pipeline.
+
+    InputError for settings that can't work on Cloud Run.
+    """
     plan_settings(pipeline, storage_is_local=False)
     for job in URLS:
         check_filled(pipeline, job)
@@ -36,13 +45,19 @@ def plan_jobs(pipeline: Pipeline) -> list[DeployedDefinition]:
 
 
 def job_id_of(pipeline: Pipeline, job: DeployedJob) -> str:
-    """Return the id that the file names, else one made of the pipeline's name."""
+    """Return the id that the file names, or one made.
+
+    It is made of the pipeline's name.
+    """
     named: str | None = getattr(pipeline.cloud, job).job
     return named or plan_job_id(pipeline.name, job)
 
 
 def night_arguments(pipeline: Pipeline) -> tuple[str, ...]:
-    """Return what the chain's job does each night: the newest day (week, month) that is over, with patience."""
+    """Return what the chain's job does each night.
+
+    The newest day (week, month) that is over, with patience.
+    """
     patience = str(pipeline.cloud.chain.patience_seconds)
     window = pipeline.source.window
     newest = ("--day", "yesterday") if window == "day" else (f"--{window}", "last")

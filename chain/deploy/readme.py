@@ -1,4 +1,7 @@
-"""The README of a deployment's folder: what is in it, and the commands in their order."""
+"""Writes the README of a deployment's folder.
+
+What is in it, and the commands in their order.
+"""
 
 from __future__ import annotations
 

@@ -32,7 +32,10 @@ class Schedule:
 
 
 def plan_schedule(pipeline: Pipeline) -> Schedule:
-    """Return the schedule; InputError for a time of day at which not every day has exactly one night."""
+    """Return the schedule.
+
+    InputError for a time of day at which not every day has exactly one night.
+    """
     at = time.fromisoformat(pipeline.cloud.schedule.at)
     _check(pipeline, at)
     cloud = pipeline.cloud

@@ -1,4 +1,6 @@
-"""Terraform's JSON syntax: what stands in a text is literal only with its templates escaped.
+"""Writes Terraform's JSON syntax.
+
+A text in it is literal only with its templates escaped.
 
 https://developer.hashicorp.com/terraform/language/syntax/json
 """
@@ -10,18 +12,27 @@ from typing import Any
 
 
 class Expression(str):
-    """A text that Terraform evaluates, such as `${var.alert_email}`; every other text is literal."""
+    """A text that Terraform evaluates, such as `${var.alert_email}`.
+
+    Every other text is literal.
+    """
 
     __slots__ = ()
 
 
 def to_text(document: dict[str, Any]) -> str:
-    """Return the document as the text of a `.tf.json` file; the same document gives the same bytes."""
+    """Return the document as the text of a `.tf.json` file.
+
+    The same document gives the same bytes.
+    """
     return json.dumps(literal(document), ensure_ascii=False, indent=2) + "\n"
 
 
 def literal(value: Any) -> Any:  # noqa: ANN401 - any JSON
-    """Return the value with `${` and `%{` of all literal texts escaped, in names as in values."""
+    """Return the value with the templates of all texts escaped.
+
+    `${` and `%{` of literal texts, in names as in values.
+    """
     if isinstance(value, Expression):
         return str(value)
     if isinstance(value, str):

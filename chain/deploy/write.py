@@ -1,4 +1,7 @@
-"""Writes the files of a deployment into a folder; what is equal stays untouched."""
+"""Writes the files of a deployment into a folder.
+
+What is equal stays untouched.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,10 @@ SCRIPT = "penstock.sh"
 
 
 def write_deployment(pipeline: Pipeline, folder: Path, kind: Format) -> dict[Path, bool]:
-    """Return the files and whether each is new or changed; InputError for what can't be deployed or written."""
+    """Return the files and whether each is new or changed.
+
+    InputError for what can't be deployed or written.
+    """
     files = to_files(plan_deployment(pipeline), kind)
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
-"""Which keys differ between two exports of a day, and by how much: exact, and with the memory of a shard, not of a day.
+"""Compares two exports of a day, key by key.
 
-Where both were split alike, shard is compared with shard. Else the figures of each key go to files of this machine, by
-the same hash for both, and are compared file by file.
+Exact, and with the memory of a shard, not of a day. Where both were split alike, shard is compared with shard. Else the
+figures of each key go to files of this machine, by the same hash for both, and are compared file by file.
 """
 
 from __future__ import annotations
@@ -25,10 +25,11 @@ _BEFORE, _AFTER = "before", "after"
 
 @dataclass(frozen=True, slots=True)
 class KeyDifference:
-    """One key that differs: rows and exact sums by column, before and after; 0 where the key was not there.
+    """One key that differs.
 
-    `key` are the values of its columns, in its order.
-    `other_values`: rows and sums are the same, and the rows differ in something else that both exports carry.
+    Rows and exact sums by column, before and after; 0 where the key was not there. `key` are the values of its columns,
+    in its order. `other_values`: rows and sums are the same, and the rows differ in something else that both exports
+    carry.
     """
 
     key: tuple[object, ...]
@@ -39,7 +40,10 @@ class KeyDifference:
 
 @dataclass(slots=True)
 class KeyDifferences:
-    """How many keys are new, gone, changed, or the same; `listed` are those that differ most."""
+    """How many keys are new, gone, changed, or the same.
+
+    `listed` are those that differ most.
+    """
 
     new: int = 0
     gone: int = 0
@@ -54,7 +58,10 @@ class KeyDifferences:
 
 
 def diff_exports(store: Store, compared: Comparison, *, limit: int, scratch: Path, cancel: Cancel) -> KeyDifferences:
-    """Compare all keys; list at most `limit`, by how much the first sum differs, then rows, then the key."""
+    """Compare all keys.
+
+    List at most `limit`, by how much the first sum differs, then rows, then the key.
+    """
     pairs = _shard_pairs(store, compared, cancel) if compared.is_aligned else _spilled(store, compared, scratch, cancel)
     found, most, key = KeyDifferences(), _nothing(compared), list(compared.key_types())
     order, descending = ["by sum", "by rows", *key], [True, True, *(False for _ in key)]

@@ -1,4 +1,7 @@
-"""Which exports of a day are compared: two that are named, or the current one and the one before it."""
+"""Chooses which exports of a day are compared.
+
+Two that are named, or the current one and the one before it.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,10 @@ from staging.store import Store
 
 
 def find_current_manifest(store: Store, names: DayNames) -> Manifest | None:
-    """Return the manifest of the day's current export; None where there is none, or somebody deleted it."""
+    """Return the manifest of the day's current export, or None.
+
+    None where there is none, or somebody deleted it.
+    """
     found = read_head(store, names)
     if found is None or found[0].export_id is None or store.find(names.manifest(found[0].export_id)) is None:
         return None
@@ -21,9 +27,9 @@ def find_current_manifest(store: Store, names: DayNames) -> Manifest | None:
 
 
 def find_two_exports(store: Store, names: DayNames, named: Sequence[str]) -> tuple[Manifest, Manifest]:
-    """Return the older and the newer one, in this order where they are named; else InputError.
+    """Return the older and the newer export.
 
-    Lists the day's objects: for people, no job does.
+    In this order where they are named; else InputError. Lists the day's objects: for people, no job does.
     """
     if named:
         before, after = (_read(store, names, export_id) for export_id in named)

@@ -1,4 +1,7 @@
-"""What can be compared of two exports, and which figures of each key are."""
+"""Plans what of two exports can be compared.
+
+And which figures of each key.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +21,9 @@ _HASH_SEED = 0x50E
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two exports with the same key. `sums` are columns of both that have control sums of one scale.
+    """Two exports with the same key.
 
-    `key` are the key's columns with their types.
+    `sums` are columns of both that have control sums of one scale. `key` are the key's columns with their types.
     `values` are columns of both with one type: rows that differ in them are seen. `left_out` are columns that can't be
     compared. `is_aligned`: shard n of both holds the same keys.
     """
@@ -39,7 +42,10 @@ class Comparison:
         return {column: scale_of(schema[column]) for column in self.sums}
 
     def key_types(self) -> dict[str, pl.DataType]:
-        """Return the key's columns of `key_figures`; no name of a column can clash with a figure's."""
+        """Return the key's columns of `key_figures`.
+
+        No name of a column can clash with a figure's.
+        """
         return {f"key {index}": dtype for index, dtype in enumerate(self.key.values())}
 
     def figures_schema(self) -> pl.Schema:
@@ -79,9 +85,10 @@ def _split(manifest: Manifest) -> tuple[str, int]:
 
 
 def key_figures(path: Path, compared: Comparison) -> pl.DataFrame:
-    """Return of each key of a file: rows, exact sums in minor units, and the sum of its rows' hashes.
+    """Return the figures of each key of a file.
 
-    Sums are Int128 of at most 28 digits each, hashes of 64 bits: neither can wrap.
+    Rows, exact sums in minor units, and the sum of its rows' hashes. Sums are Int128 of at most 28 digits each, hashes
+    of 64 bits: neither can wrap.
     """
     schema = schema_of(compared.after.columns)
     exact = [

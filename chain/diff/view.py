@@ -1,4 +1,7 @@
-"""How the difference of two exports looks: on a terminal, and as JSON."""
+"""Shows the difference of two exports.
+
+On a terminal, and as JSON.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,10 @@ _KEY_WIDTH = 40
 
 
 def describe_change(before: Manifest, after: Manifest) -> str:
-    """Return in one line how rows and sums of two exports differ: `rows 3 > 5 (+2), amount 1.00 > 1.50 (+0.50)`."""
+    """Return in one line how rows and sums differ.
+
+    Of two exports: `rows 3 > 5 (+2), amount 1.00 > 1.50 (+0.50)`.
+    """
     if before.rows == after.rows and before.sums == after.sums:
         return _describe_equal(before, after)
     parts = [f"rows {_step(format_count(before.rows), format_count(after.rows), after.rows - before.rows, 0)}"]

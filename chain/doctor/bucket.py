@@ -1,6 +1,7 @@
-"""Looks at a store, staging or a target of files: whether it is there, and keeps the promises that all rests on.
+"""Checks a store: staging, or a target of files.
 
-Small objects are written below `doctor/` and `heads/doctor/`, which no job ever looks at, and deleted again.
+Whether it is there, and keeps the promises that all rests on. Small objects are written below `doctor/` and
+`heads/doctor/`, which no job ever looks at, and deleted again.
 """
 
 from __future__ import annotations
@@ -22,7 +23,10 @@ _TEXT = b"penstock doctor\n"
 
 
 def examine_staging(pipeline: Pipeline, now: Callable[[], datetime]) -> Iterator[Finding]:
-    """Give the findings of the staging store, and whether the pipeline is paused there."""
+    """Yield the findings of the staging store.
+
+    And whether the pipeline is paused there.
+    """
     yield from examine_store("staging", pipeline.staging.url, now, folder="heads/doctor")
     with suppress(PenstockError), open_store(pipeline.staging.url) as store:  # it was told already
         switch = read_pause_switch(store, pipeline.name)
@@ -31,9 +35,10 @@ def examine_staging(pipeline: Pipeline, now: Callable[[], datetime]) -> Iterator
 
 
 def examine_store(name: str, url: str, now: Callable[[], datetime], *, folder: str = "doctor") -> Iterator[Finding]:
-    """Give the findings of a store as they come; `name` is what it is there for.
+    """Give the findings of a store as they come.
 
-    Below `folder` an object is replaced, as each run replaces its head: rights may be given for that prefix alone.
+    `name` is what it is there for. Below `folder` an object is replaced, as each run replaces its head: rights may be
+    given for that prefix alone.
     """
     try:
         with open_store(url) as store:

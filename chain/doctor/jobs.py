@@ -1,4 +1,7 @@
-"""Looks at the transform and at the place where jobs run; it does not stop at the first fault."""
+"""Checks the transform and the place where jobs run.
+
+It does not stop at the first fault.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,10 @@ if TYPE_CHECKING:
 def examine_transform(
     pipeline: Pipeline, day: date, schema: pl.Schema | None, folders: Sequence[Path]
 ) -> tuple[Finding, Contract | None]:
-    """Return the finding and what the transform promises; None where that is not known."""
+    """Return the finding and what the transform promises.
+
+    None where that is not known.
+    """
     name, source = pipeline.process.transform, pipeline.source
     try:
         transform = find_transform(name, folders)

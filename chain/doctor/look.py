@@ -1,4 +1,7 @@
-"""Looks at everything that a run of the pipeline needs: source, transform, target, staging store, jobs."""
+"""Checks everything that a run of the pipeline needs.
+
+Source, transform, target, staging store, jobs.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,10 @@ from staging.process.finding import Finding, fault, well
 def examine(
     pipeline: Pipeline, folders: Sequence[Path], environ: Mapping[str, str], now: Callable[[], datetime]
 ) -> Iterator[Finding]:
-    """Give the findings as they come. What depends on something that is at fault is told not to be known."""
+    """Yield the findings as they come.
+
+    What depends on something that is at fault is reported as unknown.
+    """
     day = last_day(now(), pipeline)
     look = SourceLook()
     if pipeline.source.is_database:

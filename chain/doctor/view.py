@@ -1,4 +1,7 @@
-"""What `penstock doctor` shows: a line for each thing that was looked at."""
+"""Shows what `penstock doctor` found.
+
+A line for each thing that was looked at.
+"""
 
 from __future__ import annotations
 
@@ -29,9 +32,10 @@ _SIGNS: dict[Level, tuple[str, str, str]] = {
 
 
 def show_findings(pipeline: Pipeline, folders: Sequence[Path], *, as_json: bool) -> None:
-    """Print a line for each thing that was looked at; InputError or UnavailableError after them where one is at fault.
+    """Print a line for each thing that was looked at.
 
-    Lines come as things are found out. UnavailableError where trying again may help for all that is at fault.
+    InputError or UnavailableError after them where one is at fault. Lines come as things are found out.
+    UnavailableError where trying again may help for all that is at fault.
     """
     found: list[Finding] = []
     style, columns = style_for_stdout(), line_characters()
@@ -51,7 +55,10 @@ def show_findings(pipeline: Pipeline, folders: Sequence[Path], *, as_json: bool)
 
 
 def format_finding(finding: Finding, *, style: Style, columns: int, has_signs: bool) -> str:
-    """Return one thing in one line, or as many as its text needs."""
+    """Return one finding as text.
+
+    In one line, or as many as its text needs.
+    """
     sign, word, colour = _SIGNS[finding.level]
     mark = style(sign if has_signs else word.ljust(4), fg=colour)
     indent = " " * ((1 if has_signs else 4) + 2 + _NAME + 1)

@@ -1,4 +1,4 @@
-"""Which exports and runs nobody needs any more, and how they are deleted.
+"""Finds and deletes exports and runs that nobody needs.
 
 What makes the rest count goes first, so that a half of it is nothing.
 May import `staging`; asks no database but for the ledger.

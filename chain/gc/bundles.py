@@ -1,4 +1,7 @@
-"""What lies in the bucket for a pipeline, in the pieces in which it may be cleaned up: whole exports and whole runs."""
+"""Groups a pipeline's objects into whole exports and whole runs.
+
+These are the pieces in which the bucket may be cleaned up.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +20,10 @@ _DATA = ("shard", "part", "quarantine")
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """All objects of one export or of one run; `files` are a run's in a target of Parquet files.
+    """All objects of one export or of one run.
 
-    `first` are the documents without which nothing of it counts, in the order in which they have to be deleted; in
-    `rest` other documents stand before data.
+    `files` are a run's in a target of Parquet files. `first` are the documents without which nothing of it counts, in
+    the order in which they have to be deleted; in `rest` other documents stand before data.
     """
 
     kind: Literal["export", "run", "files"]
@@ -46,7 +49,10 @@ class Bundle:
 
     @property
     def whole(self) -> bool:
-        """Whether an export was committed, whether a run was begun: else it is what an attempt left."""
+        """Whether an export was committed, or a run was begun.
+
+        Else it is what an attempt left.
+        """
         return ("manifest" if self.kind == "export" else "run") in self.kinds
 
 
@@ -64,9 +70,9 @@ class StoredDay:
 
 
 def list_days(store: Store, pipeline: str) -> Iterator[StoredDay]:
-    """Give the days of which the bucket holds more than a head, in their order, each listed when it is reached.
+    """Yield the days that have more than a head, in order.
 
-    Objects with names that Penstock would not give are left out.
+    Each is listed when it is reached. Objects with names that Penstock would not give are left out.
     """
     named = ((parse_name(info.name), info) for info in store.list(pipeline_prefix(pipeline)))
     ours = ((parsed, info) for parsed, info in named if parsed and parsed.kind != "head")

@@ -16,7 +16,10 @@ from staging.store import Store
 def clean_up(
     store: Store, pipeline: str, cancel: Cancel, older_than: timedelta, now: datetime, *, delete: bool
 ) -> Iterator[DayGarbage]:
-    """Give what of each day may go; with `delete` after it is gone."""
+    """Give what of each day may go.
+
+    With `delete` after it is gone.
+    """
     used = find_uses(store, pipeline)
     for day in list_days(store, pipeline):
         cancel.check()

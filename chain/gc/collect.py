@@ -1,4 +1,7 @@
-"""Deletes what nobody needs: first what makes the rest count, so that a half of it is nothing that looks whole."""
+"""Deletes what nobody needs.
+
+First what makes the rest count, so that a half of it is nothing that looks whole.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,11 @@ _DELETERS = 16  # a deletion is one small request; thousands one after the other
 
 
 def collect_garbage(store: Store, garbage: DayGarbage, cancel: Cancel, *, target: Store | None = None) -> bool:
-    """Delete it, each object by the generation that was listed; False where the day's head was changed meanwhile.
+    """Delete it, each object by the generation that was listed.
 
-    Nothing of it can become current again: a run names the current export or one of its own. The look at the head
-    only spares a run that is being continued the trouble. InterruptedRunError when `cancel` is set; the same again
-    goes on.
+    False where the day's head was changed meanwhile. Nothing of it can become current again: a run names the current
+    export or one of its own. The look at the head only spares a run that is being continued the trouble.
+    InterruptedRunError when `cancel` is set; the same again goes on.
     """
     place = target or store  # where it lies; the head is always in staging
     head = store.find(garbage.names.head())

@@ -1,9 +1,9 @@
-"""Which exports and runs of a day nobody needs any more. Reads the bucket and deletes nothing; asks no database.
+"""Decides which exports and runs of a day nobody needs.
 
-Kept are the current export; the head's run; of each head that the day ever had, every run from the newest one on that
-left a note of having loaded, as the target's ledger names one of them; what is younger than the bound; and the exports
-that any of these runs uses.
-A day without a head is kept whole: its head was lost, and nobody can tell what is current.
+Reads the bucket and deletes nothing; asks no database. Kept are the current export; the head's run; of each head that
+the day ever had, every run from the newest one on that left a note of having loaded, as the target's ledger names one
+of them; what is younger than the bound; and the exports that any of these runs uses. A day without a head is kept
+whole: its head was lost, and nobody can tell what is current.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ _CLOCKS_APART = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class DayGarbage:
-    """What may go, runs before exports. `head_generation` is that of the head by which it was decided.
+    """What may go, runs before exports.
 
-    `kept_whole` says why nothing of the day may go, empty where something could.
+    `head_generation` is that of the head by which it was decided. `kept_whole` says why nothing of the day may go,
+    empty where something could.
     """
 
     names: DayNames
@@ -37,9 +38,10 @@ class DayGarbage:
 def plan_garbage(
     store: Store, day: StoredDay, *, older_than: timedelta, now: datetime, used_elsewhere: frozenset[str] = frozenset()
 ) -> DayGarbage:
-    """Return what of the day nobody needs and was last written longer ago than `older_than`.
+    """Return what of the day nobody needs.
 
-    `used_elsewhere` are its exports that a longer window of another pipeline is made of.
+    It was last written longer ago than `older_than`. `used_elsewhere` are its exports that a longer window of another
+    pipeline is made of.
     """
     names = day.names
     rest = find_head_at_rest(store, names, now)
@@ -55,7 +57,10 @@ def plan_garbage(
 
 
 def find_head_at_rest(store: Store, names: DayNames, now: datetime) -> tuple[Head, ObjectInfo] | str:
-    """Return the head of a day that nobody works on, else why nothing of the day may go."""
+    """Return the head of a day that nobody works on.
+
+    Else why nothing of the day may go.
+    """
     if store.find(names.head()) is None:
         return "it has no head: nobody can tell which export is current"
     data, info = store.read(names.head())

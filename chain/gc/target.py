@@ -1,7 +1,8 @@
-"""Files of a Parquet target that no day's manifest names any more: earlier loads, and what failed ones left.
+"""Finds files of a Parquet target that nothing names.
 
-Kept are the files that the manifest names, those of the head's run, which may be loading, and what is younger than the
-bound: a reader that began with an older manifest may be in the middle of them.
+No day's manifest names them any more: earlier loads, and what failed ones left. Kept are the files that the manifest
+names, those of the head's run, which may be loading, and what is younger than the bound: a reader that began with an
+older manifest may be in the middle of them.
 """
 
 from __future__ import annotations
@@ -24,7 +25,10 @@ _DAYS = "day="
 def clean_up_target(
     store: Store, target: Store, pipeline: str, cancel: Cancel, *, older_than: timedelta, now: datetime, delete: bool
 ) -> Iterator[DayGarbage]:
-    """Give what of each day in the target may go; with `delete` after it is gone. `store` is the staging store."""
+    """Give what of each day in the target may go.
+
+    With `delete` after it is gone. `store` is the staging store.
+    """
     found = ((parsed, info) for info in target.list(_DAYS) if (parsed := parse_target_part(info.name)) is not None)
     for day, entries in groupby(found, key=lambda entry: entry[0][0]):
         cancel.check()

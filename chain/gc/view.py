@@ -1,4 +1,7 @@
-"""How garbage looks: a line for each export and run, and what it comes to."""
+"""Shows garbage: a line for each export and run.
+
+And the total.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +17,20 @@ from chain.views.figures import format_bytes, plural
 
 
 class Lines:
-    """A line for each export and run on stdout, as they are found or deleted; what is kept whole on stderr."""
+    """Prints a line for each export and run.
+
+    On stdout, as they are found or deleted; what is kept whole on stderr.
+    """
 
     def __init__(self, now: datetime, *, quiet: bool) -> None:
         self._now = now
         self._quiet = quiet
 
     def __call__(self, garbage: DayGarbage) -> None:
-        """Print what of a day may go, and why the rest is kept."""
+        """Print what of a day may go.
+
+        And why the rest is kept.
+        """
         if garbage.kept_whole:
             click.echo(f"{garbage.names.day}  kept: {garbage.kept_whole}", err=True)
         for bundle in garbage.bundles if not self._quiet else ():
@@ -39,7 +48,7 @@ def format_bundle(garbage: DayGarbage, bundle: Bundle, now: datetime) -> str:
 
 
 def format_total(found: Sequence[DayGarbage], pipeline: str, older_than_days: int, *, deleted: bool) -> str:
-    """Return what it comes to, and what to do for it to happen."""
+    """Return the total, and how to delete it."""
     bundles = [bundle for garbage in found for bundle in garbage.bundles]
     if not bundles:
         return f"{pipeline}: nothing older than {plural(older_than_days, 'day')} that no day needs."

@@ -1,4 +1,7 @@
-"""What became of the runs of one day, from the documents in the bucket alone."""
+"""Reads the runs of one day from the bucket alone.
+
+From its documents.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +19,9 @@ from staging.store import ObjectInfo, Store
 
 
 def read_past_day(store: Store, names: DayNames, *, now: datetime) -> PastDay:
-    """Return what became of all runs of a day that has a head. `now` is by the store's clock.
+    """Return all runs of a day that has a head.
 
-    Raises IntegrityError for a damaged document.
+    `now` is by the store's clock. Raises IntegrityError for a damaged document.
     """
     data, info = store.read(names.head())
     head = Head.parse(data, name=names.head())
@@ -37,12 +40,18 @@ def read_past_day(store: Store, names: DayNames, *, now: datetime) -> PastDay:
 
 
 def is_loaded(day: PastDay) -> bool:
-    """Whether any of its runs has loaded it: a later one that failed took nothing away."""
+    """Whether any of its runs has loaded it.
+
+    A later one that failed took nothing away.
+    """
     return any(run.rows is not None for run in day.runs)
 
 
 def is_settled(day: PastDay) -> bool:
-    """Whether nothing more comes of the day unless its head changes: its last run has loaded it."""
+    """Whether the day changes only if its head does.
+
+    Its last run has loaded it.
+    """
     return bool(day.runs) and day.runs[-1].outcome == "loaded"
 
 

@@ -1,4 +1,7 @@
-"""Remembers what became of past days: one object a year, made from the days' own documents."""
+"""Keeps an index of past days.
+
+One object a year, made from the days' own documents.
+"""
 
 from __future__ import annotations
 
@@ -25,9 +28,10 @@ def read_index(store: Store, pipeline: str, years: Sequence[int]) -> dict[date, 
 
 
 def remember_days(store: Store, pipeline: str, days: Iterable[PastDay]) -> None:
-    """Put the days into their years' index. Where others write it all the time it is left: it can be made anew.
+    """Put the days into their years' index.
 
-    Raises InputError and UnavailableError as the store does.
+    Where others write it all the time it is left: it can be made anew. Raises InputError and UnavailableError as the
+    store does.
     """
     by_year: dict[int, list[PastDay]] = defaultdict(list)
     for day in days:

@@ -1,4 +1,7 @@
-"""What became of a pipeline's days: from the index where it holds, else from the day's own documents."""
+"""Reads the runs of a pipeline's days.
+
+From the index where it holds, else from the day's own documents.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,10 @@ _WORTH_REMEMBERING_DAYS = 20
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Days that have a head, in their order, and those of which a document is damaged, with why."""
+    """Days that have a head, and those with a damaged document.
+
+    In their order; with what is damaged and why.
+    """
 
     days: tuple[PastDay, ...]
     damaged: dict[date, str]
@@ -33,7 +39,10 @@ class History:
 
 
 def list_heads(store: Store, pipeline: str) -> dict[date, ObjectInfo]:
-    """Return the head of each day that has one, in the days' order."""
+    """Return the head of each day that has one.
+
+    In the days' order.
+    """
     found = {}
     for info in store.list(heads_prefix(pipeline)):
         parsed = parse_name(info.name)
@@ -51,9 +60,10 @@ def read_history(
     newest: int | None = None,
     now: Callable[[], datetime],
 ) -> History:
-    """Return what became of the days from `first` to `last`, both inclusive, or of the `newest` of them.
+    """Return the runs of days from `first` to `last`.
 
-    What the index does not know is read from the documents, and remembered where this may write.
+    Both inclusive; or of the `newest` days. What the index does not know is read from the documents, and remembered
+    where this may write.
     """
     heads = list_heads(store, pipeline)
     wanted = [day for day in heads if (first is None or day >= first) and (last is None or day <= last)]
@@ -69,7 +79,10 @@ def read_history(
 
 
 def remember_day(store: Store, names: DayNames, *, now: Callable[[], datetime]) -> None:
-    """Put one day into the index, if its last run has loaded it and nobody works on it."""
+    """Put one day into the index if it is settled.
+
+    Its last run has loaded it and nobody works on it.
+    """
     if store.find(names.head()) is not None:
         day = read_past_day(store, names, now=now())
         if is_settled(day):
@@ -101,7 +114,10 @@ def _try_to_remember(store: Store, pipeline: str, days: list[PastDay]) -> None:
 
 
 def store_clock(store: Store, local: Callable[[], datetime]) -> Callable[[], datetime]:
-    """Return the store's clock; `local` where it does not tell, as a folder to somebody who may only read it."""
+    """Return the store's clock.
+
+    `local` where it gives none, as a folder to somebody who may only read it.
+    """
 
     def now() -> datetime:
         try:

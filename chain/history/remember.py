@@ -16,9 +16,10 @@ from staging.store import Store
 def remembered(
     store: Store, names: DayNames, now: Callable[[], datetime], say: Callable[[str], None]
 ) -> Iterator[None]:
-    """Put the day into the history's index after the block, which gives the day back; a failure to is only told.
+    """Put the day into the history's index after the block.
 
-    A block that raised leaves the index as it is: what it says of the day does not hold any more, as the head changed.
+    The block gives the day back; a failure to is only reported. A block that raised leaves the index as it is: what it
+    says of the day does not hold any more, as the head changed.
     """
     yield
     try:

@@ -1,4 +1,4 @@
-"""What became of past runs, a line a run."""
+"""Shows past runs, a line a run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ _LEFT = 3
 
 
 def format_history(days: Sequence[PastDay], *, style: Style) -> str:
-    """Return a line a run: when, what came of it, how long by stage, rows, the first sum, who; errors below it."""
+    """Return a line a run, with its errors below it.
+
+    When, outcome, how long by stage, rows, the first sum, who.
+    """
     runs = [(day.day, run) for day in days for run in day.runs]
     sums = next((next(iter(run.totals), "") for _, run in reversed(runs) if run.totals), "")
     heads = (*_HEADS, sums, "by")
@@ -39,7 +42,10 @@ def history_json(days: Sequence[PastDay], damaged: dict[date, str]) -> dict[str,
 
 
 def format_loaded(loaded: Sequence[date]) -> str:
-    """Return `4 days are loaded, the last is 2026-10-26.` or what is true instead."""
+    """Return how many days are loaded, and the last.
+
+    `4 days are loaded, the last is 2026-10-26.` or what is true instead.
+    """
     if not loaded:
         return "No day is loaded."
     if len(loaded) == 1:

@@ -1,1 +1,4 @@
-"""A command that runs in the chain's deployed job, where private addresses are reached, and is shown here."""
+"""Runs a command in the chain's deployed job.
+
+There private addresses are reached; its output is shown here.
+"""

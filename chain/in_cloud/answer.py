@@ -1,6 +1,7 @@
-"""What a command said in the cloud, as an object of the bucket that the caller waits for.
+"""What a command said in the cloud.
 
-It lies below `doctor/`, which no job ever looks at, and the caller deletes it, if it may.
+It is an object of the bucket that the caller waits for. It lies below `doctor/`, which no job ever looks at, and the
+caller deletes it, if it may.
 """
 
 from __future__ import annotations
@@ -34,7 +35,10 @@ class Answer:
 
 
 class AnsweredError(PenstockError):
-    """The error of a command that ran elsewhere; it ends the process with the same exit code."""
+    """The error of a command that ran elsewhere.
+
+    It ends the process with the same exit code.
+    """
 
     def __init__(self, answer: Answer) -> None:
         super().__init__(answer.what, why=answer.why, fix=answer.fix)
@@ -48,7 +52,10 @@ def answer_name(token: str) -> str:
 
 @contextmanager
 def answered(pipeline: Pipeline, token: str | None) -> Iterator[None]:
-    """Note what is written inside, and how it ends, for whoever waits for the token; without one nothing is noted."""
+    """Note what the block writes and how it ends.
+
+    For the caller who waits for the token; without one nothing is noted.
+    """
     if token is None:
         yield
         return

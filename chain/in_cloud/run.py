@@ -1,4 +1,7 @@
-"""Runs a command in the chain's deployed job and shows what it said."""
+"""Runs a command in the chain's job; shows its output.
+
+The job is the deployed one.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,10 @@ _SECONDS = 1800
 def run_in_cloud(
     pipeline: Pipeline, command: str, more: Sequence[str], overrides: Sequence[str], environ: Mapping[str, str]
 ) -> None:
-    """Run `penstock COMMAND` where the jobs run, print what it printed, and raise what it raised."""
+    """Run `penstock COMMAND` where the jobs run.
+
+    Print what it printed, and raise what it raised.
+    """
     place = find_place(pipeline, environ)
     if place is None:
         raise InputError(

@@ -1,5 +1,5 @@
-"""The port to whatever runs the jobs, and what a job gets to know.
+"""The port to what runs the jobs.
 
-`open.py` chooses: Cloud Run, an emulator that the environment names, or this machine.
-May import `staging`; its adapters lie in `cloudrun/` and `local/`.
+And what a job gets to know. `open.py` chooses: Cloud Run, an emulator that the environment names, or this machine. May
+import `staging`; its adapters lie in `cloudrun/` and `local/`.
 """

@@ -1,4 +1,7 @@
-"""The port to what attempts wrote: read where it lies on this machine, elsewhere only pointed to."""
+"""The port to what attempts wrote.
+
+Read where it lies on this machine, elsewhere only pointed to.
+"""
 
 from __future__ import annotations
 
@@ -8,18 +11,27 @@ from staging.process.progress import ProgressLine
 
 
 class AttemptLogs(Protocol):
-    """Progress and errors of attempts, as far as they can be seen from here. Executions go by their short names."""
+    """Progress and errors of attempts.
+
+    As far as they can be seen from here. Executions go by their short names.
+    """
 
     def progress(self, execution: str) -> ProgressLine:
         """Return how far the tasks are, all together."""
         ...
 
     def error(self, execution: str, task: int, attempt: int) -> str:
-        """Return the last `error: …` of the attempt's log without that word, or nothing."""
+        """Return the last `error: …` of the attempt's log.
+
+        Without that word, or nothing.
+        """
         ...
 
     def place(self, execution: str, task: int, attempt: int) -> str:
-        """Return where the attempt's log lies, or nothing where only the service knows."""
+        """Return where the attempt's log lies, or nothing.
+
+        Nothing where only the service knows.
+        """
         ...
 
     def folder(self, execution: str) -> str:
@@ -28,7 +40,10 @@ class AttemptLogs(Protocol):
 
 
 class LogsElsewhere:
-    """Logs that only the service shows: the API tells an address for each task."""
+    """Logs that only the service shows.
+
+    The API gives an address for each task.
+    """
 
     def progress(self, execution: str) -> ProgressLine:  # noqa: ARG002 - see `AttemptLogs`
         """See `AttemptLogs`."""

@@ -1,7 +1,8 @@
-"""What jobs that run elsewhere get to know: the pipeline as a variable, and their passwords from Secret Manager.
+"""Plans what jobs that run elsewhere get to know.
 
-Whoever may look at a job or an execution sees its variables, so nothing secret is among them: a password that stands in
-the pipeline file is refused here, and a URL, or its parts, that is not a job's business is withheld from it.
+The pipeline as a variable, and their passwords from Secret Manager. Whoever may look at a job or an execution sees its
+variables, so nothing secret is among them: a password that stands in the pipeline file is refused here, and a URL, or
+its parts, that is not a job's business is withheld from it.
 """
 
 from __future__ import annotations
@@ -24,9 +25,10 @@ _PASSWORD = re.compile(r"://[^/?#@:]*:[^@]*@|[?&]\w*(password|passwd|pwd|passphr
 
 
 def plan_settings(pipeline: Pipeline, *, storage_is_local: bool) -> dict[JobName, dict[str, str]]:
-    """Return each job's variables; InputError for what cannot work elsewhere, before anything is called.
+    """Return each job's variables.
 
-    `storage_is_local`: the jobs run on this machine after all, beside an emulator, and may use a folder.
+    InputError for what cannot work elsewhere, before anything is called. `storage_is_local`: the jobs run on this
+    machine after all, beside an emulator, and may use a folder.
     """
     if not storage_is_local and not pipeline.staging.url.startswith("gs://"):
         raise InputError(
@@ -45,7 +47,10 @@ def plan_settings(pipeline: Pipeline, *, storage_is_local: bool) -> dict[JobName
 
 
 def plan_chain_setting(pipeline: Pipeline) -> str:
-    """Return the whole pipeline as JSON, for a chain that runs as a job beside jobs that it never writes."""
+    """Return the whole pipeline as JSON.
+
+    For a chain that runs as a job beside jobs that it never writes.
+    """
     cloud = pipeline.cloud.model_copy(update={"manage_jobs": False})
     values = _dump(pipeline.model_copy(update={"cloud": cloud}), {"cloud": {"images"}})
     for name, section in pipeline.databases().items():
@@ -56,10 +61,10 @@ def plan_chain_setting(pipeline: Pipeline) -> str:
 
 
 def plan_secrets(pipeline: Pipeline, job: JobName) -> dict[str, str]:
-    """Return the job's variables that come from Secret Manager: its own, and the common ones that are its business.
+    """Return the job's variables that come from Secret Manager.
 
-    That are those of no URL of another job's; of a pipeline with a Python source those of its own URL alone, for what
-    is left is the function's: a key of the service that it asks.
+    Its own, and the common ones that are its business. That are those of no URL of another job's; of a pipeline with a
+    Python source those of its own URL alone, for what is left is the function's: a key of the service that it asks.
     """
     references = pipeline.url_references()
     own = {_variable(reference) for section, reference in references.items() if section in URLS[job]}
@@ -73,14 +78,20 @@ def plan_secrets(pipeline: Pipeline, job: JobName) -> dict[str, str]:
 
 
 def plan_chain_secrets(pipeline: Pipeline) -> dict[str, str]:
-    """Return the variables of the chain as a job: all, as `doctor` and `init` run in it, and connect to both sides."""
+    """Return the variables of the chain as a job.
+
+    All, as `doctor` and `init` run in it, and connect to both sides.
+    """
     cloud = pipeline.cloud
     others = {name: secret for job in URLS for name, secret in getattr(cloud, job).secrets.items()}
     return others | cloud.secrets | cloud.chain.secrets
 
 
 def check_filled(pipeline: Pipeline, job: JobName) -> None:
-    """Raise InputError where the job's own URL is in a variable that no secret fills."""
+    """Raise InputError where no secret fills the job's URL.
+
+    The URL is in a variable.
+    """
     references = pipeline.url_references()
     for section in sorted(URLS[job] & references.keys()):
         name, key = _variable(references[section]), pipeline.databases()[section].secret_key

@@ -1,4 +1,7 @@
-"""What each job gets to know: its settings by environment, never by arguments, and no URL that is not its business."""
+"""Plans what each job gets to know.
+
+Its settings by environment, never by arguments, and no URL that is not its business.
+"""
 
 from __future__ import annotations
 

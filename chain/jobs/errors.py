@@ -1,4 +1,7 @@
-"""What a failed execution means for the chain: the job's own error and exit code, with where its log lies."""
+"""Turns a failed execution into the job's own error.
+
+With its exit code, and where its log lies.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,10 @@ _WORST_FIRST = [ExitCode.INTEGRITY, ExitCode.HELD, ExitCode.INPUT, ExitCode.USAG
 
 
 def raise_failure(job: JobName, state: ExecutionState) -> None:
-    """Do nothing for an execution whose tasks all succeeded; else raise what its gravest failure says."""
+    """Do nothing for an execution whose tasks all succeeded.
+
+    Else raise what its gravest failure says.
+    """
     if state.finished and state.succeeded == state.task_count:
         return
     if not state.failures and state.failed:

@@ -1,4 +1,7 @@
-"""Reads what a job wrote to its log: how far it is, and why it failed."""
+"""Reads from a job's log how far it is.
+
+And why it failed.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,10 @@ def read_error(path: Path) -> str:
 
 
 def find_error(text: str) -> str:
-    """Return the last `error: …` of a log with the lines that belong to it, else its last line, else nothing."""
+    """Return the last `error: …` of a log.
+
+    With the lines that belong to it; else its last line, else nothing.
+    """
     lines = [line for line in text.splitlines() if parse_progress(line) is None]
     begins = [number for number, line in enumerate(lines) if line.startswith(_ERROR)]
     if not begins:
@@ -30,7 +36,10 @@ def find_error(text: str) -> str:
 
 
 def add_up(lines: list[ProgressLine]) -> ProgressLine:
-    """Return the sum over the tasks; `expected_rows` only where all of them know it."""
+    """Return the sum over the tasks.
+
+    `expected_rows` only where all of them know it.
+    """
     lines = [line for line in lines if line != ProgressLine()]
     expected = [line.expected_rows for line in lines]
     return ProgressLine(

@@ -1,4 +1,7 @@
-"""Looks at executions where the jobs' API can be asked: on an emulator that the environment names, or on Cloud Run."""
+"""Looks at executions where the jobs' API can be asked.
+
+On an emulator that the environment names, or on Cloud Run.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,10 @@ from staging.process.cancel import Cancel
 
 
 class Lookout:
-    """Finds executions, until the API fails once: then `say` hears of it and the bucket has to do."""
+    """Finds executions, until the API fails once.
+
+    Then `say` hears of it and the bucket has to do.
+    """
 
     def __init__(self, jobs: JobsApi | None, say: Callable[[str], None]) -> None:
         self._jobs = jobs
@@ -22,7 +28,10 @@ class Lookout:
         self._lock = threading.Lock()
 
     def find(self, job: JobName, run_id: str) -> ExecutionState | None:
-        """Return the newest execution of the job for the run, None where there is none or the API can't be asked."""
+        """Return the newest execution of the job, or None.
+
+        For the run; None where there is none or the API can't be asked.
+        """
         with self._lock:  # a second one would wait in vain for the same service
             if self._jobs is None:
                 return None
@@ -41,7 +50,10 @@ class Lookout:
 def open_lookout(
     pipeline: Pipeline, environ: Mapping[str, str], cancel: Cancel, say: Callable[[str], None]
 ) -> Iterator[Lookout]:
-    """Give a lookout; one that sees nothing where the jobs run inside some other process on this machine."""
+    """Yield a lookout.
+
+    It sees nothing where the jobs run inside some other process on this machine.
+    """
     place = find_place(pipeline, environ)
     if place is None:
         yield Lookout(None, say)

@@ -1,6 +1,7 @@
-"""Where a run's jobs run: on an emulator that the environment names, on Cloud Run, or on this machine.
+"""Decides where a run's jobs run.
 
-All three are driven by the same adapter over Google's own client, which costs a second or so to import: only here.
+On an emulator that the environment names, on Cloud Run, or on this machine. All three are driven by the same adapter
+over Google's own client, which costs a second or so to import: only here.
 """
 
 from __future__ import annotations
@@ -42,9 +43,10 @@ def open_jobs(
     overrides: Sequence[str],
     logs: Path,
 ) -> Iterator[OpenedJobs]:
-    """Give the jobs of a pipeline. RUN_EMULATOR_HOST wins over `cloud.project`; without both they run here.
+    """Yield the jobs of a pipeline.
 
-    `logs` is where attempts that run here write.
+    RUN_EMULATOR_HOST wins over `cloud.project`; without both they run here. `logs` is where attempts that run here
+    write.
     """
     place = find_place(pipeline, environ)
     if place is not None:
@@ -61,7 +63,10 @@ def open_jobs(
 
 
 def find_place(pipeline: Pipeline, environ: Mapping[str, str]) -> Place | None:
-    """Return where the jobs run that others can look at, too; None where they run inside the chain's own process."""
+    """Return where others can look at the jobs, too.
+
+    None where they run inside the chain's own process.
+    """
     cloud = pipeline.cloud
     if environ.get(EMULATOR_VARIABLE):
         from chain.jobs.local.token import find_emulator_token  # noqa: PLC0415 - only here

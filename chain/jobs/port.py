@@ -1,7 +1,7 @@
-"""The port to whatever runs the jobs: real processes here, Cloud Run in the cloud.
+"""The port to what runs the jobs.
 
-It has the shape of Cloud Run: a *job* is started as an *execution* of N *tasks*, a task may take several *attempts*,
-and an execution is looked at until it is over (`chain.jobs.wait`).
+Real processes here, Cloud Run in the cloud. It has the shape of Cloud Run: a *job* is started as an *execution* of N
+*tasks*, a task may take several *attempts*, and an execution is looked at until it is over (`chain.jobs.wait`).
 """
 
 from __future__ import annotations
@@ -51,7 +51,10 @@ class Overrides:
 
 @dataclass(frozen=True, slots=True)
 class TaskFailure:
-    """The attempt that made a task fail for good. `message` is what its log says of it, `log` where the log lies."""
+    """The attempt that made a task fail for good.
+
+    `message` is what its log says of it, `log` where the log lies.
+    """
 
     task: int
     attempt: int
@@ -62,7 +65,10 @@ class TaskFailure:
 
 @dataclass(frozen=True, slots=True)
 class TaskRun:
-    """When one task ran, by the service's clock, and how often it was tried again."""
+    """When one task ran, and how often it was retried.
+
+    By the service's clock.
+    """
 
     task: int
     began_at: datetime | None
@@ -73,12 +79,13 @@ class TaskRun:
 
 @dataclass(frozen=True, slots=True)
 class ExecutionState:
-    """An execution as it is now. `running`, `succeeded`, `failed` and `cancelled` count tasks, `retried` attempts.
+    """An execution as it is now.
 
-    It went well when it is `finished` and `succeeded == task_count`: a cancelled one is finished without a failure.
-    `failures` has the last attempts that did not end well: of all tasks when it is finished, before that of some.
-    `tasks` is when they ran, once it is finished.
-    `progress` is the sum over the tasks, as far as the machinery can see it. `logs` is where to look for more.
+    `running`, `succeeded`, `failed` and `cancelled` count tasks, `retried` attempts. It went well when it is `finished`
+    and `succeeded == task_count`: a cancelled one is finished without a failure. `failures` has the last attempts that
+    did not end well: of all tasks when it is finished, before that of some. `tasks` is when they ran, once it is
+    finished. `progress` is the sum over the tasks, as far as the machinery can see it. `logs` is where to look for
+    more.
     """
 
     execution: str
@@ -97,7 +104,10 @@ class ExecutionState:
 
 @dataclass(frozen=True, slots=True)
 class StartedExecution:
-    """An execution that works for a run. `continued`: another starter had begun it, so none was started (or kept)."""
+    """An execution that works for a run.
+
+    `continued`: another starter had begun it, so none was started (or kept).
+    """
 
     execution: str
     continued: bool = False
@@ -114,7 +124,10 @@ class JobsApi(Protocol):
         ...
 
     def find_execution(self, job: JobName, run_id: str) -> str | None:
-        """Return the newest execution of the job for the run, whoever started it, or None."""
+        """Return the newest execution for the run, or None.
+
+        Of the job, whatever started it.
+        """
         ...
 
     def get_execution(self, execution: str) -> ExecutionState:
@@ -122,9 +135,15 @@ class JobsApi(Protocol):
         ...
 
     def cancel_execution(self, execution: str) -> None:
-        """Stop all its tasks; returns when they have ended or have been told to. Nothing happens when it is over."""
+        """Stop all tasks of an execution.
+
+        It returns when they have ended or were asked to. Nothing happens when it is over.
+        """
         ...
 
     def poll_seconds(self, elapsed_seconds: float) -> float:
-        """How long to wait until the next look at an execution that is watched for so long."""
+        """Return the seconds until the next look.
+
+        At an execution that is watched for so long.
+        """
         ...

@@ -1,4 +1,7 @@
-"""Looks at an execution until it is over. A look that fails is no end: the execution goes on without being seen."""
+"""Looks at an execution until it is over.
+
+A look that fails is no end: the execution goes on without being seen.
+"""
 
 from __future__ import annotations
 
@@ -22,14 +25,18 @@ Watch = Callable[[ExecutionState], None]
 
 
 class UnseenError(UnavailableError):
-    """The execution could not be looked at any more. It was not cancelled and goes on by itself."""
+    """The execution could not be looked at any more.
+
+    It was not cancelled and goes on by itself.
+    """
 
 
 def wait_execution(jobs: JobsApi, execution: str, cancel: Cancel, watch: Watch) -> ExecutionState:
-    """Look until the execution is over and return its last state; `watch` sees each one.
+    """Look until the execution is over and return its last state.
 
-    An execution that can only fail is cancelled and returned as failed. When `cancel` is set, or anything goes wrong
-    on this side, it is cancelled before the error leaves; but not when only looking at it fails (UnseenError).
+    `watch` sees each one. An execution that can only fail is cancelled and returned as failed. When `cancel` is set, or
+    anything goes wrong on this side, it is cancelled before the error leaves; but not when only looking at it fails
+    (UnseenError).
     """
     began = last_seen = time.monotonic()
     try:
@@ -57,9 +64,10 @@ def wait_execution(jobs: JobsApi, execution: str, cancel: Cancel, watch: Watch) 
 
 
 def is_hopeless(state: ExecutionState) -> bool:
-    """Whether the first tasks all failed in a way that no further attempt would change, and none ended well.
+    """Whether no further attempt can help.
 
-    A single task decides alone. Of many, one may fail for a reason of its own, and the others' work is kept.
+    The first tasks all failed in a way that no further attempt would change, and none ended well. A single task decides
+    alone. Of many, one may fail for a reason of its own, and the others' work is kept.
     """
     return state.succeeded == 0 and len(_permanent(state)) >= min(state.task_count, _HOPELESS_TASKS)
 

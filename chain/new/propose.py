@@ -1,4 +1,7 @@
-"""Which columns of a table a pipeline would begin with: proposals for a person, who knows better."""
+"""Proposes the columns of a new pipeline file.
+
+Proposals for a person, who knows better.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,10 @@ _KEYS = ("user_id", "customer_id", "account_id", "client_id", "member_id")
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What the file would say, and remarks for whoever reads it. `index` is the CREATE INDEX that is missing, or ''."""
+    """What the file would say, with remarks.
+
+    The remarks are for its reader. `index` is the CREATE INDEX that is missing, or ''.
+    """
 
     key: tuple[str, ...]
     time: str
@@ -23,7 +29,10 @@ class Proposal:
 
 
 def propose(table: SeenTable, *, key: str | None, time: str | None, columns: str | None) -> Proposal:
-    """Return a proposal; what was chosen stays. InputError where nothing fits, or a chosen column is not there."""
+    """Return a proposal; what was chosen stays.
+
+    InputError where nothing fits, or a chosen column is not there.
+    """
     chosen_time = time or _time(table)
     chosen_key = tuple(part.strip() for part in key.split(",")) if key else (_key(table, chosen_time),)
     taken = {*chosen_key, chosen_time}

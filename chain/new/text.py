@@ -1,4 +1,7 @@
-"""The text of a new pipeline file: everything it needs, each with a word of why."""
+"""Writes the text of a new pipeline file.
+
+Everything it needs, each with a word of why.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ def format_pipeline(
     target_url: str,
     target_table: str,
 ) -> str:
-    """Return the file. It is valid as it stands."""
+    """Return the file; it is valid as it is."""
     key = _toml(proposal.key[0]) if len(proposal.key) == 1 else f"[{', '.join(map(_toml, proposal.key))}]"
     seen = [
         f"#   {column.name}  {column.source_type}{'' if column.nullable else ' NOT NULL'}" for column in table.columns

@@ -1,4 +1,4 @@
-"""Writes a pipeline file for a table, and checks that it is one."""
+"""Writes a pipeline file for a table, and checks it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ VARIABLE = "SOURCE_URL"
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What somebody asked for; None where the table decides. `url` is a database URL, `env:NAME` or `file:/path`."""
+    """What the user asked for.
+
+    None where the table decides. `url` is a database URL, `env:NAME` or `file:/path`.
+    """
 
     url: str
     table: str
@@ -36,7 +39,10 @@ class Wishes:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """The file, the variable that it expects (empty: none), and the index that is missing (empty: none)."""
+    """The file, the variable it expects, and the missing index.
+
+    Empty: none.
+    """
 
     path: Path
     variable: str
@@ -44,7 +50,10 @@ class Written:
 
 
 def write_pipeline(wishes: Wishes, path: Path, environ: Mapping[str, str]) -> Written:
-    """Reflect the table, propose, write. InputError where the file is there already, or nothing fits."""
+    """Reflect the table, propose, write.
+
+    InputError where the file is there already, or nothing fits.
+    """
     if path.exists():
         raise InputError(f"{path} is there already.", why="Nothing is written over.", fix="Name another file: --out.")
     url = look_up_in(environ)(wishes.url)

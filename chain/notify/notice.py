@@ -1,4 +1,7 @@
-"""What a webhook is told, and the shapes in which chat services take it. No secret is in any of them."""
+"""The notice that a webhook gets.
+
+And the shapes in which chat services take it. No secret is in any of them.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,10 @@ _HEADS: Mapping[Event, str] = {
 
 @dataclass(frozen=True, slots=True)
 class DayNews:
-    """What is told of one day. Of a failure: `what`, `why`, `fix`, `exit_code`; of a load: rows, sums, changes."""
+    """The news of one day.
+
+    Of a failure: `what`, `why`, `fix`, `exit_code`; of a load: rows, sums, changes.
+    """
 
     day: date
     what: str
@@ -51,7 +57,10 @@ class Notice:
     at: datetime
 
     def text(self) -> str:
-        """Return it in words, a line a day, the first ten of them."""
+        """Return the notice in words, a line a day.
+
+        The first ten of them.
+        """
         lines = [f"{self.pipeline} {_head(self.event, self.days)}"]
         for news in self.days[:_SHOWN_DAYS]:
             lines += [f"{news.day}: {news.what}" if len(self.days) > 1 else news.what]
@@ -73,7 +82,10 @@ class Notice:
 
 
 def choose_shape(wanted: Literal["auto", "json", "slack", "google_chat"], url: str) -> Shape:
-    """Return the shape that the host of a webhook takes, unless one is wanted."""
+    """Return the shape that the host of a webhook takes.
+
+    Unless one is wanted.
+    """
     return _HOSTS.get((urlsplit(url).hostname or "").lower(), "json") if wanted == "auto" else wanted
 
 

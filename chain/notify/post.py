@@ -1,4 +1,7 @@
-"""Posts to a webhook, some times if need be, and never for long."""
+"""Posts to a webhook, with a few retries.
+
+If need be, and never for long.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,10 @@ def post_json(
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> None:
-    """Post, tried again for half a minute at most; UnavailableError says why it was in vain, without the address."""
+    """Post to a webhook.
+
+    Tried again for half a minute at most; UnavailableError says why it was in vain, without the address.
+    """
     request = urllib.request.Request(  # noqa: S310 - http and https alone, checked where the pipeline file is read
         url,
         data=json.dumps(payload, ensure_ascii=False).encode(),

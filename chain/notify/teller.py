@@ -1,4 +1,7 @@
-"""Decides what a webhook is told of the days that a command worked on, and tells it when the command has ended."""
+"""Decides what a webhook gets to know.
+
+Of the days that a command worked on; it is sent when the command has ended.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,10 @@ def _say_on_stderr(text: str) -> None:
 
 @dataclass(slots=True)
 class Teller:
-    """Collects the news of days, from any thread, and posts one notice an event; nothing without `notify.url`."""
+    """Collects the news of days, and posts a notice each event.
+
+    From any thread; nothing without `notify.url`.
+    """
 
     pipeline: Pipeline
     environ: Mapping[str, str]
@@ -44,11 +50,14 @@ class Teller:
 
     @property
     def is_silent(self) -> bool:
-        """Whether nobody is to be told anything."""
+        """Whether there is nobody to notify."""
         return self.pipeline.notify.url is None
 
     def was_loaded(self, store: Store, names: DayNames) -> bool:
-        """Return whether the day is loaded already, before a run begins; asks nothing where nobody is told."""
+        """Return whether the day is loaded already.
+
+        Asked before a run begins, and only if somebody is notified.
+        """
         if self.is_silent or store.find(names.head()) is None:
             return False
         try:
@@ -58,7 +67,10 @@ class Teller:
             return False
 
     def note_done(self, report: Report, *, was_loaded: bool) -> None:
-        """Note a day that is done: it may have recovered, or be another than it was."""
+        """Note a day that is done.
+
+        It may have recovered, or be another than it was.
+        """
         self._done.append(report.day)
         load = describe_load(report.rows_loaded, report.totals["loaded"])
         changes = describe_changes(report.inserted, report.updated, report.deleted)
@@ -78,7 +90,10 @@ class Teller:
             self._news["changed_days"].append(replace(news, what=changed))
 
     def note_failed(self, day: date, error: BaseException) -> None:
-        """Note a day that failed; not one that was stopped, or that is somebody else's, who tells of it."""
+        """Note a day that failed.
+
+        Not one that was stopped, or that is somebody else's, who reports it.
+        """
         if isinstance(error, HeldError | InterruptedRunError) or not isinstance(error, Exception):
             return
         if isinstance(error, PenstockError):
@@ -99,7 +114,10 @@ class Teller:
         self.tell()
 
     def tell(self) -> None:
-        """Post what there is to tell; nothing that goes wrong leaves this method."""
+        """Post the news.
+
+        Nothing that goes wrong leaves this method.
+        """
         if self.is_silent or not any(self._news.values()):
             return
         try:
@@ -142,7 +160,10 @@ class Teller:
 
 @contextmanager
 def telling(teller: Teller, day: date) -> Iterator[Teller]:
-    """Tell what became of the day when the block has ended, however it did."""
+    """Report the day when the block has ended.
+
+    However it did.
+    """
     try:
         yield teller
     except BaseException as error:
@@ -153,7 +174,10 @@ def telling(teller: Teller, day: date) -> Iterator[Teller]:
 
 
 def examine_hook(pipeline: Pipeline, environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Give what there is to say of the webhook, where there is one: whether it is known, and its shape."""
+    """Yield the findings about the webhook, if there is one.
+
+    Whether it is known, and its shape.
+    """
     if pipeline.notify.url is None:
         return
     try:

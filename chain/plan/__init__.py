@@ -1,5 +1,5 @@
-"""What `penstock run` would do with a day: what the bucket holds and what an export would read.
+"""Plans what `penstock run` would do with a day.
 
-Nothing is written and no row is read.
-May import the exporter's looks and `chain.day`.
+What the bucket holds and what an export would read. Nothing is written and no row is read. May import the exporter's
+looks and `chain.day`.
 """

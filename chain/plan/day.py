@@ -1,4 +1,7 @@
-"""What `penstock run` would do with a day: what the bucket holds of it, and what an export would read."""
+"""Plans what `penstock run` would do with a day.
+
+What the bucket holds of it, and what an export would read.
+"""
 
 from __future__ import annotations
 
@@ -28,10 +31,11 @@ _NO_EXPORT = "planned"
 
 @dataclass(frozen=True, slots=True)
 class PlannedDay:
-    """A day, planned. `stored` is the export that `run` would use again instead of reading, None where there is none.
+    """A day, planned.
 
-    `tasks` is how many the processor would have, None where the number of rows is not known. `cost` is what
-    the day comes to, None where jobs run on this machine, or that is not known.
+    `stored` is the export that `run` would use again instead of reading, None where there is none. `tasks` is how many
+    the processor would have, None where the number of rows is not known. `cost` is what the day comes to, None where
+    jobs run on this machine, or that is not known.
     """
 
     pipeline: str
@@ -45,7 +49,10 @@ class PlannedDay:
     refused: tuple[PenstockError, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain values: times in UTC, times of the zone with their offset."""
+        """Return plain values.
+
+        Times in UTC, times of the zone with their offset.
+        """
         export = asdict(self.export)
         export.pop("refused")
         return {
@@ -71,7 +78,10 @@ class PlannedDay:
 
 
 def plan_day(pipeline: Pipeline, day: date, store: Store, folders: Sequence[Path]) -> PlannedDay:
-    """Return what would happen; nothing is written and no row is read. `folders`: where a source's module may lie."""
+    """Return what would happen.
+
+    Nothing is written and no row is read. `folders`: where a source's module may lie.
+    """
     zone = load_zone(pipeline.source.timezone)
     names = DayNames(pipeline.name, day)
     question = DayQuestion(pipeline, names, plan_window(day, zone, pipeline.source.window), _NO_EXPORT)

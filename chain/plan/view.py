@@ -1,4 +1,7 @@
-"""How a plan looks on a terminal: what would be read, why so, how much it is, and what would be refused."""
+"""Shows a plan on a terminal.
+
+What would be read, why so, how much it is, and what would be refused.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,10 @@ _PARTS = {"key": "decides the shard", "time": "decides the day"}
 
 
 def format_plan(planned: PlannedDay, now: datetime, *, style: Style, columns: int) -> str:
-    """Return the plan, wrapped to so many columns; names and statements are never cut."""
+    """Return the plan, wrapped to so many columns.
+
+    Names and statements are never cut.
+    """
     width = max(_LEAST_CHARACTERS, columns - _LABEL - 2)
     hours = f"{planned.window.hours():g} hours of {planned.zone.key}"
     over = "" if is_over(planned.window, now) else ", not over yet"

@@ -1,5 +1,5 @@
-"""Many days, each for itself: which they are, what came of each, and what they share.
+"""Runs many days, each for itself.
 
-A failure of one day is no reason for another one to stop.
-May import `chain.day` and the jobs' port.
+Which they are, the outcome of each, and what they share. A failure of one day is no reason for another one to stop. May
+import `chain.day` and the jobs' port.
 """

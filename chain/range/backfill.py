@@ -1,4 +1,7 @@
-"""Many days, each for itself, some at once: a failure of one is no reason for another one to fail."""
+"""Runs many days, each for itself, some at once.
+
+A failure of one is no reason for another one to fail.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,10 @@ from staging.redaction import redact
 
 @dataclass(frozen=True, slots=True)
 class DaysAtOnce:
-    """How many days are worked on at once, and whether new ones begin after one has failed."""
+    """How many days are worked on at once.
+
+    And whether new ones begin after one has failed.
+    """
 
     days: int
     keep_going: bool
@@ -34,9 +40,10 @@ def run_days(
     *,
     ended: Callable[[DayOutcome], None],
 ) -> list[DayOutcome]:
-    """Return what came of each day, in their order; `ended` hears of each as it comes, from any thread.
+    """Return the outcome of each day, in their order.
 
-    Days that are under way when one fails come to their own end. `run_one` raises when `cancel` is set.
+    `ended` hears of each as it comes, from any thread. Days that are under way when one fails come to their own end.
+    `run_one` raises when `cancel` is set.
     """
     queue = _Queue(days, at_once, cancel)
 

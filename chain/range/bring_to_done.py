@@ -1,4 +1,4 @@
-"""Brings each day of a range to done, and tells what came of all."""
+"""Runs each day of a range, and reports all outcomes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,10 @@ from staging.store import Store
 
 
 class UnfinishedDaysError(PenstockError):
-    """Not all days are done; it ends the process with the exit code of the worst."""
+    """Not all days are done.
+
+    It ends the process with the exit code of the worst.
+    """
 
     def __init__(self, what: str, *, why: str, fix: str, exit_code: ExitCode) -> None:
         super().__init__(what, why=why, fix=fix)
@@ -63,7 +66,10 @@ class BackfillRequest:
 
 
 def bring_to_done(request: BackfillRequest, *, as_json: bool) -> None:
-    """Bring each day to done and print the table; raise where not all are."""
+    """Run each day and print the table.
+
+    Raises where not all days are done.
+    """
     began = time.monotonic()
     pipeline = load_pipeline(request.config, environ=environment(), overrides=request.overrides)
     calendar = calendar_of(pipeline, datetime.now(UTC))

@@ -15,9 +15,10 @@ MAX_DAYS = 3_660
 def plan_days(
     first: date, last: date, calendar: Calendar, *, say: Callable[[str], None], span: Span = "day"
 ) -> list[date]:
-    """Return the days from `first` to `last`, both inclusive; InputError for a range that can't be meant.
+    """Return the days from `first` to `last`, both inclusive.
 
-    Days that the zone's clocks jumped over are left out, and `say` hears of it.
+    InputError for a range that can't be meant. Days that the zone's clocks jumped over are left out, and `say` hears of
+    it.
     """
     days = starts_of(plan_range(first, last), span)
     check_not_future(days[-1], calendar.zone, calendar.now)
@@ -25,7 +26,10 @@ def plan_days(
 
 
 def plan_range(first: date, last: date) -> list[date]:
-    """Return all days of the range, those to come included; InputError as above."""
+    """Return all days of the range.
+
+    Those to come are included; InputError as above.
+    """
     if first > last:
         raise InputError(
             f"The range begins after its end: {first} is later than {last}.",
@@ -42,7 +46,10 @@ def plan_range(first: date, last: date) -> list[date]:
 
 
 def starts_of(days: Sequence[date], span: Span) -> list[date]:
-    """Return the first days of all windows that the days lie in, each once."""
+    """Return the first days of the windows around these days.
+
+    Each once.
+    """
     return sorted({start_of(day, span) for day in days})
 
 

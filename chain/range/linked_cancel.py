@@ -1,4 +1,7 @@
-"""A `Cancel` of its own for each piece of work: one may be stopped alone, a signal stops all."""
+"""Gives each piece of work a `Cancel` of its own.
+
+One may be stopped alone, a signal stops all.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,10 @@ from staging.process.cancel import Cancel
 
 
 class CancelGroup:
-    """Gives cancels that are set when `common` is; safe to use from many threads."""
+    """Gives cancels that are set when `common` is.
+
+    Safe to use from many threads.
+    """
 
     def __init__(self, common: Cancel) -> None:
         self._common = common

@@ -1,4 +1,7 @@
-"""Jobs that are started one after the other: days at once share a job, and each start may write its definition."""
+"""Starts jobs one after the other.
+
+Days at once share a job, and each start may write its definition.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Opens what many days share, once: the store, the place where jobs run; and for each day its lease and its run."""
+"""Opens what many days share, once.
+
+The store, the place where jobs run; and for each day its lease and its run.
+"""
 
 from __future__ import annotations
 
@@ -27,9 +30,10 @@ from staging.store import Store
 
 @dataclass(frozen=True, slots=True)
 class SharedByDays:
-    """What all days use: `jobs` is safe to use by several at once, `cancels` gives each day a cancel of its own.
+    """What all days use.
 
-    `config` is the pipeline file, `job_config` how the jobs find it.
+    `jobs` is safe to use by several at once, `cancels` gives each day a cancel of its own. `config` is the pipeline
+    file, `job_config` how the jobs find it.
     """
 
     pipeline: Pipeline
@@ -44,7 +48,10 @@ class SharedByDays:
 
     @contextmanager
     def open_day(self, day: date, view: View) -> Iterator[DayRun]:
-        """Hold the day and give its run; HeldError while somebody else works on it."""
+        """Hold the day and give its run.
+
+        HeldError while somebody else works on it.
+        """
         if self.asked.require_closed:
             check_closed(self.pipeline, day, _now())
         names = DayNames(self.pipeline.name, day)

@@ -1,4 +1,4 @@
-"""What came of one day of many, and which outcome is the worst."""
+"""The outcome of one day of many, and the worst."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ WORST_FIRST = (
 
 @dataclass(frozen=True, slots=True)
 class DayOutcome:
-    """One day. `report` where it is done; `error` where it failed, is held, or was stopped; `seconds` it took here."""
+    """The outcome of one day.
+
+    `report` where it is done; `error` where it failed, is held, or was stopped; `seconds` it took here.
+    """
 
     day: date
     outcome: Outcome
@@ -36,7 +39,10 @@ class DayOutcome:
 
     @property
     def exit_code(self) -> ExitCode:
-        """What the day alone would have ended the process with; a day that was not begun says nothing."""
+        """Return the exit code of the day alone.
+
+        A day that was not begun says nothing.
+        """
         return ExitCode(self.error.exit_code) if self.error else ExitCode.DONE
 
     @property
@@ -62,7 +68,10 @@ class DayOutcome:
 
 
 def done(report: Report, seconds: float) -> DayOutcome:
-    """Return the outcome of a day that is done now, or was before."""
+    """Return the outcome of a day that is done.
+
+    Now, or before.
+    """
     return DayOutcome(report.day, report.status, seconds, report=report)
 
 
@@ -77,6 +86,9 @@ def gone_wrong(day: date, error: PenstockError, seconds: float) -> DayOutcome:
 
 
 def find_worst(outcomes: Iterable[DayOutcome]) -> DayOutcome | None:
-    """Return the first of those with the gravest exit code, or None where nothing went wrong."""
+    """Return the first outcome with the gravest exit code.
+
+    None where nothing went wrong.
+    """
     failed = [outcome for outcome in outcomes if outcome.failed]
     return min(failed, key=lambda outcome: WORST_FIRST.index(outcome.exit_code), default=None)

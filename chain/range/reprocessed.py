@@ -1,8 +1,9 @@
-"""Which days of a range were reprocessed since somebody asked for it, so that an interrupted range goes on.
+"""Remembers which days of a range were reprocessed.
 
-Only reprocessing needs a note of its own in the bucket: whether a day is done at all its own documents say, but not
-since when it is done anew. The note holds what processes (`logic_sha256`), as far as it can be told from here: whoever
-changed it and gives the command again wants all days anew.
+Since somebody asked for it, so that an interrupted range goes on. Only reprocessing needs a note of its own in the
+bucket: whether a day is done at all its own documents say, but not since when it is done anew. The note holds what
+processes (`logic_sha256`), as far as it can be told from here: whoever changed it and gives the command again wants all
+days anew.
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ from staging.store import ObjectInfo, Store
 
 @dataclass(frozen=True, slots=True)
 class ReprocessedDays:
-    """A range that is being reprocessed; `begun` is the object that says so."""
+    """A range that is being reprocessed.
+
+    `begun` is the object that says so.
+    """
 
     store: Store
     names: BackfillNames
@@ -31,7 +35,10 @@ class ReprocessedDays:
     begun: ObjectInfo
 
     def has(self, day: date) -> bool:
-        """Whether the day was reprocessed and loaded since the range was begun, by the storage service's clock."""
+        """Whether the day was reprocessed and loaded in this range.
+
+        Since the range was begun, by the storage service's clock.
+        """
         names = DayNames(self.names.pipeline, day)
         state = read_day_state(self.store, names)
         if state.run is None or state.run.kind != "reprocess" or not state.is_done:
@@ -47,7 +54,10 @@ class ReprocessedDays:
 def begin_range(
     store: Store, names: BackfillNames, logic_sha256: str, now: datetime, *, anew: bool, say: Callable[[str], None]
 ) -> ReprocessedDays:
-    """Go on with the newest range that is not done yet and has the same logic, else note a new one."""
+    """Resume an unfinished range, or note a new one.
+
+    The newest range that is not done yet and has the same logic.
+    """
     found = None if anew else _find_unfinished(store, names, logic_sha256)
     if found is not None:
         say(f"going on with what was begun at {found.note.begun_at:%F %T} UTC; --anew processes all days again")
@@ -76,7 +86,10 @@ def _find_unfinished(store: Store, names: BackfillNames, logic_sha256: str) -> R
 
 
 def digest_logic(pipeline: Pipeline, folders: Sequence[Path]) -> str:
-    """Return a SHA-256 of what processes: Penstock's version, the image, the transform's name and its file, if any."""
+    """Return a SHA-256 of what processes.
+
+    Penstock's version, the image, the transform's name and its file, if any.
+    """
     module = pipeline.process.transform.partition(":")[0].replace(".", "/")
     digest = hashlib.sha256()
     for part in (importlib.metadata.version("penstock"), str(pipeline.cloud.images.processor), module):

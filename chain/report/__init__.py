@@ -1,5 +1,6 @@
-"""One HTML page of a day or of a range of days: what was proven, when it ran, what it waited for, what it cost.
+"""Writes one HTML page of a day or range of days.
 
-`gather.py` reads a day's documents, `charts.py` alone draws (matplotlib), `page.py` writes the page.
-It opens without a network: nothing is fetched, no script runs. May import `chain.day`, `chain.diff`, `chain.history`.
+What was proven, when it ran, what it waited for, what it cost. `gather.py` reads a day's documents, `charts.py` alone
+draws (matplotlib), `page.py` writes the page. It opens without a network: nothing is fetched, no script runs. May
+import `chain.day`, `chain.diff`, `chain.history`.
 """

@@ -44,7 +44,10 @@ _STYLE: dict[Any, Any] = {
 
 
 def draw_timeline(timelines: Sequence[Timeline], name: str) -> str:
-    """Draw a bar for each task from its start to its end, and a cross where an attempt was seen to fail."""
+    """Draw a bar for each task, and its failures.
+
+    From its start to its end, and a cross where an attempt was seen to fail.
+    """
     bars = list(_bars(timelines))
     begin = min(start for _, _, start, _ in bars)
     with _figure(name, 0.6 + 0.16 * len(bars)) as (figure, axes):
@@ -72,7 +75,10 @@ def draw_timeline(timelines: Sequence[Timeline], name: str) -> str:
 
 
 def draw_waits(waits: Mapping[str, Sequence[float]], bin_seconds: float, name: str) -> str:
-    """Draw the seconds waited in each stretch of time, by reason, one on top of the other."""
+    """Draw the seconds waited in each stretch of time.
+
+    By reason, one on top of the other.
+    """
     with _figure(name, 1.9) as (figure, axes):
         bottoms = [0.0] * max(map(len, waits.values()))
         for number, (reason, seconds) in enumerate(waits.items()):
@@ -102,7 +108,10 @@ def draw_per_shard(values: Sequence[int], what: str, name: str, *, colour: int) 
 
 
 def draw_stages(days: Sequence[str], seconds: Sequence[tuple[str, Sequence[float]]], name: str) -> str:
-    """Draw how long each stage of each day took, one on top of the other."""
+    """Draw how long each stage of each day took.
+
+    One on top of the other.
+    """
     with _figure(name, 1.9) as (figure, axes):
         bottoms = [0.0] * len(days)
         for (stage, of_days), colour in zip(seconds, _SERIES, strict=False):

@@ -1,4 +1,7 @@
-"""The page around a report: its styles, light and dark, and the pieces that sections are made of."""
+"""The page around a report.
+
+Its styles, light and dark, and the pieces that sections are made of.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,10 @@ from importlib.resources import files
 
 
 def format_page(title: str, sections: Sequence[str]) -> str:
-    """Return a whole HTML document. It fetches nothing and runs nothing, and its policy says so."""
+    """Return a whole HTML document.
+
+    It fetches nothing and runs nothing, and its policy says so.
+    """
     policy = "default-src 'none'; style-src 'unsafe-inline'"
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -57,13 +63,19 @@ def format_facts(facts: Sequence[tuple[str, str]]) -> str:
 
 
 def format_chart(caption: str, summary: str, svg: str, figures: str = "") -> str:
-    """Return a picture with what it says in words; `figures` is a table of the same for whoever can't see it."""
+    """Return a picture with what it says in words.
+
+    `figures` is a table of the same for people who can't see it.
+    """
     details = f"<details><summary>The figures</summary>{figures}</details>" if figures else ""
     return f"<figure>\n<figcaption><b>{escape(caption)}</b> {escape(summary)}</figcaption>\n{svg}\n{details}</figure>"
 
 
 def format_words(text: str, kind: str = "") -> str:
-    """Return a paragraph; `kind` is `good`, `bad` or nothing. It says by words what its colour says."""
+    """Return a paragraph.
+
+    `kind` is `good`, `bad` or nothing. It says by words what its colour says.
+    """
     return f'<p class="{kind}">{escape(text)}</p>' if kind else f"<p>{escape(text)}</p>"
 
 

@@ -1,4 +1,7 @@
-"""What there is to report of a day, read from its documents. Nothing is written, and no database is asked."""
+"""Gathers what there is to report of a day.
+
+From its documents. Nothing is written, and no database is asked.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +25,10 @@ from staging.store import Store
 
 @dataclass(frozen=True, slots=True)
 class DayPage:
-    """A day and the run that is reported: the last that has loaded it, else its last one.
+    """A day and the run that is reported.
 
-    What the run has not come to is None or empty. `changed` says how its export differs from the one before it.
+    The last that has loaded it, else its last one. What the run has not come to is None or empty. `changed` says how
+    its export differs from the one before it.
     """
 
     day: PastDay
@@ -38,7 +42,10 @@ class DayPage:
 
     @property
     def is_proven(self) -> bool:
-        """Whether every declared sum agrees from the source to the target, and there is one."""
+        """Whether every declared sum agrees, and there is one.
+
+        From the source to the target.
+        """
         return self.loaded is not None and bool(self.conserved) and all(each.agrees for each in self.conserved)
 
 

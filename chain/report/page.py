@@ -1,4 +1,7 @@
-"""Writes the page of a day or of a range: proof, timeline, waits, shards, what changed, versions, cost."""
+"""Writes the page of a day or of a range.
+
+Proof, timeline, waits, shards, what changed, versions, cost.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,10 @@ _SHOWN_ROWS = 200
 
 
 def format_report(pipeline: str, pages: Sequence[DayPage], now: datetime) -> str:
-    """Return one HTML document. A range begins with all its days; a short one goes on with each of them."""
+    """Return one HTML document.
+
+    A range begins with all its days; a short one goes on with each of them.
+    """
     first, last = pages[0].day.day, pages[-1].day.day
     title = f"{pipeline} {first}" if len(pages) == 1 else f"{pipeline} {first} to {last}"
     sections = [_overview(pages)] if len(pages) > 1 else []

@@ -1,4 +1,7 @@
-"""What a day took of a cloud, in the units that are paid for."""
+"""Measures what a day took of a cloud.
+
+In the units that are paid for.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,10 @@ from staging.documents.manifest import Manifest
 
 
 def describe_usage(page: DayPage, manifest: Manifest) -> list[tuple[str, str]]:
-    """Return stored bytes, objects written, and seconds of tasks: what there is to multiply by a price."""
+    """Return what there is to multiply by a price.
+
+    Stored bytes, objects written, and seconds of tasks.
+    """
     shard_files = [file for shard in manifest.shards for file in shard.files]
     parts = [receipt.part for receipt in page.receipts]
     aside = [receipt.quarantine for receipt in page.receipts if receipt.quarantine is not None]

@@ -14,9 +14,10 @@ from staging.open_store import open_store
 
 
 def write_report(pipeline: Pipeline, first: date, last: date, path: Path, now: datetime) -> int:
-    """Write the page of all days from `first` to `last` that have a run; return how many days are on it.
+    """Write the page of all days from `first` to `last`.
 
-    InputError where none has, where a chart can't be drawn, or the file can't be written.
+    Of those that have a run; return how many days are on it. InputError where none has, where a chart can't be drawn,
+    or the file can't be written.
     """
     with open_store(pipeline.staging.url) as store:
         found = read_history(store, pipeline.name, first=first, last=last, now=store_clock(store, lambda: now))

@@ -1,5 +1,5 @@
-"""How far days are: read from the bucket and, where that can be asked, from the jobs' API.
+"""Shows how far days are.
 
-`read.py` reads, `day.py` words it, `view.py` shows it, `watch.py` looks again.
-May import `chain.day`, `chain.jobs` and `chain.views`.
+Read from the bucket and, where that can be asked, from the jobs' API. `read.py` reads, `day.py` words it, `view.py`
+shows it, `watch.py` looks again. May import `chain.day`, `chain.jobs` and `chain.views`.
 """

@@ -1,4 +1,7 @@
-"""How far a day is, for people: derived from what lies in the bucket and, where it can be asked, from the jobs' API."""
+"""Describes how far a day is, for people.
+
+Derived from what lies in the bucket and, where it can be asked, from the jobs' API.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +18,10 @@ JOB_OF: dict[Stage, JobName] = {"exporting": "exporter", "processing": "processo
 
 @dataclass(frozen=True, slots=True)
 class LastError:
-    """Why the day's last run was given up; `log` is where to read more, empty where nobody knows.
+    """Why the day's last run was given up.
 
-    `stopped`: nothing went wrong, somebody or something ended it.
+    `log` is where to read more, empty where nobody knows. `stopped`: nothing went wrong, somebody or something ended
+    it.
     """
 
     what: str
@@ -30,7 +34,10 @@ class LastError:
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who works on the day: since when, by its own clock, and until when if it is not heard of before."""
+    """Who works on the day.
+
+    Since when, by its own clock, and until when if it is not heard of before.
+    """
 
     holder: str
     since: datetime
@@ -39,9 +46,10 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class Tasks:
-    """Tasks of a job: of the one that is under way or was the last where the API tells, else of the processor.
+    """Tasks of a job.
 
-    All but `total` and `done` need the API: else None.
+    Of the one that is under way or was the last where the API says so, else of the processor. All but `total` and
+    `done` need the API: else None.
     """
 
     job: JobName
@@ -54,7 +62,10 @@ class Tasks:
 
 @dataclass(frozen=True, slots=True)
 class DayStatus:
-    """One day. `runs` is how many were begun; `rows` and `loaded_at` are the loader's note; nothing is proven by it."""
+    """How far one day is.
+
+    `runs` is how many were begun; `rows` and `loaded_at` are the loader's note; nothing is proven by it.
+    """
 
     day: date
     stage: Stage
@@ -109,7 +120,10 @@ class DayStatus:
 
 @dataclass(frozen=True, slots=True)
 class StoredRun:
-    """What the bucket says of the day's last run that has not loaded the day. `shards` is None before its export."""
+    """What the bucket says of the day's last unfinished run.
+
+    It has not loaded the day. `shards` is None before its export.
+    """
 
     shards: int | None
     task_count: int
@@ -123,7 +137,10 @@ class StoredRun:
         return "processing" if len(self.receipts) < self.shards else "loading"
 
     def tasks(self) -> Tasks | None:
-        """Return the processor's tasks: one has ended when all shards of its index have receipts."""
+        """Return the processor's tasks.
+
+        One has ended when all shards of its index have receipts.
+        """
         if self.shards is None:
             return None
         left = {shard % self.task_count for shard in range(self.shards) if shard not in self.receipts}
@@ -149,7 +166,10 @@ def tasks_of(job: JobName, state: ExecutionState) -> Tasks:
 
 
 def without_a_word(day: date) -> LastError:
-    """Return the error of a run that nobody works on and that left no note."""
+    """Return the error of a run that left no note.
+
+    Nobody works on it.
+    """
     return LastError(
         "The run was stopped before it was done.",
         why="Whoever worked on it was killed, or its machine is gone.",

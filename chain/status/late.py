@@ -1,4 +1,7 @@
-"""Whether the newest day that should be loaded by now is: absence of success, whatever the reason."""
+"""Decides whether the newest due day is loaded.
+
+It should be loaded by now: absence of success, whatever the reason.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,10 @@ from staging.window import Calendar, Span, load_zone, plan_window
 
 
 def newest_due_day(now: datetime, zone: ZoneInfo, patience_seconds: int, span: Span = "day") -> date:
-    """Return the newest business day that has been over for so long, or the first day of the newest week or month."""
+    """Return the newest day that has been over for so long.
+
+    Of a week or month: its first day.
+    """
     calendar = Calendar(zone, now, patience_seconds)
     if span != "day":
         return calendar.read_day(f"{span} last")
@@ -38,7 +44,10 @@ def check_loaded(reader: StatusReader, due: date) -> None:
 
 
 def late(reader: StatusReader, status: DayStatus) -> LateError:
-    """Return the error of a day that should be loaded: how far it is, and which day was loaded last."""
+    """Return the error of a day that should be loaded.
+
+    How far it is, and which day was loaded last.
+    """
     found = read_history(reader.store, reader.pipeline.name, now=store_clock(reader.store, reader.now))
     why = "It was never run." if status.stage == "never run" else f"It is {status.stage}."
     if status.holder is not None:

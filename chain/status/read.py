@@ -1,4 +1,7 @@
-"""Reads how far a day is. Nothing is written, and no database is asked."""
+"""Reads how far a day is.
+
+Nothing is written, and no database is asked.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,10 @@ from staging.store import ObjectInfo, Store
 
 @dataclass(frozen=True, slots=True)
 class StatusReader:
-    """Where a pipeline's days are looked for. `now` is this machine's clock, for stores that don't tell theirs."""
+    """Where a pipeline's days are looked for.
+
+    `now` is this machine's clock, for stores that don't give theirs.
+    """
 
     pipeline: Pipeline
     store: Store
@@ -42,7 +48,10 @@ class StatusReader:
     now: Callable[[], datetime]
 
     def read(self, day: date) -> DayStatus:
-        """Return how far the day is; one with a damaged document is failed, and others are told of nevertheless."""
+        """Return how far the day is.
+
+        One with a damaged document is failed, and others are shown nevertheless.
+        """
         try:
             return self._read(day)
         except IntegrityError as error:

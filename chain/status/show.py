@@ -37,7 +37,10 @@ _DAYS = 7
 
 @dataclass(frozen=True, slots=True)
 class StatusRequest:
-    """Which days, and how they are told. `day`, `first` and `last` are as `--day` takes them, or None."""
+    """Which days to show, and how.
+
+    `day`, `first` and `last` are as `--day` takes them, or None.
+    """
 
     config: Path
     overrides: Sequence[str]
@@ -50,7 +53,10 @@ class StatusRequest:
 
 
 def show_status(request: StatusRequest) -> None:
-    """Print how far the days are, once or until they are at rest."""
+    """Print how far the days are.
+
+    Once, or until they are at rest.
+    """
     pipeline = load_pipeline(request.config, environ=environment(), overrides=request.overrides)
     days = starts_of(choose_days(request, calendar_of(pipeline, datetime.now(UTC))), pipeline.source.window)
     with (
@@ -75,7 +81,10 @@ def show_status(request: StatusRequest) -> None:
 
 
 def choose_days(request: StatusRequest, calendar: Calendar) -> list[date]:
-    """Return the days that are asked for: one, a range, or the last seven, today included."""
+    """Return the days that are asked for.
+
+    One, a range, or the last seven, today included.
+    """
     if request.day is not None:
         if request.first is not None or request.last is not None:
             raise UsageError("--day and --from/--to don't go together.", why="One day, or a range of days.")

@@ -1,4 +1,7 @@
-"""How far days are, in lines for people: day, stage, and what there is to know of it."""
+"""Shows how far days are, in lines for people.
+
+Day, stage, and what there is to know of it.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +20,18 @@ _COLOURS = {"loaded": "green", "failed": "red", "never run": None, "exported": "
 
 
 def format_days(days: Sequence[DayStatus], *, style: Style, columns: int, whole: bool = False) -> str:
-    """Return a line a day, and more below it where there is more to know; `whole` tells all of it."""
+    """Return a line a day, and more below it if known.
+
+    `whole` shows all of it.
+    """
     return "\n".join(_format_day(day, style, columns, whole=whole) for day in days)
 
 
 def format_change(status: DayStatus) -> str:
-    """`2026-11-19  processing  3 of 8 tasks done, 2 running; ann@host, process 12, since …`: all in one line."""
+    """Return all of a day in one line.
+
+    `2026-11-19  processing  3 of 8 tasks done, 2 running; ann@host, process 12, since …`.
+    """
     return f"{status.day}  {status.stage:<{_STAGE_CHARACTERS}}  {'; '.join(_facts(status, whole=False))}".rstrip()
 
 

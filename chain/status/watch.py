@@ -1,4 +1,7 @@
-"""Looks at days again and again until all are at rest: redrawn on a terminal, a line for each change elsewhere."""
+"""Watches days until all are at rest.
+
+Redrawn on a terminal, a line for each change elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +21,10 @@ Show = Callable[[Sequence[DayStatus]], None]
 
 
 def watch_days(look: Look, show: Show, cancel: Cancel, *, seconds: float = _SECONDS) -> None:
-    """Look and show until every day is at rest, or until somebody has seen enough (Ctrl-C), which is no error.
+    """Show the days again until every one is at rest.
 
-    At rest is what is so in two looks running: a back-fill has a moment between two of its days.
+    Or until somebody has seen enough (Ctrl-C), which is no error. At rest is what is so in two looks running: a
+    back-fill has a moment between two of its days.
     """
     rested = False
     while True:
@@ -37,7 +41,10 @@ def watch_days(look: Look, show: Show, cancel: Cancel, *, seconds: float = _SECO
 
 
 class ChangedDays:
-    """Hands each day on that is not as it was when it was last seen."""
+    """Passes on each day that has changed.
+
+    Since it was last seen.
+    """
 
     def __init__(self, write: Callable[[DayStatus], None]) -> None:
         self._write = write

@@ -1,5 +1,5 @@
-"""What people and programs see while days are worked on, and when they have ended.
+"""Shows people and programs how the work goes.
 
-Bars on a terminal, plain lines elsewhere, JSON where it is asked for.
-May import reports and the jobs' port; decides nothing.
+While days are worked on, and when they have ended. Bars on a terminal, plain lines elsewhere, JSON where it is asked
+for. May import reports and the jobs' port; decides nothing.
 """

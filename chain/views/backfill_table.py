@@ -1,4 +1,7 @@
-"""What stands on stdout when many days were worked on: a line a day, and what all come to."""
+"""Shows many days on stdout, a line a day.
+
+And the total.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,10 @@ _HEADS = ("day", "outcome", "time", "rows")
 
 
 def format_outcomes(outcomes: Sequence[DayOutcome], *, style: Style, columns: int) -> str:
-    """Return the table, `columns` wide at most unless sums are longer: errors are cut, the whole stood on stderr."""
+    """Return the table.
+
+    `columns` wide at most unless sums are longer: errors are cut, the whole was on stderr.
+    """
     rows = [_cells(outcome) for outcome in outcomes]
     heads = (*_HEADS, _sum_name(outcomes))
     widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
@@ -31,7 +37,10 @@ def format_outcomes(outcomes: Sequence[DayOutcome], *, style: Style, columns: in
 
 
 def format_tally(pipeline: str, outcomes: Sequence[DayOutcome], seconds: float) -> str:
-    """`daily_revenue: 28 days done, 1 failed, 1 not begun, in 5 min 3 s`."""
+    """Return the total of all days.
+
+    `daily_revenue: 28 days done, 1 failed, 1 not begun, in 5 min 3 s`.
+    """
     counts = Counter(outcome.outcome for outcome in outcomes)
     told = [
         f"{plural(number, 'day')} {outcome}" if not position else f"{format_count(number)} {outcome}"

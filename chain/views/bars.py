@@ -1,4 +1,7 @@
-"""Bars on a terminal: how they look, and how long they are. A line of them fits 80 columns."""
+"""Draws bars on a terminal.
+
+How they look, and how long they are. A line of them fits 80 columns.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,10 @@ _BAR_CHARACTERS = 16
 
 
 class TerminalBars:
-    """Names in a column of this width, bars, figures. They stay as they stood when it is closed."""
+    """Names in a column of this width, bars, figures.
+
+    They stay as they were when it is closed.
+    """
 
     def __init__(self, console: Console, *, name_characters: int) -> None:
         self._console = console
@@ -38,7 +44,10 @@ class TerminalBars:
 
 
 def share_done(state: ExecutionState) -> tuple[float, float | None]:
-    """Return how much of how much is done; a total of None shows a bar that only says "working"."""
+    """Return how much of how much is done.
+
+    A total of None shows a bar that only says "working".
+    """
     progress = state.progress
     if state.finished:
         return state.succeeded, state.task_count
@@ -50,5 +59,8 @@ def share_done(state: ExecutionState) -> tuple[float, float | None]:
 
 
 def is_paused(state: ExecutionState) -> bool:
-    """Whether its note says what it waits for: that counts more than any figure."""
+    """Whether its note says what it waits for.
+
+    That counts more than any figure.
+    """
     return state.progress.note.startswith(PAUSED) and not state.finished

@@ -1,4 +1,7 @@
-"""With `--json` an error is an object on stdout, too, unless the command's own object stands there."""
+"""Prints an error as JSON on stdout, with `--json`.
+
+Unless the command's own object is there.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,10 @@ TellError = Callable[[PenstockError], None]
 
 @contextmanager
 def json_errors(arguments: Sequence[str]) -> Iterator[TellError]:
-    """Give what prints an error as JSON; it does nothing without `--json`, or where the command has printed its own."""
+    """Yield what prints an error as JSON.
+
+    It does nothing without `--json`, or where the command has printed its own.
+    """
     if "--json" not in arguments:
         yield lambda _: None
         return

@@ -1,4 +1,7 @@
-"""Chooses what is seen on stderr: bars on a terminal, plain lines anywhere else, JSON if wanted."""
+"""Chooses what is seen on stderr.
+
+Bars on a terminal, plain lines anywhere else, JSON if wanted.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,10 @@ from chain.views.run_view import PlainView, ProgressMode, SilentView, View
 
 @contextmanager
 def open_view(stream: TextIO, mode: ProgressMode, day: date) -> Iterator[View]:
-    """Give what `mode` asks for; `auto`: bars where `stream` is a terminal that can show them, else plain lines."""
+    """Yield the view that `mode` asks for.
+
+    `auto`: bars where `stream` is a terminal that can show them, else plain lines.
+    """
     if mode == "json":
         from chain.views.run_json import JsonView  # noqa: PLC0415 - only where it is wanted
 
@@ -36,7 +42,10 @@ def open_view(stream: TextIO, mode: ProgressMode, day: date) -> Iterator[View]:
 
 @contextmanager
 def open_days_view(stream: TextIO, mode: ProgressMode, days: Sequence[date]) -> Iterator[DaysView]:
-    """Give what `mode` asks for; `auto`: bars where `stream` is a terminal that can show them, else plain lines."""
+    """Yield the view of many days that `mode` asks for.
+
+    `auto`: bars where `stream` is a terminal that can show them, else plain lines.
+    """
     if mode == "json":
         from chain.views.range_json import JsonDaysView  # noqa: PLC0415 - only where it is wanted
 

@@ -18,7 +18,7 @@ from staging.open_store import open_store
 
 
 def turn(config: Path, overrides: Sequence[str], *, paused: bool, reason: str = "", as_json: bool) -> None:
-    """Turn the switch on the staging store and print what came of it."""
+    """Turn the switch on the staging store; print the result."""
     pipeline = load_pipeline(config, environ=environment(), overrides=overrides)
     with open_store(pipeline.staging.url) as store:
         turned = turn_pause_switch(
@@ -28,7 +28,10 @@ def turn(config: Path, overrides: Sequence[str], *, paused: bool, reason: str = 
 
 
 def format_turned(pipeline: str, turned: Turned | None, *, paused: bool) -> str:
-    """Return what happened, in one sentence, and what it means for a read that is under way."""
+    """Return what happened, in one sentence.
+
+    And what it means for a read that is under way.
+    """
     if turned is None:
         return f"{pipeline} is not paused."
     if not turned.changed:

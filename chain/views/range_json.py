@@ -1,4 +1,7 @@
-"""Progress of many days for programs: each day's JSON lines, and a note when it has ended."""
+"""Shows the progress of many days to programs.
+
+Each day's JSON lines, and a note when it has ended.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Many days on a terminal: a bar for all, and one for each that is worked on now. They fit 80 columns."""
+"""Shows many days on a terminal.
+
+A bar for all, and one for each that is worked on now. They fit 80 columns.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,10 @@ _FIGURES_CHARACTERS = 50
 
 
 class TerminalDaysView(TerminalBars):
-    """See `DaysView`. A day's bar goes when the day has ended; the table that follows tells of all."""
+    """Bars of many days; see `DaysView`.
+
+    A day's bar goes when the day has ended; the table that follows shows all.
+    """
 
     def __init__(self, console: Console, days: int) -> None:
         super().__init__(console, name_characters=_NAME_CHARACTERS)

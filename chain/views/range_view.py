@@ -1,4 +1,7 @@
-"""What is seen while many days are worked on, on stderr: each day's view, and how each has ended."""
+"""Shows on stderr how many days go.
+
+Each day's view, and how each has ended.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ class DaysView(Protocol):
     """Shows many days. Called from several threads."""
 
     def open_day(self, day: date) -> AbstractContextManager[View]:
-        """Give what shows a day for as long as it is worked on."""
+        """Yield what shows a day while it is worked on."""
         ...
 
     def ended(self, outcome: DayOutcome) -> None:
@@ -57,7 +60,7 @@ class PlainDaysView:
 
 
 class LineStream:
-    """Writes each text whole, whoever else writes."""
+    """Writes each text whole, though others write."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream

@@ -1,4 +1,7 @@
-"""Progress for programs: a JSON object a line, one for each change, documented in the reference as an interface."""
+"""Shows progress to programs: a JSON object a change.
+
+One a line, documented in the reference as an interface.
+"""
 
 from __future__ import annotations
 
@@ -20,9 +23,10 @@ _line = threading.Lock()
 
 
 class JsonView:
-    """See `View`. Of rows and bytes alone at most one object a second; any other change is told at once.
+    """Progress as JSON; see `View`.
 
-    Many views may share a stream: lines are written whole.
+    Of rows and bytes alone at most one object a second; any other change is shown at once. Many views may share a
+    stream: lines are written whole.
     """
 
     def __init__(self, stream: TextIO, day: date, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -56,7 +60,10 @@ class JsonView:
 def describe(
     now: datetime, day: date, job: JobName | None, state: ExecutionState | None, *, note: str
 ) -> dict[str, Any]:
-    """Return one object. All have the same fields; those of a job are None where no job is meant."""
+    """Return one object.
+
+    All have the same fields; those of a job are None where no job is meant.
+    """
     return {
         "time": now.isoformat(timespec="milliseconds"),
         "day": day.isoformat(),

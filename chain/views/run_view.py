@@ -1,4 +1,7 @@
-"""What is seen while a run works, on stderr: bars on a terminal, a few plain lines anywhere else, JSON if wanted."""
+"""Shows on stderr how a run goes.
+
+Bars on a terminal, a few plain lines anywhere else, JSON if wanted.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +53,10 @@ class SilentView:
 
 
 class PlainView:
-    """A line when a job starts, one every few seconds, one when it has ended. All begin with `prefix`."""
+    """Prints a line when a job starts and when it ends.
+
+    And one every few seconds. All begin with `prefix`.
+    """
 
     def __init__(self, stream: Lines, *, prefix: str = "", clock: Callable[[], float] = time.monotonic) -> None:
         self._stream = stream
@@ -86,14 +92,20 @@ def how_it_ended(state: ExecutionState) -> str:
 
 
 def doing_now(state: ExecutionState) -> str:
-    """Return what the job says that it does; `starting` until anything of it runs, nothing where it has ended."""
+    """Return what the job says that it does.
+
+    `starting` until anything of it runs, nothing where it has ended.
+    """
     if state.finished:
         return ""
     return state.progress.note or ("" if state.running or state.succeeded else "starting")
 
 
 def format_state(state: ExecutionState, seconds: float) -> str:
-    """`3 of 8 tasks, 120,000 rows, 300,000 rows/s, 1.2 MB, 1 retried, 0.4 s`: what is known of it."""
+    """Return what is known of a job in one line.
+
+    `3 of 8 tasks, 120,000 rows, 300,000 rows/s, 1.2 MB, 1 retried, 0.4 s`.
+    """
     progress = state.progress
     known = [
         f"{state.succeeded} of {plural(state.task_count, 'task')}" if state.task_count > 1 else "",

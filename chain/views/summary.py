@@ -1,4 +1,7 @@
-"""What stands on stdout when a run has ended: what came of it, and the table that proves that nothing was lost."""
+"""Shows a run's result and its proof on stdout.
+
+The table proves that nothing was lost.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +20,9 @@ _TOLD_SECONDS = 0.1
 
 
 def format_summary(report: Report, *, style: Style, is_compact: bool = False) -> str:
-    """Return the summary, at most 80 columns wide unless sums are longer; `style` paints, or does not.
+    """Return the summary.
 
-    A compact one has no empty lines.
+    At most 80 columns wide unless sums are longer; `style` paints, or does not. A compact one has no empty lines.
     """
     lines = [
         style(f"{report.pipeline} {report.day}: {report.status} in {format_seconds(report.seconds)}", bold=True),

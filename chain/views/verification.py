@@ -10,7 +10,10 @@ from loader.verify.run import Verification
 
 
 def format_verification(found: Verification, pipeline: str, *, style: Callable[..., str], columns: int) -> str:
-    """Return what they come to, and a check a line, wrapped to so many columns."""
+    """Return the result, and a check a line.
+
+    Wrapped to so many columns.
+    """
     width = max((len(check.name) for check in found.checks), default=0)
     mark = {True: style("ok  ", fg="green"), False: style("FAIL", fg="red")}
     indent = " " * (2 + 4 + 2 + width + 2)

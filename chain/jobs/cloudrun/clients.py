@@ -1,7 +1,8 @@
-"""Opens Google's own clients: over gRPC on one channel, or over REST; against the service or an emulator.
+"""Opens Google's own clients.
 
-The account needs, on the jobs: run.jobs.get, .create, .update, .run, .runWithOverrides; run.executions.get, .list,
-.cancel; run.tasks.list (all in roles/run.developer); and iam.serviceAccounts.actAs on what the jobs run as.
+Over gRPC on one channel, or over REST; against the service or an emulator. The account needs, on the jobs:
+run.jobs.get, .create, .update, .run, .runWithOverrides; run.executions.get, .list, .cancel; run.tasks.list (all in
+roles/run.developer); and iam.serviceAccounts.actAs on what the jobs run as.
 """
 
 from __future__ import annotations
@@ -46,7 +47,10 @@ class Clients:
 
 @contextmanager
 def open_clients(cloud: CloudConfig, place: Place) -> Iterator[Clients]:
-    """Give clients as the pipeline asks for them; InputError where there are no credentials."""
+    """Give clients as the pipeline asks for them.
+
+    InputError where there are no credentials.
+    """
     credentials = _emulator_credentials(place) if place.emulator else _find_credentials(place)
     if cloud.transport == "rest":
         with _rest_clients(cloud, place, credentials) as clients:

@@ -1,7 +1,8 @@
-"""What a job should be like on Cloud Run, and how a stored definition becomes that. Pure: nothing is called.
+"""Decides how a job should be defined on Cloud Run.
 
-Only what the pipeline file says is written. What it leaves open stays as it is stored, so that the service's defaults
-and what somebody set by hand are no difference. Values count as equal when they mean the same (`1` and `1000m`).
+And how a stored definition becomes that. Pure: nothing is called. Only what the pipeline file says is written. What it
+leaves open stays as it is stored, so that the service's defaults and what somebody set by hand are no difference.
+Values count as equal when they mean the same (`1` and `1000m`).
 """
 
 from __future__ import annotations
@@ -34,10 +35,11 @@ _EGRESS = {
 
 @dataclass(frozen=True, slots=True)
 class WantedJob:
-    """What the pipeline file says of a job. `parallelism` 0: as many tasks at once as there may be.
+    """What the pipeline file says of a job.
 
-    `secrets` are variables and what of Secret Manager they hold, only those that are this job's business. `variables`,
-    `arguments` and the timeout are the chain's own: other jobs get theirs with each execution.
+    `parallelism` 0: as many tasks at once as there may be. `secrets` are variables and what of Secret Manager they
+    hold, only those that are this job's business. `variables`, `arguments` and the timeout are the chain's own: other
+    jobs get theirs with each execution.
     """
 
     image: str
@@ -58,7 +60,10 @@ class WantedJob:
 def plan_job(
     pipeline: Pipeline, job: JobName, image: str, overrides: Overrides, secrets: Mapping[str, str]
 ) -> WantedJob:
-    """Return what the file says of the job, with the parallelism and retries that an execution asks for."""
+    """Return what the file says of the job.
+
+    With the parallelism and retries that an execution asks for.
+    """
     cloud = pipeline.cloud
     resources = {"exporter": cloud.exporter, "processor": cloud.processor, "loader": cloud.loader}[job]
     has_database = job != "processor"
@@ -78,10 +83,11 @@ def plan_job(
 
 
 def plan_chain(pipeline: Pipeline, image: str, pipeline_json: str, arguments: tuple[str, ...]) -> WantedJob:
-    """Return what the file says of the chain as a job of its own; `pipeline_json` is what it is to run.
+    """Return what the file says of the chain's own job.
 
-    It is never tried again by the service, which would do so whatever the exit code says: the chain is patient itself.
-    It has the secrets and the network of exporter and loader, since `doctor` and `init` run in it, too.
+    `pipeline_json` is what it is to run. It is never tried again by the service, which would do so whatever the exit
+    code says: the chain is patient itself. It has the secrets and the network of exporter and loader, since `doctor`
+    and `init` run in it, too.
     """
     cloud = pipeline.cloud
     single = Overrides(arguments=arguments, max_retries=0)
@@ -99,7 +105,10 @@ def plan_chain(pipeline: Pipeline, image: str, pipeline_json: str, arguments: tu
 
 
 def define(wanted: WantedJob, stored: run_v2.Job | None) -> run_v2.Job:
-    """Return the stored definition with everything wanted in it; it equals `stored` where nothing is to be done."""
+    """Return the stored definition with everything wanted in it.
+
+    It equals `stored` where nothing is to be done.
+    """
     job = run_v2.Job(stored) if stored is not None else run_v2.Job()
     execution = job.template
     for labels in (job.labels, execution.labels):
@@ -153,7 +162,10 @@ def _secret_variable(name: str, reference: str) -> run_v2.EnvVar:
 
 
 def to_document(job: run_v2.Job) -> dict[str, Any]:
-    """Return a definition as plain values, by the names of the API's fields; what is not set is not there."""
+    """Return a definition as plain values.
+
+    By the names of the API's fields; what is not set is not there.
+    """
     document: dict[str, Any] = json_format.MessageToDict(run_v2.Job.pb(job), preserving_proto_field_name=True)
     for labels in (document["labels"], document["template"]["labels"]):
         _sort(labels)

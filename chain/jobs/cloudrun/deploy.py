@@ -1,7 +1,7 @@
-"""Brings a job to what the pipeline file says of it: creates it, updates it where it differs, or leaves it alone.
+"""Brings a job to what the pipeline file says.
 
-Several chains may do so at once. A create that meets another's job looks again; an update carries the etag of what was
-looked at, and looks again where somebody was faster.
+It creates it, updates it where it differs, or leaves it alone. Several chains may do so at once. A create that meets
+another's job looks again; an update carries the etag of what was looked at, and looks again where somebody was faster.
 """
 
 from __future__ import annotations
@@ -32,7 +32,10 @@ class JobDeployer:
         self._cancel = cancel
 
     def ensure(self, job_id: str, wanted: WantedJob) -> run_v2.Job:
-        """Return the job once it is stored as wanted and ready; InputError where the service refuses it."""
+        """Return the job once it is stored as wanted and ready.
+
+        InputError where the service refuses it.
+        """
         patience = new_patience(self._place, self._cancel)
         while True:
             stored = self._find(job_id)
@@ -48,7 +51,10 @@ class JobDeployer:
                 raise self._give_up(job_id, failure) from failure
 
     def check_deployed(self, job_id: str, job: JobName, overrides: Overrides) -> run_v2.Job:
-        """Return a job that somebody else deploys; InputError where it is missing or can't run as the file says."""
+        """Return a job that somebody else deploys.
+
+        InputError where it is missing or can't run as the file says.
+        """
         stored = self._find(job_id)
         if stored is None:
             raise InputError(

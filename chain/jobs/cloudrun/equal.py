@@ -1,4 +1,7 @@
-"""Values that the service may write back in another way than they were sent, and that mean the same."""
+"""Recognizes values that mean the same.
+
+The service may write them back in another way than they were sent.
+"""
 
 from __future__ import annotations
 

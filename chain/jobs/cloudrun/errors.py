@@ -1,7 +1,7 @@
-"""What the client can raise over gRPC and over REST, sorted once: try again, unknown, or a person must act.
+"""Sorts what the client can raise.
 
-The classes of the two transports differ (AlreadyExists and Conflict), their HTTP codes do not. Nothing of the client
-leaves the adapter.
+Over gRPC and over REST: try again, unknown, or a person must act. The classes of the two transports differ
+(AlreadyExists and Conflict), their HTTP codes do not. Nothing of the client leaves the adapter.
 """
 
 from __future__ import annotations
@@ -24,7 +24,10 @@ _RIGHTS = "roles/run.developer on its jobs, and roles/iam.serviceAccountUser on 
 
 
 def code_of(error: Exception) -> int | None:
-    """Return the HTTP code of an answer of the service, None where there was no answer."""
+    """Return the HTTP code of the service's answer.
+
+    None where there was no answer.
+    """
     if not isinstance(error, api.GoogleAPICallError):
         return None
     return 500 if error.code is None else int(error.code)  # gRPC's UNKNOWN has no code of its own
@@ -57,7 +60,10 @@ def reason(error: Exception) -> str:
 
 
 def translate(error: Exception, place: Place, doing: str) -> PenstockError:
-    """Return our error for one of the client's; `doing` continues "could not …"."""
+    """Return our error for one of the client's.
+
+    `doing` continues "could not …".
+    """
     what = f"Could not {doing} ({place})."
     if is_transient(error):
         return UnavailableError(what, why=reason(error), fix=_when_to_try_again(error, place))

@@ -1,4 +1,7 @@
-"""`JobsApi` over Google's own client: the same code against Cloud Run and against an emulator of it."""
+"""`JobsApi` over Google's own client.
+
+The same code against Cloud Run and against an emulator of it.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,10 @@ _TASKS_PAGE_SIZE = 500
 
 @dataclass(frozen=True, slots=True)
 class Polling:
-    """Looks follow each other after a tenth of the time that went by, but within these bounds."""
+    """How often an execution is looked at.
+
+    Looks follow each other after a tenth of the time that went by, but within these bounds.
+    """
 
     shortest_seconds: float = 0.1
     longest_seconds: float = 5.0
@@ -64,7 +70,10 @@ class JobSettings:
 def open_cloud_run_jobs(
     pipeline: Pipeline, place: Place, cancel: Cancel, settings: JobSettings
 ) -> Iterator[CloudRunJobs]:
-    """Give the jobs of the pipeline in that place; InputError where there are no credentials."""
+    """Give the jobs of the pipeline in that place.
+
+    InputError where there are no credentials.
+    """
     with open_clients(pipeline.cloud, place) as clients:
         yield CloudRunJobs(pipeline, clients, place, cancel, settings)
 
@@ -85,7 +94,10 @@ class CloudRunJobs:
         self._known_failures: dict[str, tuple[int, tuple[TaskFailure, ...]]] = {}
 
     def start_execution(self, job: JobName, run_id: str, overrides: Overrides) -> StartedExecution:
-        """See `JobsApi`. The job is created, or updated where it differs from the pipeline file, before."""
+        """Start an execution; see `JobsApi`.
+
+        The job is created, or updated where it differs from the pipeline file, before.
+        """
         environment = dict(overrides.environment) | dict(self._settings.environment_of(job, overrides))
         overrides = replace(overrides, environment=environment, timeout_seconds=self._timeout_seconds(job, overrides))
         stored = self._deploy(job, overrides)
@@ -104,7 +116,10 @@ class CloudRunJobs:
         return self._remember(found[0].name) if found else None
 
     def get_execution(self, execution: str) -> ExecutionState:
-        """See `JobsApi`. One look: whoever waits decides how often to try."""
+        """Look at an execution once; see `JobsApi`.
+
+        The caller decides how often to try.
+        """
         try:
             current = self._get(self._names[execution])
             tasks = self._list_tasks(current, whole=True) if current.completion_time else []
@@ -114,7 +129,10 @@ class CloudRunJobs:
             raise translate(error, self._place, f"look at the execution {execution}") from error
 
     def cancel_execution(self, execution: str) -> None:
-        """See `JobsApi`. Waits some seconds for its end; Cloud Run gives tasks ten to end by themselves."""
+        """Cancel an execution; see `JobsApi`.
+
+        Waits some seconds for its end; Cloud Run gives tasks ten to end by themselves.
+        """
         name = self._names[execution]
         self._cancel(name)
         deadline = time.monotonic() + _CANCEL_WAIT_SECONDS

@@ -1,6 +1,7 @@
-"""How an execution says whom it works for: three variables that every start writes, and that a listing shows.
+"""Marks an execution with the run it works for.
 
-RunJob takes no request id, so this is the only way to find out whether a call whose answer was lost was carried out.
+Three variables that every start writes, and that a listing shows. RunJob takes no request id, so this is the only way
+to find out whether a call whose answer was lost was carried out.
 """
 
 from __future__ import annotations
@@ -19,7 +20,10 @@ TOKEN_VARIABLE = "PENSTOCK_START_TOKEN"  # noqa: S105 - it opens nothing
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """The run and the step (which of its jobs) an execution works for. `token` is one starter's own."""
+    """The run and the step an execution works for.
+
+    The step says which of the run's jobs. `token` is one starter's own.
+    """
 
     run_id: str
     step: JobName
@@ -30,7 +34,10 @@ class Mark:
         return {RUN_VARIABLE: self.run_id, STEP_VARIABLE: self.step, TOKEN_VARIABLE: self.token}
 
     def is_of(self, execution: run_v2.Execution) -> bool:
-        """Whether the execution works for the same run and step, whoever started it."""
+        """Return whether the execution works for this run and step.
+
+        Whatever started it.
+        """
         told = _told(execution)
         return (told.get(RUN_VARIABLE), told.get(STEP_VARIABLE)) == (self.run_id, self.step)
 

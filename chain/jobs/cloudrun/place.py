@@ -1,4 +1,7 @@
-"""Where the jobs are: project, region, the service that answers for them, and what the jobs are called there."""
+"""Where the jobs are on Cloud Run.
+
+Project, region, the service that answers for them, and what the jobs are called there.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +18,10 @@ _HASH_CHARACTERS = 6
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A region of a project. `emulator` is an emulator's `host:port` or `unix:PATH`, None for Google's service.
+    """A region of a project.
 
-    `token` is what that emulator asks for, empty where it asks for nothing.
+    `emulator` is an emulator's `host:port` or `unix:PATH`, None for Google's service. `token` is what that emulator
+    asks for, empty where it asks for nothing.
     """
 
     project: str
@@ -40,12 +44,18 @@ class Place:
 
 
 def plan_job_id(pipeline: str, job: DeployedJob) -> str:
-    """Return the id of a pipeline's job: `daily_revenue` becomes `daily-revenue-exporter`, a long name is cut."""
+    """Return the id of a pipeline's job.
+
+    `daily_revenue` becomes `daily-revenue-exporter`, a long name is cut.
+    """
     return plan_name(pipeline, job, JOB_ID_CHARACTERS)
 
 
 def plan_name(pipeline: str, part: str, characters: int) -> str:
-    """Return `<pipeline>-<part>` in lower-case letters, digits and dashes; a long one is cut, with a digest."""
+    """Return `<pipeline>-<part>` as Cloud Run takes it.
+
+    In lower-case letters, digits and dashes; a long one is cut, with a digest.
+    """
     plain = pipeline.replace("_", "-").strip("-")
     room = characters - len(part) - 1
     if len(plain) > room:
@@ -60,7 +70,10 @@ def short_name(resource: str) -> str:
 
 
 def parse_emulator(address: str) -> str:
-    """Return `host:port` of RUN_EMULATOR_HOST, which may be written as a URL; InputError for anything else."""
+    """Return `host:port` of RUN_EMULATOR_HOST.
+
+    It may be written as a URL; InputError for anything else.
+    """
     bare = address.strip().removeprefix("http://").rstrip("/")
     if not re.fullmatch(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\]):[0-9]{1,5}", bare):
         raise InputError(

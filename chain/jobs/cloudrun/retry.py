@@ -1,6 +1,7 @@
-"""How long one call goes on: only errors that may pass are tried again, with back-off, for a bounded time.
+"""Limits how long one call goes on.
 
-Back-off doubles from 0.25 to 4 seconds, with jitter. Ctrl-C ends it between two attempts.
+Only errors that may pass are tried again, with back-off, for a bounded time. Back-off doubles from 0.25 to 4 seconds,
+with jitter. Ctrl-C ends it between two attempts.
 """
 
 from __future__ import annotations
@@ -28,7 +29,10 @@ T = TypeVar("T")
 
 
 class Patience:
-    """The time one piece of work has for calls that fail and may pass."""
+    """The time one piece of work has for failing calls.
+
+    For calls that fail and may pass.
+    """
 
     def __init__(self, cancel: Cancel, seconds: float) -> None:
         self._cancel = cancel
@@ -36,7 +40,10 @@ class Patience:
         self._pause_seconds = _FIRST_PAUSE_SECONDS
 
     def back_off(self) -> bool:
-        """Sleep and return True; False when the time is up. InterruptedRunError on Ctrl-C."""
+        """Sleep and return True; False when the time is up.
+
+        InterruptedRunError on Ctrl-C.
+        """
         pause_seconds = self._pause_seconds * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
         self._pause_seconds = min(2 * self._pause_seconds, _LONGEST_PAUSE_SECONDS)
         if time.monotonic() + pause_seconds > self._deadline:
@@ -51,7 +58,10 @@ def new_patience(place: Place, cancel: Cancel) -> Patience:
 
 
 def persist(call: Callable[[], T], patience: Patience) -> T:
-    """Call until it succeeds, fails for good or the patience is over; then the client's own error is raised."""
+    """Call until it succeeds, fails for good or the patience is over.
+
+    Then the client's own error is raised.
+    """
     while True:
         try:
             return call()

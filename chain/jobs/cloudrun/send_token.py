@@ -1,4 +1,7 @@
-"""Sends an emulator's token with each call, as Google's clients send theirs; a channel without TLS has no other way."""
+"""Sends an emulator's token with each call.
+
+As Google's clients send theirs; a channel without TLS has no other way.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Starts an execution once: RunJob is not idempotent, so each start looks for what another, or a lost call, began.
+"""Starts an execution once.
+
+RunJob is not idempotent, so each start looks for what another, or a lost call, began.
 
 1. An execution of the same run and step that is under way is continued; nothing is started.
 2. A call whose outcome is unknown is followed by a look for our own token; only if nothing carries it, RunJob is called
@@ -31,7 +33,10 @@ _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class ExecutionStarter:
-    """Starts executions of the jobs of one place. `stop` cancels one that must not go on."""
+    """Starts executions of the jobs of one place.
+
+    `stop` cancels one that must not go on.
+    """
 
     def __init__(self, clients: Clients, place: Place, cancel: Cancel, stop: Callable[[str], None]) -> None:
         self._clients = clients

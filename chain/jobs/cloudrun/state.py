@@ -1,4 +1,7 @@
-"""What the API says of an execution and its tasks, in the words of the port."""
+"""Reads what the API says of an execution and its tasks.
+
+In the words of the port.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,10 @@ _TELLS_NOTHING = "The container exited with an error."
 def to_state(
     execution: run_v2.Execution, failures: Iterable[TaskFailure], logs: AttemptLogs, tasks: Iterable[TaskRun] = ()
 ) -> ExecutionState:
-    """Return the port's state. Success is all tasks succeeded: a cancelled execution ends without any error."""
+    """Return the port's state.
+
+    Success is all tasks succeeded: a cancelled execution ends without any error.
+    """
     name = short_name(execution.name)
     return ExecutionState(
         execution=name,
@@ -38,7 +44,10 @@ def to_state(
 
 
 def to_task_run(task: run_v2.Task) -> TaskRun:
-    """Return when a task ran. The service tells no times of single attempts."""
+    """Return when a task ran.
+
+    The service gives no times of single attempts.
+    """
     return TaskRun(
         task=task.index,
         began_at=_instant(task.start_time),
@@ -54,10 +63,10 @@ def _instant(time: datetime | None) -> datetime | None:
 
 
 def find_failures(tasks: Iterable[run_v2.Task], logs: AttemptLogs) -> list[TaskFailure]:
-    """Return how the last attempt of each task ended that did not end well.
+    """Return how each failed task's last attempt ended.
 
-    Of the first task of each exit code also what its log says: thousands may have failed for the same reason. Not of
-    attempts that were ended from outside: what they wrote last says nothing of it.
+    Of each task that did not end well. Of the first task of each exit code also what its log says: thousands may have
+    failed for the same reason. Not of attempts that were ended from outside: what they wrote last says nothing of it.
     """
     failures, told = [], set()
     for task in filter(_ended_badly, tasks):

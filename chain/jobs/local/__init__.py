@@ -1,5 +1,5 @@
-"""The jobs on this machine: an emulator inside this process, and the logs of its attempts.
+"""Runs the jobs on this machine.
 
-No task outlives the chain that started it, even after SIGKILL.
-The only folder of the chain that may import `jobs_emulator`.
+An emulator inside this process, and the logs of its attempts. No task outlives the chain that started it, even after
+SIGKILL. The only folder of the chain that may import `jobs_emulator`.
 """

@@ -1,8 +1,8 @@
-"""Starts a job inside a process that does not outlive the one that started it.
+"""Starts a job that ends with its starter.
 
-`python -m chain.attached MODULE [ARGUMENT …]` runs `python -m MODULE …`. The starter's process number is in a variable;
-when this process gets another parent, the starter is gone, however it went. Then this process group gets SIGTERM, and
-SIGKILL after a grace.
+The job's process does not outlive the one that started it. `python -m chain.attached MODULE [ARGUMENT …]` runs `python
+-m MODULE …`. The starter's process number is in a variable; when this process gets another parent, the starter is gone,
+however it went. Then this process group gets SIGTERM, and SIGKILL after a grace.
 """
 
 from __future__ import annotations

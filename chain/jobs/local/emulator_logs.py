@@ -1,4 +1,7 @@
-"""What attempts write on an emulator that runs by itself: asked for over its own small API beside Cloud Run's."""
+"""Reads what attempts write on a separate emulator.
+
+It runs by itself, and is asked over its own small API beside Cloud Run's.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,10 @@ class _Seen:
 
 
 class EmulatorLogs:
-    """See `AttemptLogs`. `address` is `host:port`. An emulator without that API tells nothing, and that is no error."""
+    """The logs of an emulator; see `AttemptLogs`.
+
+    `address` is `host:port`. An emulator without that API has none to show, and that is no error.
+    """
 
     def __init__(self, address: str, token: str = "") -> None:
         self._address = address

@@ -1,9 +1,10 @@
-"""The jobs on this machine: an emulator of Cloud Run inside this process, for as long as a run takes.
+"""Runs the jobs on this machine.
 
-It is driven by the very adapter that drives the cloud. The jobs are this installation's own modules; each has the
-chain's environment, without the database URLs that are not its business. That environment goes to the emulator in its
-image table, so it is neither in an argument nor in anything the emulator's API shows. Nobody else can reach the
-emulator: it listens on a Unix socket in a folder of this user's.
+An emulator of Cloud Run inside this process, for as long as a run takes. It is driven by the very adapter that drives
+the cloud. The jobs are this installation's own modules; each has the chain's environment, without the database URLs
+that are not its business. That environment goes to the emulator in its image table, so it is neither in an argument nor
+in anything the emulator's API shows. Nobody else can reach the emulator: it listens on a Unix socket in a folder of
+this user's.
 """
 
 from __future__ import annotations
@@ -37,7 +38,10 @@ Command = Callable[[JobName], Sequence[str]]
 
 
 def module_command(job: JobName) -> Sequence[str]:
-    """Return how a job is started: by this very interpreter, so that all see the same installation."""
+    """Return how a job is started.
+
+    By this very interpreter, so that all see the same installation.
+    """
     return (sys.executable, "-P", "-m", "chain.jobs.local.attached", job)
 
 
@@ -50,10 +54,10 @@ def open_emulated_jobs(
     *,
     command: Command = module_command,
 ) -> Iterator[CloudRunJobs]:
-    """Give the jobs of the pipeline as processes of this machine; none outlives this block, or this process.
+    """Yield the jobs of the pipeline as processes of this machine.
 
-    `environments` is all that each job's processes get besides Cloud Run's own variables. `logs` gets a file for each
-    attempt; UnavailableError where it can't be written.
+    None outlives this block, or this process. `environments` is all that each job's processes get besides Cloud Run's
+    own variables. `logs` gets a file for each attempt; UnavailableError where it can't be written.
     """
     _make_folder(logs)
     cpus = available_cpus()

@@ -1,4 +1,7 @@
-"""What attempts on this machine write: progress as it comes, errors and addresses from their log files."""
+"""Reads what attempts on this machine write.
+
+Progress as it comes, errors and addresses from their log files.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,10 @@ _LABEL = "run.googleapis.com/"
 
 
 class EmulatedLogs:
-    """See `AttemptLogs`. The emulator calls `take` with every line, and writes below `folder`/project/region."""
+    """The logs of attempts on this machine; see `AttemptLogs`.
+
+    The emulator calls `take` with every line, and writes below `folder`/project/region.
+    """
 
     def __init__(self, folder: Path, project: str, region: str) -> None:
         self._folder = folder
@@ -22,7 +28,10 @@ class EmulatedLogs:
         self._tasks: dict[str, dict[str, ProgressLine]] = {}
 
     def take(self, entry: dict[str, Any]) -> None:
-        """Remember the newest progress of each task; one that is tried again begins anew."""
+        """Remember the newest progress of each task.
+
+        One that is tried again begins anew.
+        """
         progress = progress_of(entry.get("jsonPayload"))
         if progress is None:
             return

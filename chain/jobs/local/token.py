@@ -1,4 +1,7 @@
-"""The token of an emulator that runs by itself, from where that left it for its user."""
+"""Finds the token of an emulator that runs by itself.
+
+The emulator left it for its user.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,10 @@ from staging.redaction import remember_secret
 
 
 def find_emulator_token(address: str, environ: Mapping[str, str]) -> str:
-    """Return it, or "" where the emulator left none; InputError where it can't be read."""
+    """Return the emulator's token, or "".
+
+    "" where the emulator left none; InputError where it can't be read.
+    """
     try:
         token = find_token(address, environ)
     except TokenError as exc:
