@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
+import pytest
 
 from tests.processor.runs import Runs
 from tests.shop.hand_made_export import PREFIX, RUN_ID, HandMade, expected_revenue, purchases, put_in_folder
@@ -26,3 +29,17 @@ def test_the_example_of_a_transform_works(tmp_path: Path) -> None:
     assert {row["user_id"]: row["revenue"] for row in made} == {
         user: revenue for user, (revenue, _) in expected_revenue(rows).items()
     }
+
+
+@pytest.mark.integration
+def test_the_example_of_a_test_of_it_passes_and_fails_for_another_transform(tmp_path: Path) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    module, test = blocks[0], next(block for block in blocks if "check_transform(" in block)
+    for name, source, code in (("good", module, 0), ("bad", module.replace('"amount").sum()', '"amount").max()'), 1)):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "my_module.py").write_text(source)
+        (folder / "tried.py").write_text(test)
+        ended = subprocess.run([sys.executable, folder / "tried.py"], capture_output=True, text=True, check=False)
+        assert ended.returncode == code, ended.stderr
+        assert ("does not conserve amount" in ended.stderr) is (code == 1)
