@@ -23,7 +23,10 @@ def config() -> None:
 @click.option("--origin", is_flag=True, help="Say where each value comes from: a line, a variable, --set, the default.")
 @json_option
 def show(config: Path, overrides: Sequence[str], *, origin: bool, as_json: bool) -> None:
-    """Print every key and its value as the jobs get them. Secrets are hidden."""
+    """Print every key and its value as the jobs get them.
+
+    Secrets are hidden.
+    """
     import json
 
     from chain.show_config import describe_settings, format_settings

@@ -17,10 +17,10 @@ from chain.cli_options import common, day_option, environment, json_option, line
 @day_option
 @json_option
 def plan(config: Path, day: str, overrides: Sequence[str], *, as_json: bool) -> None:
-    """Show what `run` would do with a day, and what it would refuse.
+    """Show what `run` would do with a day.
 
     It shows the window, how each column is carried, how the day is read and why, the statement, the database's plan
-    for it, and the size. It writes nothing and reads no row.
+    for it, the size, and what would be refused. It writes nothing and reads no row.
     """
     from chain.calendar import calendar_of
     from chain.plan.day import plan_day

@@ -30,7 +30,7 @@ def report(
     last: str | None,
     out: Path | None,
 ) -> None:
-    """Write one HTML page of a day or of a range of days.
+    """Write one HTML page of a day or days.
 
     It has the proof, when tasks and attempts ran, what reading waited for, shards, what changed since the last export,
     versions and cost. It opens without a network, light and dark, on a phone, too. It reads only the bucket.

@@ -49,9 +49,9 @@ def reprocess(
     require_closed: bool,
     as_json: bool,
 ) -> None:
-    """Process the stored export of a day with today's transform, and load it.
+    """Process a day's stored export again, and load it.
 
-    Nothing connects to the source database.
+    Today's transform runs over it. Nothing connects to the source database.
     """
     from chain.day.day_run import Asked
     from chain.day.open_run import open_day_run

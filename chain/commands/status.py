@@ -33,10 +33,10 @@ def status(
     watch: bool,
     as_json: bool,
 ) -> None:
-    """Show how far each day is, who works on it, and why it failed.
+    """Show how far each day is, and who works on it.
 
-    Without a day or range: the last seven days. It reads the bucket, and asks the jobs' API where it can. It touches
-    no database and writes nothing.
+    And why a day failed. Without a day or range: the last seven days. It reads the bucket, and asks the jobs' API
+    where it can. It touches no database and writes nothing.
     """
     from chain.status.show import StatusRequest, show_status
 

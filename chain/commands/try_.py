@@ -21,10 +21,10 @@ from chain.cli_options import common, day_option, environment, json_option, styl
 )
 @json_option
 def try_(config: Path, day: str, overrides: Sequence[str], *, shard: int, as_json: bool) -> None:
-    """Run the transform over one shard of a day's stored export, and show ten rows, sums and quarantine.
+    """Run the transform over one stored shard; write nothing.
 
-    It is planned, run and proven as a task does it, in this process. Nothing connects to a database, and no part, no
-    receipt and no run is left.
+    It shows ten rows, sums and quarantine of a shard of the day's stored export. It is planned, run and proven as a
+    task does it, in this process. Nothing connects to a database, and no part, no receipt and no run is left.
     """
     from chain.calendar import calendar_of
     from chain.trial.shard import try_shard

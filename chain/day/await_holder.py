@@ -20,7 +20,10 @@ Taken = TypeVar("Taken")
 
 
 def await_dead_holder(store: Store, names: DayNames, cancel: Cancel, say: Callable[[str], None]) -> None:
-    """Return when the day's lease is over or was given back, or as soon as its holder is seen to live."""
+    """Wait until the day's lease is over or given back.
+
+    Returns as soon as its holder is seen to live, too.
+    """
     told = False
     first = find_head(store, names)
     while first is not None and (lease := first[0].lease) is not None:
@@ -36,7 +39,10 @@ def await_dead_holder(store: Store, names: DayNames, cancel: Cancel, say: Callab
 
 
 def await_free_day(take: Callable[[], Taken], cancel: Cancel, say: Callable[[str], None]) -> Taken:
-    """Return what `take` gives, tried until nobody else holds the day; each holder that is waited for is told once."""
+    """Return what `take` gives once the day is free.
+
+    It is tried until nobody else holds the day; each holder that is waited for is reported once.
+    """
     told = ""
     while True:
         try:

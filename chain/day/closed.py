@@ -1,4 +1,7 @@
-"""A day that was read before it was over: it is unfinished, and read again as soon as it is over."""
+"""Finds days that were read before they were over.
+
+Such a day is unfinished, and read again as soon as it is over.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +18,10 @@ from staging.window import load_zone, plan_window
 
 
 def is_stale(run: DayRun, state: DayState) -> bool:
-    """Whether the export that the day rests on was read before the day was over, and it is over now.
+    """Whether a day was read too early and is over now.
 
-    By this machine's clock; where the source's is behind it, the day is read once more the next time.
+    It is about the export that the day rests on. By this machine's clock; where the source's is behind it, the day is
+    read once more the next time.
     """
     if state.run is not None and state.has_export:
         export = read_run_export(run.store, run.names, state.run.run_id)
@@ -28,7 +32,10 @@ def is_stale(run: DayRun, state: DayState) -> bool:
 
 
 def check_closed(pipeline: Pipeline, day: date, now: datetime) -> None:
-    """Raise UnavailableError where the day is not over by this machine's clock; the exporter asks the source's."""
+    """Raise UnavailableError where the day is not over by this machine's clock.
+
+    The exporter asks the source's.
+    """
     source = pipeline.source
     end = plan_window(day, load_zone(source.timezone), source.window).end
     if now < end:
@@ -40,7 +47,10 @@ def check_closed(pipeline: Pipeline, day: date, now: datetime) -> None:
 
 
 def check_finished(manifest: Manifest) -> None:
-    """Raise UnavailableError where the stored export is of a day that was not over."""
+    """Raise UnavailableError where a stored day was not over.
+
+    The stored export is of such a day.
+    """
     if manifest.unfinished:
         raise UnavailableError(
             f"The stored export of {manifest.day} is unfinished.",

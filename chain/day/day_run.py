@@ -19,9 +19,10 @@ Watch = Callable[[JobName, ExecutionState], None]
 
 @dataclass(frozen=True, slots=True)
 class Permitted:
-    """What a ledger would refuse: an older export, this bucket's head instead of the one it names.
+    """What a ledger would refuse.
 
-    `raise_fence`: begin a run above this fence, where the head was restored from an older copy.
+    An older export, this bucket's head instead of the one it names. `raise_fence`: begin a run above this fence, where
+    the head was restored from an older copy.
     """
 
     allow_older: bool = False
@@ -36,7 +37,10 @@ class Permitted:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the command line asks of a day besides its name; it reaches the jobs as their own options."""
+    """What the command line asks of a day besides its name.
+
+    It reaches the jobs as their own options.
+    """
 
     accept_change: bool = False
     require_closed: bool = False
@@ -53,7 +57,10 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class DayRun:
-    """All that one run of one day works with. `job_config` is how the jobs find the pipeline file, `by` who runs it."""
+    """All that one run of one day works with.
+
+    `job_config` is how the jobs find the pipeline file, `by` who runs it.
+    """
 
     pipeline: Pipeline
     config: Path

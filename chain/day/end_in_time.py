@@ -1,4 +1,7 @@
-"""Ctrl-C and SIGTERM end the chain within seconds, whatever it is waiting for."""
+"""Ends the chain within seconds of Ctrl-C or SIGTERM.
+
+Whatever it is waiting for.
+"""
 
 from __future__ import annotations
 
@@ -20,9 +23,10 @@ error: Stopped on request, in the middle of a request that did not answer.
 
 @contextmanager
 def end_in_time(cancel: Cancel, *, seconds: float = _SECONDS) -> Iterator[None]:
-    """Leave the process for good when the block has not ended so long after `cancel` was set.
+    """Leave the process when the block does not end.
 
-    A call to storage may be stuck in its own retries. Jobs end with this process: it holds their lifelines.
+    For good, so long after `cancel` was set. A call to storage may be stuck in its own retries. Jobs end with this
+    process: it holds their lifelines.
     """
     over = threading.Event()
 

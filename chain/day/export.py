@@ -1,4 +1,7 @@
-"""The export that a run uses: a stored one of the day, or one that its exporter makes now."""
+"""Gives a run its export.
+
+A stored one of the day, or one that its exporter makes now.
+"""
 
 from __future__ import annotations
 
@@ -19,14 +22,20 @@ from staging.errors import InputError
 
 @dataclass(frozen=True, slots=True)
 class GivenExport:
-    """The export that a run uses; `before` is the day's export before it, where the run has read the day anew."""
+    """The export that a run uses.
+
+    `before` is the day's export before it, where the run has read the day anew.
+    """
 
     manifest: Manifest
     before: Manifest | None = None
 
 
 def give_export(run: DayRun, record: RunRecord) -> GivenExport:
-    """Return the export that the run uses; where it has none yet, give it one."""
+    """Return the export that the run uses.
+
+    Where it has none yet, give it one.
+    """
     if run.store.find(run.names.run_export(record.run_id)) is None:
         stored = None if record.fresh_export else find_usable(run)
         if stored is not None and record.kind == "run" and stored.manifest.is_stale(run.now()):
@@ -57,7 +66,10 @@ def read_manifest_of(run: DayRun, run_id: str) -> Manifest:
 
 
 def find_usable(run: DayRun) -> StoredExport | None:
-    """Return the stored export, None where there is none or its days are others now; refused for another question."""
+    """Return the stored export that can be used, or None.
+
+    None where there is none or its days are others now; refused for another question.
+    """
     stored = find_stored_export(run.store, run.names)
     if stored is None:
         return None
@@ -66,14 +78,20 @@ def find_usable(run: DayRun) -> StoredExport | None:
 
 
 def check_stored(run: DayRun, manifest: Manifest) -> None:
-    """Raise InputError where a stored export answers another question; say so where it is another server's."""
+    """Raise InputError where a stored export answers another question.
+
+    Say so where it is another server's.
+    """
     check_same_question(manifest, run.pipeline.source)
     if told := describe_other_place(manifest, run.pipeline.source):
         run.say(told)
 
 
 def no_export(run: DayRun) -> InputError:
-    """Return the error of a day that is to be reprocessed and has no export."""
+    """Return the error of a day without an export.
+
+    It is to be reprocessed.
+    """
     return InputError(
         f"There is no export of {run.day} to reprocess.",
         why=f"{run.store.url} holds none for the pipeline {run.pipeline.name}.",

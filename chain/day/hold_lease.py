@@ -1,8 +1,8 @@
-"""Holds a day while the chain works on it: takes its lease, renews it in a thread, gives it back at the end.
+"""Holds a day while the chain works on it.
 
-A lease that can't be renewed for three fifths of its time ends the work: before somebody else can take it over, as far
-as this machine's clock can tell. One that somebody else has taken ends the work at once. Neither says whether the work
-was done; the fence does.
+It takes the lease, renews it in a thread, gives it back at the end. A lease that can't be renewed for three fifths of
+its time ends the work: before somebody else can take it over, as far as this machine's clock can tell. One that
+somebody else has taken ends the work at once. Neither says whether the work was done; the fence does.
 """
 
 from __future__ import annotations
@@ -31,11 +31,17 @@ _GRACE_SECONDS = 2.0
 
 
 class UnrenewedError(UnavailableError):
-    """The lease could not be renewed in time: whoever held it stops, and leaves all as it is."""
+    """The lease could not be renewed in time.
+
+    The one who held it stops, and leaves all as it is.
+    """
 
 
 def new_lease(now: datetime, seconds: int, environ: Mapping[str, str]) -> Lease:
-    """Return a lease for this process, which people recognise by user, host and process number."""
+    """Return a lease for this process.
+
+    People recognise it by user, host and process number.
+    """
     execution = environ.get("CLOUD_RUN_EXECUTION")
     holder = f"{_user()}@{socket.gethostname()}, process {os.getpid()}" + (f" of {execution}" if execution else "")
     return Lease(holder=holder, nonce=secrets.token_hex(16), since=now, seconds=seconds)
@@ -45,9 +51,10 @@ def new_lease(now: datetime, seconds: int, environ: Mapping[str, str]) -> Lease:
 def hold_lease(
     wanted: DayLease, cancel: Cancel, say: Callable[[str], None], *, wait: bool = False
 ) -> Iterator[HeldLease]:
-    """Take the lease, renew it until the block ends, then give it back.
+    """Hold the lease until the block ends.
 
-    While somebody else has it: HeldError, or with `wait` wait for it. When it is lost, `cancel` is set with the reason.
+    Take it, renew it, then give it back. While somebody else has it: HeldError, or with `wait` wait for it. When it is
+    lost, `cancel` is set with the reason.
     """
 
     def take() -> HeldLease:
@@ -69,7 +76,10 @@ def hold_lease(
 
 
 class HeldLease:
-    """A lease that is held. `lost` is why it is not any more."""
+    """A lease that is held.
+
+    `lost` is why it is not any more.
+    """
 
     def __init__(self, lease: DayLease, cancel: Cancel, renewed_at: float) -> None:
         self._lease = lease
@@ -79,7 +89,10 @@ class HeldLease:
         self.lost: PenstockError | None = None
 
     def ensure(self) -> None:
-        """Raise unless the day is surely held: asks the bucket where the last renewal was too long ago."""
+        """Raise unless the day is surely held.
+
+        Asks the bucket where the last renewal was too long ago.
+        """
         if self.lost is not None:
             raise self.lost
         if self._age() < self._limit():

@@ -1,4 +1,7 @@
-"""One job of a run: how many tasks it has, how it is started and waited for."""
+"""Runs one job of a run.
+
+How many tasks it has, how it is started and waited for.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,10 @@ _WHOLE_DAY_SECONDS = 24 * 3600  # Cloud Run would allow a week; exporter and loa
 
 
 def plan_tasks(pipeline: Pipeline, manifest: Manifest) -> Overrides:
-    """Return how the processor runs: as many tasks as shards where `tasks` is "auto", never more at once than tasks."""
+    """Return how the processor runs.
+
+    As many tasks as shards where `tasks` is "auto", never more at once than tasks.
+    """
     process = pipeline.process
     tasks = max(1, len(manifest.shards)) if process.tasks == AUTO else process.tasks
     return Overrides(
@@ -35,7 +41,10 @@ def single_task() -> Overrides:
 
 
 def run_job(run: DayRun, job: JobName, run_id: str, plan: Overrides, *more: str) -> ExecutionState:
-    """Bring one job of a run to its end, one that is under way already included; raises what it said if it failed."""
+    """Run one job to its end; raise if it failed.
+
+    One that is under way already is included; the error is what it said.
+    """
     arguments = ("--config", run.job_config, "--day", run.day.isoformat(), "--run-id", run_id, *more)
     started = run.jobs.start_execution(job, run_id, replace(plan, arguments=arguments))
     if started.continued:

@@ -1,7 +1,7 @@
-"""Jobs that are started and cancelled by whoever holds the day, and by nobody else.
+"""Starts and cancels jobs only while the day is held.
 
-A chain that was frozen for longer than its lease wakes up next to one that continues its executions: it must neither
-start another one nor cancel them.
+The holder of the day does, and nobody else. A chain that was frozen for longer than its lease wakes up next to one that
+continues its executions: it must neither start another one nor cancel them.
 """
 
 from __future__ import annotations
@@ -34,7 +34,10 @@ class LeasedJobs:
         return self.jobs.get_execution(execution)
 
     def cancel_execution(self, execution: str) -> None:
-        """See `JobsApi`. An execution of a day that is somebody else's by now goes on."""
+        """Cancel an execution; see `JobsApi`.
+
+        An execution of a day that is somebody else's by now goes on.
+        """
         try:
             self.lease.ensure()
         except (LeaseLostError, UnrenewedError):

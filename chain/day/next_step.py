@@ -1,6 +1,7 @@
-"""What a command does with a day, by how far the day is: begin a run, go on with the last one, or ask the ledger.
+"""Decides what a command does with a day.
 
-The table of all combinations is in docs/operations.md.
+By how far the day is: begin a run, resume the last one, or ask the ledger. The table of all combinations is in
+docs/operations.md.
 """
 
 from __future__ import annotations
@@ -33,16 +34,19 @@ class GoOn:
 
 @dataclass(frozen=True, slots=True)
 class AskLedger:
-    """The bucket says that the run has loaded the day; only the target's ledger knows."""
+    """The bucket says that the run has loaded the day.
+
+    Only the target's ledger knows.
+    """
 
     run: RunRecord
 
 
 def plan_step(wish: Wish, state: DayState, names: DayNames) -> BeginRun | GoOn | AskLedger:
-    """Return what is to be done; InputError where `resume` finds nothing to go on with.
+    """Return what is to be done.
 
-    A run that failed for good is gone on with by `resume` alone: something was changed before the command was given
-    again, and what the run has done already would not have it.
+    InputError where `resume` finds nothing to go on with. A run that failed for good is gone on with by `resume` alone:
+    something was changed before the command was given again, and what the run has done already would not have it.
     """
     run = state.run
     if wish == "resume" and run is None:

@@ -1,4 +1,7 @@
-"""Leaves a note in the bucket of why a run was given up, for `penstock status`; nothing is decided by it."""
+"""Notes in the bucket why a run failed.
+
+For `penstock status`; nothing is decided by it.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,10 @@ _LOG = "\n  log: "  # as `chain.jobs.errors` puts it below what to do
 def noted_failures(
     store: Store, names: DayNames, now: Callable[[], datetime], say: Callable[[str], None], *, by: str = ""
 ) -> Iterator[None]:
-    """Note with the day's last run what the block raises; not where the day is somebody else's, who has its own."""
+    """Note with the day's last run what the block raises.
+
+    Not where the day is somebody else's, who has its own.
+    """
     try:
         yield
     except HeldError:
@@ -35,7 +41,10 @@ def noted_failures(
 
 
 def note_failure(store: Store, names: DayNames, error: PenstockError, now: datetime, *, by: str = "") -> None:
-    """Create a note beside the documents of the head's run; nothing where no run has begun."""
+    """Create a note beside the documents of the head's run.
+
+    Nothing where no run has begun.
+    """
     found = read_head(store, names)
     if found is None or (run_id := found[0].run_id) is None:
         return

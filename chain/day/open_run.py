@@ -39,9 +39,10 @@ def open_day_run(
     wait: bool = False,
     asked: Asked | None = None,
 ) -> Iterator[DayRun]:
-    """Check everything that can be checked without a database, then give a run that Ctrl-C and SIGTERM end.
+    """Check what needs no database, then yield a run.
 
-    A day that somebody else holds is refused, or with `wait` waited for.
+    Everything that can be checked so; Ctrl-C and SIGTERM end the run. A day that somebody else holds is refused, or
+    with `wait` waited for.
     """
     pipeline = load_pipeline(config, environ=environment(), overrides=overrides)
     calendar = calendar_of(pipeline, _now())

@@ -1,4 +1,7 @@
-"""Tries a day again that could not be done now, and nothing else: the exit code decides, as no scheduler lets it."""
+"""Tries a day again that could not be done now.
+
+And nothing else: the exit code decides, as no scheduler lets it.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,10 @@ _LONGEST_PAUSE_SECONDS = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """For how long tries are begun again. `now` is a monotonic clock, `say` hears why another one is made."""
+    """For how long tries are begun again.
+
+    `now` is a monotonic clock, `say` hears why another one is made.
+    """
 
     seconds: float
     say: Callable[[str], None]
@@ -26,9 +32,10 @@ class Patience:
     sleep: Callable[[float], None] = time.sleep
 
     def persist(self, attempt: Callable[[], T]) -> T:
-        """Return what an attempt returns; raise its error where trying again is of no use, or the time is over.
+        """Return what an attempt returns.
 
-        Only exit code 20 is tried again; a wish to stop, which has that code, too, is none.
+        Raises its error where trying again is of no use, or the time is over. Only exit code 20 is tried again; a wish
+        to stop, which has that code, too, is none.
         """
         deadline, pause_seconds = self.now() + self.seconds, _FIRST_PAUSE_SECONDS
         while True:

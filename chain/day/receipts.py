@@ -1,4 +1,7 @@
-"""Whether every shard was processed: a job that says it went well has to have left its receipts."""
+"""Checks that every shard was processed.
+
+A job that says it went well has to have left its receipts.
+"""
 
 from __future__ import annotations
 
@@ -16,14 +19,20 @@ _SHOWN = 5
 
 
 def read_receipts(store: Store, names: DayNames, run_id: str, shards: int) -> list[Receipt]:
-    """Return the receipts of all shards in their order; IntegrityError when one is missing."""
+    """Return the receipts of all shards in their order.
+
+    IntegrityError when one is missing.
+    """
     found = find_receipts(store, names, run_id, shards)
     _check_whole([shard for shard, receipt in enumerate(found) if receipt is None], names, run_id)
     return [receipt for receipt in found if receipt is not None]
 
 
 def find_receipts(store: Store, names: DayNames, run_id: str, shards: int) -> list[Receipt | None]:
-    """Return the receipts of all shards in their order, None for one that is not there."""
+    """Return the receipts of all shards in their order.
+
+    None for one that is not there.
+    """
 
     def read(shard: int) -> Receipt | None:
         name = names.receipt(run_id, shard)
@@ -34,7 +43,10 @@ def find_receipts(store: Store, names: DayNames, run_id: str, shards: int) -> li
 
 
 def check_same_transform(receipts: Sequence[Receipt], pipeline: Pipeline) -> None:
-    """Raise InputError where shards were processed by another transform than the pipeline names now."""
+    """Raise InputError where shards had another transform.
+
+    They were processed by another one than the pipeline names now.
+    """
     for receipt in receipts:
         if receipt.transform != pipeline.process.transform:
             raise InputError(

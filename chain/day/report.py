@@ -1,4 +1,7 @@
-"""What a run of a day came to, in figures that a person or a program can check."""
+"""The result of a day's run, in figures to check.
+
+For a person or a program.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,10 @@ Status = Literal["done", "already done"]
 
 @dataclass(frozen=True, slots=True)
 class Conserved:
-    """One sum on its way. `part + set_aside == shards`, and `target` is what the target table holds for the day."""
+    """One sum on its way.
+
+    `part + set_aside == shards`, and `target` is what the target table holds for the day.
+    """
 
     source: str
     output: str
@@ -41,13 +47,14 @@ class Conserved:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One run. Money is exact decimal text. `totals` has the control sums as exported and as loaded.
+    """The result of one run.
 
-    `tasks` is how many the processor had; `rows_loaded` how many rows the target holds for the day; `inserted`,
-    `updated` and `deleted` what this run changed there. `complete` says whether the day was over when it was read,
-    `unfinished` that it was not, `waited_seconds` how long that read waited, by reason. `since_export_before` compares
-    the export with the day's one before it, where this run has read the day again.
-    `cost` is what the run came to on Google Cloud, None on this machine.
+    Money is exact decimal text. `totals` has the control sums as exported and as loaded. `tasks` is how many the
+    processor had; `rows_loaded` how many rows the target holds for the day; `inserted`, `updated` and `deleted` what
+    this run changed there. `complete` says whether the day was over when it was read, `unfinished` that it was not,
+    `waited_seconds` how long that read waited, by reason. `since_export_before` compares the export with the day's one
+    before it, where this run has read the day again. `cost` is what the run came to on Google Cloud, None on this
+    machine.
     """
 
     run_id: str
@@ -132,7 +139,10 @@ def _cost(manifest: Manifest, loaded: Loaded, tasks: int, seconds: float, cloud:
 
 
 def describe_since(before: Manifest, after: Manifest) -> dict[str, Any]:
-    """Return how two exports of the day differ. `changed` is None where rows and sums are equal, and files are not."""
+    """Return how two exports of the day differ.
+
+    `changed` is None where rows and sums are equal, and files are not.
+    """
     rows = {"before": before.rows, "after": after.rows}
     sums = {name: {"before": before.sums.get(name), "after": total} for name, total in after.sums.items()}
     differs = before.rows != after.rows or before.sums != after.sums
@@ -144,7 +154,10 @@ def describe_since(before: Manifest, after: Manifest) -> dict[str, Any]:
 
 
 def check_agreement(report: Report) -> None:
-    """Raise IntegrityError where the documents of the run do not add up: the loader would not have loaded them."""
+    """Raise IntegrityError where a run's documents don't add up.
+
+    The loader would not have loaded them.
+    """
     for sums in report.conserved:
         if not sums.agrees:
             raise IntegrityError(
@@ -156,7 +169,10 @@ def check_agreement(report: Report) -> None:
 
 
 def conserve(manifest: Manifest, receipts: Sequence[Receipt], loaded: Loaded | None) -> tuple[Conserved, ...]:
-    """Return each declared sum on its way from the source to the target."""
+    """Return each declared sum on its way.
+
+    From the source to the target.
+    """
     pairs = dict.fromkeys((sum_.source, sum_.output) for receipt in receipts for sum_ in receipt.conserved)
     return tuple(
         Conserved(

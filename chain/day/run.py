@@ -1,4 +1,7 @@
-"""The chain's sentence: take the fence, export, process, load, report; and what of it is left to do."""
+"""The chain's sentence: take the fence, export, process, load, report.
+
+And what of it is left to do.
+"""
 
 from __future__ import annotations
 
@@ -23,20 +26,27 @@ from staging.names import new_id
 
 
 def run_day(run: DayRun, *, fresh_export: bool) -> Report:
-    """Bring the day to done; a day that is done already stays as it is, which only the target's ledger decides.
+    """Bring the day to done.
 
-    A run that was cut short is gone on with. Raises what the job that failed said, with its exit code.
+    A day that is done already stays as it is, which only the target's ledger decides. A run that was cut short is gone
+    on with. Raises what the job that failed said, with its exit code.
     """
     return _bring(run, "fresh export" if fresh_export else "run")
 
 
 def reprocess_day(run: DayRun) -> Report:
-    """Run today's transform over the stored export and load the result; nothing connects to the source."""
+    """Run today's transform over the stored export and load the result.
+
+    Nothing connects to the source.
+    """
     return _bring(run, "reprocess")
 
 
 def resume_day(run: DayRun) -> Report:
-    """Go on with the day's last run, whatever it was asked to do and whatever ended it; what it has done stays."""
+    """Resume the day's last run.
+
+    Whatever it was asked to do and whatever ended it; what it has done stays.
+    """
     return _bring(run, "resume")
 
 

@@ -1,4 +1,7 @@
-"""How far a day is, by the documents in the bucket alone: any machine sees the same."""
+"""Reads from the bucket how far a day is.
+
+By the documents alone: any machine sees the same.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +16,11 @@ from staging.store import Store
 
 @dataclass(frozen=True, slots=True)
 class DayState:
-    """The day's last run. `run` is None where none was begun, or where it died before it said what it was asked to do.
+    """The day's last run.
 
-    `has_export`: it has settled on an export. `loaded` is the loader's note, None before it. `failed`: it met an error
-    that the same attempt would meet again. `export_id` is the day's current export, whoever read it.
+    `run` is None where none was begun, or where it died before it said what it was asked to do. `has_export`: it has
+    settled on an export. `loaded` is the loader's note, None before it. `failed`: it met an error that the same attempt
+    would meet again. `export_id` is the day's current export, whoever read it.
     """
 
     run: RunRecord | None = None
@@ -27,7 +31,10 @@ class DayState:
 
     @property
     def is_done(self) -> bool:
-        """Whether the last run has loaded the day's current export, as the bucket has it; the ledger decides."""
+        """Whether the last run has loaded the day's current export.
+
+        As the bucket has it; the ledger decides.
+        """
         return self.loaded is not None and self.loaded.export_id == self.export_id
 
 
@@ -50,13 +57,19 @@ def read_day_state(store: Store, names: DayNames) -> DayState:
 
 
 def read_loaded(store: Store, names: DayNames, run_id: str) -> Loaded | None:
-    """Return the loader's note of a run, or None where it left none."""
+    """Return the loader's note of a run, or None.
+
+    None where it left none.
+    """
     name = names.loaded(run_id)
     return Loaded.parse(store.read(name)[0], name=name) if store.find(name) is not None else None
 
 
 def read_loads(store: Store, names: DayNames, run_id: str) -> list[Loaded]:
-    """Return the loader's notes of a run, oldest first: more than one where the target had lost what was loaded."""
+    """Return the loader's notes of a run, oldest first.
+
+    More than one where the target had lost what was loaded.
+    """
     first = read_loaded(store, names, run_id)
     found = [first] if first else []
     while found and store.find(name := names.reloaded(run_id, len(found) - 1)) is not None:

@@ -1,4 +1,7 @@
-"""The export that the bucket holds for a day: found by the head, given to a run."""
+"""Finds the export that the bucket holds for a day.
+
+By the head; it is given to a run.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,10 @@ from staging.store import Store
 
 @dataclass(frozen=True, slots=True)
 class StoredExport:
-    """A committed export of the day. `loaded_run_id` is the last run of the day, where it has loaded this export."""
+    """A committed export of the day.
+
+    `loaded_run_id` is the last run of the day, where it has loaded this export.
+    """
 
     manifest: Manifest
     generation: int
@@ -25,7 +31,10 @@ class StoredExport:
     loaded_run_id: str | None
 
     def for_run(self, run_id: str) -> RunExport:
-        """Return the document by which a run says that it uses this export."""
+        """Return the document that gives a run this export.
+
+        By it the run says that it uses this export.
+        """
         return RunExport(
             run_id=run_id,
             export_id=self.manifest.export_id,

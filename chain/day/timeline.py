@@ -1,4 +1,7 @@
-"""Leaves a note in the bucket of when an execution's tasks ran, for `penstock report`; nothing is decided by it."""
+"""Notes in the bucket when an execution's tasks ran.
+
+For `penstock report`; nothing is decided by it.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,10 @@ from staging.store import Store
 
 
 class TimelineNotes:
-    """Sees an execution as it goes, and remembers each attempt that failed and when that was seen."""
+    """Sees an execution and remembers each failed attempt.
+
+    And when that was seen.
+    """
 
     def __init__(self, job: JobName, run_id: str, now: Callable[[], datetime]) -> None:
         self._job = job
@@ -25,7 +31,10 @@ class TimelineNotes:
         self._state: ExecutionState | None = None
 
     def see(self, state: ExecutionState) -> list[FailedAttempt]:
-        """Take note of how it is now; return the attempts that have failed since the last look."""
+        """Take note of an execution's state.
+
+        Returns the attempts that have failed since the last look.
+        """
         self._state = state
         news = [each for each in state.failures if (each.task, each.attempt) not in self._attempts]
         for failure in news[: MOST_TASKS - len(self._attempts)]:
@@ -39,7 +48,10 @@ class TimelineNotes:
         return [self._attempts[key] for each in news if (key := (each.task, each.attempt)) in self._attempts]
 
     def write(self, store: Store, names: DayNames, say: Callable[[str], None]) -> None:
-        """Create the note; that it could not be is said, and nothing else comes of it."""
+        """Create the note.
+
+        That it could not be is said, and nothing else follows.
+        """
         state, now = self._state, self._now()
         if state is None:
             return
