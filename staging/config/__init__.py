@@ -1,5 +1,6 @@
-"""The pipeline file: its sections, their checks, and where each setting comes from.
+"""Reads the pipeline file.
 
-The later layer wins: file, environment, `--set`; every fault is told at once, and no secret is shown.
-May import staging's errors, names, window and key; no store and no document.
+Its sections, their checks, and where each setting comes from. The later layer wins: file, environment, `--set`; every
+fault is told at once, and no secret is shown. May import staging's errors, names, window and key; no store and no
+document.
 """

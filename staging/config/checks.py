@@ -1,4 +1,7 @@
-"""The shape of single values of a pipeline file; ValueError says what a value should be."""
+"""Checks single values of a pipeline file.
+
+ValueError says what a value should be.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,10 @@ from staging.window import load_zone
 
 
 def check_zone(name: str) -> str:
-    """Return the name of an IANA time zone; a wrong one gets the nearest proposed."""
+    """Return the name of an IANA time zone.
+
+    For a wrong one the nearest is proposed.
+    """
     try:
         load_zone(name)
     except InputError as error:
@@ -56,7 +62,10 @@ def check_function(spec: str) -> str:
 
 
 def check_parquet_pattern(url: str) -> str:
-    """Return `gs://bucket/folder/*.parquet` or `file:///folder/*.parquet`; `{day}` stands for the business day."""
+    """Return a pattern of Parquet files.
+
+    `gs://bucket/folder/*.parquet` or `file:///folder/*.parquet`; `{day}` is the business day.
+    """
     place, _, file = url.rpartition("/")
     if not file or not re.match(r"gs://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]/.|file:///.", url):
         raise ValueError("should be gs://bucket/folder/*.parquet or file:///folder/*.parquet")
@@ -68,5 +77,8 @@ def check_parquet_pattern(url: str) -> str:
 
 
 def missing_key(more: str = "") -> PydanticCustomError:
-    """Return the fault of a key that is needed after all, worded as that of any other; `more` goes on with it."""
+    """Return the fault of a key that is needed after all.
+
+    It is worded as that of any other; `more` continues it.
+    """
     return PydanticCustomError("missing", "Field required", {"more": more})

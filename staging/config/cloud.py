@@ -1,6 +1,6 @@
-"""The `[cloud]` section: where the jobs run when Cloud Run runs them, and how they are deployed there.
+"""The `[cloud]` section: where jobs run, and their deployment.
 
-Without `project` nothing of it matters: the jobs run on this machine.
+It holds where Cloud Run runs them. Without `project` nothing of it matters: the jobs run on this machine.
 """
 
 from __future__ import annotations
@@ -29,7 +29,10 @@ TimeoutSeconds = Annotated[int, Field(ge=1, le=604_800)]
 
 
 class CloudImages(Section):
-    """The image of each job. A job without one is deployed by somebody else: it is run, and never written."""
+    """The image of each job.
+
+    A job without one is deployed by somebody else: it is run, and never written.
+    """
 
     exporter: Name | None = None
     processor: Name | None = None
@@ -38,7 +41,10 @@ class CloudImages(Section):
 
 
 class CloudJob(Section):
-    """How one job is deployed: its id, what a task of it may use, as whom it runs, and what it alone is told."""
+    """How one job is deployed.
+
+    Its id, what a task of it may use, as whom it runs, and which variables it alone gets.
+    """
 
     job: JobId | None = None
     cpu: Annotated[str, AfterValidator(check_cpu)] | None = None
@@ -49,7 +55,10 @@ class CloudJob(Section):
 
 
 class CloudSingleJob(CloudJob):
-    """A job of one task. Its time limit stands here; that of a processor is `process.timeout_seconds`."""
+    """A job of one task.
+
+    Its time limit is here; that of a processor is `process.timeout_seconds`.
+    """
 
     timeout_seconds: TimeoutSeconds | None = None
 
@@ -70,7 +79,10 @@ class CloudSchedule(Section):
 
 
 class CloudVpc(Section):
-    """The network through which exporter and loader, and the processor if it says so, reach what is not public."""
+    """The network through which jobs reach what is not public.
+
+    For exporter and loader, and for the processor if it says so.
+    """
 
     network: Name | None = None
     subnetwork: Name | None = None

@@ -1,4 +1,7 @@
-"""The shape of single values of `[cloud]`; ValueError says what a value should be. The service judges the rest."""
+"""Checks single values of `[cloud]`.
+
+ValueError says what a value should be. The service judges the rest.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +63,10 @@ def check_time_of_day(text: str) -> str:
 
 
 def check_secrets(secrets: dict[str, str]) -> dict[str, str]:
-    """Return variables and what of Secret Manager they hold; no value is shown, as somebody may write a password."""
+    """Return variables, and the secrets of Secret Manager they hold.
+
+    No value is shown, as somebody may write a password.
+    """
     for variable, secret in secrets.items():
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", variable):
             raise ValueError('should be a table of NAME = "secret", and one NAME is not that of a variable')

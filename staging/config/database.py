@@ -1,4 +1,7 @@
-"""What `[source]` and `[target]` both say of a database: its URL, or the parts of one."""
+"""What `[source]` and `[target]` both say of a database.
+
+Its URL, or the parts of one.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +20,10 @@ PARTS = ("dialect", "host", "port", "user", "password", "database", "tls", "tls_
 
 
 class DatabaseSection(Section):
-    """A section whose rows lie in a table, unless a key of `elsewhere` says that they don't.
+    """A section whose rows lie in a table.
 
-    A section has these keys behind those of `elsewhere`, which are another base of it: they are looked at first.
+    Unless a key of `elsewhere` says that they don't. A section has these keys behind those of `elsewhere`, which are
+    another base of it: they are looked at first.
     """
 
     section: ClassVar[str]
@@ -52,7 +56,10 @@ class DatabaseSection(Section):
 
     @property
     def secret_key(self) -> str:
-        """The key that holds what is looked up to connect: `url`, or of its parts `password`."""
+        """The key that holds what is looked up to connect.
+
+        `url`, or of its parts `password`.
+        """
         return "url" if self.url_ is not None else "password"
 
     @property
@@ -77,7 +84,10 @@ class DatabaseSection(Section):
         return self.table_
 
     def table_parts(self) -> tuple[str | None, str]:
-        """Return (schema or None, table): the first dot splits, unless `schema` is given (even empty)."""
+        """Return (schema or None, table).
+
+        The first dot splits, unless `schema` is given (even empty).
+        """
         return split_table(self.table, self.schema_)
 
     @field_validator("url_", "table_", "where", check_fields=False)
@@ -121,7 +131,10 @@ class DatabaseSection(Section):
 
 
 def split_table(table: str, schema: str | None) -> tuple[str | None, str]:
-    """`a.b.c` is table `b.c` in schema `a`; with `schema` given the whole text is the table's name."""
+    """Split a table's name into schema and table.
+
+    `a.b.c` is table `b.c` in schema `a`; with `schema` given the whole text is the table's name.
+    """
     if schema is not None:
         return schema or None, table
     before, dot, after = table.partition(".")

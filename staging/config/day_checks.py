@@ -13,9 +13,10 @@ Multiple = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class ChecksConfig(Section):
-    """What a day may differ from the median of the last stored ones; see the reference for each key.
+    """How far a day may differ from the last stored ones.
 
-    `max_drop` is the share of the median that may be missing, `max_rise` how many medians may be added to it.
+    The measure is their median; see the reference for each key. `max_drop` is the share of the median that may be
+    missing, `max_rise` how many medians may be added to it.
     """
 
     min_rows: Annotated[int, Field(ge=0)] | None = None

@@ -1,4 +1,7 @@
-"""What is wrong with a pipeline file, in sentences: no value of a URL or of an unknown key is ever shown."""
+"""Says what is wrong with a pipeline file.
+
+No value of a URL or of an unknown key is ever shown.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,10 @@ _SHOWN_CHARACTERS = 40
 
 
 def known_keys(model: type[BaseModel]) -> dict[KeyPath, FieldInfo]:
-    """Return every key of a pipeline file, `("source", "url")` and so on; sections themselves are included."""
+    """Return every key of a pipeline file, `("source", "url")` and so on.
+
+    Sections themselves are included.
+    """
     found: dict[KeyPath, FieldInfo] = {}
     for name, field in model.model_fields.items():
         path = (field.alias or name,)
@@ -34,7 +40,10 @@ def section_model(field: FieldInfo) -> type[BaseModel] | None:
 
 
 def key_of(error: ErrorDetails, keys: dict[KeyPath, FieldInfo]) -> KeyPath:
-    """Return the key an error belongs to: a union's error carries the branch behind it, a list's the index."""
+    """Return the key an error belongs to.
+
+    A union's error carries the branch behind it, a list's the index.
+    """
     path = tuple(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
         return path
@@ -67,7 +76,10 @@ def describe_fault(path: KeyPath, error: ErrorDetails, keys: dict[KeyPath, Field
 
 
 def propose(path: KeyPath, keys: dict[KeyPath, FieldInfo]) -> str:
-    """Return `; did you mean …?` for a key that does not exist, or nothing where no key is near."""
+    """Return `; did you mean …?` for an unknown key.
+
+    Or nothing where no key is near.
+    """
     near = nearest(path, keys)
     if near is None:
         return ""
@@ -76,7 +88,10 @@ def propose(path: KeyPath, keys: dict[KeyPath, FieldInfo]) -> str:
 
 
 def nearest(path: KeyPath, keys: dict[KeyPath, FieldInfo]) -> KeyPath | None:
-    """Return the key one probably meant: of its section, then of that name elsewhere, then by the whole text."""
+    """Return the key one probably meant.
+
+    Of its section, then of that name elsewhere, then by the whole text.
+    """
     siblings = {key[-1]: key for key in keys if key[:-1] == path[:-1]}
     if close := difflib.get_close_matches(path[-1], siblings, n=1, cutoff=0.6):
         return siblings[close[0]]
@@ -88,7 +103,10 @@ def nearest(path: KeyPath, keys: dict[KeyPath, FieldInfo]) -> KeyPath | None:
 
 
 def expected(field: FieldInfo) -> str:
-    """Return what a key takes: `a whole number from 1 to 10000 or "auto"`."""
+    """Return what a key takes.
+
+    Such as `a whole number from 1 to 10000 or "auto"`.
+    """
     return _expected(field.annotation, tuple(field.metadata))
 
 

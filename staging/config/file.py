@@ -1,7 +1,7 @@
-"""Builds a pipeline from its file, the environment and `--set`: flag > environment > file > default.
+"""Builds a pipeline from its file, the environment and `--set`.
 
-All faults are found at once. Values in the file are taken strictly (`shards = "32"` is wrong); the environment and
-`--set` hold only text, which is read as the key needs it.
+Flag > environment > file > default. All faults are found at once. Values in the file are taken strictly (`shards =
+"32"` is wrong); the environment and `--set` hold only text, which is read as the key needs it.
 """
 
 from __future__ import annotations
@@ -39,14 +39,20 @@ _NUMBER = rf"{_INTEGER}(\.[0-9]{{1,18}})?"
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """A pipeline and where each of its keys came from: `line 3`, a variable, `--set section.key` or `default`."""
+    """A pipeline and where each of its keys came from.
+
+    `line 3`, a variable, `--set section.key` or `default`.
+    """
 
     pipeline: Pipeline
     origins: dict[KeyPath, str]
 
 
 def load_pipeline(path: Path, *, environ: Mapping[str, str], overrides: Sequence[str] = ()) -> Pipeline:
-    """Return the pipeline; one InputError that names every fault with its line and key."""
+    """Return the pipeline.
+
+    One InputError that names every fault with its line and key.
+    """
     return load_settings(path, environ=environ, overrides=overrides).pipeline
 
 

@@ -1,4 +1,7 @@
-"""Where settings come from: a TOML file, the environment and `--set`; the later wins, and each remembers its origin."""
+"""Reads settings from a TOML file, the environment and `--set`.
+
+The later wins, and each remembers its origin.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,10 @@ class PipelineFile:
 
 @dataclass(frozen=True, slots=True)
 class TextSetting:
-    """A setting that came as text. `origin` is how its giver would name it: a variable, or `--set section.key`."""
+    """A setting that came as text.
+
+    `origin` is how its giver would name it: a variable, or `--set section.key`.
+    """
 
     path: KeyPath
     text: str
@@ -39,9 +45,10 @@ class TextSetting:
 
 
 def read_pipeline_file(path: Path, environ: Mapping[str, str]) -> PipelineFile:
-    """Read and parse the file; InputError names the line of a syntax fault and shows nothing of the text.
+    """Read and parse the file.
 
-    `env:NAME` is no file but that variable, which holds the same as JSON: what the chain hands to jobs elsewhere.
+    InputError names the line of a syntax fault and shows nothing of the text. `env:NAME` is no file but that variable,
+    which holds the same as JSON: what the chain hands to jobs elsewhere.
     """
     if str(path).startswith(_VARIABLE):
         return _read_pipeline_variable(path, environ)
@@ -85,7 +92,10 @@ def _read_pipeline_variable(path: Path, environ: Mapping[str, str]) -> PipelineF
 
 
 def read_environment(environ: Mapping[str, str]) -> list[TextSetting]:
-    """Return the settings among the variables: `PENSTOCK_SECTION__KEY`, in the order of their names."""
+    """Return the settings among the variables.
+
+    `PENSTOCK_SECTION__KEY`, in the order of their names.
+    """
     found = []
     for name in sorted(environ):
         if name in TOP_LEVEL_VARIABLES:
@@ -102,7 +112,10 @@ def variable_of(path: KeyPath) -> str:
 
 
 def read_overrides(overrides: Sequence[str]) -> tuple[list[TextSetting], list[str]]:
-    """Return the settings of `section.key=value` texts, and a fault for each that is none (its value is not shown)."""
+    """Return the settings of `section.key=value` texts.
+
+    And a fault for each that is none (its value is not shown).
+    """
     found, faults = [], []
     for number, override in enumerate(overrides, start=1):
         key, equals, text = override.partition("=")

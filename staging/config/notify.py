@@ -1,4 +1,7 @@
-"""The `[notify]` section: who is told of what became of a night, and in which shape."""
+"""The `[notify]` section: who hears how a night went.
+
+And in which shape.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,10 @@ EVENTS: tuple[Event, ...] = ("failure", "late", "recovered", "changed_days")
 
 
 class HookUrl(str):
-    """The address of a webhook as the pipeline file says it: whoever has it may post, so it never shows itself."""
+    """The address of a webhook as the pipeline file says it.
+
+    Who has it may post, so it never shows itself.
+    """
 
     __slots__ = ()
 
@@ -30,7 +36,10 @@ def _hook(value: Any) -> HookUrl:  # noqa: ANN401 - pydantic hands over whatever
 
 
 class NotifyConfig(Section):
-    """Without `url` nobody is told. A hook that does not answer never makes a night fail."""
+    """Where and of what to notify.
+
+    Without `url` nobody is notified. A hook that does not answer never makes a night fail.
+    """
 
     on: Annotated[tuple[Event, ...], Field(strict=False)] = EVENTS
     url: Annotated[HookUrl, PlainValidator(_hook), PlainSerializer(lambda _: HookUrl.__repr__(HookUrl()))] | None = None

@@ -1,4 +1,7 @@
-"""The `[pacing]` section: what makes a read wait, and how much of the database it may take."""
+"""The `[pacing]` section: how much of the database reading takes.
+
+And what makes it wait.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,10 @@ from staging.config.section import Name, Positive, Section
 
 
 class PacingConfig(Section):
-    """How gently the source is read. See the reference for each key; None: as `gentle` has it (`exporter.pacing`)."""
+    """How gently the source is read.
+
+    See the reference for each key; None: as `gentle` has it (`exporter.pacing`).
+    """
 
     gentle: Literal["primary", "replica"] = "primary"
     nice: Annotated[int, Field(ge=0, le=100)] | None = None

@@ -1,6 +1,7 @@
-"""A pipeline as the jobs see it: frozen, checked, with secrets that redact themselves.
+"""A pipeline as the jobs see it.
 
-`staging.config.file` builds it from the file, the environment and `--set`; nothing else reads either.
+Frozen, checked, with secrets that redact themselves. `staging.config.file` builds it from the file, the environment and
+`--set`; nothing else reads either.
 """
 
 from __future__ import annotations
@@ -69,7 +70,10 @@ class LoadConfig(Section):
 
 
 class ChainConfig(Section):
-    """How long a day stays held by a chain that is not heard of any more."""
+    """How long a chain holds a day.
+
+    It stays held so long by a chain that is not heard of any more.
+    """
 
     lease_seconds: Annotated[int, Field(ge=2, le=3600)] = 90
 
@@ -109,5 +113,8 @@ class Pipeline(Section):
         return {each.section: each for each in sections if each.is_database}
 
     def url_references(self) -> dict[str, str]:
-        """Return what the file says of each database's URL, or of its password where it has the URL in parts."""
+        """Return what the file says of each database's URL.
+
+        Or of its password where it has the URL in parts.
+        """
         return {name: section.url.reference for name, section in self.databases().items()}

@@ -1,4 +1,7 @@
-"""What the pipeline file holds of secrets: they never show themselves and are looked up as late as possible."""
+"""What the pipeline file holds of secrets.
+
+They never show themselves and are looked up as late as possible.
+"""
 
 from __future__ import annotations
 
@@ -29,13 +32,17 @@ class SecretUrl:
     spell: LookUp = str.strip
 
     def __post_init__(self) -> None:
-        """What stands in the file itself is known from the beginning."""
+        """Remember a secret that the file itself holds.
+
+        It is known from the beginning.
+        """
         remember_secrets_of(self.reference)
 
     def reveal(self) -> str:
-        """Return the URL with its password; InputError when the variable or file is missing.
+        """Return the URL with its password.
 
-        From then on `staging.redaction.redact` hides the password wherever it stands.
+        InputError when the variable or file is missing. From then on `staging.redaction.redact` hides the password
+        wherever it stands.
         """
         return remember_secrets_of(self.spell(self.look_up(self.reference)))
 
@@ -47,13 +54,19 @@ class SecretUrl:
 
 @dataclass(frozen=True, slots=True)
 class SecretPassword:
-    """A password that never shows itself; `SecretUrl` of the same section looks it up."""
+    """A password that never shows itself.
+
+    `SecretUrl` of the same section looks it up.
+    """
 
     reference: str
     look_up: LookUp
 
     def __post_init__(self) -> None:
-        """What stands in the file itself is known from the beginning."""
+        """Remember a secret that the file itself holds.
+
+        It is known from the beginning.
+        """
         if not is_elsewhere(self.reference):
             remember_secret(self.reference)
 

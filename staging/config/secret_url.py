@@ -1,4 +1,7 @@
-"""Looks up a database URL or password where the pipeline file says it lies, and knows its shape without looking."""
+"""Looks up a URL or password where the pipeline file says.
+
+It also knows its shape without looking.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,10 @@ _EXAMPLES = "postgresql+psycopg://user@host/db, mysql+pymysql://…, mariadb+pym
 
 
 def look_up_url(reference: str) -> str:
-    """Return the URL: `env:NAME` from this process's environment, `file:/path` from a file, else the URL itself."""
+    """Return the URL.
+
+    `env:NAME` from this process's environment, `file:/path` from a file, else the URL itself.
+    """
     return look_up_in(os.environ)(reference)
 
 
@@ -37,7 +43,10 @@ def look_up_in(environ: Mapping[str, str]) -> Callable[[str], str]:
 
 
 def look_up_text_in(environ: Mapping[str, str]) -> Callable[[str], str]:
-    """Return a look-up that keeps spaces, for they may be a password's; the end of the last line is none of it."""
+    """Return a look-up that keeps spaces, for they may be a password's.
+
+    The end of the last line is none of it.
+    """
 
     def look_up(reference: str) -> str:
         if reference.startswith("env:"):
@@ -50,12 +59,18 @@ def look_up_text_in(environ: Mapping[str, str]) -> Callable[[str], str]:
 
 
 def is_elsewhere(reference: str) -> bool:
-    """Whether the text lies in a variable or a file, so that the reference itself is no secret."""
+    """Whether the text lies in a variable or a file.
+
+    The reference itself is no secret then.
+    """
     return reference.startswith("env:") or _is_file(reference)
 
 
 def check_reference(reference: str) -> str:
-    """Return the reference if it has the shape of one; ValueError, without the text, if not. Nothing is looked up."""
+    """Return the reference if it has the shape of one.
+
+    ValueError, without the text, if not. Nothing is looked up.
+    """
     if is_elsewhere(reference):
         return _check_elsewhere(reference)
     _check_url(reference)
@@ -63,7 +78,10 @@ def check_reference(reference: str) -> str:
 
 
 def check_password(reference: str) -> str:
-    """Return a password's reference if it has the shape of one; ValueError, without the text, if not."""
+    """Return a password's reference if it has the shape of one.
+
+    ValueError, without the text, if not.
+    """
     if reference.startswith("file://"):
         raise ValueError("should be file:/path with one slash, or env:NAME, or the password itself")
     return _check_elsewhere(reference) if is_elsewhere(reference) else reference

@@ -11,6 +11,9 @@ Positive = Annotated[int, Field(ge=1)]
 
 
 class Section(BaseModel):
-    """A table of the pipeline file: unknown keys and wrong types are faults."""
+    """A table of the pipeline file.
+
+    Unknown keys and wrong types are faults.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)

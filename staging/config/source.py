@@ -1,4 +1,7 @@
-"""The `[source]` section: which rows are a day's, and where they are read."""
+"""The `[source]` section: a day's rows, and where they are.
+
+Which rows are a day's, and where they are read.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,10 @@ class _OtherPlaces(Section):
 
 
 class SourceConfig(DatabaseSection, _OtherPlaces):
-    """Where a day's rows are read: a table, or `parquet`, or `python`. See the reference for each key."""
+    """Where a day's rows are read: a table, or `parquet`, or `python`.
+
+    See the reference for each key.
+    """
 
     section: ClassVar[str] = "source"
     elsewhere: ClassVar[tuple[str, ...]] = ("parquet", "python", "exports")

@@ -18,7 +18,10 @@ class _Files(Section):
 
 
 class TargetConfig(DatabaseSection, _Files):
-    """What receives one row per key and day: a table, or `parquet` files below a URL."""
+    """What receives one row per key and day.
+
+    A table, or `parquet` files below a URL.
+    """
 
     section: ClassVar[str] = "target"
     elsewhere: ClassVar[tuple[str, ...]] = ("parquet",)

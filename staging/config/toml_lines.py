@@ -1,4 +1,7 @@
-"""Which line of a TOML text each key stands on: `tomllib` parses, but does not say where."""
+"""Finds the line of each key in a TOML text.
+
+`tomllib` parses, but does not say where.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +22,10 @@ _KEY = re.compile(r'"(?:\\.|[^"\\\n])*"|\'[^\'\n]*\'|[A-Za-z0-9_-]+')
 
 
 def find_key_lines(text: str) -> dict[KeyPath, int]:
-    """Return the line, from 1, of every section header and key of a *valid* TOML text.
+    """Return the line of every header and key.
 
-    Keys inside inline tables and arrays of tables are not told apart: ask for the longest known beginning of a path.
+    Lines count from 1; the TOML text must be valid. Keys inside inline tables and arrays of tables are not told apart:
+    ask for the longest known beginning of a path.
     """
     lines: dict[KeyPath, int] = {}
     section: KeyPath = ()
@@ -33,7 +37,10 @@ def find_key_lines(text: str) -> dict[KeyPath, int]:
 
 
 def line_of(path: KeyPath, lines: dict[KeyPath, int]) -> int | None:
-    """Return the line of the key, else of the nearest section around it, else None."""
+    """Return the line of the key, or of its section.
+
+    The nearest section around it; else None.
+    """
     for length in range(len(path), 0, -1):
         if (line := lines.get(path[:length])) is not None:
             return line

@@ -1,6 +1,7 @@
-"""Writes a database URL from its parts, so that nobody has to escape a password.
+"""Writes a database URL from its parts.
 
-The URL is read like any other (`databases.url`); nothing further down knows that there were parts.
+So nobody has to escape a password. The URL is read like any other (`databases.url`); nothing further down knows that
+there were parts.
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ _HOST = re.compile(r"[\w-]+(\.[\w-]+)*\.?")
 
 @dataclass(frozen=True, slots=True)
 class UrlParts:
-    """A URL's parts but the password. `host` is a name, an address, several with commas, or a Unix socket's path."""
+    """A URL's parts but the password.
+
+    `host` is a name, an address, several with commas, or a Unix socket's path.
+    """
 
     dialect: Dialect
     host: str
@@ -55,7 +59,10 @@ class UrlParts:
 
 
 def check_host(text: str) -> str:
-    """Return a host, several with commas, or a Unix socket's path; ValueError, without the text, for anything else."""
+    """Return a host, several with commas, or a Unix socket's path.
+
+    ValueError, without the text, for anything else.
+    """
     if text.startswith("/"):
         return text
     if text.startswith(("env:", "file:")):

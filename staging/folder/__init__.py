@@ -1,5 +1,5 @@
-"""The folder adapter of the storage port: a bucket that is a local folder.
+"""The folder adapter of the storage port.
 
-Files are created whole, generations are kept beside them, and no path leaves the folder.
-May import the port and staging's errors; no other adapter.
+A bucket that is a local folder. Files are created whole, generations are kept beside them, and no path leaves the
+folder. May import the port and staging's errors; no other adapter.
 """

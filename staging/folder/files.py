@@ -1,4 +1,7 @@
-"""Files below one folder that can't be left: paths are walked segment by segment, no symbolic link is followed."""
+"""Reads and writes files below one folder, never outside it.
+
+Paths are walked segment by segment, no symbolic link is followed.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +55,10 @@ def folder_errors(folder: Path, name: str) -> Iterator[None]:
 
 @contextmanager
 def walk_to(folder: Path, segments: Sequence[str], *, create: bool) -> Iterator[int]:
-    """Give a file descriptor of the inner folder, made with all on its way when `create`."""
+    """Yield a file descriptor of the inner folder.
+
+    It is made with all on its way when `create`.
+    """
     try:
         here = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     except FileNotFoundError as exc:
@@ -83,7 +89,10 @@ def _enter(here: int, segment: str, *, create: bool) -> int:
 
 
 def remove_file(folder: Path, segments: Sequence[str]) -> None:
-    """Remove a file, and the inner folders on its way that are empty then; nothing happens where there is none."""
+    """Remove a file and the folders that are then empty.
+
+    Inner folders on its way; nothing happens where there is none.
+    """
     *inner, leaf = segments
     with suppress(FileNotFoundError), walk_to(folder, inner, create=False) as here:
         os.unlink(leaf, dir_fd=here)
@@ -101,7 +110,10 @@ def remove_file(folder: Path, segments: Sequence[str]) -> None:
 
 
 def open_temporary(here: int) -> tuple[int, str]:
-    """Make a new file that this process holds locked, so that `sweep` knows it is alive. Returns (descriptor, name)."""
+    """Make a new file that this process holds locked.
+
+    So `sweep` knows it is alive. Returns (descriptor, name).
+    """
     while True:
         name = f"{os.getpid()}-{secrets.token_hex(8)}"
         fd = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666, dir_fd=here)
@@ -125,7 +137,10 @@ def sweep(here: int) -> None:
 
 @contextmanager
 def locked(here: int, name: str) -> Iterator[None]:
-    """Hold the operating system's lock of a file; a process that dies frees it. UnavailableError after a minute."""
+    """Hold the operating system's lock of a file.
+
+    A process that dies frees it. UnavailableError after a minute.
+    """
     fd = os.open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666, dir_fd=here)
     try:
         deadline = time.monotonic() + _LOCK_SECONDS
@@ -163,7 +178,10 @@ def read_all(fd: int) -> bytes:
 
 
 def read_chunks(fd: int, chunk_bytes: int = 1 << 20) -> Iterator[bytes]:
-    """Give the file's bytes from its beginning in chunks; other readers of the descriptor don't disturb it."""
+    """Give the file's bytes from its beginning in chunks.
+
+    Other readers of the descriptor don't disturb it.
+    """
     offset = 0
     while chunk := os.pread(fd, chunk_bytes, offset):
         yield chunk

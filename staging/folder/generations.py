@@ -1,4 +1,6 @@
-"""Generations of the files in a folder store, and what was written in each.
+"""Numbers the generations of a folder store's files.
+
+And keeps what was written in each.
 
 A generation is the file's modification time in microseconds, set before the file gets its name: number and content
 appear in one step. A record of it (name, CRC32C, size) lies under `.penstock/records/{xx}/{…}/{generation}.json`
@@ -54,7 +56,10 @@ def set_generation(fd: int, generation: int) -> bool:
 
 
 def find_record(folder: Path, name: str, generation: int) -> tuple[Record | None, bool]:
-    """Return what was written as this generation, if it was, and whether any generation of the name has a record."""
+    """Return what was written as this generation, if it was.
+
+    And whether any generation of the name has a record.
+    """
     is_known = False
     for place in (records_of(name), _earlier_records_of(name)):
         with suppress(FileNotFoundError), walk_to(folder, place, create=False) as records:
@@ -65,7 +70,10 @@ def find_record(folder: Path, name: str, generation: int) -> tuple[Record | None
 
 
 def last_earlier_generation(folder: Path, name: str) -> int:
-    """Return the highest number that an earlier version used for the name; 0 where none did."""
+    """Return the highest number that an earlier version used for the name.
+
+    0 where none did.
+    """
     with suppress(FileNotFoundError), walk_to(folder, _earlier_records_of(name), create=False) as records:
         return max(_known_generations(records), default=0)
     return 0
@@ -77,7 +85,10 @@ def _known_generations(records: int) -> list[int]:
 
 
 def claim(records: int, name: str, record: Record, *, after: int, now_microseconds: int) -> int:
-    """Take a number above `after` and above all in `records`, the name's own folder, by creating its record."""
+    """Take a new number by creating its record.
+
+    Above `after` and above all in `records`, the name's own folder.
+    """
     generation = max(now_microseconds, after + 1, *(number + 1 for number in _known_generations(records)))
     while (fd := _create(records, generation)) is None:
         generation += 1

@@ -1,4 +1,7 @@
-"""Opens and lists the objects of a folder store, and tells what was written from what was changed behind its back."""
+"""Opens and lists the objects of a folder store.
+
+It distinguishes what was written from what was changed behind its back.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,10 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class OpenObject:
-    """One generation, open for reading: it stays the same whatever is written under its name meanwhile."""
+    """One generation, open for reading.
+
+    It stays the same whatever is written under its name meanwhile.
+    """
 
     fd: int
     info: ObjectInfo
@@ -32,7 +38,10 @@ class OpenObject:
 
 @contextmanager
 def open_object(folder: Path, name: str) -> Iterator[OpenObject | None]:
-    """Give the current generation, or None. Its bytes are not checked yet; IntegrityError when it was edited or cut."""
+    """Give the current generation, or None.
+
+    Its bytes are not checked yet; IntegrityError when it was edited or cut.
+    """
     fd = _open(folder, name)
     if fd is None:
         yield None
@@ -44,7 +53,10 @@ def open_object(folder: Path, name: str) -> Iterator[OpenObject | None]:
 
 
 def list_objects(folder: Path, prefix: str) -> Iterator[ObjectInfo]:
-    """Give the current objects whose name begins with `prefix`, in the order of their UTF-8 bytes, as GCS does."""
+    """Yield the current objects whose name begins with `prefix`.
+
+    In the order of their UTF-8 bytes, as GCS does.
+    """
     inner = prefix.rpartition("/")[0]
     names = [name for name in _walk(folder, inner) if name.startswith(prefix)]
     for name in sorted(names, key=str.encode):

@@ -1,8 +1,9 @@
-"""The folder adapter: a bucket that is a local folder, for a laptop, for tests and for machines without a cloud.
+"""The folder adapter: a bucket that is a local folder.
 
-Objects are plain files under their names. A file gets its name when it is whole: written and synced under
-`.penstock/temporary/`, then linked (create-only, as `link` never overwrites) or renamed over the old one under the
-operating system's lock. A process killed at any instant leaves the old state or the new one.
+For a laptop, for tests and for machines without a cloud. Objects are plain files under their names. A file gets its
+name when it is whole: written and synced under `.penstock/temporary/`, then linked (create-only, as `link` never
+overwrites) or renamed over the old one under the operating system's lock. A process killed at any instant leaves the
+old state or the new one.
 
 Needs: a local file system with hard links, `flock` and modification times in microseconds; read and write for this
 user. Names that differ only in case are one name where the file system says so.
@@ -41,9 +42,10 @@ from staging.store_errors import check_replacement, generation_changed, missing,
 
 
 def open_folder_store(url: str, *, make: bool = True) -> FolderStore:
-    """Open the folder of a `file:///…` URL; with `make` it is made when only its last segment is missing.
+    """Open the folder of a `file:///…` URL.
 
-    Else InputError, or UnavailableError when the machine is short of something.
+    With `make` it is made when only its last segment is missing. Else InputError, or UnavailableError when the machine
+    is short of something.
     """
     folder = _folder_of(url)
     try:
@@ -79,7 +81,10 @@ def _folder_of(url: str) -> Path:
 
 
 class FolderStore:
-    """A `Store` in a folder. Safe to use from many threads and processes at once."""
+    """A `Store` in a folder.
+
+    Safe to use from many threads and processes at once.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -146,7 +151,10 @@ class FolderStore:
             return found.info if found else None
 
     def now(self) -> datetime:
-        """See `Store.now`: when the file system says that a new file was made. Generations come from there, too."""
+        """Return when the file system made a new file.
+
+        See `Store.now`. Generations come from there, too.
+        """
         with folder_errors(self._folder, "a new file"), walk_to(self._folder, TEMPORARY, create=True) as here:
             fd, probe = open_temporary(here)
             try:
@@ -161,7 +169,10 @@ class FolderStore:
             yield from list_objects(self._folder, check_list_prefix(prefix))
 
     def delete(self, name: str, *, generation: int) -> None:
-        """See `Store.delete`. Folders that are empty then go, too; the records of generations stay."""
+        """See `Store.delete`.
+
+        Folders that are empty then go, too; the records of generations stay.
+        """
         with folder_errors(self._folder, name), self._locked():
             with open_object(self._folder, check_object_name(name)) as found:
                 if found is not None and found.info.generation != generation:

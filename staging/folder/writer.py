@@ -1,4 +1,7 @@
-"""A streamed write into a folder: a hidden, locked file until a commit gives it its name."""
+"""A streamed write into a folder.
+
+A hidden, locked file until a commit gives it its name.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,10 @@ _FOLDERS_VANISH = 20  # times in a row
 
 
 class FolderWriter:
-    """An `ObjectWriter`. A process that dies leaves a hidden file, swept away when the store is next opened."""
+    """An `ObjectWriter`.
+
+    A process that dies leaves a hidden file, swept away when the store is next opened.
+    """
 
     def __init__(self, folder: Path, name: str) -> None:
         self._folder = folder
@@ -65,7 +71,10 @@ class FolderWriter:
             self.abort()
 
     def commit_over(self, generation: int) -> ObjectInfo:
-        """Take the place of this generation. The caller holds the lock and has seen that it is the current one."""
+        """Take the place of this generation.
+
+        The caller holds the lock and has seen that it is the current one.
+        """
         self._check_open()
         with folder_errors(self._folder, self._name):
             return self._give_name(os.replace, after=generation)
