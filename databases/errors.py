@@ -1,7 +1,8 @@
-"""The few things that an error of a database can mean, and how a process ends by each.
+"""What an error of a database can mean.
 
-Each server's own table (`databases/mysql/errors.py` and its siblings) says which of them a number or an SQLSTATE is.
-What no table names is UNKNOWN: it may pass, and nobody guesses what to do.
+There are few kinds; each ends a process in one way. Each server's own table (`databases/mysql/errors.py` and its
+siblings) says which of them a number or an SQLSTATE is. What no table names is UNKNOWN: it may pass, and nobody guesses
+what to do.
 """
 
 from __future__ import annotations
@@ -13,7 +14,10 @@ from staging.errors import InputError, IntegrityError, PenstockError, Unavailabl
 
 
 class Kind(Enum):
-    """What an error means. The comment says what becomes of a process that meets it."""
+    """What an error means.
+
+    The comment says what becomes of a process that meets it.
+    """
 
     UNKNOWN = "unknown"  # may pass: 20, with the server's own sentence and no advice
     UNREACHABLE = "unreachable"  # nobody answers there, or nobody who can yet: 20
@@ -63,13 +67,19 @@ _FOR_A_PERSON = frozenset({Kind.KEY_TWICE, Kind.DAMAGED})
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What an error means, and what to do about this very one; `{url}` in it stands for the URL's key."""
+    """What an error means, and what to do about it.
+
+    `{url}` in it is replaced by the URL's key.
+    """
 
     kind: Kind
     fix: str = ""
 
     def fix_for(self, key: str, other: str = "") -> str:
-        """Return what to do, said of the URL under `key`; `other` where this error has no advice of its own."""
+        """Return what to do, said of the URL under `key`.
+
+        `other` where this error has no advice of its own.
+        """
         return self.fix.replace("{url}", key) if self.fix else other
 
     def error(self, what: str, *, why: str, fix: str) -> PenstockError:

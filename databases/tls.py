@@ -1,4 +1,7 @@
-"""How far a connection's encryption goes: MySQL's words for it, which hosters use, and PostgreSQL's beside them."""
+"""How far a connection's encryption goes.
+
+MySQL's words for it, which hosters use, and PostgreSQL's beside them.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,10 @@ from enum import Enum
 
 
 class TlsMode(Enum):
-    """How a connection is encrypted, and whom the client believes; the value is PostgreSQL's word."""
+    """How a connection is encrypted, and whom the client believes.
+
+    The value is PostgreSQL's word.
+    """
 
     DISABLED = "disable"
     PREFERRED = "prefer"
@@ -16,7 +22,10 @@ class TlsMode(Enum):
 
 
 def as_tls_mode(text: str) -> TlsMode:
-    """Read a mode in either server's word; ValueError says what it should be."""
+    """Read a mode in either server's word.
+
+    ValueError says what it should be.
+    """
     word = text.upper().replace("-", "_")
     for mode in TlsMode:
         if word in (mode.name, mode.value.upper().replace("-", "_")):
@@ -25,7 +34,10 @@ def as_tls_mode(text: str) -> TlsMode:
 
 
 def tell_connection(mode: TlsMode, version: str, place: str) -> str:
-    """Say how a server was reached. `version` is the protocol's, empty without encryption; no place: a socket."""
+    """Say how a server was reached.
+
+    `version` is the protocol's, empty without encryption; no place: a socket.
+    """
     where = f"over {place}" if place.startswith("/") else f"to {place}" if place else "over a Unix socket"
     if not version:
         return f"no TLS, {where}"

@@ -1,6 +1,7 @@
-"""Reads a database URL for every job, and names what is wrong with it without showing any part of it.
+"""Reads a database URL for every job.
 
-SQLAlchemy takes it apart; nothing else of SQLAlchemy's reads its options: those are a closed list for each server.
+It names what is wrong with it without showing any part of it. SQLAlchemy takes it apart; nothing else of SQLAlchemy's
+reads its options: those are a closed list for each server.
 """
 
 from __future__ import annotations
@@ -27,9 +28,9 @@ _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
 def parse_url(text: str, key: str = "source.url") -> URL:
-    """Parse a SQLAlchemy URL; InputError, which does not repeat it, if it is none or can be read in two ways.
+    """Parse a SQLAlchemy URL.
 
-    `key` is where the user wrote it.
+    InputError, which does not repeat it, if it is none or can be read in two ways. `key` is where the user wrote it.
     """
     scheme, separator, rest = text.strip().partition("://")
     dialect, plus, driver = scheme.partition("+")
@@ -81,7 +82,10 @@ def _two_ways(key: str) -> InputError:
 
 
 def scrub(text: str, url: URL) -> str:
-    """Return a driver's message as one line, without the URL's password in any spelling."""
+    """Return a driver's message as one line, without the password.
+
+    The URL's password is removed in any spelling.
+    """
     line = " ".join(text.split())
     if password := url.password:
         for spelling in sorted({str(password), quote(password, safe=""), quote_plus(password)}, key=len, reverse=True):
@@ -90,9 +94,10 @@ def scrub(text: str, url: URL) -> str:
 
 
 def read_options(url: URL, key: str, known: Mapping[str, Read], *, several: tuple[str, ...] = ()) -> dict[str, object]:
-    """Return the URL's options as `known` reads them, by name; those in `several` are lists.
+    """Return the URL's options as `known` reads them, by name.
 
-    InputError names an option that is not known, stands there twice or can't be read; it shows no value.
+    Those in `several` are lists. InputError names an option that is not known, stands there twice or can't be read; it
+    shows no value.
     """
     found: dict[str, object] = {}
     for written, value in url.query.items():
@@ -154,7 +159,10 @@ def as_file(text: str) -> str:
 
 
 def one_of(*words: str) -> Read:
-    """Return a reader of one of some words, in the case they have here."""
+    """Return a reader that takes one of these words.
+
+    The result has the case that they have here.
+    """
 
     def read(text: str) -> str:
         found = next((word for word in words if word.lower() == text.lower()), None)

@@ -1,4 +1,5 @@
-"""MySQL and MariaDB: what their error numbers mean, what a URL's options tell PyMySQL, what every session sets.
+"""What exporter and loader know of MySQL and MariaDB.
 
-May import PyMySQL, `staging` and what is common in `databases`; no other server's room.
+What their error numbers mean, what a URL's options tell PyMySQL, what every session sets. May import PyMySQL, `staging`
+and what is common in `databases`; no other server's room.
 """

@@ -1,8 +1,9 @@
-"""What an error number of MySQL, MariaDB or PyMySQL means: one table, `errors.tsv`, for every job.
+"""What an error number of MySQL, MariaDB or PyMySQL means.
 
-Sources: `mysqld_error.h` and the SQLSTATEs of both servers (`performance_schema.events_errors_summary_global_by_error`
-of MySQL 9.7, `sql_state.h` of MariaDB 10.11), and the manuals' error references. From 1900 on the two servers give
-one number different meanings, so each line names its server.
+One table, `errors.tsv`, for every job. Sources: `mysqld_error.h` and the SQLSTATEs of both servers
+(`performance_schema.events_errors_summary_global_by_error` of MySQL 9.7, `sql_state.h` of MariaDB 10.11), and the
+manuals' error references. From 1900 on the two servers give one number different meanings, so each line names its
+server.
 """
 
 from __future__ import annotations
@@ -77,7 +78,10 @@ _CERTIFICATE = re.compile(r"certificate|\bSSL\b|\bTLS\b", re.IGNORECASE)
 
 
 def error_number(error: BaseException) -> int | None:
-    """Return the server's or the driver's number of a driver's error, None where it has none."""
+    """Return the number of a driver's error, or None.
+
+    It is the server's or the driver's.
+    """
     if error.args and isinstance(error.args[0], int):
         return int(error.args[0]) or None
     match = _PYMYSQL.search(str(error))
@@ -85,7 +89,10 @@ def error_number(error: BaseException) -> int | None:
 
 
 def meaning_of(error: BaseException, *, is_mariadb: bool | None = None) -> Meaning:
-    """Return what a driver's error means; `is_mariadb` is None where the server has not said yet what it is."""
+    """Return what a driver's error means.
+
+    `is_mariadb` is None where the server has not said yet what it is.
+    """
     number, text = error_number(error), str(error)
     if _NO_SPACE in text or (_TEMPORARY_TABLE in text and _TEMPORARY_BROKEN.search(text)):
         return Meaning(Kind.FULL, _ROOM)
@@ -102,7 +109,10 @@ def meaning_of(error: BaseException, *, is_mariadb: bool | None = None) -> Meani
 
 
 def meaning_of_number(number: int, *, is_mariadb: bool | None = None) -> Meaning:
-    """Return what a number means; without the server's name, what it means on both or on the only one that has it."""
+    """Return what a number means.
+
+    Without the server's name, what it means on both or on the only one that has it.
+    """
     table = _table()
     servers = (_MYSQL, _MARIADB) if is_mariadb is None else ((_MARIADB,) if is_mariadb else (_MYSQL,))
     found = {table[number, server] for server in (*servers, _BOTH, _CLIENT) if (number, server) in table}
@@ -110,7 +120,10 @@ def meaning_of_number(number: int, *, is_mariadb: bool | None = None) -> Meaning
 
 
 def why(error: BaseException) -> str:
-    """Return a driver's error as one line: the server's sentence and its number."""
+    """Return a driver's error as one line.
+
+    The server's sentence and its number.
+    """
     number, *rest = error.args or ("",)
     text = f"{' '.join(str(part) for part in rest)} ({number})" if rest else str(number)
     return " ".join(text.split()) or type(error).__name__

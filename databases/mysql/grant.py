@@ -1,4 +1,7 @@
-"""The GRANT that a refused statement asks for, with the names that the server said."""
+"""Writes the GRANT that a refused statement asks for.
+
+It has the names that the server said.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,10 @@ _DATABASE = re.compile(r"Access denied for user '.*?'@'.*?' to database '(?P<db>
 
 
 def grant_to_paste(said: str, account: str, database: str, rights: str, database_rights: str) -> str:
-    """Return a GRANT of `rights` on the table, or of `database_rights` on the database, that the sentence names.
+    """Return a GRANT on the table or database of the sentence.
 
-    `account` is `user@host` as CURRENT_USER() gives it; `database` is the connection's. "" where the sentence names
-    neither, as in another language.
+    `rights` are for a table, `database_rights` for a database. `account` is `user@host` as CURRENT_USER() gives it;
+    `database` is the connection's. "" where the sentence names neither, as in another language.
     """
     user, _, host = account.rpartition("@")
     to = f"'{user}'@'{host}'"

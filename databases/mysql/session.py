@@ -1,8 +1,9 @@
-"""What every session with MySQL or MariaDB sets: all that a server's default could change of what we read or write.
+"""What every session with MySQL or MariaDB sets.
 
-One list for the snapshot, the slices, the catalogue, pacing's signals, `doctor` and the loader. It is set after the
-connection stands, for `init_connect` and the server's globals have had their say by then, and is looked at again: a
-proxy between us and the server may swallow SET. (MySQL manual 7.1.8, MariaDB: Server System Variables.)
+All that a server's default could change of what we read or write. One list for the snapshot, the slices, the catalogue,
+pacing's signals, `doctor` and the loader. It is set after the connection stands, for `init_connect` and the server's
+globals have had their say by then, and is looked at again: a proxy between us and the server may swallow SET. (MySQL
+manual 7.1.8, MariaDB: Server System Variables.)
 
 Not set, for MySQL takes a right for it: `max_error_count`, so a reason of a warning may be lost (its count is not).
 Not set, for it is the language in which `source.where` and views are written: the parts of `sql_mode` that say how a
@@ -94,9 +95,10 @@ def open_session(
 
 
 def set_up(run: Run, settings: Mapping[str, Setting]) -> None:
-    """Set what every session sets, and `settings` over it; InputError where the server did not take one.
+    """Set what every session sets, and `settings` over it.
 
-    `sql_mode` among them is set as it is; without it the server's own is kept as far as it is a language.
+    InputError where the server did not take one. `sql_mode` among them is set as it is; without it the server's own is
+    kept as far as it is a language.
     """
     run(_NAMES)
     run(_FIRST)

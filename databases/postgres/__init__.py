@@ -1,4 +1,5 @@
-"""PostgreSQL: what its SQLSTATEs mean, what a URL's options tell libpq, what every session sets.
+"""What exporter and loader know of PostgreSQL.
 
-May import psycopg, `staging` and what is common in `databases`; no other server's room.
+What its SQLSTATEs mean, what a URL's options tell libpq, what every session sets. May import psycopg, `staging` and
+what is common in `databases`; no other server's room.
 """

@@ -1,7 +1,7 @@
-"""What an SQLSTATE of PostgreSQL means (manual, appendix A), and what a failed connection says without one.
+"""What an SQLSTATE of PostgreSQL means (manual, appendix A).
 
-libpq gives no SQLSTATE for a connection that did not come about, nor ADBC for an error between two rows: there the
-words have to do, and words that nobody knows are unknown.
+And what a failed connection says without one. libpq gives no SQLSTATE for a connection that did not come about, nor
+ADBC for an error between two rows: there the words have to do, and words that nobody knows are unknown.
 """
 
 from __future__ import annotations
@@ -168,7 +168,10 @@ _BY_WORDS: tuple[tuple[str, Kind, str], ...] = (
 
 
 def sqlstate_of(error: BaseException) -> str | None:
-    """Return the SQLSTATE of psycopg's or ADBC's error, None where it has none."""
+    """Return the SQLSTATE of a driver's error, or None.
+
+    The driver is psycopg or ADBC.
+    """
     state = getattr(error, "sqlstate", None)
     if isinstance(state, str) and state.strip("\0"):
         return state
@@ -197,7 +200,10 @@ def meaning_of_state(state: str) -> Meaning:
 
 
 def why(error: BaseException) -> str:
-    """Return a driver's error as one line: the server's sentence and its SQLSTATE."""
+    """Return a driver's error as one line.
+
+    The server's sentence and its SQLSTATE.
+    """
     diag = getattr(error, "diag", None)
     said = getattr(diag, "message_primary", None) or " ".join(str(error).split()) or type(error).__name__
     state = getattr(error, "sqlstate", None)

@@ -1,4 +1,7 @@
-"""The GRANT that a refused statement asks for, with the names that the server said."""
+"""Writes the GRANT that a refused statement asks for.
+
+It has the names that the server said.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,10 @@ _TEMPORARY = re.compile(r'permission denied to create temporary tables in databa
 
 
 def grant_to_paste(said: str, user: str, rights: str, schema_rights: str = "USAGE") -> str:
-    """Return a GRANT of `rights` on the table, or of what a schema or database takes; "" where none is named."""
+    """Return a GRANT on the table, schema or database.
+
+    `rights` are for a table; "" where nothing is named.
+    """
     if match := _TEMPORARY.search(said):
         return f'Grant it: GRANT TEMPORARY ON DATABASE "{match["name"]}" TO "{user}";'
     if (match := _OBJECT.search(said)) is None:

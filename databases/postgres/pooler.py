@@ -1,7 +1,8 @@
-"""Finds a pool that hands one session's server to other clients, before anything is set on it.
+"""Finds a pool that hands one session's server to others.
 
-pgbouncer in transaction mode is one (Supavisor, pgcat and Odyssey have such a mode, too). What we set for a session
-would stay on the server's side of the pool and meet the shop's next transaction: `default_transaction_read_only`.
+Before anything is set on it. pgbouncer in transaction mode is one (Supavisor, pgcat and Odyssey have such a mode, too).
+What we set for a session would stay on the server's side of the pool and meet the shop's next transaction:
+`default_transaction_read_only`.
 
 * A server tells its process's number when the connection begins, and when asked. A pool invents the first one.
   So two numbers that are equal prove that there is no pool, for the price of one small statement.
@@ -27,7 +28,10 @@ _SECOND_SECONDS = "5"
 
 
 def refuse_shared_session(connection: psycopg.Connection[tuple[object, ...]], parameters: Mapping[str, str]) -> None:
-    """Raise InputError if the connection's server is shared with other clients; sets nothing."""
+    """Raise InputError if the connection's server is shared with other clients.
+
+    Sets nothing.
+    """
     own = _pid(connection)
     if own == connection.info.backend_pid:
         return

@@ -1,8 +1,9 @@
-"""What every session with PostgreSQL sets: all that a server's, a role's or a database's default could change.
+"""What every session with PostgreSQL sets.
 
-One list for the snapshot, the slices, the catalogue, pacing's signals, `doctor` and the loader. It is set by
-statements and not in the startup packet, for a pool refuses most of what it finds there; so a pool that would hand our
-session to others is found first (`databases.postgres.pooler`), and nothing is set there.
+All that a server's, a role's or a database's default could change. One list for the snapshot, the slices, the
+catalogue, pacing's signals, `doctor` and the loader. It is set by statements and not in the startup packet, for a pool
+refuses most of what it finds there; so a pool that would hand our session to others is found first
+(`databases.postgres.pooler`), and nothing is set there.
 
 Not set, for it is where `source.table` is looked for: `search_path`. (PostgreSQL manual, chapter 20.)
 """
@@ -59,7 +60,10 @@ _TRIES = 5
 
 
 def set_up_sql(settings: Mapping[str, str]) -> str:
-    """Return the statement that sets what every session sets, and `settings` over it."""
+    """Return the statement that sets up a session.
+
+    It sets what every session sets, and `settings` over it.
+    """
     wanted = {**EVERY_SESSION, **settings}
     values = ", ".join(f"({_literal(name)}, {_literal(value)})" for name, value in wanted.items())
     return (
@@ -69,9 +73,10 @@ def set_up_sql(settings: Mapping[str, str]) -> str:
 
 
 def open_session(parameters: Mapping[str, str], settings: Mapping[str, str]) -> psycopg.Connection[tuple[object, ...]]:
-    """Connect, in autocommit, and set up the session. Raises psycopg.Error, or InputError for a pool.
+    """Connect, in autocommit, and set up the session.
 
-    Without prepared statements: a pool between us and the server may not know them.
+    Raises psycopg.Error, or InputError for a pool. Without prepared statements: a pool between us and the server may
+    not know them.
     """
     connection = psycopg.connect(**parameters, autocommit=True, prepare_threshold=None)  # type: ignore[arg-type] # libpq's own
     try:

@@ -1,4 +1,6 @@
-"""What a URL's options tell libpq: a closed list, for psycopg and ADBC alike.
+"""What a URL's options tell libpq.
+
+A closed list, for psycopg and ADBC alike.
 
 (PostgreSQL manual 34.1.2, "Parameter Key Words".) Hosts may stand in the URL or in `host`, several with commas or by
 repeating it, each with a port of its own; a path is the folder of a Unix socket.
@@ -88,7 +90,7 @@ def tls_mode(url: URL, key: str = "source.url") -> TlsMode:
 
 
 def conninfo(parameters: Mapping[str, str]) -> str:
-    """Return libpq's parameters as its text of keywords and values, which ADBC takes."""
+    """Return libpq's parameters as text of keywords and values, for ADBC."""
     return make_conninfo("", **parameters)
 
 

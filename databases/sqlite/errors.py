@@ -1,6 +1,7 @@
-"""What an error of SQLite means: by its result code (https://www.sqlite.org/rescode.html), else by its words.
+"""What an error of SQLite means.
 
-ADBC gives no result code, so for the exporter the library's own sentences have to do.
+By its result code (https://www.sqlite.org/rescode.html), else by its words. ADBC gives no result code, so for the
+exporter the library's own sentences have to do.
 """
 
 from __future__ import annotations
@@ -40,7 +41,10 @@ _WORDS: tuple[tuple[str, Kind], ...] = (
 
 
 def code_of(error: BaseException) -> str:
-    """Return the name of the result code, such as SQLITE_BUSY; empty where the driver tells none."""
+    """Return the name of the result code, such as SQLITE_BUSY.
+
+    Empty where the driver gives none.
+    """
     return str(getattr(error, "sqlite_errorname", "") or "")
 
 
@@ -55,7 +59,10 @@ def meaning_of_code(code: str) -> Meaning:
 
 
 def meaning_of_words(text: str) -> Meaning:
-    """Return what a sentence of the library's means, with whatever a driver put around it."""
+    """Return what a sentence of the library means.
+
+    A driver may have put more around it.
+    """
     return next((Meaning(kind) for words, kind in _WORDS if words in text), NOT_KNOWN)
 
 

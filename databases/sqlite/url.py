@@ -11,7 +11,10 @@ from staging.errors import InputError
 
 
 def find_path(url: URL, key: str = "source.url") -> Path:
-    """Return the file, which need not be there; InputError where the URL names none, or has options."""
+    """Return the file, which need not be there.
+
+    InputError where the URL names none, or has options.
+    """
     read_options(url, key, {})
     name = url.database or ""
     if name in ("", ":memory:") or name.startswith("file:"):
