@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import Counter, defaultdict
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
 
 from chain.cli import cli
 from staging.config.file import load_pipeline
 from staging.errors import PenstockError
+from tests.exporter.arrow.parquet_lake import pipeline_of
 from tests.exporter.days import DAY, Export, run_export
 
 SHARDS = 3
@@ -195,6 +199,49 @@ def test_an_export_of_another_question_is_not_tried(stored: Stored) -> None:
     refused = stored.run("--set", "source.where=amount > 1")
     assert _code(refused) == 10
     assert "where" in str(refused.exception)
+
+
+PARTIAL = """\
+import polars as pl
+from penstock import Contract, Transform
+
+def contract(day):
+    schema = {"user_id": pl.Int64(), "spent": pl.Decimal(28, 2), "first_at": day.schema[day.time]}
+    return Contract(pl.Schema(schema), "user_id", {}, {"spent": "sum", "first_at": "min"})
+
+def apply(rows, day):
+    spent = pl.col("amount").sum().cast(pl.Decimal(28, 2))
+    return rows.group_by("user_id").agg(spent=spent, first_at=pl.col(day.time).min())
+
+partial = Transform(contract, apply)
+"""
+
+
+def test_a_file_that_is_a_shard_is_tried_where_it_lies_and_so_is_one_without_rows(tmp_path: Path) -> None:
+    (tmp_path / "lake").mkdir()
+    noon = datetime(2026, 11, 14, 12, tzinfo=UTC)
+    for number, amounts in enumerate(([Decimal("1.50"), Decimal("2.25")], [])):
+        columns = {
+            "user_id": pa.array([7] * len(amounts), pa.int64()),
+            "purchased_at": pa.array([noon] * len(amounts), pa.timestamp("us", "UTC")),
+            "amount": pa.array(amounts, pa.decimal128(12, 2)),
+        }
+        pq.write_table(pa.table(columns), tmp_path / "lake" / f"{number}.parquet")
+    (tmp_path / "own.py").write_text(PARTIAL)
+    config = tmp_path / "daily.toml"
+    text = pipeline_of(tmp_path, more='[process]\ntransform = "own:partial"\n')
+    config.write_text(text.replace("shards = 3", 'shard = "file"'))
+    run_export(load_pipeline(config, environ={}))
+    tried = [
+        CliRunner().invoke(cli, ["try", "--config", str(config), "--day", str(DAY), *options], obj={})
+        for options in (["--json"], ["--shard", "1", "--json"], ["--shard", "1"])
+    ]
+    assert [each.exit_code for each in tried] == [0, 0, 0], tried
+    full, empty = (json.loads(each.stdout) for each in tried[:2])
+    assert full["rows"] == [{"user_id": 7, "spent": "3.75", "first_at": "2026-11-14T12:00:00+00:00"}]
+    assert (empty["rows"], empty["rows_in"], empty["conserved"], empty["quarantine_reasons"]) == ([], 0, [], {})
+    assert "none is proven" in tried[2].stdout
+    assert "quarantine  none" in tried[2].stdout
 
 
 def _code(refused: Result) -> int:
