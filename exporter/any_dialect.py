@@ -83,7 +83,7 @@ class AnySource:
         return f"what would prove a read in slices is not known for {self.dialect}"
 
     def begin_slices(self, table: TableName) -> Slices:
-        """Refuse."""
+        """Raise InputError: there are no slices here."""
         raise refuse_slices(table, self.why_no_slices(table))
 
     def interrupt(self) -> None:
@@ -153,7 +153,7 @@ class AnySnapshot:
         return ()
 
     def estimate(self, statement: Statement) -> Estimate:
-        """Count."""
+        """Count the rows of the statement."""
         sql_text = f"SELECT COUNT(*) FROM {statement.table} WHERE {statement.condition()}"  # noqa: S608 - quoted by the dialect
         ((rows,),) = self.fetch(sql_text)
         return Estimate(int(str(rows)), "counted")

@@ -60,7 +60,7 @@ def add_up(column: pl.Series) -> int:
 
 
 def part_faults(receipt: Receipt, rows: int, sums: dict[str, int], schema: pl.Schema) -> Iterator[str]:
-    """Give what differs between a receipt and the part that was read.
+    """Yield what differs between a receipt and the part that was read.
 
     `sums` in minor units by column.
     """

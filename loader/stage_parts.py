@@ -57,7 +57,7 @@ class PartReader:
         self._sums_of_parts = dict(self._sums)
 
     def batches(self) -> Iterator[_Batch]:
-        """Give all rows, at most 65,536 at a time.
+        """Yield all rows, at most 65,536 at a time.
 
         IntegrityError at the first part that does not agree.
         """
@@ -69,7 +69,7 @@ class PartReader:
                 yield _Batch(rows, text)
 
     def frames(self) -> Iterator[pl.DataFrame]:
-        """Give all rows as the target is to have them.
+        """Yield all rows as the target is to have them.
 
         Part by part, or merged where they are partial.
         """

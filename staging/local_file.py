@@ -16,7 +16,7 @@ from staging.short_of import why_short
 
 @contextmanager
 def new_local_file(path: Path) -> Iterator[int]:
-    """Give the descriptor of a new file; any exception removes the file.
+    """Yield the descriptor of a new file; any exception removes the file.
 
     InputError when there is one already.
     """

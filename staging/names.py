@@ -194,7 +194,7 @@ class BackfillNames:
         return f"{self.prefix()}begun-{check_id(backfill_id, of='backfill id')}.json"
 
     def is_begun(self, name: str) -> bool:
-        """Whether `begun` has built the name."""
+        """Return whether `begun` has built the name."""
         return name.startswith(f"{self.prefix()}begun-")
 
     def ended(self, backfill_id: str) -> str:

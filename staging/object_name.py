@@ -29,7 +29,7 @@ def check_object_name(name: str, *, prefix: str = "") -> str:
 
 
 def is_object_name(name: str) -> bool:
-    """Whether `name` can name an object."""
+    """Return whether `name` can name an object."""
     return not _fault(name, "")
 
 

@@ -18,7 +18,7 @@ from staging.window import load_zone, plan_window
 
 
 def is_stale(run: DayRun, state: DayState) -> bool:
-    """Whether a day was read too early and is over now.
+    """Return whether a day was read too early and is over now.
 
     It is about the export that the day rests on. By this machine's clock; where the source's is behind it, the day is
     read once more the next time.

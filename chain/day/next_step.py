@@ -63,7 +63,7 @@ def _is_cut_short(state: DayState) -> bool:
 
 
 def _is_for(wish: Wish, run: RunRecord, state: DayState) -> bool:
-    """Whether an unfinished run comes to what is wished for."""
+    """Return whether an unfinished run comes to what is wished for."""
     if wish == "fresh export":  # one that has read the source already may have read it long ago
         return run.fresh_export and not state.has_export
     return wish in ("run", run.kind)

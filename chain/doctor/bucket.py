@@ -35,7 +35,7 @@ def examine_staging(pipeline: Pipeline, now: Callable[[], datetime]) -> Iterator
 
 
 def examine_store(name: str, url: str, now: Callable[[], datetime], *, folder: str = "doctor") -> Iterator[Finding]:
-    """Give the findings of a store as they come.
+    """Yield the findings of a store as they come.
 
     `name` is what it is there for. Below `folder` an object is replaced, as each run replaces its head: rights may be
     given for that prefix alone.

@@ -16,7 +16,7 @@ from staging.store import Store
 def clean_up(
     store: Store, pipeline: str, cancel: Cancel, older_than: timedelta, now: datetime, *, delete: bool
 ) -> Iterator[DayGarbage]:
-    """Give what of each day may go.
+    """Yield what of each day may go.
 
     With `delete` after it is gone.
     """

@@ -25,7 +25,7 @@ _DAYS = "day="
 def clean_up_target(
     store: Store, target: Store, pipeline: str, cancel: Cancel, *, older_than: timedelta, now: datetime, delete: bool
 ) -> Iterator[DayGarbage]:
-    """Give what of each day in the target may go.
+    """Yield what of each day in the target may go.
 
     With `delete` after it is gone. `store` is the staging store.
     """

@@ -40,7 +40,7 @@ def read_past_day(store: Store, names: DayNames, *, now: datetime) -> PastDay:
 
 
 def is_loaded(day: PastDay) -> bool:
-    """Whether any of its runs has loaded it.
+    """Return whether any of its runs has loaded it.
 
     A later one that failed took nothing away.
     """
@@ -48,7 +48,7 @@ def is_loaded(day: PastDay) -> bool:
 
 
 def is_settled(day: PastDay) -> bool:
-    """Whether the day changes only if its head does.
+    """Return whether the day changes only if its head does.
 
     Its last run has loaded it.
     """

@@ -64,7 +64,7 @@ def wait_execution(jobs: JobsApi, execution: str, cancel: Cancel, watch: Watch) 
 
 
 def is_hopeless(state: ExecutionState) -> bool:
-    """Whether no further attempt can help.
+    """Return whether no further attempt can help.
 
     The first tasks all failed in a way that no further attempt would change, and none ended well. A single task decides
     alone. Of many, one may fail for a reason of its own, and the others' work is kept.

@@ -129,5 +129,5 @@ def _find_stored(
 
 
 def is_over(window: Window, now: datetime) -> bool:
-    """Whether the day is over by this machine's clock."""
+    """Return whether the day is over by this machine's clock."""
     return now.astimezone(UTC) >= window.end

@@ -26,7 +26,7 @@ class CancelGroup:
 
     @contextmanager
     def one(self) -> Iterator[Cancel]:
-        """Give a cancel that lasts as long as the block."""
+        """Yield a cancel that lasts as long as the block."""
         own = Cancel()
         with self._lock:
             self._own.add(own)

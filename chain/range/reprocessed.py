@@ -35,7 +35,7 @@ class ReprocessedDays:
     begun: ObjectInfo
 
     def has(self, day: date) -> bool:
-        """Whether the day was reprocessed and loaded in this range.
+        """Return whether the day was reprocessed and loaded in this range.
 
         Since the range was begun, by the storage service's clock.
         """

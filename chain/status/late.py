@@ -62,7 +62,7 @@ def late(reader: StatusReader, status: DayStatus) -> LateError:
 
 
 def _exists(day: date, zone: ZoneInfo) -> bool:
-    """Whether the zone's clocks did not jump over the day."""
+    """Return whether the zone's clocks did not jump over the day."""
     try:
         plan_window(day, zone)
     except InputError:

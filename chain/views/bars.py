@@ -59,7 +59,7 @@ def share_done(state: ExecutionState) -> tuple[float, float | None]:
 
 
 def is_paused(state: ExecutionState) -> bool:
-    """Whether its note says what it waits for.
+    """Return whether its note says what it waits for.
 
     That counts more than any figure.
     """

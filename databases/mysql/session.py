@@ -114,7 +114,7 @@ def set_up(run: Run, settings: Mapping[str, Setting]) -> None:
 
 
 def is_mariadb(connection: Any) -> bool:  # noqa: ANN401 - see above
-    """Whether the server said so in its greeting."""
+    """Return whether the server said so in its greeting."""
     return "mariadb" in str(connection.get_server_info()).lower()
 
 

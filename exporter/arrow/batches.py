@@ -38,7 +38,7 @@ class ArrowBatches:
     outside_rows: int = 0
 
     def frames(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pl.DataFrame]:
-        """Give the frames.
+        """Yield the frames.
 
         InputError for a timestamp that is finer than a microsecond.
         """

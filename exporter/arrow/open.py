@@ -19,7 +19,7 @@ from staging.window import load_zone, plan_window
 def open_arrow(
     question: DayQuestion, now: Callable[[], datetime], folders: Sequence[Path]
 ) -> AbstractContextManager[ArrowRows]:
-    """Give the rows of a day."""
+    """Yield the rows of a day."""
     source, day = question.pipeline.source, question.names.day
     if source.python is not None:
         return open_python(source.python, day, question.window, now, folders)

@@ -133,7 +133,7 @@ class _Files:
         return Estimate(round(self._rows * whole / max(1, self._found[0].file.size_bytes)), "going by the first file")
 
     def batches(self, names: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
-        """Give the rows of all files in the order of their names."""
+        """Yield the rows of all files in the order of their names."""
         for arrived in self.each(names):
             yield from arrived.batches
 

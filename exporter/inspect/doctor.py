@@ -45,7 +45,7 @@ class SourceLook:
 
 
 def examine_source(pipeline: Pipeline, day: date, look: SourceLook, now: Callable[[], datetime]) -> Iterator[Finding]:
-    """Give the findings as they come; `look` is filled in meanwhile.
+    """Yield the findings as they come; `look` is filled in meanwhile.
 
     `day` is one that is over.
     """

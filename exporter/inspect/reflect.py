@@ -44,7 +44,7 @@ class SeenTable:
     indexes: tuple[tuple[str, ...], ...]
 
     def leads_an_index(self, column: str) -> bool:
-        """Whether an index begins with the column."""
+        """Return whether an index begins with the column."""
         return any(index[:1] == (column,) for index in (*self.indexes, self.primary_key))
 
 

@@ -88,7 +88,7 @@ def stretch(axis: Axis, statement: Statement, low: int, high: int) -> str:
 
 
 def read_pieces(axis: Axis, read: Callable[[int, int], Lines | None]) -> Iterator[bytes]:
-    """Give the lines of the axis, stretch by stretch.
+    """Yield the lines of the axis, stretch by stretch.
 
     `read` returns None where a stretch was too long to come whole. InputError for a row that is too long by itself.
     """

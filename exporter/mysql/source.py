@@ -76,7 +76,7 @@ class MysqlSource:
         return tell_connection(tls_mode(self.url), str(version[0][1]) if version else "", place_of(self.url))
 
     def translate(self, error: BaseException, doing: str) -> PenstockError:
-        """Return ours."""
+        """Return the project's own error for a driver's."""
         return translate_error(error, doing, self.url)
 
     def begin_snapshot(self, table: TableName, *, max_seconds: int) -> MysqlSnapshot:

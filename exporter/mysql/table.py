@@ -129,5 +129,5 @@ class MysqlTable:
         return self._catalogue.quote(key[0]) if single else None
 
     def is_indexed(self, quoted: str) -> bool:
-        """Whether an index begins with the column."""
+        """Return whether an index begins with the column."""
         return quoted in {self._catalogue.quote(name) for name in self._indexed}

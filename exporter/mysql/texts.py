@@ -33,7 +33,7 @@ class TextRows:
     longest_bytes: int
 
     def along(self, axis: Axis) -> Iterator[pl.DataFrame]:
-        """Give the rows stretch by stretch, each in one text."""
+        """Yield the rows stretch by stretch, each in one text."""
         select = plan_slice_select(self.statement, self.nullable)
         self.connection.run(f"SET SESSION {plan_charset(self.statement)}", _DOING)
 
@@ -46,7 +46,7 @@ class TextRows:
         return self._parsed(read_pieces(axis, read))
 
     def whole(self) -> Iterator[pl.DataFrame]:
-        """Give the rows of one statement that can't be cut.
+        """Yield the rows of one statement that can't be cut.
 
         A text each, which is ten times our work.
         """

@@ -24,7 +24,7 @@ from staging.store import Store
 
 @contextmanager
 def open_pace(pipeline: Pipeline, dialect: str, store: Store, cancel: Cancel, progress: Progress) -> Iterator[Pace]:
-    """Give the pace for a source of this dialect.
+    """Yield the pace for a source of this dialect.
 
     It connects when it first looks, not before.
     """

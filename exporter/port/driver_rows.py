@@ -29,7 +29,7 @@ def wire_types(statement: Statement) -> list[pl.DataType]:
 
 
 def frames_of(batches: Iterable[Sequence[Sequence[Any]]], statement: Statement) -> Iterator[pl.DataFrame]:
-    """Give each batch of rows as a frame of c0, c1 ….
+    """Yield each batch of rows as a frame of c0, c1 ….
 
     InputError for a value of another type than its column's.
     """

@@ -1,4 +1,7 @@
-"""What PostgreSQL's errors mean to an export; the SQLSTATEs stand in `databases.postgres.errors`."""
+"""What PostgreSQL's errors mean to an export.
+
+The SQLSTATEs are in `databases.postgres.errors`.
+"""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ def _partitions(relations: Mapping[Name, _Relation]) -> tuple[int, int] | None:
 
 
 def _scans(scanned: set[Name], choices: set[Name], relations: Mapping[Name, _Relation]) -> Iterator[WholeScan]:
-    """Give one scan a table: the partitions of one are one."""
+    """Yield one scan a table: the partitions of one are one."""
     by_table: dict[tuple[str, bool], list[Name]] = {}
     for name in sorted(scanned & relations.keys()):
         root = relations[name].root

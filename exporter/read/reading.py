@@ -57,7 +57,7 @@ class Reading:
             self._source.abandon()
 
     def batches(self) -> Iterator[pl.DataFrame]:
-        """Give the batches.
+        """Yield the batches.
 
         Raises what the reader raised, and what the guard says.
         """

@@ -65,7 +65,7 @@ class SlicedRead:
         self.counts = SliceCounts()
 
     def frames(self) -> Iterator[pl.DataFrame]:
-        """Give all rows; StartOverError when the seal does not agree with them."""
+        """Yield all rows; StartOverError when the seal does not agree with them."""
         waiting: list[SliceRows] = []
         for rows in self._all_slices():
             waiting.append(rows)

@@ -66,7 +66,7 @@ class SnapshotGuard:
             raise self._too_long()
 
     def is_over(self) -> bool:
-        """Whether the snapshot lives on past its cap."""
+        """Return whether the snapshot lives on past its cap."""
         if self._max_seconds is None or self._released.is_set():
             return False
         return self._clock() - self._start > self._max_seconds

@@ -35,7 +35,7 @@ class Decoder:
     zone: ZoneInfo
 
     def decode(self, batches: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-        """Give each batch decoded.
+        """Yield each batch decoded.
 
         InputError for a value that can't be carried, IntegrityError for a foreign row.
         """

@@ -51,7 +51,7 @@ class Tally:
         return pl.Schema({**self._plan.schema(), self.shard_column: pl.UInt32()})
 
     def count(self, frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-        """Give each frame with its shards, after having counted it."""
+        """Yield each frame with its shards, after having counted it."""
         key = self._plan.key
         figures = [
             pl.len().cast(pl.Int64).alias(_ROWS),

@@ -125,7 +125,7 @@ class SqliteSource:
         return "SQLite has no row versions and no clock that writers share"
 
     def begin_slices(self, table: TableName) -> Slices:
-        """Refuse."""
+        """Raise InputError: there are no slices here."""
         raise refuse_slices(table, self.why_no_slices(table))
 
     def interrupt(self) -> None:
@@ -241,7 +241,7 @@ class SqliteSnapshot:
         return Probe(sql, tell)
 
     def estimate(self, statement: Statement) -> Estimate:
-        """Count."""
+        """Count the rows of the statement."""
         sql = f"SELECT count(*) FROM {statement.table} WHERE {statement.condition()}"  # noqa: S608 - quoted by the dialect
         ((rows,),) = self.fetch(sql)
         return Estimate(int(str(rows)), "counted")

@@ -22,7 +22,7 @@ _INIT = "penstock init creates it."
 
 
 def examine_target(pipeline: Pipeline, schema: pl.Schema | None, key: Sequence[str]) -> Iterator[Finding]:
-    """Give the findings as they come.
+    """Yield the findings as they come.
 
     `schema` and `key` are the transform's output; None where not known.
     """

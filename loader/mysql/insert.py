@@ -16,7 +16,7 @@ _UNQUOTED = (pl.Boolean, pl.Float32, pl.Float64)
 
 
 def format_inserts(into: str, rows: pl.DataFrame, *, max_bytes: int) -> Iterator[bytes]:
-    """Give statements of at most `max_bytes`, or of one row.
+    """Yield statements of at most `max_bytes`, or of one row.
 
     `into` is the table and its columns, ready for SQL.
     """

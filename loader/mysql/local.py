@@ -64,7 +64,7 @@ class _GuardedResult(connections.MySQLResult):  # type: ignore[misc] # see above
 
 
 def can_load_bytes() -> bool:
-    """Whether this PyMySQL has the parts that are overridden here.
+    """Return whether this PyMySQL has the parts that are overridden here.
 
     If not, rows go by INSERT.
     """

@@ -19,7 +19,7 @@ _FIXES = {
 
 
 def is_busy(exc: sqlite3.Error) -> bool:
-    """Whether somebody else has the file locked."""
+    """Return whether somebody else has the file locked."""
     return code_of(exc).startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
 
 

@@ -21,7 +21,7 @@ class Change:
     deleted: int
 
     def __bool__(self) -> bool:
-        """Whether anything changes."""
+        """Return whether anything changes."""
         return bool(self.inserted or self.updated or self.deleted)
 
 

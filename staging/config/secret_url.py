@@ -59,7 +59,7 @@ def look_up_text_in(environ: Mapping[str, str]) -> Callable[[str], str]:
 
 
 def is_elsewhere(reference: str) -> bool:
-    """Whether the text lies in a variable or a file.
+    """Return whether the text lies in a variable or a file.
 
     The reference itself is no secret then.
     """

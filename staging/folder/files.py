@@ -178,7 +178,7 @@ def read_all(fd: int) -> bytes:
 
 
 def read_chunks(fd: int, chunk_bytes: int = 1 << 20) -> Iterator[bytes]:
-    """Give the file's bytes from its beginning in chunks.
+    """Yield the file's bytes from its beginning in chunks.
 
     Other readers of the descriptor don't disturb it.
     """

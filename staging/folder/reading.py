@@ -38,7 +38,7 @@ class OpenObject:
 
 @contextmanager
 def open_object(folder: Path, name: str) -> Iterator[OpenObject | None]:
-    """Give the current generation, or None.
+    """Yield the current generation, or None.
 
     Its bytes are not checked yet; IntegrityError when it was edited or cut.
     """

@@ -143,7 +143,7 @@ _NO_ADDRESS = (
 
 
 def is_transient(error: Exception) -> bool:
-    """Whether the same request may succeed a moment later."""
+    """Return whether the same request may succeed a moment later."""
     if isinstance(error, api.GoogleAPICallError):
         return error.code in _TRANSIENT_CODES or bool(reasons_of(error) & _PASSING_REASONS) or is_damaged(error)
     if isinstance(error, auth.GoogleAuthError):
@@ -157,7 +157,7 @@ def is_damaged(error: api.GoogleAPICallError) -> bool:
 
 
 def is_conflict(error: api.GoogleAPICallError) -> bool:
-    """Whether a precondition of ours failed.
+    """Return whether a precondition of ours failed.
 
     A policy of the organization's refuses with the same code, 412.
     """

@@ -178,14 +178,14 @@ class GcsObjects:
                 raise
 
     def list(self, prefix: str, *, limit: int | None = None) -> Iterator[ObjectInfo]:
-        """Give the current objects whose name begins with `prefix`, in name order.
+        """Yield the current objects whose name begins with `prefix`, in name order.
 
         `limit` ends early.
         """
         return (listed.info for listed in self.list_resources(prefix, limit=limit))
 
     def list_resources(self, prefix: str, *, limit: int | None = None) -> Iterator[Listed]:
-        """Give the same with what else a listing says.
+        """Yield the same with what else a listing says.
 
         Of an object under a customer-managed key it says no CRC32C, which `find` does.
         https://cloud.google.com/storage/docs/encryption/customer-managed-keys

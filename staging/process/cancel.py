@@ -43,7 +43,7 @@ class Cancel:
         return self._reason
 
     def is_set(self) -> bool:
-        """Whether the work was asked to stop."""
+        """Return whether the work was asked to stop."""
         return self._event.is_set()
 
     def check(self) -> None:
@@ -76,7 +76,7 @@ class Cancel:
 
 @contextmanager
 def cancel_on_signals() -> Iterator[Cancel]:
-    """Give a `Cancel` that SIGINT and SIGTERM set.
+    """Yield a `Cancel` that SIGINT and SIGTERM set.
 
     The previous handlers come back afterwards.
     """

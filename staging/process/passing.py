@@ -86,7 +86,7 @@ def _members_pass(group: BaseExceptionGroup[BaseException]) -> bool:
 
 
 def _causes_of(error: BaseException | None, seen: set[int]) -> Iterator[BaseException]:
-    """Give an exception and all that led to it, each once."""
+    """Yield an exception and all that led to it, each once."""
     while error is not None and id(error) not in seen:
         seen.add(id(error))
         yield error

@@ -47,7 +47,7 @@ class Clients:
 
 @contextmanager
 def open_clients(cloud: CloudConfig, place: Place) -> Iterator[Clients]:
-    """Give clients as the pipeline asks for them.
+    """Yield clients as the pipeline asks for them.
 
     InputError where there are no credentials.
     """

@@ -33,7 +33,7 @@ def same_name(one: str, other: str) -> bool:
 
 
 def same_secret(variable: run_v2.EnvVar, secret: str, version: str) -> bool:
-    """Whether the variable holds that version of that secret."""
+    """Return whether the variable holds that version of that secret."""
     selector = variable.value_source.secret_key_ref
     return bool(selector.secret) and same_name(selector.secret, secret) and (selector.version or "latest") == version
 

@@ -34,14 +34,14 @@ def code_of(error: Exception) -> int | None:
 
 
 def is_unknown(error: Exception) -> bool:
-    """Whether the call may have been carried out nevertheless."""
+    """Return whether the call may have been carried out nevertheless."""
     if isinstance(error, api.GoogleAPICallError):
         return code_of(error) in _UNKNOWN_CODES
     return isinstance(error, (api.RetryError, requests.RequestException))
 
 
 def is_transient(error: Exception) -> bool:
-    """Whether the same call may succeed a moment later."""
+    """Return whether the same call may succeed a moment later."""
     if isinstance(error, auth.GoogleAuthError):
         return isinstance(error, auth.TransportError) or bool(error.retryable)
     return is_unknown(error) or code_of(error) == TOO_MANY

@@ -70,7 +70,7 @@ class JobSettings:
 def open_cloud_run_jobs(
     pipeline: Pipeline, place: Place, cancel: Cancel, settings: JobSettings
 ) -> Iterator[CloudRunJobs]:
-    """Give the jobs of the pipeline in that place.
+    """Yield the jobs of the pipeline in that place.
 
     InputError where there are no credentials.
     """

@@ -42,7 +42,7 @@ class Mark:
         return (told.get(RUN_VARIABLE), told.get(STEP_VARIABLE)) == (self.run_id, self.step)
 
     def is_ours(self, execution: run_v2.Execution) -> bool:
-        """Whether this very starter has started it."""
+        """Return whether this very starter has started it."""
         return self.is_of(execution) and _told(execution).get(TOKEN_VARIABLE) == self.token
 
 
