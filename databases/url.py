@@ -45,6 +45,10 @@ def parse_url(text: str, key: str = "source.url") -> URL:
         raise InputError(f"{key} is not a database URL.", why=why, fix=_FORM) from None
     if "@" in rest.partition("?")[0] and url.username is None and not url.password:
         raise _two_ways(key)
+    if "login" in url.query and url.get_backend_name() not in ("postgresql", "mysql", "mariadb"):
+        raise InputError(
+            f"{key} asks for a login by token.", why="PostgreSQL, MySQL and MariaDB take one on Cloud SQL."
+        )
     return url
 
 

@@ -129,7 +129,7 @@ def _to_text(values: dict[str, Any]) -> str:
 
 
 def _shown(section: DatabaseSection) -> dict[str, str]:
-    """Return the key that holds what is looked up, with its reference; nothing where there is no password."""
+    """Return the key that is looked up, with its reference, if any."""
     reference, key = section.url.reference, section.secret_key
     is_secret = key == "password" or _PASSWORD.search(reference)
     if reference and not is_elsewhere(reference) and is_secret:

@@ -11,8 +11,10 @@ from typing import Any
 
 from sqlalchemy.engine import URL
 
+from databases.login_token import IAM, OPTION, check_login, fetch_token, refuse_unencrypted
+from databases.mysql.clear_password import PLUGIN, ClearPassword
 from databases.tls import TlsMode, as_tls_mode
-from databases.url import as_boolean, as_file, as_number, as_seconds, as_text, read_options
+from databases.url import as_boolean, as_file, as_number, as_seconds, as_text, one_of, read_options
 from staging.errors import InputError
 
 CONNECT_SECONDS = 10
@@ -25,6 +27,7 @@ def _no_compression(text: str) -> bool:
 
 
 OPTIONS = {
+    OPTION: one_of(IAM),
     "unix_socket": as_text,
     "bind_address": as_text,
     "program_name": as_text,
@@ -59,7 +62,10 @@ _PASSED_ON = (
 
 
 def driver_arguments(url: URL, key: str = "source.url") -> dict[str, Any]:
-    """Return what `pymysql.connect` takes for this URL; InputError names an option that is not what it should be."""
+    """Return what `pymysql.connect` takes for this URL; InputError names an option that is not what it should be.
+
+    To be called for each connection: a login by token fetches one.
+    """
     options = read_options(url, key, OPTIONS)
     arguments: dict[str, Any] = {
         "host": url.host,
@@ -72,8 +78,13 @@ def driver_arguments(url: URL, key: str = "source.url") -> dict[str, Any]:
         "use_unicode": True,
         "autocommit": True,
         "local_infile": False,
+        "auth_plugin_map": {PLUGIN: lambda connection: ClearPassword(connection, key)},
     }
-    return arguments | {name: options[name] for name in _PASSED_ON if name in options} | _tls(options, key)
+    tls = _tls(options, key)
+    if OPTION in options:
+        check_login(url, key)
+        arguments["password"] = fetch_token(key).encode()
+    return arguments | {name: options[name] for name in _PASSED_ON if name in options} | tls
 
 
 def tls_mode(url: URL, key: str = "source.url") -> TlsMode:
@@ -88,6 +99,12 @@ def place_of(url: URL, key: str = "source.url") -> str:
 
 
 def _mode(options: dict[str, Any]) -> TlsMode:
+    """A login by token is encrypted for certain."""
+    mode = _said_mode(options)
+    return TlsMode.REQUIRED if mode is TlsMode.PREFERRED and OPTION in options else mode
+
+
+def _said_mode(options: dict[str, Any]) -> TlsMode:
     """What is said by `ssl_mode` goes before what the driver's older options say."""
     if mode := options.get("ssl_mode"):
         return TlsMode(mode)
@@ -106,6 +123,8 @@ def _mode(options: dict[str, Any]) -> TlsMode:
 
 def _tls(options: dict[str, Any], key: str) -> dict[str, Any]:
     mode = _mode(options)
+    if mode is TlsMode.DISABLED and OPTION in options:
+        raise refuse_unencrypted(key)
     if mode is TlsMode.DISABLED:
         return {"ssl_disabled": True}
     if mode is TlsMode.PREFERRED:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from psycopg.conninfo import make_conninfo
 from sqlalchemy.engine import URL
 
+from databases.login_token import IAM, OPTION, check_login, fetch_token, refuse_unencrypted
 from databases.tls import TlsMode, as_tls_mode
 from databases.url import as_boolean, as_file, as_number, as_seconds, as_text, one_of, read_options
 from staging.errors import InputError
@@ -23,6 +24,7 @@ LINE = {"keepalives_idle": "10", "keepalives_interval": "5", "keepalives_count":
 
 _SEVERAL = ("host", "port", "hostaddr")
 OPTIONS = {
+    OPTION: one_of(IAM),
     "host": as_text,
     "port": as_text,
     "hostaddr": as_text,
@@ -61,11 +63,14 @@ OPTIONS = {
     # what changes nothing: every session is UTF-8
     "client_encoding": as_text,
 }
-_OURS = ("host", "port", "hostaddr", "ssl_mode", "ssl", "client_encoding")
+_OURS = (OPTION, "sslmode", "host", "port", "hostaddr", "ssl_mode", "ssl", "client_encoding")
 
 
 def connect_parameters(url: URL, application_name: str, key: str = "source.url") -> dict[str, str]:
-    """Return libpq's parameters for this URL; InputError names an option that is not what it should be."""
+    """Return libpq's parameters for this URL; InputError names an option that is not what it should be.
+
+    To be called for each connection: a login by token fetches one.
+    """
     options = read_options(url, key, OPTIONS, several=_SEVERAL)
     found = {
         "connect_timeout": str(CONNECT_SECONDS),
@@ -73,19 +78,22 @@ def connect_parameters(url: URL, application_name: str, key: str = "source.url")
         **LINE,
         **{name: _spell(value) for name, value in options.items() if name not in _OURS},
         **_place(url, options, key),
-        **_tls(options),
+        **_tls(options, key),
         "client_encoding": "UTF8",
     }
     for name, value in (("user", url.username), ("password", url.password), ("dbname", url.database)):
         if value:
             found[name] = str(value)
+    if OPTION in options:
+        check_login(url, key)
+        found["password"] = fetch_token(key)
     return found
 
 
 def tls_mode(url: URL, key: str = "source.url") -> TlsMode:
     """Return how a connection to this URL is to be encrypted."""
     options = read_options(url, key, OPTIONS, several=_SEVERAL)
-    word = str(options.get("sslmode") or _tls(options).get("sslmode") or TlsMode.PREFERRED.value)
+    word = _tls(options, key).get("sslmode", TlsMode.PREFERRED.value)
     return TlsMode.PREFERRED if word == "allow" else TlsMode(word)
 
 
@@ -94,10 +102,20 @@ def conninfo(parameters: Mapping[str, str]) -> str:
     return make_conninfo("", **parameters)
 
 
-def _tls(options: Mapping[str, object]) -> dict[str, str]:
+def _tls(options: Mapping[str, object], key: str) -> dict[str, str]:
+    """A login by token is encrypted for certain."""
+    said = _said_tls(options)
+    if OPTION not in options:
+        return said
+    if said.get("sslmode") == TlsMode.DISABLED.value:
+        raise refuse_unencrypted(key)
+    return {"sslmode": TlsMode.REQUIRED.value} if said.get("sslmode") in (None, "allow", "prefer") else said
+
+
+def _said_tls(options: Mapping[str, object]) -> dict[str, str]:
     """`sslmode` goes before the words that other clients have for it."""
     if "sslmode" in options:
-        return {}
+        return {"sslmode": str(options["sslmode"])}
     if isinstance(mode := options.get("ssl_mode"), TlsMode):
         return {"sslmode": mode.value}
     if "ssl" in options:

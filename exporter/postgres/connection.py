@@ -49,6 +49,7 @@ class PostgresConnection:
             if not self._knows_types():
                 self.close()
                 given = parameters.get("options", "")
+                parameters = connect_parameters(url, APPLICATION)
                 self._connect({**parameters, "options": f"{given} {_PLAIN_NAMES}".strip()})
             self.set_up({})
         except PenstockError:

@@ -29,7 +29,7 @@ from loader.target.sql import Staged
 from loader.target.table import Column, Table
 from loader.target.url import DatabaseUrl
 from staging.config.pipeline import LoadConfig
-from staging.errors import InputError, IntegrityError
+from staging.errors import InputError, IntegrityError, PenstockError
 
 _STAGED = "penstock_staged"
 _SQL_MODE = "STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
@@ -45,7 +45,6 @@ class MysqlDatabase(Database):
     name = "MySQL"
 
     def __init__(self, url: DatabaseUrl, patience: LoadConfig) -> None:
-        self._arguments = {**url.arguments, "local_infile": can_load_bytes()}
         self._url = url
         self._patience = patience
         self._connection: LocalConnection = self._connect()
@@ -137,8 +136,8 @@ class MysqlDatabase(Database):
 
         PyMySQL waits in a read that nothing else ends.
         """
-        with contextlib.suppress(pymysql.Error, OSError, InputError):
-            other = pymysql.connect(**(self._arguments | {"connect_timeout": 2, "read_timeout": 2}))
+        with contextlib.suppress(pymysql.Error, OSError, PenstockError):
+            other = pymysql.connect(**(self._arguments() | {"connect_timeout": 2, "read_timeout": 2}))
             with other, other.cursor() as cursor:
                 cursor.execute(f"KILL CONNECTION {self._connection.thread_id()}")
 
@@ -149,10 +148,13 @@ class MysqlDatabase(Database):
 
     def _connect(self) -> LocalConnection:
         try:
-            connection: LocalConnection = open_session(self._arguments, self._session(), make=LocalConnection)
+            connection: LocalConnection = open_session(self._arguments(), self._session(), make=LocalConnection)
         except CONNECT_ERRORS as exc:
             raise connect_error(meaning_of(exc), "MySQL or MariaDB", why=why(exc)) from exc
         return connection
+
+    def _arguments(self) -> dict[str, Any]:
+        return {**self._url.plan_arguments(), "local_infile": can_load_bytes()}
 
     def _session(self) -> dict[str, Setting]:
         return {

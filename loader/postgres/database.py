@@ -41,7 +41,7 @@ class PostgresDatabase(Database):
         self.sql = PostgresSql()
         self._mode = url.mode
         try:
-            self._connection = open_session(url.arguments, _session(patience))
+            self._connection = open_session(url.plan_arguments(), _session(patience))
         except psycopg.Error as exc:
             raise connect_error(meaning_of(exc), self.name, why=why(exc)) from exc
         # A commit that was acknowledged has to survive the server's crash; a stricter setting stays as it is.

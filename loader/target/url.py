@@ -5,6 +5,7 @@ No engine, no pool, no connection.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,11 +29,12 @@ _DRIVERS = frozenset(
 class DatabaseUrl:
     """A target's URL as the driver takes it.
 
-    `dialect` is `postgresql`, `mysql` or `sqlite`; `arguments` are the driver's, the password among them.
+    `dialect` is `postgresql`, `mysql` or `sqlite`.
     """
 
     dialect: str
-    arguments: dict[str, Any] = field(repr=False)
+    plan_arguments: Callable[[], dict[str, Any]] = field(repr=False)
+    """Gives the driver's arguments, the password among them, for one connection: a token is fetched anew for each."""
     path: str | None
     """SQLite's file."""
     mode: TlsMode = TlsMode.DISABLED
@@ -56,15 +58,24 @@ def parse_database_url(text: str) -> DatabaseUrl:
         case "postgresql":
             from databases.postgres import url as postgres_url  # noqa: PLC0415 - an image holds one driver
 
-            parameters = postgres_url.connect_parameters(url, "penstock-loader", KEY)
-            return DatabaseUrl("postgresql", dict(parameters), None, postgres_url.tls_mode(url, KEY))
+            return DatabaseUrl(
+                "postgresql",
+                lambda: dict(postgres_url.connect_parameters(url, "penstock-loader", KEY)),
+                None,
+                postgres_url.tls_mode(url, KEY),
+            )
         case "sqlite":
             try:
                 positional, _ = url.set(drivername="sqlite+pysqlite").get_dialect()().create_connect_args(url)
             except (SQLAlchemyError, ValueError):
                 raise InputError(f"{KEY} has an option that SQLite's driver can't read.") from None
-            return DatabaseUrl("sqlite", {}, str(positional[0]) if positional else None)
+            return DatabaseUrl("sqlite", dict, str(positional[0]) if positional else None)
     from databases.mysql import url as mysql_url  # noqa: PLC0415 - see above
 
-    arguments = mysql_url.driver_arguments(url, KEY)
-    return DatabaseUrl("mysql", arguments, None, mysql_url.tls_mode(url, KEY), mysql_url.place_of(url, KEY))
+    return DatabaseUrl(
+        "mysql",
+        lambda: mysql_url.driver_arguments(url, KEY),
+        None,
+        mysql_url.tls_mode(url, KEY),
+        mysql_url.place_of(url, KEY),
+    )

@@ -5,7 +5,7 @@ Its URL, or the parts of one.
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
@@ -40,6 +40,8 @@ class DatabaseSection(Section):
     tls_ca: Name | None = None
     tls_cert: Name | None = None
     tls_key: Name | None = None
+    login: Literal["iam"] | None = None
+    """A token is the password: a short-lived one, fetched for each connection (`databases.login_token`)."""
     url_: Url | None = Field(default=None, alias="url", validate_default=True)
     table_: Name | None = Field(default=None, alias="table", validate_default=True)
     schema_: str | None = Field(default=None, alias="schema")
@@ -66,11 +68,11 @@ class DatabaseSection(Section):
     def url(self) -> SecretUrl:
         """The database's URL; InputError where the rows lie somewhere else."""
         if self.url_ is not None:
-            return self.url_
+            return self.url_ if self.login is None else self.url_.with_option("login", self.login)
         if self.dialect is None or self.host is None:
             raise self._no("database")
         files = {name: getattr(self, name) for name in ("tls", "tls_ca", "tls_cert", "tls_key")}
-        tls = {name: value for name, value in files.items() if value is not None}
+        tls = {name: value for name, value in (files | {"login": self.login}).items() if value is not None}
         parts = UrlParts(self.dialect, self.host, self.port, self.user, self.database, tls)
         if self.password is None:
             return SecretUrl("", str, lambda _: parts.spell(None))
@@ -104,6 +106,18 @@ class DatabaseSection(Section):
                 return value
             raise missing_key("so are its parts: dialect, host …" if info.field_name == "url_" else "")
         return value
+
+    @model_validator(mode="after")
+    def _login_is_possible(self) -> Self:
+        if self.login is None:
+            return self
+        if not self.is_database:
+            raise ValueError(f"has login, for a table; its rows {self.rows_go}, so leave that out")
+        if self.password is not None:
+            raise ValueError('has password and login = "iam"; a token is the password then, so leave one of them out')
+        if self.tls == "DISABLED":
+            raise ValueError('has login = "iam" and tls = "DISABLED"; a token is sent over TLS alone')
+        return self
 
     @model_validator(mode="after")
     def _parts_are_a_url(self) -> Self:

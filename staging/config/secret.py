@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from pydantic import PlainSerializer, PlainValidator, ValidationInfo
@@ -45,6 +45,15 @@ class SecretUrl:
         wherever it stands.
         """
         return remember_secrets_of(self.spell(self.look_up(self.reference)))
+
+    def with_option(self, name: str, value: str) -> SecretUrl:
+        """Return the URL with one option more."""
+
+        def spell(text: str) -> str:
+            url = self.spell(text)
+            return f"{url}{'&' if '?' in url else '?'}{name}={value}"
+
+        return replace(self, spell=spell)
 
     def __repr__(self) -> str:
         return "SecretUrl(…)"

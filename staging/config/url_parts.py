@@ -17,8 +17,14 @@ Dialect = Literal["postgresql", "mysql", "mariadb"]
 Tls = Literal["DISABLED", "PREFERRED", "REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY"]
 
 _DRIVERS: Mapping[Dialect, str] = {"postgresql": "psycopg", "mysql": "pymysql", "mariadb": "pymysql"}
-_OF_POSTGRES = {"tls": "ssl_mode", "tls_ca": "sslrootcert", "tls_cert": "sslcert", "tls_key": "sslkey"}
-_OF_MYSQL = {"tls": "ssl_mode", "tls_ca": "ssl_ca", "tls_cert": "ssl_cert", "tls_key": "ssl_key"}
+_OF_POSTGRES = {
+    "tls": "ssl_mode",
+    "tls_ca": "sslrootcert",
+    "tls_cert": "sslcert",
+    "tls_key": "sslkey",
+    "login": "login",
+}
+_OF_MYSQL = {"tls": "ssl_mode", "tls_ca": "ssl_ca", "tls_cert": "ssl_cert", "tls_key": "ssl_key", "login": "login"}
 _HOST = re.compile(r"[\w-]+(\.[\w-]+)*\.?")
 
 
@@ -34,15 +40,15 @@ class UrlParts:
     port: int | None = None
     user: str | None = None
     database: str | None = None
-    tls: Mapping[str, str] = field(default_factory=dict)
-    """`tls`, `tls_ca`, `tls_cert`, `tls_key`, as far as they are given."""
+    options: Mapping[str, str] = field(default_factory=dict)
+    """`tls`, `tls_ca`, `tls_cert`, `tls_key` and `login`, as far as they are given."""
 
     def spell(self, password: str | None) -> str:
         """Return the URL, every part of it escaped."""
         account = _escape(self.user or "") + ("" if password is None else f":{_escape(password)}")
         place, options = self._place()
         words = _OF_POSTGRES if self.dialect == "postgresql" else _OF_MYSQL
-        options |= {words[name]: value for name, value in self.tls.items()}
+        options |= {words[name]: value for name, value in self.options.items()}
         query = "&".join(f"{name}={_escape(value)}" for name, value in options.items())
         return (
             f"{self.dialect}+{_DRIVERS[self.dialect]}://{account}{'@' if account else ''}{place}/"

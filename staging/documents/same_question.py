@@ -97,7 +97,9 @@ COMPARED: Mapping[str, Callable[[Manifest, SourceConfig], Pair]] = {
     "allow_missing": _allow_missing,
 }
 NOT_COMPARED: Mapping[str, str] = {
-    **dict.fromkeys(("url", *PARTS), "a server may move and stay the same one: it is told, and a person decides"),
+    **dict.fromkeys(
+        ("url", "login", *PARTS), "a server may move and stay the same one: it is told, and a person decides"
+    ),
     "allow_float": "whether a column may be read at all: it changes no row of one that was",
 }
 
