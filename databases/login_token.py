@@ -34,7 +34,7 @@ _PASSING_STATUS = frozenset({408, 429})
 
 
 def check_login(url: URL, key: str) -> None:
-    """Raise InputError where a password stands beside the login by token."""
+    """Raise InputError where there is a password beside the token."""
     if url.password:
         raise InputError(
             f"{key} has a password, and a login by token.",

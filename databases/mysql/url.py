@@ -62,9 +62,10 @@ _PASSED_ON = (
 
 
 def driver_arguments(url: URL, key: str = "source.url") -> dict[str, Any]:
-    """Return what `pymysql.connect` takes for this URL; InputError names an option that is not what it should be.
+    """Return what `pymysql.connect` takes for this URL.
 
-    To be called for each connection: a login by token fetches one.
+    InputError names an option that is not what it should be. To be called for each connection: a login by
+    token fetches one.
     """
     options = read_options(url, key, OPTIONS)
     arguments: dict[str, Any] = {

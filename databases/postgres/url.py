@@ -67,9 +67,10 @@ _OURS = (OPTION, "sslmode", "host", "port", "hostaddr", "ssl_mode", "ssl", "clie
 
 
 def connect_parameters(url: URL, application_name: str, key: str = "source.url") -> dict[str, str]:
-    """Return libpq's parameters for this URL; InputError names an option that is not what it should be.
+    """Return libpq's parameters for this URL.
 
-    To be called for each connection: a login by token fetches one.
+    InputError names an option that is not what it should be. To be called for each connection: a login by
+    token fetches one.
     """
     options = read_options(url, key, OPTIONS, several=_SEVERAL)
     found = {
