@@ -12,9 +12,9 @@ _BUSY_FACTOR = 8.0
 def busy_factor(active_sessions: float) -> float:
     """Return how many times as long to rest beside others.
 
-    `sessions` run a statement, on an average of looks. Once up to 0.3 of them, eight times from 0.5 on. A server on
-    which every other look finds somebody at work has nothing to spare, and each second of ours is taken from them; one
-    that is idle most of the time has. Measured on one core: a load that never rests shows 0.4 to 1.2 sessions
+    `active_sessions` run a statement, on an average of looks. Once up to 0.3 of them, eight times from 0.5 on. A server
+    on which every other look finds somebody at work has nothing to spare, and each second of ours is taken from them;
+    one that is idle most of the time has. Measured on one core: a load that never rests shows 0.4 to 1.2 sessions
     (PostgreSQL) and 1.7 (MariaDB), for it waits for its own client, too; 60 transactions a second show 0.1 to 0.3.
     """
     busy = (active_sessions - _CALM_SESSIONS) / (_BUSY_SESSIONS - _CALM_SESSIONS)
