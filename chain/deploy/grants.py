@@ -21,7 +21,7 @@ from staging.config.pipeline import Pipeline
 SCHEDULER = "scheduler"
 USER, VIEWER, CREATOR = "roles/storage.objectUser", "roles/storage.objectViewer", "roles/storage.objectCreator"
 SECRET = "roles/secretmanager.secretAccessor"  # noqa: S105 - the name of a role
-SQL = "roles/cloudsql.client"
+SQL, SQL_LOGIN = "roles/cloudsql.client", "roles/cloudsql.instanceUser"
 EXECUTOR, JOB_VIEWER, INVOKER = "roles/run.jobsExecutorWithOverrides", "roles/run.viewer", "roles/run.invoker"
 
 
@@ -98,7 +98,11 @@ def secret_name(pipeline: Pipeline, reference: str) -> str:
 def _of_databases(pipeline: Pipeline) -> list[Grant]:
     projects = {instance.rsplit(":", 2)[0] for instance in pipeline.cloud.cloudsql_instances}
     jobs: tuple[DeployedJob, ...] = ("exporter", "loader", "chain")
-    return [Grant("project", project, SQL, job, account_of(pipeline, job)) for project in projects for job in jobs]
+    by_token = {name for name, section in pipeline.databases().items() if section.login is not None}
+    logins: list[DeployedJob] = [job for job in URLS if URLS[job] & by_token] + (["chain"] if by_token else [])
+    wanted = [(project, SQL, job) for project in projects for job in jobs]
+    wanted += [(project, SQL_LOGIN, job) for project in projects or {str(pipeline.cloud.project)} for job in logins]
+    return [Grant("project", project, role, job, account_of(pipeline, job)) for project, role, job in wanted]
 
 
 def _of_jobs(pipeline: Pipeline) -> list[Grant]:
