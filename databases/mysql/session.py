@@ -68,6 +68,9 @@ _LANGUAGE = frozenset(
 
 Of names that stand for several parts, such as ANSI, the parts stand beside them in the server's own spelling.
 """
+_STRICT = "STRICT_ALL_TABLES"
+"""Where it is off, MariaDB makes a text that is longer than a packet '' instead of NULL in a column that is NOT NULL: a
+wrong value that a read by texts and the seal's sum would share."""
 _CHARACTER_SETS = ("character_set_client", "character_set_connection", "character_set_results")
 _HYPERGRAPH = "hypergraph_optimizer"
 """MySQL's other optimizer, off by default, explains no plan in lines (error 3999) and reads whole tables where it is
@@ -141,7 +144,7 @@ def _check(run: Run, wanted: Mapping[str, Setting]) -> None:
 
 
 def _language_of(sql_mode: str) -> str:
-    return ",".join(mode for mode in sql_mode.split(",") if mode in _LANGUAGE)
+    return ",".join([*(mode for mode in sql_mode.split(",") if mode in _LANGUAGE), _STRICT])
 
 
 def _is_equal(found: str, wanted: Setting) -> bool:
