@@ -22,7 +22,7 @@ from tests.shop.hand_made_export import flip_bits, parquet_of
 pytestmark = pytest.mark.integration
 
 Make = Callable[..., LoaderRun]
-NAMES = ["ledger", "documents", "conservation", "shards", "quarantine", "parts", "target"]
+NAMES = ["ledger", "documents", "conservation", "settings", "shards", "quarantine", "parts", "target"]
 SHARD = pa.schema(
     [
         pa.field("id", pa.int64(), nullable=False),
