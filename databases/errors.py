@@ -36,6 +36,7 @@ class Kind(Enum):
     HIDDEN = "hidden"  # row security would hide rows: 10
     MISSING = "missing"  # a table, a column, a function that is not there: 10
     STATEMENT = "statement"  # the statement can't be run as it is: 10
+    KEY_TOO_LONG = "key too long"  # an index would be wider than the server allows: 10
     VALUE = "value"  # a value of a row does not fit: 10
     RAISED = "raised"  # a trigger or a function raised it with words of its own: 10
     SETTING = "setting"  # a setting of the server has to be another one: 10

@@ -80,6 +80,10 @@ _WORDS = {
     Kind.HIDDEN: ("{} would hide rows of the target from the loader.", ""),
     Kind.MISSING: ("{} can't run the load on this target.", _INIT),
     Kind.STATEMENT: ("{} can't run the load on this target.", _INIT),
+    Kind.KEY_TOO_LONG: (
+        "{} can't index a key that long.",
+        "Create the table yourself, with shorter columns in its key; `penstock init --dry-run` shows the SQL.",
+    ),
     Kind.VALUE: ("{} refuses rows of the day.", "Make the target table fit, or the transform."),
     Kind.RAISED: ("A trigger or a function in {} refuses the load, in words of its own.", ""),
     Kind.SETTING: ("A setting of {} does not let the load run.", ""),
