@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from staging import redaction
+
 ENVIRONMENT_AT_START = dict(os.environ)
 """For tests that run the user's own tools, such as uv with its package index."""
 
@@ -61,6 +63,12 @@ def _is_loopback(host: str) -> bool:
         address = ipaddress.ip_address(host.partition("%")[0])
         return (getattr(address, "ipv4_mapped", None) or address).is_loopback
     return host == "localhost"
+
+
+@pytest.fixture(autouse=True)
+def _no_secret_of_another_test_hides_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process remembers each password it has seen; a test's `p` would be hidden in the pages of the next one."""
+    monkeypatch.setattr(redaction, "_patterns", {})
 
 
 @pytest.fixture(autouse=True)

@@ -40,10 +40,11 @@ def single_task() -> Overrides:
     return Overrides(arguments=(), max_retries=2, timeout_seconds=_WHOLE_DAY_SECONDS)
 
 
-def run_job(run: DayRun, job: JobName, run_id: str, plan: Overrides, *more: str) -> ExecutionState:
+def run_job(run: DayRun, job: JobName, run_id: str, plan: Overrides, *more: str, noted: bool = True) -> ExecutionState:
     """Run one job to its end; raise if it failed.
 
-    One that is under way already is included; the error is what it said.
+    One that is under way already is included; the error is what it said. `noted`: its times go into the bucket; they
+    do in any case where it fails.
     """
     arguments = ("--config", run.job_config, "--day", run.day.isoformat(), "--run-id", run_id, *more)
     started = run.jobs.start_execution(job, run_id, replace(plan, arguments=arguments))
@@ -58,7 +59,8 @@ def run_job(run: DayRun, job: JobName, run_id: str, plan: Overrides, *more: str)
                 run.say(_describe_retry(job, attempt, state))
 
     state = wait_execution(run.jobs, started.execution, run.cancel, watch)
-    notes.write(run.store, run.names, run.say)
+    if noted or state.failed:
+        notes.write(run.store, run.names, run.say)
     raise_failure(job, state)
     return state
 

@@ -194,7 +194,9 @@ CASES = {
     "another bucket's day": Case(
         sql("UPDATE penstock_ledger SET head_id = 'ffffffffffffffffffffffffffffffff'"), LOAD, 10, ("--adopt-head",)
     ),
-    "a newer run's day": Case(sql("UPDATE penstock_ledger SET fence = fence + 100"), LOAD, 30, ("fence",)),
+    "a newer run's day": Case(
+        sql("UPDATE penstock_ledger SET fence = fence + 100"), LOAD, 10, ("behind the ledger", "--raise-fence")
+    ),
     "a newer export's day": Case(
         sql("UPDATE penstock_ledger SET as_of = '2100-01-01 00:00:00.000000+00:00'"), LOAD, 30, ("2100",)
     ),
@@ -258,7 +260,7 @@ def _state(whole: WholeDay) -> dict[str, object]:
         if table in tables
     }
     names = list_objects(whole.staging_url)
-    (head,) = [name for name in names if name.startswith("heads/")]
+    (head,) = [name for name in names if name.startswith("heads/") and "/day=" in name]
     current = json.loads(read_object(whole.staging_url, head))["export_id"]
     counted = [name for name in names if name.endswith(("/manifest.json", "/loaded.json"))]
     return rows | {"current export": current, "documents that count": counted}

@@ -122,7 +122,7 @@ def test_reprocess_without_an_export_says_what_to_do_and_starts_nothing(config: 
     assert ended.returncode == 10
     assert "There is no export of 2026-10-25 to reprocess." in ended.stderr
     assert "penstock run --config" in ended.stderr
-    assert ended.stdout == ""
+    assert json.loads(ended.stdout)["error"]["exit_code"] == 10
     # Who looked held the day while looking; there is no run, and no export.
     assert {path.name for path in (config.parent / "staging").iterdir()} == {"heads", ".penstock"}
 
@@ -159,10 +159,10 @@ def test_the_demo_shop_refuses_tables_that_are_there_and_urls_it_cannot_fill(tmp
     assert "s3cret" not in away.stderr
 
 
-def test_json_of_a_failure_leaves_stdout_empty(config: Path) -> None:
+def test_json_of_a_failure_is_an_object_of_the_error(config: Path) -> None:
     ended = penstock("run", "--config", config, "--day", "2026-10-25", "--json", "--logs", "logs", cwd=config.parent)
     assert ended.returncode in (10, 20), ended.stderr
-    assert ended.stdout == ""
     assert "log: " in ended.stderr
-    with pytest.raises(json.JSONDecodeError):
-        json.loads(ended.stdout)
+    error = json.loads(ended.stdout)["error"]
+    assert error["exit_code"] == ended.returncode
+    assert error["what"] in ended.stderr

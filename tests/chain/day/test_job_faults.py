@@ -5,6 +5,7 @@ The chain, the emulator, its tasks and fake-gcs-server are real processes; Reven
 
 from __future__ import annotations
 
+import json
 import signal
 import sqlite3
 import subprocess
@@ -102,7 +103,7 @@ def test_a_task_that_ends_badly_each_time_leaves_revenue_untouched_and_names_its
         always = {"task": 1, "after_seconds": 0.1, "attempt": None}
         day.emulator.chaos(kill_tasks=[always])
     ended, stdout, stderr = day.run()
-    assert (ended, stdout) == (code, ""), stderr
+    assert (ended, json.loads(stdout)["error"]["exit_code"]) == (code, code), stderr
     assert f"processor, task 1 of 2: {told}" in stderr
     assert "(after 2 attempts)" in stderr
     [failed] = day.executions()["processor"]
@@ -128,7 +129,7 @@ def test_one_task_of_many_fails_for_good_and_only_it_is_done_again(shop: Path, t
         bad = shards // 2 + 1
         day.faults(**{f"task_{bad}": "raise"})
         code, stdout, stderr = day.finish(day.begin(), seconds=600)
-        assert (code, stdout) == (10, ""), stderr
+        assert (code, json.loads(stdout)["error"]["exit_code"]) == (10, 10), stderr
         assert f"processor, task {bad} of {shards}: The transform own_transform:chosen raised." in stderr
         assert "Row 7 is odd." in stderr
         assert f"&task={bad}&attempt=" in stderr
@@ -189,7 +190,7 @@ def test_an_emulator_that_comes_back_without_its_memory_ends_the_run_and_the_sam
     day.go()
     day.emulator.start()
     code, stdout, stderr = day.finish(run)
-    assert (code, stdout) == (20, ""), stderr
+    assert (code, json.loads(stdout)["error"]["exit_code"]) == (20, 20), stderr
     assert "could not be looked at" in stderr
     assert is_spoiled(day)
     day.done()
@@ -202,7 +203,7 @@ def test_a_step_cancelled_from_outside_says_so_and_the_same_command_does_the_day
     with jobs_emulator.executions_client(day.emulator.address) as client:
         client.cancel_execution(name=day.executions()[step][0].name)
     code, stdout, stderr = day.finish(run)
-    assert (code, stdout) == (20, ""), stderr
+    assert (code, json.loads(stdout)["error"]["exit_code"]) == (20, 20), stderr
     assert f"The {step} was cancelled" in stderr
     assert "Somebody cancelled" in stderr
     assert is_spoiled(day)

@@ -251,7 +251,7 @@ def test_a_pause_is_told(sqlite_database: str, tmp_path: Path) -> None:
 
 def test_the_place_where_jobs_run_is_looked_at(sqlite_database: str, tmp_path: Path) -> None:
     _shop(sqlite_database)
-    config = _config(tmp_path)
+    config = _config(tmp_path, more='[cloud.secrets]\nSHOP = "shop"\nWAREHOUSE = "warehouse"\n')
     assert penstock("init", "--config", config, SHOP=sqlite_database, WAREHOUSE=sqlite_database).returncode == 0
     with emulator_process(tmp_path, "") as emulator:
         found = _look(config, sqlite_database, RUN_EMULATOR_HOST=emulator.address)

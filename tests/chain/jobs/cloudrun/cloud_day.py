@@ -190,7 +190,9 @@ def cloud_day(
     write_demo_pipeline(folder / "shop.toml", url=url, staging=staging or (folder / "staging").as_uri(), shards=shards)
     init = [python, "-m", "chain", "init", "--config", str(folder / "shop.toml")]
     subprocess.run(init, check=True, capture_output=True)
-    table = "".join(image(module, folder, python) for module in STEPS)
+    # The emulator watches the memory of what it starts itself, which what starts warm is not.
+    own = {"processor": sys.executable}
+    table = "".join(image(module, folder, own.get(module, python)) for module in STEPS)
     table += f'[secrets]\nshop-url = "value:{url}"\n'
     with emulator_process(folder, table, "--slots", "2", "--grace", "2") as emulator:
         made = CloudDay(folder, emulator, python=python)
