@@ -64,7 +64,7 @@ def test_after_a_failure_no_day_begins_but_with_keep_going_all_others_are_done(s
     ]
     assert "Row 7 is odd." in ended.stderr  # the whole error; the table has a few words
     assert re.search(r"log: \S+task\d+-attempt0\.log", ended.stderr)
-    assert max(map(len, ended.stdout.splitlines())) <= 80
+    assert "raised." in ended.stdout  # not cut: it goes into a pipe
 
     assert shop.outcomes(DAYS[0], DAYS[3], "--keep-going", code=10) == {
         DAYS[0]: "already done",
