@@ -80,7 +80,7 @@ def test_a_day_cancelled_from_outside_ends_with_20_and_the_same_command_brings_i
     with jobs_emulator.executions_client(day.emulator.address) as client:
         client.cancel_execution(name=day.executions()["processor"][0].name)
     code, stdout, stderr = day.finish(run)
-    assert (code, stdout) == (20, "")
+    assert (code, json.loads(stdout)["error"]["exit_code"]) == (20, 20)
     assert "The processor was cancelled" in stderr
     assert day.revenue() == []
     day.go()
@@ -94,7 +94,7 @@ def test_ctrl_c_cancels_what_runs_on_the_emulator(day: CloudDay) -> None:
     day.wait_for_tasks(run)
     run.send_signal(signal.SIGINT)
     code, stdout, stderr = day.finish(run)
-    assert (code, stdout) == (20, ""), stderr
+    assert (code, json.loads(stdout)["error"]["exit_code"]) == (20, 20), stderr
     [execution] = day.executions()["processor"]
     assert execution.cancelled_count == 2
     assert day.revenue() == []
@@ -118,7 +118,7 @@ def test_an_emulator_that_is_not_there_is_named(day: CloudDay) -> None:
 
 def test_a_password_in_the_file_does_not_travel_to_an_emulator_of_its_own(day: CloudDay) -> None:
     code, stdout, stderr = day.finish(day.begin("--set", "target.url=postgresql://u:hunter2@127.0.0.1:1/d"))
-    assert (code, stdout) == (10, "")
+    assert (code, json.loads(stdout)["error"]["exit_code"]) == (10, 10)
     assert "target.url holds a password" in stderr
     assert "hunter2" not in stderr
     assert not any(day.executions().values())
