@@ -149,7 +149,7 @@ def test_on_an_emulator_the_api_tells_of_tasks_also_when_the_chain_is_dead_and_t
     wait_until(lambda: ask(bucket_day)[0]["at_rest"])
     status, stderr = ask(bucket_day)
     assert (status["stage"], status["tasks_done"], stderr) == ("stopped", 2, "")
-    assert "without saying why" in status["error"]["what"]
+    assert "The run was stopped before it was done." in status["error"]["what"]
 
     bucket_day.emulator.end()
     status, stderr = ask(bucket_day)
