@@ -153,7 +153,7 @@ def test_on_an_emulator_the_api_tells_of_tasks_also_when_the_chain_is_dead_and_t
 
     bucket_day.emulator.end()
     status, stderr = ask(bucket_day)
-    assert (status["stage"], status["tasks"], status["tasks_done"], status["execution"]) == ("failed", 2, 2, None)
+    assert (status["stage"], status["tasks"], status["tasks_done"], status["execution"]) == ("stopped", 2, 2, None)
     assert stderr.startswith("warning: only the bucket is asked")
 
 
