@@ -28,6 +28,7 @@ types AS (  -- of all columns, and what domains are made of
 )
 SELECT tree.is_root, c.oid::bigint, c.relkind::text, coalesce(am.amname, ''),
        coalesce(pg_relation_filenode(c.oid), 0)::bigint, row_security_active(c.oid),
+       has_any_column_privilege(c.oid, 'SELECT'),
        has_table_privilege(c.oid, 'SELECT') OR (has_column_privilege(c.oid, 'ctid', 'SELECT')
            AND has_column_privilege(c.oid, 'xmin', 'SELECT') AND has_column_privilege(c.oid, 'tableoid', 'SELECT')),
        concat_ws(' ', c.xmin, n.xmin, c.relnamespace, c.relname,
@@ -59,15 +60,16 @@ _KINDS = {"v": "a view", "f": "a foreign table", "S": "a sequence", "c": "a comp
 class Relation:
     """One table of a tree of partitions or heirs.
 
-    `filenode` is the file it lies in (0: none), `shows_versions` whether we may ask which version a row is, `version`
-    the versions of all that the catalogue has of it, `columns` what they are, `types` the versions of their types, for
-    the root.
+    `filenode` is the file it lies in (0: none), `may_be_read` whether we may read any column, `shows_versions` whether
+    we may ask which version a row is, `version` the versions of all that the catalogue has of it, `columns` what they
+    are, `types` the versions of their types, for the root.
     """
 
     kind: str
     access_method: str
     filenode: int
     is_row_secured: bool
+    may_be_read: bool
     shows_versions: bool
     version: str
     columns: str
@@ -92,8 +94,8 @@ def find_definition(catalogue: Catalogue, table_sql: str) -> Definition:
     return Definition(
         root,
         {
-            oid: Relation(kind, method, filenode, secured, may_see, version, columns or "", types or "")
-            for _, oid, kind, method, filenode, secured, may_see, version, columns, types in rows
+            oid: Relation(kind, method, filenode, secured, may_read, may_see, version, columns or "", types or "")
+            for _, oid, kind, method, filenode, secured, may_read, may_see, version, columns, types in rows
         },
     )
 
@@ -114,7 +116,8 @@ def why_no_seal(definition: Definition) -> str:
             return f"{what} stored by {relation.access_method}, not by heap: its rows need not say who wrote them"
         if relation.is_row_secured:
             return "row-level security decides which rows are seen, which may change without any row changing"
-    if not definition.relations[definition.root].shows_versions:
+    root = definition.relations[definition.root]
+    if root.may_be_read and not root.shows_versions:  # the server says it better where nothing may be read
         return (
             "the user of source.url may see some of its columns only, and not which version a row is "
             "(GRANT SELECT ON the whole table, or also on its columns ctid, xmin and tableoid)"

@@ -199,7 +199,9 @@ def kill_and_resume(day: ServerDay, read: str, seed: int) -> None:
     assert day.sql("SELECT run_id, fence FROM penstock_ledger") == [(day.run_ids()[-1], day.head()["fence"])]
     assert len(day.run_ids()) == 1
     left, each = day.sweep_garbage(), [kind for kind in ("part", "receipt", "shard") for _ in range(SHARDS)]
-    assert left == sorted(["head", "run", "manifest", "export", "loaded", *each]), left
+    # Each execution that ended left its timeline; a killed one has none.
+    documents = [kind for kind in left if kind != "timeline"]
+    assert documents == sorted(["head", "run", "manifest", "export", "loaded", *each]), left
     assert day.is_right()
 
 

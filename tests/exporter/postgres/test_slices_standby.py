@@ -67,10 +67,10 @@ def _settings(server: PostgresServer, database: str, folder: Path) -> Pipeline:
 
 
 def _write(primary: PostgresServer, standby: PostgresServer, database: str, sql: str) -> None:
-    """Write on the primary, and wait until the standby shows it."""
+    """Write on the primary, and wait until the standby shows it, also what the primary has yet to flush."""
     with primary.connect(database) as connection:
         connection.execute(sql.encode())
-        ((position,),) = connection.execute("SELECT pg_current_wal_lsn()::text").fetchall()
+        ((position,),) = connection.execute("SELECT pg_current_wal_insert_lsn()::text").fetchall()
     with standby.connect(database) as connection:
         for _ in range(400):
             ((there,),) = connection.execute("SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn", (position,)).fetchall()
