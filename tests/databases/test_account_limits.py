@@ -51,7 +51,6 @@ def test_a_run_says_so_at_once(narrow: str, tmp_path: Path) -> None:
     assert "pacing.probe" not in told
 
 
-@pytest.mark.parametrize("narrow", ["mariadb", "postgres"], indirect=True)
 def test_doctor_opens_as_many_as_a_run_does(narrow: str, tmp_path: Path) -> None:
     found = list(examine_source(pipeline(narrow, tmp_path), DAY, SourceLook(), lambda: NOW))
     faults = {each.name: each for each in found if each.level == "fault"}
