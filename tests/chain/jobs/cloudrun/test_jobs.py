@@ -295,21 +295,6 @@ def test_ctrl_c_ends_a_start_that_waits_for_the_service(grpc_cloud: Cloud) -> No
         jobs.start_execution("processor", "run-1", Overrides(("true",)))
 
 
-def test_one_of_64_fails_for_good_its_error_names_task_attempt_and_log_and_the_others_are_done(cloud: Cloud) -> None:
-    with cloud.starter() as jobs:
-        script = cloud.script('if [ $CLOUD_RUN_TASK_INDEX = 37 ]; then echo "error: Row 7 is odd." >&2; exit 40; fi')
-        plan = Overrides(script, task_count=64, parallelism=8, max_retries=2)
-        state = finish(jobs, jobs.start_execution("processor", "run-1", plan))
-    assert (state.succeeded, state.failed, state.finished) == (63, 1, True)
-    assert sorted(cloud.notes()) == sorted([(task, 0) for task in range(64)] + [(37, 1), (37, 2)])
-    [failure] = state.failures
-    assert (failure.task, failure.attempt, failure.exit_code) == (37, 2, 40)
-    with pytest.raises(Exception, match="processor, task 37 of 64: Row 7 is odd") as caught:
-        raise_failure("processor", state)
-    assert caught.value.exit_code == 40  # type: ignore[attr-defined]
-    assert f"execution={state.execution}&task=37&attempt=2" in caught.value.fix  # type: ignore[attr-defined]
-
-
 def test_without_logs_the_exit_code_speaks_and_the_service_says_where_the_log_is(grpc_cloud: Cloud) -> None:
     with grpc_cloud.starter(settings=JobSettings(polling=Polling(0.02, 0.1))) as jobs:
         state = finish(jobs, jobs.start_execution("loader", "run-1", Overrides(("exit 30",))))
@@ -328,17 +313,9 @@ def test_a_task_that_is_killed_is_tried_again_and_one_killed_each_time_is_told(c
         state = finish(jobs, jobs.start_execution("processor", "run-1", plan))
     assert (state.succeeded, state.failed) == (3, 1)
     assert [(each.task, each.attempt, each.exit_code) for each in state.failures] == [(2, 1, 137)]
-    with pytest.raises(UnavailableError, match="task 2 of 4: It was killed by signal 9"):
+    with pytest.raises(UnavailableError, match="task 2 of 4: It was killed by signal 9") as caught:
         raise_failure("processor", state)
-
-
-def test_a_task_that_takes_too_long_is_told(cloud: Cloud) -> None:
-    with cloud.starter() as jobs:
-        plan = Overrides(("sleep 100",), timeout_seconds=1)
-        state = finish(jobs, jobs.start_execution("exporter", "run-1", plan))
-    assert [failure.exit_code for failure in state.failures] == [124]
-    with pytest.raises(UnavailableError, match="longer than its timeout"):
-        raise_failure("exporter", state)
+    assert f"execution={state.execution}&task=2&attempt=1" in caught.value.fix
 
 
 def test_the_files_own_timeout_wins_for_exporter_and_loader(grpc_cloud: Cloud) -> None:
@@ -357,21 +334,6 @@ def test_an_execution_cancelled_from_outside_is_no_success(cloud: Cloud) -> None
     assert (state.finished, state.succeeded, state.cancelled, state.failures) == (True, 0, 2, ())
     with pytest.raises(InterruptedRunError, match="The processor was cancelled: 0 of 2 tasks had ended well"):
         raise_failure("processor", state)
-
-
-def test_ctrl_c_cancels_the_execution_before_the_error_leaves(cloud: Cloud) -> None:
-    cancel = Cancel()
-    with cloud.starter(cancel=cancel) as jobs:
-        started = jobs.start_execution("processor", "run-1", Overrides(cloud.script("sleep 100"), task_count=2))
-
-        def stop(state: ExecutionState) -> None:
-            if state.running == 2:
-                cancel.set()
-
-        with pytest.raises(InterruptedRunError):
-            wait_execution(jobs, started.execution, cancel, stop)
-        assert jobs.get_execution(started.execution).finished
-        jobs.cancel_execution(started.execution)  # over: nothing happens
 
 
 def test_an_execution_deleted_while_it_is_watched_ends_the_wait_and_says_so(

@@ -20,7 +20,7 @@ from chain.jobs.errors import raise_failure
 from chain.jobs.local.jobs import open_emulated_jobs
 from chain.jobs.port import ExecutionState, JobName, Overrides
 from chain.jobs.wait import wait_execution
-from staging.errors import ExitCode, HeldError, InputError, InterruptedRunError, PenstockError, UnavailableError
+from staging.errors import HeldError, PenstockError, UnavailableError
 from staging.process.cancel import Cancel
 from tests.chain.jobs.cloudrun.harness import a_pipeline, all_gone, wait_until
 
@@ -102,27 +102,6 @@ def test_a_jobs_own_environment_is_not_shown_by_the_api(scripts: Scripts) -> Non
     assert all("SECRET" not in text and "p@ss" not in text for text in shown)
 
 
-def test_never_more_tasks_at_once_than_parallelism_and_all_of_them_in_the_end(scripts: Scripts) -> None:
-    overrides = Overrides(arguments=(), task_count=7, parallelism=3)
-    assert scripts.run("note('+'); time.sleep(0.15); note('-')", overrides).succeeded == 7
-    running = most = 0
-    for (what,) in scripts.notes():
-        running += 1 if what == "+" else -1
-        most = max(most, running)
-    assert most == 3
-
-
-def test_a_passing_failure_is_tried_again_and_counted(scripts: Scripts) -> None:
-    text = """
-        note(TASK, ATTEMPT)
-        if TASK == 1 and ATTEMPT == 0: sys.exit(20)
-        if TASK == 1 and ATTEMPT == 1: os.kill(os.getpid(), signal.SIGKILL)
-    """
-    state = scripts.run(text, Overrides(arguments=(), task_count=2, max_retries=2))
-    assert (state.succeeded, state.retried, state.failures) == (2, 1, ())
-    assert sorted(scripts.notes()) == [[0, 0], [1, 0], [1, 1], [1, 2]]
-
-
 @pytest.mark.parametrize("code", [2, 10, 30, 40])
 def test_a_failure_that_no_attempt_would_change_ends_the_execution_early(scripts: Scripts, code: int) -> None:
     text = f"note(TASK, ATTEMPT); time.sleep(0 if ATTEMPT == 0 else 100); sys.exit({code})"
@@ -134,41 +113,6 @@ def test_a_failure_that_no_attempt_would_change_ends_the_execution_early(scripts
     assert all_gone_of(scripts)
 
 
-def test_one_task_of_many_fails_for_good_and_the_work_of_the_others_is_kept(scripts: Scripts) -> None:
-    state = scripts.run(
-        """
-        if TASK == 5: print('error: Row 7 is odd.'); sys.exit(10)
-        note(TASK)
-        """,
-        Overrides(arguments=(), task_count=64, max_retries=1),
-    )
-    assert sorted(scripts.notes()) == [[task] for task in range(64) if task != 5]
-    assert (state.succeeded, state.failed) == (63, 1)
-    with pytest.raises(InputError) as caught:
-        raise_failure("processor", state)
-    assert caught.value.what == "processor, task 5 of 64: Row 7 is odd. (after 2 attempts)"
-    log = Path(caught.value.fix.rpartition("log: ")[2])
-    assert log.name == "task5-attempt1.log"
-    assert log.read_text() == "error: Row 7 is odd.\n"
-
-
-def test_a_failing_jobs_own_words_and_code_come_through_with_its_log(scripts: Scripts) -> None:
-    state = scripts.run(
-        """
-        print('busy'); print('{"penstock_progress": {"rows": 7, "size_bytes": 70}}')
-        print('error: The column x is gone.\\n  why: Somebody dropped it.\\n    ALTER TABLE\\n  fix: Put it back.')
-        sys.exit(10)
-        """,
-        job="exporter",
-    )
-    assert state.progress.rows == 7
-    with pytest.raises(InputError) as caught:
-        raise_failure("exporter", state)
-    assert caught.value.what == "exporter: The column x is gone."
-    assert caught.value.why == "Somebody dropped it.\n    ALTER TABLE"
-    assert caught.value.fix == f"Put it back.\n  log: {state.failures[0].log}"
-
-
 def test_of_several_failures_the_gravest_is_told(scripts: Scripts) -> None:
     text = "time.sleep(0.3); print('error: code', TASK); sys.exit([20, 30, 10, 1][TASK])"
     state = scripts.run(text, Overrides(arguments=(), task_count=4))
@@ -176,60 +120,9 @@ def test_of_several_failures_the_gravest_is_told(scripts: Scripts) -> None:
         raise_failure("processor", state)
 
 
-def test_an_attempt_that_takes_too_long_is_ended_with_all_its_children(scripts: Scripts) -> None:
-    state = scripts.run(
-        """
-        import subprocess
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        child = subprocess.Popen(['sleep', '1000'])
-        note(os.getpid(), child.pid)
-        time.sleep(1000)
-        """,
-        Overrides(arguments=(), timeout_seconds=1),
-    )
-    assert state.failures[0].exit_code == 124
-    with pytest.raises(UnavailableError, match="It took longer than its timeout"):
-        raise_failure("processor", state)
-    assert all_gone(scripts.notes()[0])
-
-
 def test_children_that_a_finished_attempt_left_behind_are_ended(scripts: Scripts) -> None:
     assert scripts.run("import subprocess; note(subprocess.Popen(['sleep', '1000']).pid)").succeeded == 1
     assert all_gone(scripts.notes()[0])
-
-
-def test_cancelling_ends_every_process_and_is_no_failure(scripts: Scripts) -> None:
-    text = """
-        if TASK == 0: signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        note(os.getpid()); time.sleep(1000)
-    """
-    with scripts.jobs(text) as jobs:
-        overrides = Overrides(arguments=(), task_count=5, parallelism=2, max_retries=3)
-        name = jobs.start_execution("processor", "r", overrides).execution
-        wait_until(lambda: len(scripts.notes()) == 2)
-        jobs.cancel_execution(name)
-        state = jobs.get_execution(name)
-        assert state.finished
-        assert (state.succeeded, state.failed, state.cancelled) == (0, 0, 5)
-        assert all_gone_of(scripts)
-        with pytest.raises(InterruptedRunError, match="cancelled"):
-            raise_failure("processor", state)
-        jobs.cancel_execution(name)  # over: nothing happens
-
-
-def test_a_request_to_stop_while_waiting_cancels_the_execution_first(scripts: Scripts) -> None:
-    cancel = Cancel()
-
-    def stop_soon(state: ExecutionState) -> None:
-        if scripts.notes():
-            cancel.set()
-
-    with scripts.jobs("note(os.getpid()); time.sleep(1000)") as jobs:
-        name = jobs.start_execution("loader", "r", Overrides(arguments=())).execution
-        with pytest.raises(InterruptedRunError):
-            wait_execution(jobs, name, cancel, stop_soon)
-        assert jobs.get_execution(name).finished
-        assert all_gone_of(scripts)
 
 
 def test_a_program_that_cannot_be_started_is_a_failure_like_any_other(tmp_path: Path) -> None:
@@ -287,34 +180,6 @@ def test_no_job_outlives_a_starter_that_was_killed(tmp_path: Path) -> None:
     pids = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
     assert len(pids) == 4
     wait_until(lambda: all_gone(pids))
-
-
-def test_exit_codes_of_signals_are_those_of_a_shell(scripts: Scripts) -> None:
-    state = scripts.run("os.kill(os.getpid(), signal.SIGKILL)")
-    assert state.failures[0].exit_code == 137
-    with pytest.raises(UnavailableError) as caught:
-        raise_failure("processor", state)
-    assert "killed by signal 9" in caught.value.what
-    assert "out of memory" in caught.value.fix
-    assert caught.value.exit_code == ExitCode.UNAVAILABLE
-
-
-def test_progress_of_tasks_is_seen_while_they_run_and_added_up(scripts: Scripts) -> None:
-    text = """
-        print('{"penstock_progress": {"rows": %d, "size_bytes": 10, "note": "waiting"}}' % (TASK + 1), flush=True)
-        while not os.path.exists(os.environ['LEDGER'] + '.go'): time.sleep(0.02)
-    """
-    seen: list[tuple[int, int, str]] = []
-    with scripts.jobs(text) as jobs:
-        name = jobs.start_execution("processor", "r", Overrides(arguments=(), task_count=3)).execution
-
-        def watch(state: ExecutionState) -> None:
-            seen.append((state.progress.rows, state.progress.size_bytes, state.progress.note))
-            if seen[-1] == (6, 30, "waiting"):
-                Path(f"{scripts.ledger}.go").touch()
-
-        assert wait_execution(jobs, name, Cancel(), watch).succeeded == 3
-    assert (6, 30, "waiting") in seen
 
 
 def all_gone_of(scripts: Scripts) -> bool:
