@@ -106,7 +106,7 @@ class DayNames:
         check_pipeline(self.pipeline)
 
     def head(self) -> str:
-        """Name of the only object that is ever replaced."""
+        """Name of the one object of a day that is ever replaced."""
         return f"heads/{self.pipeline}/day={self.day.isoformat()}.json"
 
     def day_prefix(self) -> str:

@@ -47,5 +47,5 @@ def plan(config: Path, day: str, overrides: Sequence[str], *, as_json: bool) -> 
         kind = UnavailableError if all(isinstance(e, UnavailableError) for e in planned.refused) else InputError
         raise kind(
             f"{pipeline.name} {business_day} would be refused, for {plural(len(planned.refused), 'reason')}.",
-            fix="Each stands above with what to do about it.",
+            fix="The list above shows each fault and its fix.",
         )

@@ -50,7 +50,7 @@ def show_findings(pipeline: Pipeline, folders: Sequence[Path], *, as_json: bool)
         kind = UnavailableError if all(f.exit_code is ExitCode.UNAVAILABLE for f in faults) else InputError
         raise kind(
             f"{pipeline.name} can't run as it is: {plural(len(faults), 'fault')}.",
-            fix="Each stands above with what to do about it.",
+            fix="The list above shows each fault and its fix.",
         )
 
 

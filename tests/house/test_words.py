@@ -79,6 +79,24 @@ def test_help_texts_are_plain(command: str) -> None:
     assert not [(where, text) for where, text in texts if faults(text)]
 
 
+def guide_faults(text: str) -> list[str]:
+    """Return the lines of a guide with a word that is hard to read, outside of code."""
+    prose = re.sub(r"```.*?```|`[^`\n]*`", lambda code: re.sub(r"[^\n]", "", code[0]), text, flags=re.DOTALL)
+    return [f"{number}: {line}" for number, line in enumerate(prose.splitlines(), 1) if faults(line)]
+
+
+GUIDES = sorted({CHECKOUT / "README.md", CHECKOUT / "CONTRIBUTING.md", *(CHECKOUT / "docs").glob("*.md")})
+
+
+@pytest.mark.parametrize("guide", [each for each in GUIDES if each.name != "style.md"], ids=lambda path: path.name)
+def test_a_guide_is_plain(guide: Path) -> None:
+    assert not guide_faults(guide.read_text(encoding="utf-8"))
+
+
+def test_a_hard_word_of_a_guide_is_found_outside_of_code_alone() -> None:
+    assert guide_faults("See `told.json`.\n\n```\ntold\n```\nIt stands here.") == ["6: It stands here."]
+
+
 LONG = "word " * MOST_WORDS + "end."
 
 
