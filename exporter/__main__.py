@@ -13,6 +13,7 @@ import click
 
 from exporter.pacing.give_way import give_way
 from staging.config.file import load_pipeline
+from staging.config.layers import module_folders
 from staging.names import check_id
 from staging.open_store import open_store
 from staging.process.cancel import Cancel, cancel_on_signals
@@ -47,7 +48,7 @@ def command(
 
         def export(cancel: Cancel) -> None:
             with open_store(pipeline.staging.url) as store:
-                folders = (config.absolute().parent, Path.cwd())
+                folders = module_folders(config, os.environ)
                 around = Surroundings(store, open_source, lambda: datetime.now(UTC), cancel, progress, folders)
                 settled = export_day(
                     pipeline, parsed_day, checked_run, around, fresh_export=fresh_export, require_closed=require_closed

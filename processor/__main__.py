@@ -40,7 +40,7 @@ def _run(config: Path, day: str, run_id: str, overrides: tuple[str, ...], scratc
         from processor.start import read_start  # noqa: PLC0415
 
         environ = dict(os.environ)
-        start = read_start(config, day, run_id, environ=environ, overrides=overrides, folder=Path.cwd())
+        start = read_start(config, day, run_id, environ=environ, overrides=overrides)
         from processor.run_task import run_task  # noqa: PLC0415
 
         # polars, when it is imported, puts a SIGINT handler of its own before ours; entering again puts ours first.

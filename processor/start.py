@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from processor.task import Task, read_task
 from staging.config.file import load_pipeline
+from staging.config.layers import module_folders
 from staging.config.pipeline import Pipeline
 from staging.errors import InputError
 from staging.names import DayNames, check_id
@@ -40,9 +41,7 @@ class Start:
         return DayNames(self.pipeline.name, self.day)
 
 
-def read_start(
-    config: Path, day: str, run_id: str, *, environ: Mapping[str, str], overrides: Sequence[str], folder: Path
-) -> Start:
+def read_start(config: Path, day: str, run_id: str, *, environ: Mapping[str, str], overrides: Sequence[str]) -> Start:
     """Return what command line, file and environment say.
 
     One InputError names all that is wrong.
@@ -62,8 +61,7 @@ def read_start(
     pipeline = read(lambda: load_pipeline(config, environ=environ, overrides=overrides))
     if task is None or parsed_day is None or checked_run is None or pipeline is None:
         raise faults[0] if len(faults) == 1 else _all(faults)
-    folders = tuple(dict.fromkeys([config.resolve().parent, folder]))
-    return Start(pipeline, parsed_day, checked_run, task, folders)
+    return Start(pipeline, parsed_day, checked_run, task, module_folders(config, environ))
 
 
 def _all(faults: Sequence[InputError]) -> InputError:

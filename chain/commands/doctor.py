@@ -25,10 +25,11 @@ def doctor(config: Path, overrides: Sequence[str], *, in_cloud: bool, answer: st
     from chain.in_cloud.answer import answered
     from chain.in_cloud.run import run_in_cloud
     from staging.config.file import load_pipeline
+    from staging.config.layers import module_folders
 
     pipeline = load_pipeline(config, environ=environment(), overrides=overrides)
     if in_cloud:
         run_in_cloud(pipeline, "doctor", ["--json"] if as_json else [], overrides, environment())
         return
     with answered(pipeline, answer):
-        show_findings(pipeline, (config.absolute().parent, Path.cwd()), as_json=as_json)
+        show_findings(pipeline, module_folders(config, environment()), as_json=as_json)

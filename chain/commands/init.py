@@ -39,8 +39,9 @@ def init(config: Path, overrides: Sequence[str], *, dry_run: bool, in_cloud: boo
 def _create(pipeline: Pipeline, config: Path, *, dry_run: bool) -> None:
     from chain.create_tables import create_tables
     from chain.views.figures import plural
+    from staging.config.layers import module_folders
 
-    statements = create_tables(pipeline, apply=not dry_run, folders=(config.absolute().parent, Path.cwd()))
+    statements = create_tables(pipeline, apply=not dry_run, folders=module_folders(config, environment()))
     for statement in statements:
         click.echo(f"{statement};")
     if pipeline.target.parquet is not None:

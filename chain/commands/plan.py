@@ -27,6 +27,7 @@ def plan(config: Path, day: str, overrides: Sequence[str], *, as_json: bool) -> 
     from chain.plan.view import format_plan
     from chain.views.figures import plural
     from staging.config.file import load_pipeline
+    from staging.config.layers import module_folders
     from staging.errors import InputError, UnavailableError
     from staging.open_store import open_store
     from staging.window import check_not_future
@@ -37,7 +38,7 @@ def plan(config: Path, day: str, overrides: Sequence[str], *, as_json: bool) -> 
     business_day = calendar.read_day(day)
     check_not_future(business_day, calendar.zone, now)
     with open_store(pipeline.staging.url) as store:
-        planned = plan_day(pipeline, business_day, store, (config.absolute().parent, Path.cwd()))
+        planned = plan_day(pipeline, business_day, store, module_folders(config, environment()))
     if as_json:
         click.echo(json.dumps(planned.to_json(), ensure_ascii=False))
     else:

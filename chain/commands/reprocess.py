@@ -12,6 +12,7 @@ from chain.cli_options import (
     accept_change_option,
     common,
     day_option,
+    environment,
     json_option,
     logs_option,
     permission_options,
@@ -57,9 +58,11 @@ def reprocess(
     from chain.day.open_run import open_day_run
     from chain.day.run import reprocess_day
     from chain.views.summary import print_report
+    from staging.config.file import load_pipeline
 
+    pipeline = load_pipeline(config, environ=environment(), overrides=overrides)
     with open_day_run(
-        config, day, overrides, logs, wait=wait, asked=Asked(accept_change, require_closed, permitted)
+        pipeline, config, day, logs, wait=wait, asked=Asked(accept_change, require_closed, permitted)
     ) as opened:
         report = reprocess_day(opened)
     print_report(report, style=style_for_stdout(), as_json=as_json)

@@ -12,6 +12,7 @@ from chain.cli_options import (
     accept_change_option,
     common,
     day_option,
+    environment,
     json_option,
     logs_option,
     permission_options,
@@ -71,17 +72,19 @@ def run(
     from chain.day.report import Report
     from chain.day.run import run_day
     from chain.views.summary import print_report
+    from staging.config.file import load_pipeline
     from staging.errors import UsageError
 
     if patience_seconds and fresh_export:
         raise UsageError(
             "--patience-seconds and --fresh-export don't go together.", why="Each try would read the source again."
         )
-    meant = read_one_day(config, day, overrides)  # the next try may be made on another day
+    pipeline = load_pipeline(config, environ=environment(), overrides=overrides)
+    meant = read_one_day(pipeline, day)  # the next try may be made on another day
 
     def attempt() -> Report:
         with open_day_run(
-            config, meant, overrides, logs, wait=wait, asked=Asked(accept_change, require_closed, permitted)
+            pipeline, config, meant, logs, wait=wait, asked=Asked(accept_change, require_closed, permitted)
         ) as opened:
             return run_day(opened, fresh_export=fresh_export)
 

@@ -30,13 +30,14 @@ def try_(config: Path, day: str, overrides: Sequence[str], *, shard: int, as_jso
     from chain.trial.shard import try_shard
     from chain.trial.view import format_trial, to_json
     from staging.config.file import load_pipeline
+    from staging.config.layers import module_folders
     from staging.open_store import open_store
     from staging.process.cancel import cancel_on_signals
     from staging.process.watched import run_watched
 
     pipeline = load_pipeline(config, environ=environment(), overrides=overrides)
     business_day = calendar_of(pipeline, datetime.now(UTC)).read_day(day)
-    folders = (config.absolute().parent, Path.cwd())
+    folders = module_folders(config, environment())
     with (
         cancel_on_signals() as cancel,
         open_store(pipeline.staging.url, make=False) as store,

@@ -59,12 +59,11 @@ class Asked:
 class DayRun:
     """All that one run of one day works with.
 
-    `job_config` is how the jobs find the pipeline file, `by` who runs it.
+    `config` is where the pipeline was read, `by` who runs it.
     """
 
     pipeline: Pipeline
     config: Path
-    job_config: str
     day: date
     store: Store
     jobs: JobsApi

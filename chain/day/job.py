@@ -11,6 +11,7 @@ from chain.day.day_run import DayRun
 from chain.day.timeline import TimelineNotes
 from chain.jobs.errors import EXIT_CODES, describe_exit, raise_failure
 from chain.jobs.port import ExecutionState, JobName, Overrides
+from chain.jobs.settings import CONFIG_ARGUMENT
 from chain.jobs.wait import wait_execution
 from staging.config.pipeline import AUTO, Pipeline
 from staging.documents.manifest import Manifest
@@ -46,7 +47,7 @@ def run_job(run: DayRun, job: JobName, run_id: str, plan: Overrides, *more: str,
     One that is under way already is included; the error is what it said. `noted`: its times go into the bucket; they
     do in any case where it fails.
     """
-    arguments = ("--config", run.job_config, "--day", run.day.isoformat(), "--run-id", run_id, *more)
+    arguments = ("--config", CONFIG_ARGUMENT, "--day", run.day.isoformat(), "--run-id", run_id, *more)
     started = run.jobs.start_execution(job, run_id, replace(plan, arguments=arguments))
     if started.continued:
         run.say(f"run {run_id}: the {job} is under way already ({started.execution}), so no second one is started")

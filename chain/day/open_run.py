@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +20,7 @@ from chain.history.remember import remembered
 from chain.jobs.open import open_jobs
 from chain.notify.teller import Teller, telling
 from chain.views.open import open_view
-from staging.config.file import load_pipeline
+from staging.config.pipeline import Pipeline
 from staging.documents.lease import DayLease
 from staging.errors import InterruptedRunError
 from staging.names import DayNames
@@ -31,9 +31,9 @@ from staging.window import check_not_future, plan_window
 
 @contextmanager
 def open_day_run(
+    pipeline: Pipeline,
     config: Path,
     day_text: str,
-    overrides: Sequence[str],
     logs: Path | None,
     *,
     wait: bool = False,
@@ -41,10 +41,9 @@ def open_day_run(
 ) -> Iterator[DayRun]:
     """Check what needs no database, then yield a run.
 
-    Everything that can be checked so; Ctrl-C and SIGTERM end the run. A day that somebody else holds is refused, or
-    with `wait` waited for.
+    Everything that can be checked so. `config` is where the pipeline was read; it is not read again. Ctrl-C and SIGTERM
+    end the run. A day that somebody else holds is refused, or with `wait` waited for.
     """
-    pipeline = load_pipeline(config, environ=environment(), overrides=overrides)
     calendar = calendar_of(pipeline, _now())
     day = calendar.read_day(day_text)
     plan_window(day, calendar.zone, pipeline.source.window)
@@ -64,16 +63,15 @@ def open_day_run(
         remembered(store, names, _now, view.say),
         hold_lease(DayLease(store, names, lease, _now), cancel, view.say, wait=wait) as held,
         noted_failures(store, names, _now, view.say, by=lease.holder),
-        open_jobs(pipeline, config, cancel, environ=environment(), overrides=overrides, logs=folder) as opened,
+        open_jobs(pipeline, config, cancel, environ=environment(), logs=folder) as jobs,
     ):
         try:
             yield DayRun(
                 pipeline=pipeline,
                 config=config.absolute(),
-                job_config=opened.config,
                 day=day,
                 store=store,
-                jobs=LeasedJobs(opened.jobs, held),
+                jobs=LeasedJobs(jobs, held),
                 cancel=cancel,
                 watch=view.watch,
                 say=view.say,
@@ -92,9 +90,8 @@ def open_day_run(
             ) from error
 
 
-def read_one_day(config: Path, day_text: str, overrides: Sequence[str]) -> str:
+def read_one_day(pipeline: Pipeline, day_text: str) -> str:
     """Return the day as `YYYY-MM-DD`, as it is meant now."""
-    pipeline = load_pipeline(config, environ=environment(), overrides=overrides)
     return calendar_of(pipeline, _now()).read_day(day_text).isoformat()
 
 

@@ -23,6 +23,7 @@ from chain.demo.shop import fill_shop
 from chain.views.figures import format_count, format_money, format_seconds
 from chain.views.summary import format_summary
 from staging.config.file import load_pipeline
+from staging.config.pipeline import Pipeline
 from staging.errors import InputError
 
 _SHOP = Shop(seed=1, users=100_000, purchases=1_000_000)
@@ -55,8 +56,8 @@ def show_demo(folder: Path, day: str) -> None:
     folder = folder.absolute()
     config = folder / "shop.toml"
     style = style_for_stdout()
-    _prepare(folder, config)
-    with open_day_run(config, day, (), folder / "logs") as run:
+    pipeline = _prepare(folder, config)
+    with open_day_run(pipeline, config, day, folder / "logs") as run:
         report = run_day(run, fresh_export=False)
     # 24 lines with a prompt below them: the headline stays on the smallest terminal there is.
     click.echo(format_summary(report, style=style, is_compact=True))
@@ -68,7 +69,7 @@ def show_demo(folder: Path, day: str) -> None:
     click.echo(f"  {command} verify --config {file} --day {report.day}")
 
 
-def _prepare(folder: Path, config: Path) -> None:
+def _prepare(folder: Path, config: Path) -> Pipeline:
     """Make shop, pipeline file, staging folder and tables where they are missing."""
     try:
         (folder / "staging").mkdir(parents=True, exist_ok=True)
@@ -86,7 +87,9 @@ def _prepare(folder: Path, config: Path) -> None:
         raise InputError(
             f"The demo can't be made in {folder}.", why=exc.strerror or str(exc), fix="Choose another --folder."
         ) from exc
-    create_tables(load_pipeline(config, environ=environment()), apply=True)
+    pipeline = load_pipeline(config, environ=environment())
+    create_tables(pipeline, apply=True)
+    return pipeline
 
 
 def _top_users(shop: Path, day: str) -> str:

@@ -14,8 +14,8 @@ from chain.deploy.complete import account_id, account_of, address_of, bucket_of
 from chain.deploy.jobs import job_id_of
 from chain.jobs.cloud_settings import plan_chain_secrets, plan_secrets
 from chain.jobs.cloudrun.definition import split_secret
-from chain.jobs.environment import URLS
 from chain.jobs.port import DeployedJob
+from chain.jobs.settings import URLS
 from staging.config.pipeline import Pipeline
 
 SCHEDULER = "scheduler"

@@ -10,11 +10,11 @@ from typing import Any
 
 from chain.day.job import single_task
 from chain.deploy.complete import JOBS
-from chain.jobs.cloud_settings import CONFIG_ARGUMENT, check_filled, plan_chain_setting, plan_secrets, plan_settings
+from chain.jobs.cloud_settings import check_filled, plan_chain_setting, plan_secrets, plan_settings
 from chain.jobs.cloudrun.definition import WantedJob, define, plan_chain, plan_job, to_document
 from chain.jobs.cloudrun.place import plan_job_id
-from chain.jobs.environment import URLS
 from chain.jobs.port import DeployedJob, JobName, Overrides
+from chain.jobs.settings import CONFIG_ARGUMENT, URLS
 from staging.config.pipeline import AUTO, Pipeline
 
 

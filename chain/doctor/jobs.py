@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from chain.jobs.cloud_settings import check_filled, plan_settings
-from chain.jobs.environment import URLS
 from chain.jobs.open import EMULATOR_VARIABLE, find_place
 from chain.jobs.port import JobName
+from chain.jobs.settings import URLS
 from processor.find_transform import find_transform
 from processor.plan_alone import plan_alone
 from processor.transform import Contract, Day

@@ -13,10 +13,10 @@ from typing import cast
 import click
 
 from chain.in_cloud.answer import Answer, AnsweredError, answer_name, find_answer
-from chain.jobs.cloud_settings import CONFIG_ARGUMENT
 from chain.jobs.errors import raise_failure
 from chain.jobs.open import find_place
 from chain.jobs.port import JobName, Overrides
+from chain.jobs.settings import CONFIG_ARGUMENT
 from chain.jobs.wait import wait_execution
 from staging.config.pipeline import Pipeline
 from staging.errors import InputError, UnavailableError, UsageError

@@ -1,25 +1,20 @@
 """Plans what jobs that run elsewhere get to know.
 
 The pipeline as a variable, and their passwords from Secret Manager. Whoever may look at a job or an execution sees its
-variables, so nothing secret is among them: a password that stands in the pipeline file is refused here, and a URL, or
-its parts, that is not a job's business is withheld from it.
+variables, so nothing secret is among them: a password that is in the pipeline file is refused here.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from typing import Any
 
-from chain.jobs.environment import URLS, WITHHELD
 from chain.jobs.port import JobName
-from staging.config.database import PARTS, DatabaseSection
+from chain.jobs.settings import URLS, VARIABLE, dump, reference_of, to_text, write_pipeline
+from staging.config.database import DatabaseSection
 from staging.config.pipeline import Pipeline
 from staging.config.secret_url import is_elsewhere
 from staging.errors import InputError
 
-VARIABLE = "PENSTOCK_PIPELINE"
-CONFIG_ARGUMENT = f"env:{VARIABLE}"
 _BYTES_MAX = 32_768  # of one variable, on Cloud Run
 _PASSWORD = re.compile(r"://[^/?#@:]*:[^@]*@|[?&]\w*(password|passwd|pwd|passphrase)=", re.IGNORECASE)
 
@@ -43,7 +38,9 @@ def plan_settings(pipeline: Pipeline, *, storage_is_local: bool) -> dict[JobName
                 why="Jobs there share buckets and no folder.",
                 fix=f"Set {key} to gs://bucket/….",
             )
-    return {job: {VARIABLE: _to_json(pipeline, job)} for job in URLS}
+    for section in pipeline.databases().values():
+        _check_shown(section)
+    return {job: {VARIABLE: _check_length(write_pipeline(pipeline, job))} for job in URLS}
 
 
 def plan_chain_setting(pipeline: Pipeline) -> str:
@@ -52,12 +49,13 @@ def plan_chain_setting(pipeline: Pipeline) -> str:
     For a chain that runs as a job beside jobs that it never writes.
     """
     cloud = pipeline.cloud.model_copy(update={"manage_jobs": False})
-    values = _dump(pipeline.model_copy(update={"cloud": cloud}), {"cloud": {"images"}})
+    values = dump(pipeline.model_copy(update={"cloud": cloud}), {"cloud": {"images"}})
     for name, section in pipeline.databases().items():
-        values[name] |= _shown(section)
+        _check_shown(section)
+        values[name] |= reference_of(section)
     if pipeline.notify.url is not None:
         values["notify"]["url"] = _shown_hook(str(pipeline.notify.url))
-    return _to_text(values)
+    return _check_length(to_text(values))
 
 
 def plan_secrets(pipeline: Pipeline, job: JobName) -> dict[str, str]:
@@ -103,22 +101,7 @@ def check_filled(pipeline: Pipeline, job: JobName) -> None:
             )
 
 
-def _to_json(pipeline: Pipeline, job: JobName) -> str:
-    values = _dump(pipeline, {"cloud": True, "chain": True, "notify": True})
-    for name, section in pipeline.databases().items():
-        if name in URLS[job]:
-            values[name] |= _shown(section)
-        else:
-            values[name] = {key: value for key, value in values[name].items() if key not in PARTS} | {"url": WITHHELD}
-    return _to_text(values)
-
-
-def _dump(pipeline: Pipeline, without: dict[str, Any]) -> dict[str, Any]:
-    return pipeline.model_dump(mode="python", by_alias=True, exclude_none=True, exclude=without)
-
-
-def _to_text(values: dict[str, Any]) -> str:
-    text = json.dumps(values, ensure_ascii=False, separators=(",", ":"))
+def _check_length(text: str) -> str:
     if len(text.encode()) > _BYTES_MAX:
         raise InputError(
             "The pipeline file is too long for Cloud Run.",
@@ -128,8 +111,8 @@ def _to_text(values: dict[str, Any]) -> str:
     return text
 
 
-def _shown(section: DatabaseSection) -> dict[str, str]:
-    """Return the key that is looked up, with its reference, if any."""
+def _check_shown(section: DatabaseSection) -> None:
+    """Raise InputError where what the file says of the database is not for everybody's eyes."""
     reference, key = section.url.reference, section.secret_key
     is_secret = key == "password" or _PASSWORD.search(reference)
     if reference and not is_elsewhere(reference) and is_secret:
@@ -140,7 +123,6 @@ def _shown(section: DatabaseSection) -> dict[str, str]:
             fix=f'Put it into Secret Manager, write {section.section}.{key} = "env:NAME", '
             'and below [cloud.secrets]: NAME = "name-of-the-secret".',
         )
-    return {key: reference} if reference else {}
 
 
 def _shown_hook(reference: str) -> str:

@@ -1,26 +1,22 @@
-"""Plans what each job gets to know.
+"""Plans the environment of jobs on this machine.
 
-Its settings by environment, never by arguments, and no URL that is not its business.
+The pipeline as one variable, and of the chain's own variables no secret that is not a job's business.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from pathlib import Path
 
 from chain.jobs.port import JobName
-from staging.config.database import PARTS
-from staging.config.layers import read_overrides, variable_of
+from chain.jobs.settings import FILE_VARIABLE, URLS, VARIABLE, write_pipeline
+from staging.config.layers import is_setting
 from staging.config.pipeline import Pipeline
+from staging.errors import InputError
 
-WITHHELD = "env:PENSTOCK_URL_IS_WITHHELD"
-"""Stands for a URL in the environment of a job that must not have it: looking it up fails and says so."""
-
-URLS: dict[JobName, frozenset[str]] = {
-    "exporter": frozenset({"source"}),
-    "processor": frozenset(),
-    "loader": frozenset({"target"}),
-}
+_BYTES_MAX = 128 * 1024 - 1
+"""Of one variable with its name, on Linux: MAX_ARG_STRLEN, with the end of the text."""
 
 _SYSTEM = (
     "PATH|HOME|USER|LOGNAME|SHELL|PWD|HOSTNAME|LANG|LANGUAGE|LC_.*|TZ|TZDIR|TMPDIR|TMP|TEMP|TERM|NO_COLOR|XDG_.*"
@@ -37,24 +33,32 @@ _KNOWN = re.compile(f"{_SYSTEM}|{_RUNTIME}|{_OURS_AND_GOOGLES}")
 _KNOWN_TO_DATABASES = re.compile(f"{_KNOWN.pattern}|PG.*|MYSQL_.*|MARIADB_.*|KRB5.*")
 
 
-def plan_environments(
-    pipeline: Pipeline, environ: Mapping[str, str], overrides: Sequence[str]
-) -> dict[JobName, dict[str, str]]:
+def plan_environments(pipeline: Pipeline, environ: Mapping[str, str], config: Path) -> dict[JobName, dict[str, str]]:
     """Return the environment of each job's processes on this machine.
 
-    `--set` becomes variables, as arguments show in the process list. A job without business with a database has
-    neither its URL, or a part of it, nor the variable that `env:NAME` takes it from; nor a secret that
-    `cloud.{job}.secrets` gives to another. Where a Python function is the source, any variable may be its key: so the
-    others get those alone of which it is known that they are none (`_KNOWN`), their own URL's, and what
-    `process.variables` names.
+    All settings are in the pipeline: `config`, where it was read, is not read again, and no variable sets a key once
+    more. A job without business with a database has not the variable that `env:NAME` takes its URL from, nor a secret
+    that `cloud.{job}.secrets` gives to another. Where a Python function is the source, any variable may be its key: so
+    the others get those alone of which it is known that they are none (`_KNOWN`), their own URL's, and what
+    `process.variables` names. InputError where no process takes a pipeline of that length.
     """
-    settings, _ = read_overrides(overrides)
-    everything = dict(environ) | {variable_of(setting.path): setting.text for setting in settings}
-    planned = {job: _withhold(everything, pipeline, job) for job in URLS}
+    planned = {job: _withhold(environ, pipeline, job) for job in URLS}
     if pipeline.source.python is not None:
         for job in planned.keys() - {"exporter"}:
             planned[job] = _keep_known(planned[job], pipeline, job)
-    return planned
+    file = str(config.absolute())
+    return {job: kept | {VARIABLE: _write(pipeline, job), FILE_VARIABLE: file} for job, kept in planned.items()}
+
+
+def _write(pipeline: Pipeline, job: JobName) -> str:
+    text = write_pipeline(pipeline, job)
+    if len(f"{VARIABLE}={text}".encode()) > _BYTES_MAX:
+        raise InputError(
+            "The pipeline file is too long for a job.",
+            why=f"It travels in a variable of at most {_BYTES_MAX} bytes.",
+            fix="Shorten it; source.where is usually the longest.",
+        )
+    return text
 
 
 def _keep_known(environment: Mapping[str, str], pipeline: Pipeline, job: JobName) -> dict[str, str]:
@@ -73,18 +77,8 @@ def _secrets_of_others(pipeline: Pipeline, job: JobName) -> set[str]:
 
 def _withhold(environment: Mapping[str, str], pipeline: Pipeline, job: JobName) -> dict[str, str]:
     references = pipeline.url_references()
-    allowed = {reference for section, reference in references.items() if section in URLS[job]}
-    kept = dict(environment)
-    for name in _secrets_of_others(pipeline, job):
-        kept.pop(name, None)
-    for section, reference in references.items():
-        if section in URLS[job]:
-            continue
-        if reference.startswith("env:") and reference not in allowed:
-            kept.pop(reference.removeprefix("env:"), None)
-        kept |= {variable_of((section, part)): "" for part in PARTS} | {variable_of((section, "url")): WITHHELD}
-    if (hook := str(pipeline.notify.url or "")).startswith("env:") and hook not in allowed:
-        kept.pop(hook.removeprefix("env:"), None)  # no job tells anybody
-    if (own := variable_of(("notify", "url"))) in kept:
-        kept[own] = WITHHELD
-    return kept
+    own = {text for section, text in references.items() if section in URLS[job]}
+    others = {text for text in (*references.values(), str(pipeline.notify.url or "")) if text.startswith("env:")} - own
+    withheld = _secrets_of_others(pipeline, job) | {text.removeprefix("env:") for text in others}
+    withheld |= {name for name in environment if is_setting(name) and f"env:{name}" not in own}
+    return {name: text for name, text in environment.items() if name not in withheld}

@@ -6,15 +6,15 @@ over Google's own client, which costs a second or so to import: only here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
-from chain.jobs.cloud_settings import CONFIG_ARGUMENT, check_filled, plan_secrets, plan_settings
+from chain.jobs.cloud_settings import check_filled, plan_secrets, plan_settings
 from chain.jobs.cloudrun.place import Place, parse_emulator
-from chain.jobs.environment import URLS, plan_environments
+from chain.jobs.environment import plan_environments
 from chain.jobs.port import JobName, JobsApi
+from chain.jobs.settings import URLS
 from staging.config.cloud import CloudConfig, CloudImages
 from staging.config.pipeline import Pipeline
 from staging.process.cancel import Cancel
@@ -25,14 +25,6 @@ _STORAGE_VARIABLE = "STORAGE_EMULATOR_HOST"
 _LOCAL = "local"
 
 
-@dataclass(frozen=True, slots=True)
-class OpenedJobs:
-    """The jobs, and what they are to be given as `--config`."""
-
-    jobs: JobsApi
-    config: str
-
-
 @contextmanager
 def open_jobs(
     pipeline: Pipeline,
@@ -40,26 +32,25 @@ def open_jobs(
     cancel: Cancel,
     *,
     environ: Mapping[str, str],
-    overrides: Sequence[str],
     logs: Path,
-) -> Iterator[OpenedJobs]:
+) -> Iterator[JobsApi]:
     """Yield the jobs of a pipeline.
 
-    RUN_EMULATOR_HOST wins over `cloud.project`; without both they run here. `logs` is where attempts that run here
-    write.
+    They have it in a variable (`chain.jobs.settings`). RUN_EMULATOR_HOST wins over `cloud.project`; without both they
+    run here. `config` is where the pipeline was read, `logs` where attempts that run here write.
     """
     place = find_place(pipeline, environ)
     if place is not None:
         with (
             _on_emulator(pipeline, place, cancel, environ) if place.emulator else _on_cloud_run(pipeline, place, cancel)
         ) as jobs:
-            yield OpenedJobs(jobs, CONFIG_ARGUMENT)
+            yield jobs
     else:
         from chain.jobs.local.jobs import open_emulated_jobs  # noqa: PLC0415 - see above
 
-        environments = plan_environments(pipeline, environ, overrides)
+        environments = plan_environments(pipeline, environ, config)
         with open_emulated_jobs(pipeline, environments, logs, cancel) as jobs:
-            yield OpenedJobs(jobs, str(config.absolute()))
+            yield jobs
 
 
 def find_place(pipeline: Pipeline, environ: Mapping[str, str]) -> Place | None:

@@ -31,6 +31,7 @@ from chain.views.backfill_table import format_outcomes, format_tally
 from chain.views.open import open_days_view
 from chain.views.range_view import DaysView
 from staging.config.file import load_pipeline
+from staging.config.layers import module_folders
 from staging.config.pipeline import Pipeline
 from staging.errors import ExitCode, PenstockError
 from staging.names import BackfillNames
@@ -113,16 +114,13 @@ def _work(
         end_in_time(cancel),
         open_store(pipeline.staging.url) as store,
         open_days_view(sys.stderr, progress_mode(), days) as view,
-        open_jobs(
-            pipeline, request.config, cancel, environ=environ, overrides=request.overrides, logs=folder
-        ) as opened,
+        open_jobs(pipeline, request.config, cancel, environ=environ, logs=folder) as jobs,
     ):
         shared = SharedByDays(
             pipeline=pipeline,
             config=request.config,
             store=store,
-            jobs=OneStartAtATime(opened.jobs),
-            job_config=opened.config,
+            jobs=OneStartAtATime(jobs),
             cancels=CancelGroup(cancel),
             environ=environ,
             teller=teller,
@@ -151,7 +149,7 @@ def _begin_range(request: BackfillRequest, pipeline: Pipeline, store: Store, nam
     return begin_range(
         store,
         names,
-        digest_logic(pipeline, (request.config.absolute().parent, Path.cwd())),
+        digest_logic(pipeline, module_folders(request.config, environment())),
         datetime.now(UTC),
         anew=request.anew,
         say=lambda text: click.echo(text, err=True),

@@ -32,15 +32,13 @@ from staging.store import Store
 class SharedByDays:
     """What all days use.
 
-    `jobs` is safe to use by several at once, `cancels` gives each day a cancel of its own. `config` is the pipeline
-    file, `job_config` how the jobs find it.
+    `jobs` is safe to use by several at once, `cancels` gives each day a cancel of its own.
     """
 
     pipeline: Pipeline
     config: Path
     store: Store
     jobs: JobsApi
-    job_config: str
     cancels: CancelGroup
     environ: Mapping[str, str]
     teller: Teller
@@ -66,7 +64,6 @@ class SharedByDays:
                 yield DayRun(
                     pipeline=self.pipeline,
                     config=self.config.absolute(),
-                    job_config=self.job_config,
                     day=day,
                     store=self.store,
                     jobs=LeasedJobs(self.jobs, held),

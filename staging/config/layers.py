@@ -21,6 +21,7 @@ TOP_LEVEL_VARIABLES = {"PENSTOCK_NAME": ("name",)}
 """Keys outside of any section; every other variable without `__` is not a setting."""
 
 _VARIABLE = "env:"
+_FILE_SUFFIX = "_FILE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ def read_pipeline_file(path: Path, environ: Mapping[str, str]) -> PipelineFile:
     """Read and parse the file.
 
     InputError names the line of a syntax fault and shows nothing of the text. `env:NAME` is no file but that variable,
-    which holds the same as JSON: what the chain hands to jobs elsewhere.
+    which holds the same as JSON: what the chain hands to its jobs.
     """
     if str(path).startswith(_VARIABLE):
         return _read_pipeline_variable(path, environ)
@@ -91,19 +92,34 @@ def _read_pipeline_variable(path: Path, environ: Mapping[str, str]) -> PipelineF
     return PipelineFile(path, values, {})
 
 
+def module_folders(path: Path, environ: Mapping[str, str]) -> tuple[Path, ...]:
+    """Return where a pipeline's own modules are looked for.
+
+    Beside its file, as it is named and where a link leads, and in the current folder. A pipeline in the variable
+    `env:NAME` has its file's path in `NAME_FILE`, if it was read from one; nothing reads that file again.
+    """
+    file = path
+    if str(path).startswith(_VARIABLE):
+        file = Path(environ.get(f"{str(path).removeprefix(_VARIABLE)}{_FILE_SUFFIX}", "pipeline.toml"))
+    return tuple(dict.fromkeys((file.absolute().parent, file.resolve().parent, Path.cwd())))
+
+
 def read_environment(environ: Mapping[str, str]) -> list[TextSetting]:
     """Return the settings among the variables.
 
     `PENSTOCK_SECTION__KEY`, in the order of their names.
     """
-    found = []
-    for name in sorted(environ):
-        if name in TOP_LEVEL_VARIABLES:
-            found.append(TextSetting(TOP_LEVEL_VARIABLES[name], environ[name], name))
-        elif name.startswith(ENVIRONMENT_PREFIX) and "__" in name:
-            path = tuple(name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__"))
-            found.append(TextSetting(path, environ[name], name))
-    return found
+    return [TextSetting(_path_of(name), environ[name], name) for name in sorted(environ) if is_setting(name)]
+
+
+def is_setting(variable: str) -> bool:
+    """Return whether a variable of this name sets a key."""
+    return variable in TOP_LEVEL_VARIABLES or (variable.startswith(ENVIRONMENT_PREFIX) and "__" in variable)
+
+
+def _path_of(variable: str) -> KeyPath:
+    top = TOP_LEVEL_VARIABLES.get(variable)
+    return top or tuple(variable.removeprefix(ENVIRONMENT_PREFIX).lower().split("__"))
 
 
 def variable_of(path: KeyPath) -> str:

@@ -136,8 +136,8 @@ class DemoDay:
         """The living processes of this day's jobs."""
         return [
             pid
-            for pid, command in _processes()
-            if str(self.folder) in command and "chain.jobs.local.attached" in command
+            for pid, command, environ in _processes()
+            if f"PENSTOCK_PIPELINE_FILE={self.config}\0" in environ and "chain.jobs.local.attached" in command
         ]
 
     def count_objects(self) -> int:
@@ -248,11 +248,13 @@ def _is_object(path: Path) -> bool:
     return ".penstock" not in path.parts
 
 
-def _processes() -> Iterator[tuple[int, str]]:
+def _processes() -> Iterator[tuple[int, str, str]]:
+    """Give number, command and variables of all living processes of ours."""
     for entry in Path("/proc").iterdir():
         with suppress(OSError):
             if entry.name.isdigit() and is_alive(int(entry.name)):
-                yield int(entry.name), (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                yield int(entry.name), command, (entry / "environ").read_bytes().decode(errors="replace")
 
 
 def is_alive(pid: int) -> bool:

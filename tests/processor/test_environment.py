@@ -78,7 +78,7 @@ def test_faults_of_environment_day_run_and_file_are_told_together(tmp_path: Path
     config = tmp_path / "pipeline.toml"
     config.write_text(pipeline_text("file:///staging").replace("[process]", "[proces]"))
     with pytest.raises(InputError) as error:
-        read_start(config, "2026-02-30", "../up", environ=environ(index="1"), overrides=(), folder=tmp_path)
+        read_start(config, "2026-02-30", "../up", environ=environ(index="1"), overrides=())
     told = str(error.value)
     assert all(part in told for part in (INDEX, "2026-02-30", "../up", "did you mean [process]?"))
 
@@ -86,9 +86,7 @@ def test_faults_of_environment_day_run_and_file_are_told_together(tmp_path: Path
 def test_a_right_start_needs_no_database_url(tmp_path: Path) -> None:
     config = tmp_path / "pipeline.toml"
     config.write_text(pipeline_text("file:///staging"))
-    start = read_start(
-        config, "2026-11-14", "run-1", environ=environ(), overrides=("export.shards=3",), folder=tmp_path
-    )
+    start = read_start(config, "2026-11-14", "run-1", environ=environ(), overrides=("export.shards=3",))
     assert start.names.part(start.run_id, 0) == "daily_revenue/day=2026-11-14/run=run-1/part-00000.parquet"
     assert start.pipeline.export.shards == 3
-    assert start.folders == (tmp_path,)
+    assert start.folders == (tmp_path, Path.cwd())

@@ -15,9 +15,10 @@ from typing import Any
 from google.cloud import run_v2
 from google.protobuf import json_format
 
-from chain.jobs.cloud_settings import VARIABLE, plan_chain_secrets
+from chain.jobs.cloud_settings import plan_chain_secrets
 from chain.jobs.cloudrun.equal import same_memory_or_cpu, same_name, same_secret
 from chain.jobs.port import JobName, Overrides
+from chain.jobs.settings import VARIABLE
 from staging.config.cloud import CloudVpc
 from staging.config.pipeline import Pipeline
 

@@ -106,6 +106,25 @@ def test_settings_come_by_flag_and_by_environment_and_reach_the_jobs(day: DemoDa
     assert (report["shards"], report["tasks"]) == (3, 4)
 
 
+@pytest.mark.parametrize("fate", ["changed", "gone"])
+def test_a_file_that_changes_while_a_run_is_under_way_changes_nothing_of_it(day: DemoDay, fate: str) -> None:
+    day.use_transform("wait")
+    text = day.config.read_text()
+    with day.start("run") as process:
+        wait_until(day.attempts)  # the export is there, the processor's first task has read its settings
+        assert day.progress().has_export
+        if fate == "gone":
+            day.config.unlink()
+        else:
+            day.config.write_text(text.replace('table = "revenue"', 'table = "elsewhere"').replace("own_", "no_"))
+            assert day.config.read_text() != text
+        (day.folder / "go").touch()
+        _, err = process.communicate(timeout=60)
+        assert process.returncode == 0, err
+    assert day.is_right()
+    assert day.sql("SELECT name FROM sqlite_master WHERE name = 'elsewhere'") == []
+
+
 def test_a_task_that_dies_is_tried_again_and_the_day_is_done(day: DemoDay) -> None:
     day.use_transform("die once")
     ended = day.penstock("run")

@@ -8,8 +8,6 @@ from pathlib import Path
 import pytest
 
 from chain.jobs.cloud_settings import (
-    CONFIG_ARGUMENT,
-    VARIABLE,
     check_filled,
     plan_chain_setting,
     plan_secrets,
@@ -17,6 +15,7 @@ from chain.jobs.cloud_settings import (
 )
 from chain.jobs.cloudrun.place import parse_emulator, plan_job_id
 from chain.jobs.port import JobName
+from chain.jobs.settings import CONFIG_ARGUMENT, VARIABLE
 from staging.config.cloud_checks import check_job_id
 from staging.config.file import load_pipeline
 from staging.config.pipeline import Pipeline

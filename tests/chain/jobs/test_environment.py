@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from chain.jobs.environment import plan_environments
+from chain.jobs.settings import CONFIG_ARGUMENT
 from staging.config.file import load_pipeline
 from staging.config.pipeline import Pipeline
 from staging.errors import InputError
@@ -32,8 +34,9 @@ def seen_by_jobs(tmp_path: Path, environ: dict[str, str], overrides: list[str]) 
     path = tmp_path / "p.toml"
     path.write_text(FILE)
     pipeline = load_pipeline(path, environ=environ, overrides=overrides)
-    environments = plan_environments(pipeline, environ, overrides)
-    return {job: (load_pipeline(path, environ=env), str(env)) for job, env in environments.items()}
+    environments = plan_environments(pipeline, environ, path)
+    path.unlink()
+    return {job: (load_pipeline(Path(CONFIG_ARGUMENT), environ=env), str(env)) for job, env in environments.items()}
 
 
 def test_overrides_reach_every_job_by_environment(tmp_path: Path) -> None:
@@ -63,6 +66,35 @@ def test_no_job_gets_a_url_that_is_not_its_business(tmp_path: Path) -> None:
                 getattr(seen[job][0], section).url.reveal()
 
 
+def test_no_variable_sets_a_key_a_second_time(tmp_path: Path) -> None:
+    seen = seen_by_jobs(tmp_path, {"PENSTOCK_EXPORT__SHARDS": "3", "PENSTOCK_NAME": "q"}, ["export.shards=5"])
+    for pipeline, environment in seen.values():
+        assert (pipeline.name, pipeline.export.shards) == ("q", 5)
+        assert "PENSTOCK_EXPORT__SHARDS" not in environment
+
+
+def test_a_variable_that_is_named_like_a_key_is_there_for_the_job_that_looks_it_up(tmp_path: Path) -> None:
+    environ = {"PENSTOCK_TARGET__URL": "sqlite:///canary"}
+    seen = seen_by_jobs(tmp_path, environ, ["source.url=env:PENSTOCK_TARGET__URL"])
+    assert seen["exporter"][0].source.url.reveal() == "sqlite:///canary"
+    assert seen["loader"][0].target.url.reveal() == "sqlite:///canary"
+    assert "canary" not in seen["processor"][1]
+
+
+def test_a_password_in_the_file_reaches_the_job_that_connects_and_no_other(tmp_path: Path) -> None:
+    seen = seen_by_jobs(tmp_path, {"SHOP": "sqlite:///s"}, [])
+    assert seen["loader"][0].target.url.reveal() == "postgresql://u:secret@h/d"
+    assert [job for job, (_, environment) in seen.items() if "secret" in environment] == ["loader"]
+
+
+def test_a_pipeline_that_no_process_takes_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="too long"):
+        seen_by_jobs(tmp_path, {}, [f"source.where={'x' * 131_000}"])
+    longest = seen_by_jobs(tmp_path, {"PATH": "/bin"}, [f"source.where={'x' * 130_000}"])
+    variable = plan_environments(longest["exporter"][0], {}, tmp_path / "p.toml")["exporter"]
+    subprocess.run(["/bin/true"], env=variable, check=True)
+
+
 def test_a_variable_that_source_and_target_share_stays_for_those_who_need_it(tmp_path: Path) -> None:
     environ = {"SHOP": "sqlite:///canary", "PENSTOCK_TARGET__URL": "env:SHOP"}
     seen = seen_by_jobs(tmp_path, environ, [])
@@ -79,7 +111,7 @@ PYTHON = FILE.replace('url = "env:SHOP"\ntable = "t"', 'python = "api:read"').re
 def planned(tmp_path: Path, text: str, environ: dict[str, str]) -> dict[str, dict[str, str]]:
     path = tmp_path / "p.toml"
     path.write_text(text)
-    return {job: dict(env) for job, env in plan_environments(load_pipeline(path, environ={}), environ, []).items()}
+    return {job: dict(env) for job, env in plan_environments(load_pipeline(path, environ={}), environ, path).items()}
 
 
 @pytest.mark.parametrize("name", ["API_KEY", "GOOGLE_API_KEY", "SHOP", "Whatever"])
@@ -115,8 +147,8 @@ def test_parts_of_a_url_are_withheld_as_the_url_is(tmp_path: Path) -> None:
     path.write_text(PARTS)
     environ, overrides = {"SHOP": "canary-s", "PATH": "/bin"}, ["target.user=canary-u"]
     pipeline = load_pipeline(path, environ=environ, overrides=overrides)
-    planned = plan_environments(pipeline, environ, overrides)
-    seen = {job: load_pipeline(path, environ=env) for job, env in planned.items()}
+    planned = plan_environments(pipeline, environ, path)
+    seen = {job: load_pipeline(Path(CONFIG_ARGUMENT), environ=env) for job, env in planned.items()}
     assert seen["exporter"].source.url.reveal() == "mysql+pymysql://ada:canary-s@shop-host/d"
     assert seen["loader"].target.url.reveal() == pipeline.target.url.reveal()
     for job, section in (

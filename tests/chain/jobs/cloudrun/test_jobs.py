@@ -388,9 +388,7 @@ def test_a_project_without_credentials_is_told_before_anything_is_called(
 ) -> None:
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "none.json"))
     config = Path("pipelines/cloud_run.toml")
-    opened = open_jobs(
-        load_pipeline(config, environ={}), config, Cancel(), environ={}, overrides=(), logs=tmp_path / "logs"
-    )
+    opened = open_jobs(load_pipeline(config, environ={}), config, Cancel(), environ={}, logs=tmp_path / "logs")
     with pytest.raises(InputError, match="find credentials for Cloud Run") as caught, opened:
         pass
     assert "gcloud auth application-default login" in caught.value.fix
@@ -399,10 +397,10 @@ def test_a_project_without_credentials_is_told_before_anything_is_called(
 
 def test_an_emulator_in_the_environment_wins_over_a_project_and_neither_means_this_machine(tmp_path: Path) -> None:
     pipeline = load_pipeline(Path("pipelines/cloud_run.toml"), environ={})
-    for chosen, environ, given in (
-        (pipeline, {"RUN_EMULATOR_HOST": "127.0.0.1:1"}, "env:PENSTOCK_PIPELINE"),
-        (a_pipeline(tmp_path), {}, str(tmp_path / "p.toml")),
+    for chosen, environ, is_here in (
+        (pipeline, {"RUN_EMULATOR_HOST": "127.0.0.1:1"}, False),
+        (a_pipeline(tmp_path), {}, True),
     ):
         logs = tmp_path / "logs"
-        with open_jobs(chosen, tmp_path / "p.toml", Cancel(), environ=environ, overrides=(), logs=logs) as opened:
-            assert opened.config == given
+        with open_jobs(chosen, tmp_path / "p.toml", Cancel(), environ=environ, logs=logs):
+            assert logs.exists() == is_here
