@@ -182,9 +182,14 @@ def attack_seeds(url: str, folder: Path, seeds: range) -> None:
     """Export once for each seed; AssertionError when one is wrong, or when they prove nothing."""
     with closing(Shop.create(url)) as shop, open_source(url, say=lambda _: None) as source:
         adversary = Adversary(shop, source, folder)
+        tally = adversary.tally
         for seed in seeds:
             adversary.export(seed)
-    tally = adversary.tally
-    print(f"\n{len(seeds)} exports: {tally.accepted.total()} accepted, all right; {tally.refused.total()} refused")
+            if (seed + 1) % 100 == 0 or seed == seeds[-1]:
+                print(
+                    f"\n{seeds.start} to {seed}: {tally.accepted.total() + tally.refused.total()} exports, "
+                    f"{tally.accepted.total()} accepted, all right; {tally.refused.total()} refused",
+                    flush=True,
+                )
     assert tally.accepted.total() > len(seeds) / 10, "hardly any export came through"
     assert tally.refused.total() > len(seeds) / 10, "hardly any attack met a read"

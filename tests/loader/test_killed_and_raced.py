@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import random
 import signal
 import threading
@@ -17,13 +16,14 @@ import pymysql
 import pytest
 
 from staging.errors import UnavailableError
+from tests.guards import ENVIRONMENT_AT_START
 from tests.loader.forks import ForkedLoader, LoaderForks, loader_forks
 from tests.loader.runs import LoaderRun, Make, loader_runs, revenue
 from tests.loader.target_fixtures import LoaderTarget, expected
 
 pytestmark = pytest.mark.integration
 
-KILLS = int(os.environ.get("PENSTOCK_TEST_KILLS", "20"))
+KILLS = int(ENVIRONMENT_AT_START.get("PENSTOCK_TEST_KILLS", "20"))
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.exporter.adversary import attack_seeds
+from tests.seeds import seeds_of
 
 pytestmark = pytest.mark.integration
 
@@ -19,7 +20,7 @@ def test_attacks_that_know_the_seal_never_make_a_wrong_export(mariadb_database: 
 def test_attacks_that_know_the_seal_never_make_a_wrong_export_in_thousands(
     mariadb_database: str, tmp_path: Path
 ) -> None:
-    attack_seeds(mariadb_database, tmp_path, range(20_000, 23_300))
+    attack_seeds(mariadb_database, tmp_path, seeds_of(range(20_000, 23_300)))
 
 
 def test_attacks_that_know_the_seal_never_make_a_wrong_export_of_mysql(mysql_database: str, tmp_path: Path) -> None:
@@ -30,4 +31,4 @@ def test_attacks_that_know_the_seal_never_make_a_wrong_export_of_mysql(mysql_dat
 def test_attacks_that_know_the_seal_never_make_a_wrong_export_of_mysql_in_thousands(
     mysql_database: str, tmp_path: Path
 ) -> None:
-    attack_seeds(mysql_database, tmp_path, range(30_000, 33_300))
+    attack_seeds(mysql_database, tmp_path, seeds_of(range(30_000, 33_300)))

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.exporter.adversary import attack_seeds
+from tests.seeds import seeds_of
 
 pytestmark = pytest.mark.integration
 
@@ -19,4 +20,4 @@ def test_attacks_that_know_the_seal_never_make_a_wrong_export(postgres_database:
 def test_attacks_that_know_the_seal_never_make_a_wrong_export_in_thousands(
     postgres_database: str, tmp_path: Path
 ) -> None:
-    attack_seeds(postgres_database, tmp_path, range(10_000, 13_400))
+    attack_seeds(postgres_database, tmp_path, seeds_of(range(10_000, 13_400)))
