@@ -164,17 +164,24 @@ class Store:
 
 def _open_database(path: Path) -> sqlite3.Connection:
     database = sqlite3.connect(path, check_same_thread=False)
+    try:
+        _set_up(database)
+    except (sqlite3.Error, StoreError):
+        database.close()
+        raise
+    return database
+
+
+def _set_up(database: sqlite3.Connection) -> None:
     # Nothing is lost when the process dies: what was written lies with the system. A power cut may take it; to wait for
     # the disk would hold up every call, and this is a folder for development and tests.
     database.execute("PRAGMA journal_mode = WAL")
     database.execute("PRAGMA synchronous = OFF")
     (found,) = database.execute("PRAGMA user_version").fetchone()
     if found not in {0, FORMAT}:
-        database.close()
         raise StoreError(f"has format {found}, this emulator writes format {FORMAT}. Choose another --data folder.")
     database.executescript(_SCHEMA)
     database.execute(f"PRAGMA user_version = {FORMAT}")
-    return database
 
 
 def _task_row(sequence: int, task: TaskRecord) -> tuple[Any, ...]:

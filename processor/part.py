@@ -35,7 +35,8 @@ def encode_part(rows: pl.DataFrame) -> memoryview:
         row_group_size=_ROW_GROUP_ROWS,
         data_page_size=_DATA_PAGE_BYTES,
     )
-    return buffer.getbuffer()
+    # Of the bytes, which are not copied: a buffer that is looked into can't be closed.
+    return memoryview(buffer.getvalue())
 
 
 def write_part(store: Store, name: str, rows: pl.DataFrame, cancel: Cancel) -> ShardFile:

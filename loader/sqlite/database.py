@@ -25,7 +25,7 @@ from loader.target.sql import Staged
 from loader.target.table import Column, Table
 from loader.target.url import DatabaseUrl
 from staging.config.pipeline import LoadConfig
-from staging.errors import InputError, UnavailableError
+from staging.errors import InputError, PenstockError, UnavailableError
 
 _OLDEST = (3, 37)  # pragma_table_list tells STRICT tables; UPDATE … FROM is older
 _BUSY_SECONDS = 0.05
@@ -57,8 +57,12 @@ class SqliteDatabase(Database):
                 check_same_thread=False,
             )
         self._connection.create_aggregate(SUM, 1, ExactSum)  # type: ignore[arg-type] # typeshed wants finalize() -> int
-        for pragma in ("synchronous = FULL", "cache_size = -65536", "temp_store = FILE"):
-            self.execute(f"PRAGMA {pragma}")
+        try:
+            for pragma in ("synchronous = FULL", "cache_size = -65536", "temp_store = FILE"):
+                self.execute(f"PRAGMA {pragma}")
+        except PenstockError:
+            self.close()
+            raise
 
     def execute(self, statement: str, values: Sequence[Any] = ()) -> int:
         """Run a statement."""

@@ -159,7 +159,7 @@ def _on_terminal(config: Path, database: Database, *arguments: str) -> list[str]
 
 def test_a_stored_export_and_a_done_day_are_told(sqlite_database: str, config: Path) -> None:
     database = _shop(Database(sqlite_database))
-    sa.create_engine(f"sqlite:///{config.parent}/target.db").connect().close()
+    sa.create_engine(f"sqlite:///{config.parent}/target.db", poolclass=sa.NullPool).connect().close()
     assert penstock("init", "--config", config, url=database.url).returncode == 0
     ran = penstock("run", "--config", config, "--day", DAY, "--json", "--logs", config.parent / "l", url=database.url)
     report = json.loads(ran.stdout)
@@ -200,7 +200,7 @@ def test_a_day_that_is_not_over_is_no_day_for_slices_and_may_be_one_later(postgr
 
 def test_drift_against_the_last_export_is_told(sqlite_database: str, config: Path) -> None:
     database = _shop(Database(sqlite_database))
-    sa.create_engine(f"sqlite:///{config.parent}/target.db").connect().close()
+    sa.create_engine(f"sqlite:///{config.parent}/target.db", poolclass=sa.NullPool).connect().close()
     assert penstock("init", "--config", config, url=database.url).returncode == 0
     ran = penstock("run", "--config", config, "--day", "2026-10-24", "--logs", config.parent / "l", url=database.url)
     assert ran.returncode == 0, ran.stderr
