@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from staging.documents.run import Loaded
 from staging.errors import InputError
 from tests.loader.runs import DAY, Make, loader_runs, revenue
-from tests.loader.target_fixtures import KINDS, NOW, LoaderTarget, expected, expected_rows
+from tests.loader.target_fixtures import KINDS, LoaderTarget, expected, expected_rows
 
 pytestmark = pytest.mark.integration
 
@@ -19,18 +17,6 @@ pytestmark = pytest.mark.integration
 @pytest.fixture
 def make(tmp_path: Path) -> Make:
     return loader_runs(tmp_path)
-
-
-def test_a_first_day_is_loaded_to_the_cent(target: LoaderTarget, make: Make) -> None:
-    run = make(revenue(range(-20, 300)))
-    target.init(run)
-    outcome = target.load(run)
-    assert target.rows() == expected(run)
-    assert (outcome.already, outcome.loaded.rows, outcome.loaded.inserted) == (False, 320, 320)
-    assert outcome.loaded.totals == {
-        "revenue": f"{sum(row['revenue'] for row in run.rows):.2f}",
-        "purchases": str(sum(row["purchases"] for row in run.rows)),
-    }
 
 
 def test_the_ledger_says_what_is_loaded_by_whom_and_out_of_what(target: LoaderTarget, make: Make) -> None:
@@ -77,18 +63,6 @@ def test_a_second_unique_key_beside_columns_that_are_not_ours_is_refused(target:
         target.load(first)
 
 
-def test_an_equal_day_of_a_new_run_writes_no_row(target: LoaderTarget, make: Make) -> None:
-    target.init(first := make(revenue(range(100))))
-    target.load(first)
-    before = target.state()
-    loaded = target.load(make(first.rows, number=2)).loaded
-    assert (loaded.inserted, loaded.updated, loaded.deleted) == (0, 0, 0)
-    rows, ledger = target.state()
-    assert rows == before[0]  # row versions, on PostgreSQL
-    assert ledger != before[1]
-    assert target.ledger_row()["run_id"] == "run-0002"
-
-
 def test_only_the_changed_rows_get_new_versions(postgres_database: str, make: Make) -> None:
     target = LoaderTarget("postgres", postgres_database)
     target.init(first := make(revenue(range(100))))
@@ -97,26 +71,6 @@ def test_only_the_changed_rows_get_new_versions(postgres_database: str, make: Ma
     target.load(make(revenue(range(100), cents=lambda user: user * 37 % 10_000 + (user in (3, 4))), number=2))
     after = dict(target.query("SELECT user_id, xmin::text || ctid::text FROM revenue"))
     assert {user for user in after if after[user] != versions[user]} == {3, 4}
-
-
-def test_the_same_run_again_is_done_already_and_writes_nothing(target: LoaderTarget, make: Make) -> None:
-    target.init(run := make(revenue(range(50))))
-    first = target.load(run)
-    before = target.state()
-    again = target.load(run)
-    assert (first.already, again.already) == (False, True)
-    assert again.loaded.digest == first.loaded.digest
-    assert target.state() == before
-
-
-def test_a_day_without_rows_empties_the_day_and_no_other(target: LoaderTarget, make: Make) -> None:
-    target.init(first := make(revenue(range(20))))
-    neighbour = make(revenue(range(7)), number=1, day=date(2026, 11, 15), run_id="run-next", export_id="export-next")
-    target.load(first)
-    target.load(neighbour)
-    loaded = target.load(make([], number=2)).loaded
-    assert (loaded.rows, loaded.deleted, loaded.totals["revenue"]) == (0, 20, "0.00")
-    assert target.rows() == expected(neighbour)
 
 
 def test_neighbouring_days_are_never_touched(target: LoaderTarget, make: Make) -> None:
@@ -186,16 +140,6 @@ def test_equal_content_has_one_digest_whatever_database_takes_it(make: Make, req
         target.init(run := make(revenue(range(200))))
         digests.add(target.load(run).loaded.digest)
     assert len(digests) == 1
-
-
-def test_loaded_json_tells_of_the_load_and_a_retry_leaves_it(target: LoaderTarget, make: Make) -> None:
-    target.init(run := make(revenue(range(12))))
-    outcome = target.load(run)
-    text = run.path("loaded.json").read_bytes()
-    assert Loaded.parse(text, name="loaded.json") == outcome.loaded
-    assert outcome.loaded.loaded_at == NOW
-    target.load(run)
-    assert run.path("loaded.json").read_bytes() == text
 
 
 def test_two_tables_share_a_ledger_and_nothing_else(target: LoaderTarget, make: Make) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import pytest
 
 from staging.errors import ExitCode, HeldError, InputError, IntegrityError, PenstockError
 from tests.loader.runs import OUTPUT, LoaderRun, Make, revenue, unwritten_runs
-from tests.loader.target_fixtures import LoaderTarget, expected
+from tests.loader.target_fixtures import LoaderTarget
 from tests.shop.hand_made_export import flip_bits
 
 pytestmark = pytest.mark.integration
@@ -37,59 +36,7 @@ def refused(target: LoaderTarget, run: LoaderRun, error: type[PenstockError], *w
     assert target.state() == before
 
 
-# --- by the ledger, in every database --------------------------------------------------------------------------------
-
-
-def test_a_run_with_a_lower_fence_is_late(target: LoaderTarget, make: Make) -> None:
-    target.init(run := make(5).write())
-    target.load(run)
-    refused(target, make(4, rows=[]).write(), HeldError, "run-0005", "fence is 5", "this run's is 4")
-
-
-def test_another_pipeline_may_not_take_the_day(target: LoaderTarget, make: Make) -> None:
-    target.init(run := make().write())
-    target.load(run)
-    refused(target, make(2, pipeline="other").write(), InputError, "belongs to the pipeline daily_revenue")
-
-
-def test_another_head_is_refused_until_it_is_adopted_by_name(target: LoaderTarget, make: Make) -> None:
-    target.init(run := make(9).write())
-    target.load(run)
-    other = make(1, head_id="ab" * 16, rows=revenue(range(5))).write()  # a new bucket begins with fence 1
-    refused(target, other, InputError, "5f5f", f"--adopt-head {'ab' * 16}")
-    refused(target, other, InputError, "another head", adopt_head="5f" * 16)
-    target.load(other, adopt_head="ab" * 16)
-    assert target.rows() == expected(other)
-    refused(target, make(10).write(), InputError, "another head")  # the old bucket's runs are out now
-
-
-def test_an_older_export_needs_to_be_allowed(target: LoaderTarget, make: Make) -> None:
-    target.init(run := make().write())
-    target.load(run)
-    older = make(2, rows=revenue(range(3)), as_of=run.as_of - timedelta(microseconds=1)).write()
-    refused(target, older, HeldError, "newer export", "--allow-older")
-    target.load(older, allow_older=True)
-    assert target.rows() == expected(older)
-
-
-def test_another_window_for_the_same_day_is_refused(target: LoaderTarget, make: Make) -> None:
-    target.init(run := make().write())
-    target.load(run)
-    utc = (datetime(2026, 11, 14, tzinfo=UTC), datetime(2026, 11, 15, tzinfo=UTC))
-    refused(target, make(2, window=utc).write(), InputError, "another window", "time zone")
-
-
-def test_the_same_run_with_other_content_is_an_integrity_error(target: LoaderTarget, make: Make) -> None:
-    target.init(run := make().write())
-    target.load(run)
-    changed = make(rows=revenue(range(30), cents=lambda user: user)).write()
-    refused(target, changed, IntegrityError, "from other content", "digest")
-
-
-def test_two_runs_with_one_fence_are_an_integrity_error(target: LoaderTarget, make: Make) -> None:
-    target.init(run := make().write())
-    target.load(run)
-    refused(target, make(2, fence=1).write(), IntegrityError, "this run or fence")
+# --- by the ledger of a database; what every target refuses is in tests/conformance/target ---------------------------
 
 
 def test_a_lost_ledger_row_lets_the_run_load_again(target: LoaderTarget, make: Make) -> None:
@@ -195,17 +142,6 @@ def test_documents_that_do_not_fit_are_refused_before_the_target_changes(
     run = make(2, rows=revenue(range(60))).write()
     bend(run)
     refused(target, run, error, words)
-
-
-def test_a_part_that_lies_with_a_matching_digest_is_still_caught(target: LoaderTarget, make: Make) -> None:
-    """The processor itself wrote a cent too much: digests agree, the sums of rows and receipt do not."""
-    target.init(good := make().write())
-    target.load(good)
-    run = make(2)
-    other = make(2, rows=[{**row, "revenue": row["revenue"] + (row["user_id"] == 4)} for row in run.rows])
-    run.parts[1] = other.parts[1]
-    run.receipts[1]["part"] = other.receipts[1]["part"]
-    refused(target, run.write(), IntegrityError, "part 1: revenue adds up to")
 
 
 def test_a_key_in_two_parts_is_caught_by_the_database(target: LoaderTarget, make: Make) -> None:

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from loader.parquet import target as parquet_target
 from loader.verify.day import verify_day
 from loader.verify.run import Verification
 from staging.config.pipeline import Pipeline
-from staging.errors import HeldError, InputError, IntegrityError, InterruptedRunError, PenstockError
+from staging.errors import HeldError, PenstockError
 from staging.open_store import open_store
 from staging.process.cancel import Cancel
 from tests.exporter.arrow.parquet_lake import pipeline_of
@@ -131,13 +131,6 @@ def test_duckdb_reads_the_day_as_the_docs_say(target: FilesTarget, make: Make) -
         assert connection.execute(question).fetchall() == [(DAY, sum(row["revenue"] for row in run.rows))]
 
 
-def test_a_run_that_loaded_the_day_says_so_and_writes_nothing(target: FilesTarget, make: Make) -> None:
-    target.load(run := make().write())
-    before = target.state()
-    assert target.load(run).already
-    assert target.state() == before
-
-
 def test_a_newer_run_replaces_the_day_and_readers_of_the_old_manifest_still_find_its_files(
     target: FilesTarget, make: Make
 ) -> None:
@@ -190,12 +183,6 @@ def test_files_that_are_not_as_they_were_loaded_are_written_again_by_the_same_ru
     assert target.load(run).already
 
 
-def test_a_day_without_rows_empties_the_day(target: FilesTarget, make: Make) -> None:
-    target.load(make(1).write())
-    outcome = target.load(make(2, rows=[]).write())
-    assert (outcome.loaded.rows, outcome.loaded.deleted, target.rows()) == (0, 30, [])
-
-
 def refused(target: FilesTarget, run: LoaderRun, error: type[PenstockError], *words: str, **options: Any) -> None:
     before = target.state()
     with pytest.raises(error) as caught:
@@ -203,32 +190,6 @@ def refused(target: FilesTarget, run: LoaderRun, error: type[PenstockError], *wo
     for word in words:
         assert word in str(caught.value)
     assert target.state() == before
-
-
-def test_what_a_tables_ledger_refuses_is_refused(target: FilesTarget, make: Make) -> None:
-    target.load(make(5).write())
-    refused(target, make(4, rows=[]).write(), HeldError, "run-0005", "fence is 5")
-    refused(target, make(6, pipeline="other").write(), InputError, "belongs to the pipeline daily_revenue")
-    refused(target, make(7, head_id="ab" * 16).write(), InputError, "another head")
-    late = make(8, as_of=datetime(2026, 11, 15, tzinfo=UTC)).write()
-    refused(target, late, HeldError, "A newer export")
-    window = (NOW - timedelta(hours=40), NOW - timedelta(hours=16))
-    refused(target, make(9, window=window).write(), InputError, "another window")
-    target.load(late, allow_older=True)
-    assert target.manifest()["run_id"] == late.run_id
-
-
-def test_parts_that_are_not_what_receipts_say_are_refused(target: FilesTarget, make: Make) -> None:
-    run = make().write()
-    flip_a_bit(run.path("part-00001.parquet"))
-    refused(target, run, IntegrityError, "part-00001.parquet")
-    assert target.state() == {}
-
-
-def test_the_same_run_with_other_content_is_an_integrity_fault(target: FilesTarget, make: Make) -> None:
-    target.load(make(1).write())
-    other = make(1, rows=revenue(range(29)), export_id="export-0001").write()
-    refused(target, other, IntegrityError, "from other content")
 
 
 def test_of_two_loaders_at_once_the_higher_fence_wins(
@@ -270,15 +231,6 @@ def test_of_two_loaders_at_once_the_higher_fence_wins(
     assert isinstance(ended["run-0003"], Outcome)
     assert target.manifest()["run_id"] == "run-0003"
     assert target.rows() == expected(runs[1])
-
-
-def test_a_stopped_load_leaves_the_old_day(target: FilesTarget, make: Make) -> None:
-    target.load(first := make(1).write())
-    cancel = Cancel()
-    cancel.set()
-    with pytest.raises(InterruptedRunError):
-        target.load(make(2, rows=[]).write(), cancel=cancel)
-    assert target.rows() == expected(first)
 
 
 def failed(target: FilesTarget, run: LoaderRun) -> Sequence[str]:
