@@ -24,6 +24,7 @@ _FORM = "Write dialect+driver://user:password@host:port/database. " + ESCAPES
 _ALIASES = {"postgres": "postgresql"}
 """What hosters and libpq call a database that SQLAlchemy knows by another name."""
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,40}")
+_YEAR_SECONDS = 365 * 86_400
 _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
@@ -106,18 +107,16 @@ def read_options(url: URL, key: str, known: Mapping[str, Read], *, several: tupl
     found: dict[str, object] = {}
     for written, value in url.query.items():
         name = written.lower().replace("-", "_")
-        shown = f"`{written}`" if _NAME.fullmatch(written) else "an option"
+        shown = f"option `{written}`" if _NAME.fullmatch(written) else "option whose name is not repeated here"
         if name not in known:
-            raise InputError(f"{key} has the option {shown}, which Penstock does not know.", fix=_KNOWN)
+            raise InputError(f"{key} has the {shown}, which Penstock does not know.", fix=_KNOWN)
         texts = [value] if isinstance(value, str) else list(value)
         if name in found or (len(texts) > 1 and name not in several):
-            raise InputError(f"{key} has the option {shown} more than once.", fix="Write it once.")
+            raise InputError(f"{key} has the {shown} more than once.", fix="Write it once.")
         try:
             read = [known[name](text) for text in texts]
         except ValueError as exc:
-            raise InputError(
-                f"The option {shown} of {key} can't be read.", why=f"It should be {exc}.", fix=_KNOWN
-            ) from None
+            raise InputError(f"The {shown} of {key} can't be read.", why=f"It should be {exc}.", fix=_KNOWN) from None
         found[name] = read if name in several else read[0]
     return found
 
@@ -142,8 +141,14 @@ def as_boolean(text: str) -> bool:
 
 
 def as_seconds(text: str) -> int:
-    """Read a number of seconds, above 0."""
-    return as_number(text, "a whole number of seconds, from 1")
+    """Read a number of seconds, from 1 to a year's.
+
+    PyMySQL takes no more.
+    """
+    should = f"a whole number of seconds, from 1 to {_YEAR_SECONDS}"
+    if (seconds := as_number(text, should)) > _YEAR_SECONDS:
+        raise ValueError(should)
+    return seconds
 
 
 def as_number(text: str, should: str = "a whole number, from 1") -> int:

@@ -133,9 +133,25 @@ def _tls(options: dict[str, Any], key: str) -> dict[str, Any]:
     return {"ssl": _context(options, mode, key)}
 
 
+_WHY_NOT = {
+    "ssl_ca": "The file holds no certificate that can be read.",
+    "ssl_cert": "The files hold no certificate and key that can be read and belong together.",
+    "ssl_cipher": "It names no cipher that this machine has.",
+}
+_HOW_TO = {
+    "ssl_ca": "Name a file of certificates in PEM.",
+    "ssl_cert": "Name files in PEM: `ssl_cert` with `ssl_key`, and `ssl_key_password` if the key is encrypted.",
+    "ssl_cipher": "Leave it out, or write what `openssl ciphers` lists.",
+}
+
+
 def _context(options: dict[str, Any], mode: TlsMode, key: str) -> ssl.SSLContext:
     """Return a context that PyMySQL demands encryption with."""
     step = "ssl_ca"
+    if "ssl_key" in options and "ssl_cert" not in options:
+        raise InputError(
+            f"{key} has the option `ssl_key` and no `ssl_cert`.", fix="Name both, or neither; `ssl_cert` may hold both."
+        )
     try:
         context = ssl.create_default_context(cafile=options.get("ssl_ca"), capath=options.get("ssl_capath"))
         # The certificates that a server makes for itself lack what the strict check asks for.
@@ -151,7 +167,7 @@ def _context(options: dict[str, Any], mode: TlsMode, key: str) -> ssl.SSLContext
     except OSError as exc:  # ssl.SSLError is one
         raise InputError(
             f"The option `{step}` of {key} can't be used.",
-            why=exc.strerror or "It holds no certificate that can be read.",
-            fix="Name a file of certificates in PEM; `ssl_cert` goes with `ssl_key`.",
+            why=_WHY_NOT[step] if isinstance(exc, ssl.SSLError) else exc.strerror or _WHY_NOT[step],
+            fix=_HOW_TO[step],
         ) from None
     return context

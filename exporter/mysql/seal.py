@@ -103,8 +103,7 @@ def _rows_outside(run: Run, question: SealQuestion, in_window: int, rest: Rest) 
             return len(run(outside_sql(statement, axis.column, index, keys, part=part), _DOING))
 
         return sum(walk(time_axis.low, time_axis.high, in_window, look, rest))
-    # Not COUNT(*) alone: on partitions, in a snapshot from before one was rewritten, MySQL then returns what it had
-    # counted so far, without error 1412. With anything else beside it, it raises it.
+    # Not COUNT(*) alone: see `definition.begin_snapshot`; what it says is then lost least often.
     ((rows, _),) = run(
         f"SELECT COUNT(*), MIN({axis.column}) FROM {statement.table} {ALONG_KEY} WHERE {statement.window()} "  # noqa: S608 - quoted
         f"AND ({axis.column} < {axis.low} OR {axis.column} >= {axis.high})",

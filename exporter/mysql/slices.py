@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from databases.mysql.errors import error_number
 from exporter.mysql.axis import PlannedAxis, plan_axis
 from exporter.mysql.closed import find_closed
-from exporter.mysql.definition import Definition, check_definition, find_definition
+from exporter.mysql.definition import Definition, begin_snapshot, check_definition, find_definition
 from exporter.mysql.log import find_executed_gtids, find_log_position
 from exporter.mysql.pieces import stretch
 from exporter.mysql.row_text import (
@@ -212,8 +212,8 @@ class MysqlSlices(MysqlTable):
             run(f"SET SESSION timestamp = {micros}", doing)
         before = find_executed_gtids(run, self._dialect)
         run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", doing)
-        run("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY", doing)
         try:
+            begin_snapshot(run, self.table_sql, dialect=self._dialect)
             self.evidence |= find_log_position(run, self._dialect, before)
             yield as_of.replace(tzinfo=UTC)
         finally:

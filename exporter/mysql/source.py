@@ -1,9 +1,9 @@
 """Reads MySQL and MariaDB by pymysql.
 
-Rows come as text, many in one value, so that no driver takes them apart. The snapshot is START TRANSACTION WITH
-CONSISTENT SNAPSHOT, READ ONLY under REPEATABLE READ. The first read of the table takes a metadata lock that keeps ALTER
-out until the end; a table altered between the two is error 1412, not wrong rows. Engines without row versions (MyISAM,
-Aria, MEMORY) are refused: they would show the table as it is, not as it was.
+Rows come as text, many in one value, so that no driver takes them apart. The snapshot is a transaction, READ ONLY under
+REPEATABLE READ. The first look at the table takes a metadata lock that keeps ALTER out until the end; a table altered
+before it is error 1412, or is not yet in the snapshot (`definition.begin_snapshot`), not wrong rows. Engines without
+row versions (MyISAM, Aria, MEMORY) are refused: they would show the table as it is, not as it was.
 
 Rights: SELECT on the table. To stop a statement the user kills a thread of its own, which needs none.
 """
@@ -24,6 +24,7 @@ from databases.mysql.url import driver_arguments, place_of, tls_mode
 from databases.tls import tell_connection
 from exporter.mysql.catalogue import MysqlCatalogue, is_table
 from exporter.mysql.connection import MysqlConnection
+from exporter.mysql.definition import begin_snapshot
 from exporter.mysql.errors import translate_error
 from exporter.mysql.key_range import TimeIndex
 from exporter.mysql.log import find_executed_gtids, find_log_position
@@ -100,13 +101,15 @@ class MysqlSource:
             self.connection.run(f"SET SESSION {setting}", "set up the session")
         ((as_of,),) = self.connection.run("SELECT UTC_TIMESTAMP(6)", "tell the time")
         before = find_executed_gtids(self.connection.run, self.dialect)
-        self.connection.run("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY", "begin a snapshot")
+
+        def check_table() -> None:
+            if not self.catalogue.leading_columns(table):
+                self.catalogue.columns(table)  # says which table there may be instead
+
+        table_sql = self.catalogue.table_sql(table)
+        begin_snapshot(self.connection.run, table_sql, dialect=self.dialect, between=check_table)
         position = find_log_position(self.connection.run, self.dialect, before)
         evidence = {"connection_id": str(self.connection_id)} | position
-        table_sql = self.catalogue.table_sql(table)
-        if not self.catalogue.leading_columns(table):
-            self.catalogue.columns(table)  # says which table there may be instead
-        self.connection.run(f"SELECT 1 FROM {table_sql} LIMIT 0", f"hold the definition of {table}")  # noqa: S608 - quoted
         return MysqlSnapshot(self, table, as_of=as_of.replace(tzinfo=UTC), evidence=evidence)
 
     def why_no_slices(self, table: TableName) -> str:

@@ -71,6 +71,23 @@ def test_a_mode_of_mysql_s_is_what_the_driver_does() -> None:
         assert (context.verify_mode, context.check_hostname) == (verify, host)
 
 
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ("ssl_key={file}", "`ssl_key` and no `ssl_cert`"),
+        ("ssl_cert={file}&ssl_key={file}", "no certificate and key that can be read"),
+        ("ssl_ca={file}", "no certificate that can be read"),
+        ("ssl_mode=REQUIRED&ssl_cipher=JUNK", "names no cipher"),
+        ("=1", "option whose name is not repeated here"),
+    ],
+)
+def test_what_can_not_be_used_for_encryption_is_told_as_what_it_is(tmp_path: Path, options: str, told: str) -> None:
+    (tmp_path / "file").write_text("no PEM", encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        mysql(options.format(file=tmp_path / "file"))
+    assert told in str(caught.value)
+
+
 @pytest.mark.parametrize("options", ["charset=utf8", "charset=latin1", "use_unicode=0", "charset=ascii&autocommit=0"])
 def test_no_option_changes_what_characters_become(options: str) -> None:
     found = mysql(options)
@@ -86,6 +103,7 @@ def test_no_option_changes_what_characters_become(options: str) -> None:
         ("ssl_ca=/not/there.pem", "ssl_ca"),
         ("connect_timeout=abc", "connect_timeout"),
         ("connect_timeout=0", "connect_timeout"),
+        ("connect_timeout=999999999", "connect_timeout"),  # PyMySQL itself takes no more than a year
         ("compress=1", "compress"),
         ("init_command=SET%20NAMES%20latin1", "init_command"),
         ("read_default_file=/etc/my.cnf", "read_default_file"),
