@@ -34,3 +34,11 @@ def plan_alone(transform: Transform, day: Day, *, name: str) -> TransformAlone:
     work = TransformAlone(name, transform, day, read_contract(transform, day, name=name))
     plan_output(work, scan_shard([_NOWHERE], day.schema), [_NOWHERE])
     return work
+
+
+def is_planned_alone(error: BaseException) -> bool:
+    """Return whether code looked for the rows that are not there.
+
+    It ran the frame instead of planning it.
+    """
+    return isinstance(error, FileNotFoundError) and _NOWHERE.name in str(error)

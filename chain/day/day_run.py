@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 
+from chain.day.plan_transform import TransformPlanner
 from chain.jobs.port import ExecutionState, JobName, JobsApi
 from chain.notify.teller import Teller
 from staging.config.pipeline import Pipeline
@@ -59,7 +60,7 @@ class Asked:
 class DayRun:
     """All that one run of one day works with.
 
-    `config` is where the pipeline was read, `by` who runs it.
+    `config` is where the pipeline was read, `by` who runs it. `planner` tries the transform before a day is read.
     """
 
     pipeline: Pipeline
@@ -73,6 +74,7 @@ class DayRun:
     now: Callable[[], datetime]
     by: str = ""
     teller: Teller | None = None
+    planner: TransformPlanner | None = None
     asked: Asked = Asked()
 
     @property

@@ -47,6 +47,8 @@ def give_export(run: DayRun, record: RunRecord) -> GivenExport:
             raise no_export(run)
         else:
             before = find_current_manifest(run.store, run.names)
+            if run.planner is not None:
+                run.planner.plan(run.store, before, run.cancel, fresh=record.fresh_export)
             run.say(f"run {record.run_id}: reading {run.day} from the source")
             more = [*(["--fresh-export"] if record.fresh_export else []), *run.asked.of_exporter()]
             run_job(run, "exporter", record.run_id, single_task(), *more)

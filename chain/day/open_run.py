@@ -16,8 +16,10 @@ from chain.day.end_in_time import end_in_time
 from chain.day.hold_lease import hold_lease, new_lease
 from chain.day.leased_jobs import LeasedJobs
 from chain.day.note_failure import noted_failures
+from chain.day.plan_transform import open_planner
 from chain.history.remember import remembered
-from chain.jobs.open import open_jobs
+from chain.jobs.environment import plan_environments
+from chain.jobs.open import find_place, open_jobs
 from chain.notify.teller import Teller, telling
 from chain.views.open import open_view
 from staging.config.pipeline import Pipeline
@@ -54,6 +56,8 @@ def open_day_run(
     folder = log_folder(logs, pipeline.name, day.isoformat())
     names = DayNames(pipeline.name, day)
     lease = new_lease(_now(), pipeline.chain.lease_seconds, environment())
+    of_tasks = plan_environments(pipeline, environment(), config)["processor"]
+    is_here = find_place(pipeline, environment()) is None
     with (
         cancel_on_signals() as cancel,
         telling(Teller(pipeline, environment()), day) as teller,
@@ -63,6 +67,7 @@ def open_day_run(
         remembered(store, names, _now, view.say),
         hold_lease(DayLease(store, names, lease, _now), cancel, view.say, wait=wait) as held,
         noted_failures(store, names, _now, view.say, by=lease.holder),
+        open_planner(pipeline, names, store, config, environment=of_tasks, here=is_here) as planner,
         open_jobs(pipeline, config, cancel, environ=environment(), logs=folder) as jobs,
     ):
         try:
@@ -78,6 +83,7 @@ def open_day_run(
                 now=_now,
                 by=lease.holder,
                 teller=teller,
+                planner=planner,
                 asked=asked,
             )
         except InterruptedRunError as error:

@@ -51,6 +51,22 @@ def read_recent_days(store: Store, names: DayNames, span: Span) -> list[RecentDa
     return found[:LAST_DAYS]
 
 
+def find_newest_manifest(store: Store, names: DayNames, span: Span) -> Manifest | None:
+    """Return the manifest of the newest stored day before this one, or None.
+
+    Looks at sixteen days.
+    """
+    days = list(islice(_days_before(names.day, span), _AT_ONCE))
+    with ThreadPoolExecutor(_AT_ONCE) as readers:
+        found = readers.map(lambda day: read_head(store, DayNames(names.pipeline, day)), days)
+        exports = [(day, head[0].export_id) for day, head in zip(days, found, strict=True) if head is not None]
+    for day, export_id in exports:
+        name = DayNames(names.pipeline, day).manifest(export_id) if export_id is not None else None
+        if name is not None and store.find(name) is not None:
+            return Manifest.parse(store.read(name)[0], name=name)
+    return None
+
+
 def _days_before(day: date, span: Span) -> Iterator[date]:
     for _ in range(_LOOK_BACK):
         if day == date.min:

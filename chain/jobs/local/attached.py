@@ -19,6 +19,14 @@ _LOOK_SECONDS = 0.25
 _GRACE_SECONDS = 3.0
 
 
+def attached_command(module: str) -> tuple[str, ...]:
+    """Return how a module is started so.
+
+    By this very interpreter, so that all see the same installation. `STARTER_VARIABLE` must be in its environment.
+    """
+    return (sys.executable, "-P", "-m", "chain.jobs.local.attached", module)
+
+
 def main() -> None:
     """Run the module named by the first argument."""
     module, *arguments = sys.argv[1:]

@@ -10,7 +10,6 @@ this user's.
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import Any
 import jobs_emulator
 from chain.jobs.cloudrun.jobs import CloudRunJobs, JobSettings, Polling, open_cloud_run_jobs
 from chain.jobs.cloudrun.place import Place
-from chain.jobs.local.attached import STARTER_VARIABLE
+from chain.jobs.local.attached import STARTER_VARIABLE, attached_command
 from chain.jobs.local.logs import EmulatedLogs
 from chain.jobs.port import JobName, Overrides
 from staging.config.cloud import CloudConfig, CloudImages, CloudJob, CloudSingleJob
@@ -42,7 +41,7 @@ def module_command(job: JobName) -> Sequence[str]:
 
     By this very interpreter, so that all see the same installation.
     """
-    return (sys.executable, "-P", "-m", "chain.jobs.local.attached", job)
+    return attached_command(job)
 
 
 @contextmanager
