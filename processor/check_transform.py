@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from processor.plan_alone import TransformAlone, plan_alone
+from processor.alone.plan import TransformAlone, plan_alone
 from processor.planned import REASON, as_split, check_schema, quarantine_schema
 from processor.transform import Day, Transform
 from processor.user_code import user_code

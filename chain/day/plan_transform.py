@@ -97,7 +97,7 @@ class TransformPlanner:
 
     def _start(self) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            attached_command("processor.plan_ahead"),
+            attached_command("processor.alone.ahead"),
             env={**self.environment, STARTER_VARIABLE: str(os.getpid())},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

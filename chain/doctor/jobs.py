@@ -16,8 +16,8 @@ from chain.jobs.cloud_settings import check_filled, plan_settings
 from chain.jobs.open import EMULATOR_VARIABLE, find_place
 from chain.jobs.port import JobName
 from chain.jobs.settings import URLS
+from processor.alone.plan import plan_alone
 from processor.find_transform import find_transform
-from processor.plan_alone import plan_alone
 from processor.transform import Contract, Day
 from staging.config.pipeline import Pipeline
 from staging.errors import InputError, PenstockError

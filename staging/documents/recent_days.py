@@ -52,9 +52,9 @@ def read_recent_days(store: Store, names: DayNames, span: Span) -> list[RecentDa
 
 
 def find_newest_manifest(store: Store, names: DayNames, span: Span) -> Manifest | None:
-    """Return the manifest of the newest stored day before this one, or None.
+    """Return the newest stored day's manifest, or None.
 
-    Looks at sixteen days.
+    Of the sixteen days before this one.
     """
     days = list(islice(_days_before(names.day, span), _AT_ONCE))
     with ThreadPoolExecutor(_AT_ONCE) as readers:

@@ -1,4 +1,4 @@
-"""Plans a transform before a day is read: `python -m processor.plan_ahead`.
+"""Plans a transform before a day is read: `python -m processor.alone.ahead`.
 
 The chain starts it with a processor's environment, so that the author's code sees no database. It hears a line of JSON
 for what to load, then one for columns at a time, and answers each.
@@ -17,8 +17,8 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
+from processor.alone.plan import is_planned_alone, plan_alone
 from processor.find_transform import find_transform
-from processor.plan_alone import is_planned_alone, plan_alone
 from processor.transform import Day, Transform
 from staging.dtypes import parse_dtype
 from staging.errors import InputError, PenstockError
