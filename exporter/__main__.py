@@ -14,7 +14,8 @@ import click
 from exporter.pacing.give_way import give_way
 from staging.config.file import load_pipeline
 from staging.config.layers import module_folders
-from staging.names import check_id
+from staging.documents.verdict import final_verdict
+from staging.names import DayNames, check_id
 from staging.open_store import open_store
 from staging.process.cancel import Cancel, cancel_on_signals
 from staging.process.entry import end_process, exit_now
@@ -47,7 +48,11 @@ def command(
         from exporter.open_source import open_source  # noqa: PLC0415
 
         def export(cancel: Cancel) -> None:
-            with open_store(pipeline.staging.url) as store:
+            names = DayNames(pipeline.name, parsed_day)
+            with (
+                open_store(pipeline.staging.url) as store,
+                final_verdict(store, names, checked_run, os.environ, lambda: datetime.now(UTC)),
+            ):
                 folders = module_folders(config, os.environ)
                 around = Surroundings(store, open_source, lambda: datetime.now(UTC), cancel, progress, folders)
                 settled = export_day(

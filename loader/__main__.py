@@ -46,7 +46,8 @@ def command(
     def load(cancel: Cancel) -> Outcome:
         from loader.load_day import load_day  # noqa: PLC0415 - see below
         from staging.config.file import load_pipeline  # noqa: PLC0415
-        from staging.names import check_id  # noqa: PLC0415
+        from staging.documents.verdict import final_verdict  # noqa: PLC0415
+        from staging.names import DayNames, check_id  # noqa: PLC0415
         from staging.open_store import open_store  # noqa: PLC0415
         from staging.process.phases import JobIdentity  # noqa: PLC0415
         from staging.process.progress import Progress  # noqa: PLC0415
@@ -54,7 +55,11 @@ def command(
 
         pipeline = load_pipeline(config, environ=os.environ, overrides=overrides)
         parsed_day, checked_run = parse_day(day), check_id(run_id, of="run id")
-        with open_store(pipeline.staging.url) as store:
+        names = DayNames(pipeline.name, parsed_day)
+        with (
+            open_store(pipeline.staging.url) as store,
+            final_verdict(store, names, checked_run, os.environ, lambda: datetime.now(UTC)),
+        ):
             return load_day(
                 pipeline,
                 parsed_day,

@@ -6,11 +6,13 @@ It opens the store, too.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 from processor.assignment import read_assignment
 from processor.process_task import process_task
 from processor.start import Start
+from staging.documents.verdict import final_verdict
 from staging.open_store import open_store
 from staging.process.cancel import Cancel
 from staging.process.phases import JobIdentity
@@ -29,7 +31,10 @@ def run_task(
     """
 
     def work() -> None:
-        with open_store(start.pipeline.staging.url) as store:
+        with (
+            open_store(start.pipeline.staging.url) as store,
+            final_verdict(store, start.names, start.run_id, environ, lambda: datetime.now(UTC)),
+        ):
             assignment = read_assignment(store, start.pipeline, start.names, start.run_id, start.folders)
             identity = JobIdentity("processor", start.run_id, start.day.isoformat())
             progress = Progress.from_environment(environ, identity)

@@ -26,6 +26,10 @@ class ExitCode(IntEnum):
     INTEGRITY = 40
 
 
+PERMANENT_EXIT_CODES = frozenset({ExitCode.USAGE, ExitCode.INPUT, ExitCode.HELD, ExitCode.INTEGRITY})
+"""The same attempt again would end the same way."""
+
+
 class PenstockError(Exception):
     """Something a user can act on.
 

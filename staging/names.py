@@ -19,6 +19,7 @@ Layout, relative to the staging prefix::
     {pipeline}/day={day}/run={run_id}/reloaded-{number:05d}.json
     {pipeline}/day={day}/run={run_id}/failure-{failure_id}.json
     {pipeline}/day={day}/run={run_id}/timeline-{timeline_id}.json
+    {pipeline}/day={day}/run={run_id}/verdict-{verdict_id}.json
     {pipeline}/backfill={first}_{last}/begun-{id}.json      that a range of days is being reprocessed
     {pipeline}/backfill={first}_{last}/ended-{id}.json      that all of them were
 
@@ -32,6 +33,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 from staging.errors import InputError
 
@@ -170,6 +172,10 @@ class DayNames:
         """Name of when the tasks of one execution ran."""
         return f"{self._run(run_id)}timeline-{check_id(timeline_id, of='timeline id')}.json"
 
+    def verdict(self, run_id: str, verdict_id: str) -> str:
+        """Name of an attempt's error that the next would meet."""
+        return f"{self._run(run_id)}verdict-{check_id(verdict_id, of='verdict id')}.json"
+
     def _export(self, export_id: str) -> str:
         return f"{self.day_prefix()}export={check_id(export_id, of='export id')}/"
 
@@ -207,7 +213,7 @@ class ParsedName:
     """What an object name says.
 
     `kind` is `head`, `shard`, `manifest`, `run`, `export`, `part`, `quarantine`, `receipt`, `loaded`, `reloaded`,
-    `failure` or `timeline`.
+    `failure`, `timeline` or `verdict`.
     """
 
     kind: str
@@ -220,6 +226,7 @@ class ParsedName:
     failure_id: str | None = None
     number: int | None = None
     timeline_id: str | None = None
+    verdict_id: str | None = None
 
 
 _HEAD = re.compile(r"heads/(?P<pipeline>[^/]+)/day=(?P<day>\d{4}-\d\d-\d\d)\.json")
@@ -228,8 +235,7 @@ _DATA = re.compile(
     r"export=(?P<export_id>[^/]+)/(?:shard=(?P<export_shard>\d{5})/(?P<file>0|[1-9]\d*)\.parquet|(?P<manifest>manifest)\.json)"
     r"|run=(?P<run_id>[^/]+)/(?:(?P<document>run|export|loaded)\.json"
     r"|(?P<reloaded>reloaded)-(?P<number>\d{5})\.json"
-    r"|(?P<failure>failure)-(?P<failure_id>[^/]+)\.json"
-    r"|(?P<timeline>timeline)-(?P<timeline_id>[^/]+)\.json"
+    r"|(?P<note>failure|timeline|verdict)-(?P<note_id>[^/]+)\.json"
     r"|(?P<piece>part|quarantine|receipt)-(?P<shard>\d{5})\.(?P<suffix>parquet|json)))"
 )
 
@@ -240,24 +246,13 @@ def parse_name(name: str) -> ParsedName | None:
         return _parsed(name, ParsedName("head", match["pipeline"], _day(match["day"])))
     if not (match := _DATA.fullmatch(name)):
         return None
-    shard = match["export_shard"] or match["shard"]
-    kind = match["document"] or match["piece"] or match["manifest"] or match["reloaded"] or match["failure"]
-    kind = kind or match["timeline"] or "shard"
-    return _parsed(
-        name,
-        ParsedName(
-            kind,
-            match["pipeline"],
-            _day(match["day"]),
-            match["export_id"],
-            match["run_id"],
-            int(shard) if shard else None,
-            int(match["file"]) if match["file"] else None,
-            match["failure_id"],
-            int(match["number"]) if match["number"] else None,
-            match["timeline_id"],
-        ),
-    )
+    shard, note = match["export_shard"] or match["shard"], match["note"]
+    kind = match["document"] or match["piece"] or match["manifest"] or match["reloaded"] or note or "shard"
+    place = match["pipeline"], _day(match["day"]), match["export_id"], match["run_id"], int(shard) if shard else None
+    number = int(match["number"]) if match["number"] else None
+    noted: dict[str, Any] = {f"{note}_id": match["note_id"]} if note else {}
+    file = int(match["file"]) if match["file"] else None
+    return _parsed(name, ParsedName(kind, *place, file, number=number, **noted))
 
 
 def _parsed(name: str, parsed: ParsedName) -> ParsedName | None:
@@ -281,6 +276,7 @@ def _build(names: DayNames, parsed: ParsedName) -> str:
         "reloaded": lambda: names.reloaded(run_id, parsed.number or 0),
         "failure": lambda: names.failure(run_id, parsed.failure_id or ""),
         "timeline": lambda: names.timeline(run_id, parsed.timeline_id or ""),
+        "verdict": lambda: names.verdict(run_id, parsed.verdict_id or ""),
         "part": lambda: names.part(run_id, shard),
         "quarantine": lambda: names.quarantine(run_id, shard),
         "receipt": lambda: names.receipt(run_id, shard),

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol
 
-from staging.errors import ExitCode
 from staging.process.progress import ProgressLine
 
 JobName = Literal["exporter", "processor", "loader"]
@@ -27,9 +26,6 @@ NOT_STARTED = 125
 
 KILLED_BY_SIGNAL = 128
 """Plus n: the exit code of an attempt that signal n ended, as shells have it."""
-
-PERMANENT_EXIT_CODES = frozenset({ExitCode.USAGE, ExitCode.INPUT, ExitCode.HELD, ExitCode.INTEGRITY})
-"""The same attempt again would end the same way."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from chain.jobs.port import PERMANENT_EXIT_CODES, ExecutionState, JobsApi, TaskFailure
-from staging.errors import InputError, InterruptedRunError, PenstockError, UnavailableError
+from chain.jobs.port import ExecutionState, JobsApi, TaskFailure
+from staging.errors import PERMANENT_EXIT_CODES, InputError, InterruptedRunError, PenstockError, UnavailableError
 from staging.process.cancel import Cancel
 
 UNSEEN_SECONDS = 900.0

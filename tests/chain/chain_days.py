@@ -41,7 +41,7 @@ def once(rows, day):
     task, attempt = os.environ["CLOUD_RUN_TASK_INDEX"], os.environ["CLOUD_RUN_TASK_ATTEMPT"]
     with open(HERE / "attempts", "a") as attempts: attempts.write(f"{task} {attempt} {os.getpid()}\\n")
     if MODE == "die once" and task == "1" and attempt == "0": os.kill(os.getpid(), 9)
-    if MODE == "fail": raise RuntimeError("the moon is wrong")
+    if MODE == "fail" or (MODE == "fail one" and task == "1"): raise RuntimeError("the moon is wrong")
     if MODE == "hang": time.sleep(1000)
     while MODE == "wait" and not (HERE / "go").exists(): time.sleep(0.05)
     return apply(rows, day)

@@ -36,6 +36,8 @@ def test_every_name_that_is_built_parses_back(pipeline: str, day: date, some_id:
         names.loaded(some_id): ParsedName("loaded", pipeline, day, None, some_id),
         names.reloaded(some_id, shard): ParsedName("reloaded", pipeline, day, None, some_id, number=shard),
         names.failure(some_id, some_id): ParsedName("failure", pipeline, day, None, some_id, failure_id=some_id),
+        names.timeline(some_id, some_id): ParsedName("timeline", pipeline, day, None, some_id, timeline_id=some_id),
+        names.verdict(some_id, some_id): ParsedName("verdict", pipeline, day, None, some_id, verdict_id=some_id),
         names.part(some_id, shard): ParsedName("part", pipeline, day, None, some_id, shard),
         names.quarantine(some_id, shard): ParsedName("quarantine", pipeline, day, None, some_id, shard),
         names.receipt(some_id, shard): ParsedName("receipt", pipeline, day, None, some_id, shard),
@@ -44,7 +46,7 @@ def test_every_name_that_is_built_parses_back(pipeline: str, day: date, some_id:
     assert all(is_object_name(name) for name in built)
     assert all(name.startswith(names.day_prefix()) for name in built if name != names.head())
     assert all(name.startswith(names.run_prefix(some_id)) for name, said in built.items() if said.run_id)
-    assert len(built) == 11
+    assert len(built) == 13
 
 
 @given(st.text())

@@ -112,6 +112,8 @@ def test_a_task_that_ends_badly_each_time_leaves_revenue_untouched_and_names_its
     assert (failed.succeeded_count, failed.failed_count, failed.retried_count) == (1, 1, 1)
     assert day.counts() == {"exporter": 1, "processor": 1, "loader": 0}
     assert is_spoiled(day)
+    calls = day.attempts().count("1")  # of the transform: what can't pass by itself is tried once
+    assert calls == 1 if fault == "raise" else calls > 1 or fault == "kill"
 
     day.emulator.chaos(kill_tasks=[])
     day.faults()

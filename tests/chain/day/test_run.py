@@ -168,6 +168,19 @@ def test_what_a_job_finds_wrong_comes_through(day: DemoDay, breaking: str, overr
     assert ended.stdout == ""
 
 
+def test_of_a_task_that_fails_for_good_the_transform_is_called_once_and_resume_tries_it_anew(day: DemoDay) -> None:
+    day.use_transform("fail one")
+    ended = day.penstock("run")
+    assert ended.returncode == 10, ended.stderr
+    assert "processor, task 1 of 2: " in ended.stderr
+    assert "the moon is wrong" in ended.stderr
+    calls = {(task, attempt) for task, attempt, _ in day.attempts()}
+    assert calls == {(0, 0), (1, 0)}
+    day.use_transform("")
+    assert day.penstock("resume").returncode == 0
+    assert {task for task, _, _ in day.attempts()} == {1}
+
+
 @pytest.fixture
 def hanging(day: DemoDay) -> Iterator[tuple[DemoDay, subprocess.Popen[str]]]:
     """A run whose tasks hang in the transform."""
