@@ -6,9 +6,10 @@ A job that ends as unavailable is started again, as what runs jobs does. In the 
 from __future__ import annotations
 
 import random
+import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -20,7 +21,7 @@ from staging.errors import UnavailableError
 from staging.gcs import retry, upload
 from staging.gcs.store import open_gcs_store
 from tests.faults.small_day import SmallDay, SmallShop, revenue_of, small_pipeline
-from tests.servers.gcs_proxy import GcsProxy
+from tests.servers.gcs_proxy import GcsProxy, Reply, Request
 
 RUN = "run-0001"
 _REFUSALS = (
@@ -48,7 +49,14 @@ class FaultyProxy(GcsProxy):
 
     def __init__(self, backend: str) -> None:
         self.fired: Counter[str] = Counter()
+        self._asked = threading.local()
+        self._damaged: set[str] = set()
         super().__init__(backend)
+
+    def answer(self, request: Request) -> Iterator[Reply | bytes]:
+        """See `GcsProxy.answer`; the thread remembers what it is asked for."""
+        self._asked.path = request.path
+        return super().answer(request)
 
     def _take_fault(self, kind: str) -> str:
         # Most requests ask what is there: they fail less often, or nothing else would.
@@ -56,6 +64,11 @@ class FaultyProxy(GcsProxy):
         if kind not in FAULTS or self.rng.random() >= share:
             return ""
         fault = self.rng.choice(FAULTS[kind])
+        if fault == "corrupt-down":
+            # What arrives damaged twice is told as damaged (40), and rightly: so no object does.
+            if self._asked.path in self._damaged:
+                return ""
+            self._damaged.add(self._asked.path)
         self.fired[f"{kind}: {fault}"] += 1
         return fault
 
