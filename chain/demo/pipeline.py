@@ -8,16 +8,19 @@ import sys
 import tomllib
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from chain.demo.rows import TIMEZONE
 from staging.config.pipeline import Pipeline
+from staging.errors import InputError
 
 _FILE = """\
 # Revenue per user and day, from the demo shop. Every key is in docs/reference.md.
-name = "daily_revenue"
+name = "{name}"
 
 [source]
 url = {url}
-table = "purchases"
+table = "{prefix}purchases"
 key = "user_id"
 time = "purchased_at"
 columns = ["amount"]
@@ -32,8 +35,10 @@ shards = {shards}
 
 [target]
 url = {url}
-table = "revenue"
+table = "{prefix}revenue"
 """
+_ON_SERVER = "penstock_demo"
+_LEDGER = f'ledger = "{_ON_SERVER}_ledger"\n'
 
 
 def write_demo_pipeline(path: Path, *, url: str, staging: str, shards: int) -> None:
@@ -44,6 +49,27 @@ def write_demo_pipeline(path: Path, *, url: str, staging: str, shards: int) -> N
     path.write_text(_text(url, staging, shards), encoding="utf-8")
 
 
+def write_server_pipeline(path: Path, *, url: str, staging: str, shards: int) -> None:
+    """Write the pipeline file of a demo on a server.
+
+    Its tables have names of their own.
+    """
+    path.write_text(_text(url, staging, shards, name=_ON_SERVER, prefix=f"{_ON_SERVER}_"), encoding="utf-8")
+
+
+def server_pipeline(url: str) -> Pipeline:
+    """Return the pipeline of a demo on a server.
+
+    It has no file yet, nor a place for staging. InputError where the URL is none.
+    """
+    text = _text(url, "file:///nowhere", 1, name=_ON_SERVER, prefix=f"{_ON_SERVER}_")
+    try:
+        return Pipeline.model_validate(tomllib.loads(text))
+    except ValidationError as exc:
+        why = str(exc.errors()[0]["msg"]).removeprefix("Value error, ")
+        raise InputError("--url can't be used.", why=f"It {why}.") from None
+
+
 def demo_pipeline(url: str) -> Pipeline:
     """Return the pipeline of a shop that has no file yet.
 
@@ -52,8 +78,11 @@ def demo_pipeline(url: str) -> Pipeline:
     return Pipeline.model_validate(tomllib.loads(_text(url, "file:///nowhere", 1)))
 
 
-def _text(url: str, staging: str, shards: int) -> str:
-    return _FILE.format(url=_quoted(url), staging=_quoted(staging), shards=shards, timezone=TIMEZONE)
+def _text(url: str, staging: str, shards: int, *, name: str = "daily_revenue", prefix: str = "") -> str:
+    found = _FILE.format(
+        name=name, prefix=prefix, url=_quoted(url), staging=_quoted(staging), shards=shards, timezone=TIMEZONE
+    )
+    return found + (_LEDGER if prefix else "")
 
 
 def _quoted(text: str) -> str:

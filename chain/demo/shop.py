@@ -6,41 +6,56 @@ Tables users and purchases, quickly, on SQLite, PostgreSQL, MySQL or MariaDB.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
-from sqlalchemy import Connection, create_engine, inspect
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy import Connection, Engine, create_engine, inspect
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from chain.demo.rows import Shop, make_purchases, make_users
+from loader.target.url import parse_database_url
 from staging.errors import InputError, UnavailableError
 
 TABLES = ("users", "purchases", "revenue")
 _BATCH_ROWS = 50_000
 
-_DRIVERS = {"postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql", "mariadb": "mariadb+pymysql"}
+_DRIVERS = dict.fromkeys(("postgresql", "postgres"), "postgresql+psycopg")
+_DRIVERS |= dict.fromkeys(("mysql", "mariadb"), "mysql+pymysql")
 _COLUMN_TYPES = {
     "sqlite": {"big": "BIGINT", "id": "INTEGER", "time": "DATETIME"},
     "postgresql": {"big": "BIGINT", "id": "BIGINT", "time": "TIMESTAMP WITH TIME ZONE"},
     "mysql": {"big": "BIGINT", "id": "BIGINT", "time": "DATETIME"},
 }
 _USERS = """
-CREATE TABLE users (
+CREATE TABLE {prefix}users (
   user_id {id} NOT NULL PRIMARY KEY,
   name VARCHAR(40) NOT NULL,
   country CHAR(2) NOT NULL,
   joined_at {time} NOT NULL
 )"""
 _PURCHASES = """
-CREATE TABLE purchases (
+CREATE TABLE {prefix}purchases (
   purchase_id {id} NOT NULL PRIMARY KEY,
   user_id {big} NOT NULL,
   amount DECIMAL(12, 2) NOT NULL,
   status VARCHAR(10) NOT NULL,
   purchased_at {time} NOT NULL
 )"""
-_INDEX = "CREATE INDEX purchases_purchased_at ON purchases (purchased_at)"
+_INDEX = "CREATE INDEX {prefix}purchases_purchased_at ON {prefix}purchases (purchased_at)"
+
+
+def table_sql(table: Literal["users", "purchases"], dialect: str, prefix: str = "") -> str:
+    """Return the DDL of a table of the shop.
+
+    `dialect` is sqlite, postgresql or mysql.
+    """
+    return (_USERS if table == "users" else _PURCHASES).format(**_COLUMN_TYPES[dialect], prefix=prefix).strip()
+
+
+def index_sql(prefix: str = "") -> str:
+    """Return the DDL of the index on the time of purchases."""
+    return _INDEX.format(prefix=prefix)
 
 
 def fill_shop(url_text: str, shop: Shop, *, replace: bool, say: Callable[[str], None]) -> None:
@@ -49,19 +64,17 @@ def fill_shop(url_text: str, shop: Shop, *, replace: bool, say: Callable[[str], 
     InputError when they are there already and are not to be replaced. Times are UTC. A failure leaves tables that are
     not whole; `replace` begins again.
     """
-    url = _parse(url_text)
-    family = "mysql" if url.get_backend_name() == "mariadb" else url.get_backend_name()
-    engine = create_engine(url)
+    engine, family = _open(url_text)
     try:
         with engine.connect() as connection:
             _make_room(connection, replace=replace)
-            for statement in (_USERS, _PURCHASES):
-                connection.exec_driver_sql(statement.format(**_COLUMN_TYPES[family]))
+            connection.exec_driver_sql(table_sql("users", family))
+            connection.exec_driver_sql(table_sql("purchases", family))
             connection.commit()
             append = _APPEND[family]
             append(connection, "users", iter([_as_text(make_users(shop), "joined_at")]))
             append(connection, "purchases", _purchases(shop, say))
-            connection.exec_driver_sql(_INDEX)
+            connection.exec_driver_sql(index_sql())
             connection.exec_driver_sql("ANALYZE TABLE purchases" if family == "mysql" else "ANALYZE")
             connection.commit()
     except DBAPIError as exc:
@@ -73,19 +86,23 @@ def fill_shop(url_text: str, shop: Shop, *, replace: bool, say: Callable[[str], 
         engine.dispose()
 
 
-def _parse(text: str) -> URL:
+def _open(text: str) -> tuple[Engine, str]:
+    """Return an engine and the dialect; a server is reached as every job reaches it, whatever its URL's options are."""
     try:
         url = make_url(text)
     except (ArgumentError, ValueError):
         url = None
-    known = ("sqlite", *_DRIVERS)
-    if url is None or url.get_backend_name() not in known or (url.get_backend_name() == "sqlite" and not url.database):
-        raise InputError(
-            "--url names no database that the demo shop can fill.",
-            why="It knows files of SQLite, and PostgreSQL, MySQL and MariaDB.",
-            fix="Write sqlite:///shop.db, postgresql+psycopg://user:password@host/db or mariadb+pymysql://…",
-        ) from None
-    return url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))
+    backend = "" if url is None else url.get_backend_name()
+    if url is not None and backend == "sqlite" and url.database:
+        return create_engine(url), backend
+    if backend in _DRIVERS:
+        server = parse_database_url(text)
+        return create_engine(f"{_DRIVERS[server.dialect]}://", connect_args=server.plan_arguments()), server.dialect
+    raise InputError(
+        "--url names no database that the demo shop can fill.",
+        why="It knows files of SQLite, and PostgreSQL, MySQL and MariaDB.",
+        fix="Write sqlite:///shop.db, postgresql+psycopg://user:password@host/db or mariadb+pymysql://…",
+    ) from None
 
 
 def _make_room(connection: Connection, *, replace: bool) -> None:

@@ -8,8 +8,10 @@ from __future__ import annotations
 import shlex
 import sqlite3
 import time
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -92,9 +94,8 @@ def _prepare(folder: Path, config: Path) -> Pipeline:
     return pipeline
 
 
-def _top_users(shop: Path, day: str) -> str:
-    with closing(sqlite3.connect(shop)) as connection:
-        rows = connection.execute(_TOP, (day,)).fetchall()
+def show_users(rows: Sequence[tuple[Any, ...]]) -> str:
+    """Return lines of name, country, revenue and count of purchases."""
     shown = [
         (name, country, format_money(str(revenue)), format_count(purchases))
         for name, country, revenue, purchases in rows
@@ -102,6 +103,11 @@ def _top_users(shop: Path, day: str) -> str:
     return "\n".join(
         f"  {name}  {country}  {revenue:>12}  {purchases:>5} purchases" for name, country, revenue, purchases in shown
     )
+
+
+def _top_users(shop: Path, day: str) -> str:
+    with closing(sqlite3.connect(shop)) as connection:
+        return show_users(connection.execute(_TOP, (day,)).fetchall())
 
 
 def _say_on_stderr(text: str) -> None:
