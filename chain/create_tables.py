@@ -19,7 +19,7 @@ def create_tables(pipeline: Pipeline, *, apply: bool, folders: Sequence[Path] = 
 
     Return the SQL. The target's columns are those that the transform promises for the source's column types.
     """
-    transform = find_transform(pipeline.process.transform, folders)
+    transform = find_transform(pipeline.process, folders)
     contract = transform.contract(_some_day(pipeline, folders))
     return init_target(pipeline, contract.schema, contract.key_columns, apply=apply)
 

@@ -59,11 +59,12 @@ def assign(manifest: Manifest, pipeline: Pipeline, names: DayNames, run_id: str,
     """
     check_same_question(manifest, pipeline.source)
     day = describe_day(manifest)
-    name = pipeline.process.transform
-    transform = find_transform(name, folders)
+    name = pipeline.process.name
+    transform = find_transform(pipeline.process, folders)
     contract = read_contract(transform, day, name=name)
+    code = find_source_digest(name) if pipeline.process.sql is None else None
     _check_fits(manifest, contract, name)
-    return Assignment(names, run_id, manifest, day, name, transform, contract, find_source_digest(name))
+    return Assignment(names, run_id, manifest, day, name, transform, contract, code)
 
 
 def _check_fits(manifest: Manifest, contract: Contract, name: str) -> None:

@@ -56,15 +56,16 @@ class TransformPlanner:
     @property
     def is_needed(self) -> bool:
         """Whether there is an author's transform."""
-        return not self.pipeline.process.transform.startswith(_OURS)
+        process = self.pipeline.process
+        return process.sql is not None or not process.transform.startswith(_OURS)
 
     def begin(self) -> None:
         """Start loading the module, beside whatever else is done until `plan`."""
         if not self.is_needed or self._process is not None:
             return
         self._process = self._start()
-        name, folders = self.pipeline.process.transform, [str(folder) for folder in self.folders]
-        self._tell({"transform": name, "folders": folders, "here": self.here})
+        process = self.pipeline.process.model_dump(mode="json", include={"transform", "sql", "conserves"})
+        self._tell({"process": process, "folders": list(map(str, self.folders)), "here": self.here})
 
     def plan(self, store: Store, before: Manifest | None, cancel: Cancel, *, fresh: bool) -> None:
         """Raise InputError where each task would.
@@ -131,7 +132,7 @@ class TransformPlanner:
     def _ask(self, columns: Columns, cancel: Cancel) -> Answer:
         """Return what each task would end with, {} where none is known to; without columns whether it can be loaded."""
         asked = self._describe(columns) if columns else None
-        known = json.dumps([self.pipeline.process.transform, *map(str, self.folders), asked and {**asked, "day": ""}])
+        known = json.dumps([self.pipeline.process.name, *map(str, self.folders), asked and {**asked, "day": ""}])
         if known in _planned:
             return {}
         self._tell(asked)

@@ -48,10 +48,10 @@ def check_same_transform(receipts: Sequence[Receipt], pipeline: Pipeline) -> Non
     They were processed by another one than the pipeline names now.
     """
     for receipt in receipts:
-        if receipt.transform != pipeline.process.transform:
+        if receipt.transform != pipeline.process.name:
             raise InputError(
                 f"Shard {receipt.shard} of the run {receipt.run_id} was processed by {receipt.transform}.",
-                why=f"process.transform is {pipeline.process.transform} now, and a run has one transform.",
+                why=f"The pipeline has {pipeline.process.name} now, and a run has one transform.",
                 fix="Process the stored export again: penstock reprocess.",
             )
 

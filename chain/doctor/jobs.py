@@ -36,9 +36,9 @@ def examine_transform(
 
     None where that is not known.
     """
-    name, source = pipeline.process.transform, pipeline.source
+    name, source = pipeline.process.name, pipeline.source
     try:
-        transform = find_transform(name, folders)
+        transform = find_transform(pipeline.process, folders)
         if schema is None:
             fix = "Mend what is said of the source, and look again."
             return warn("transform", f"{name} is there; what it promises was not asked, without columns.", fix), None

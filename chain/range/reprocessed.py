@@ -90,9 +90,10 @@ def digest_logic(pipeline: Pipeline, folders: Sequence[Path]) -> str:
 
     Penstock's version, the image, the transform's name and its file, if any.
     """
-    module = pipeline.process.transform.partition(":")[0].replace(".", "/")
+    process = pipeline.process
+    module = process.transform.partition(":")[0].replace(".", "/")
     digest = hashlib.sha256()
-    for part in (importlib.metadata.version("penstock"), str(pipeline.cloud.images.processor), module):
+    for part in (importlib.metadata.version("penstock"), str(pipeline.cloud.images.processor), module, process.name):
         digest.update(f"{part}\n".encode())
     for path in (folder / f"{module}{end}" for folder in folders for end in (".py", "/__init__.py")):
         if path.is_file():

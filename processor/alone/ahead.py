@@ -20,6 +20,7 @@ import polars as pl
 from processor.alone.plan import is_planned_alone, plan_alone
 from processor.find_transform import find_transform
 from processor.transform import Day, Transform
+from staging.config.pipeline import ProcessConfig
 from staging.dtypes import parse_dtype
 from staging.errors import InputError, PenstockError
 from staging.polars_errors import POLARS_ERRORS
@@ -49,7 +50,7 @@ def main() -> None:
 
 def _find(asked: Mapping[str, Any]) -> Transform | dict[str, str]:
     try:
-        return find_transform(asked["transform"], [Path(folder) for folder in asked["folders"]])
+        return find_transform(_process(asked), [Path(folder) for folder in asked["folders"]])
     except PenstockError as error:
         return _told(error, asked)
 
@@ -57,10 +58,14 @@ def _find(asked: Mapping[str, Any]) -> Transform | dict[str, str]:
 def _plan(transform: Transform, asked: Mapping[str, Any], described: Mapping[str, Any] | None) -> dict[str, str]:
     try:
         if described is not None:
-            plan_alone(transform, read_day(described), name=asked["transform"])
+            plan_alone(transform, read_day(described), name=_process(asked).name)
     except PenstockError as error:
         return _told(error, asked)
     return {}
+
+
+def _process(asked: Mapping[str, Any]) -> ProcessConfig:
+    return ProcessConfig.model_validate(asked["process"])
 
 
 def _told(error: PenstockError, asked: Mapping[str, Any]) -> dict[str, str]:

@@ -21,6 +21,7 @@ from staging.config.faults import describe_fault, key_of, known_keys, nearest, p
 from staging.config.layers import (
     PipelineFile,
     TextSetting,
+    module_folders,
     read_environment,
     read_overrides,
     read_pipeline_file,
@@ -28,6 +29,7 @@ from staging.config.layers import (
 )
 from staging.config.pipeline import Pipeline
 from staging.config.secret_url import look_up_text_in
+from staging.config.sql_file import read_sql
 from staging.config.toml_lines import KeyPath, line_of
 from staging.errors import InputError
 
@@ -69,6 +71,7 @@ def load_settings(path: Path, *, environ: Mapping[str, str], overrides: Sequence
             meant.add(nearest(setting.path, _KEYS))
         elif _put(values, setting):
             origins[setting.path] = setting.origin
+    faults += read_sql(values, module_folders(path, environ))
     try:
         pipeline = Pipeline.model_validate(values, context={"look_up": look_up_text_in(environ)})
     except ValidationError as exc:

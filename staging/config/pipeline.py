@@ -6,6 +6,7 @@ Frozen, checked, with secrets that redact themselves. `staging.config.file` buil
 
 from __future__ import annotations
 
+import hashlib
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -50,12 +51,28 @@ class ProcessConfig(Section):
     """The user's transform and how many tasks run it."""
 
     transform: Annotated[Name, AfterValidator(check_transform)] = "processor.revenue:revenue_per_user"
+    sql: Name | None = None
+    """Instead of `transform`: a query. What a file has is its text here, as `load_pipeline` has read it."""
+    conserves: dict[str, str] = Field(default_factory=dict)
     tasks: Annotated[int, Field(ge=1, le=MAX_TASKS)] | Literal["auto"] = AUTO
     parallelism: Annotated[int, Field(ge=1, le=MAX_TASKS)] | Literal["auto"] = AUTO
     max_retries: Annotated[int, Field(ge=0, le=10)] = 3
     timeout_seconds: Annotated[int, Field(ge=1, le=604_800)] = 600
     variables: Annotated[tuple[Name, ...], Field(strict=False)] = ()
     """Of the chain's environment, what a transform reads: needed where the source is a Python function."""
+
+    @property
+    def name(self) -> str:
+        """What documents call the transform: its name, or which SQL it is."""
+        return self.transform if self.sql is None else f"sql:{hashlib.sha256(self.sql.encode()).hexdigest()[:16]}"
+
+    @model_validator(mode="after")
+    def _is_one_transform(self) -> Self:
+        if self.sql is not None and self.transform != type(self).model_fields["transform"].default:
+            raise ValueError("has both transform and sql; rows are transformed by one of them")
+        if self.conserves and self.sql is None:
+            raise ValueError("conserves is for sql: a transform's own contract says what it conserves")
+        return self
 
 
 class LoadConfig(Section):

@@ -121,3 +121,19 @@ def test_what_may_be_the_surroundings_fault_is_left_to_the_tasks(day: DemoDay, s
     day.penstock("run", "--set", "process.max_retries=0")
     assert len(logs_of(day, "exporter")) == 1
     assert logs_of(day, "processor")
+
+
+def test_a_day_of_sql_is_the_day_of_the_built_in_transform_and_a_typo_in_it_costs_nothing(day: DemoDay) -> None:
+    text = "SELECT user_id, SUM(amount) AS revenue, COUNT(amount) AS purchases FROM rows GROUP BY user_id"
+    (day.folder / "typo.sql").write_text(text.replace("amount", "amuont"))
+    (day.folder / "own.sql").write_text(f"{text} HAVING COUNT(amount) > 0")
+    conserves = "process.conserves=revenue=amount"
+    ended = day.penstock("run", "--set", "process.sql=typo.sql", "--set", conserves)
+    assert (ended.returncode, logs_of(day, "exporter")) == (10, []), ended.stderr
+    assert "amuont" in ended.stderr
+    report = day.report("run", "--set", "process.sql=own.sql", "--set", conserves)
+    assert [each["output"] for each in report["conserved"]] == ["revenue"]
+    by_sql = day.revenue()
+    day.sql("DELETE FROM revenue")
+    day.report("reprocess")
+    assert [row[1:] for row in day.revenue()] == [row[1:] for row in by_sql]

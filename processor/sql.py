@@ -1,0 +1,65 @@
+"""Makes a transform of a SQL text.
+
+For those who write no Python. It is polars' own SQL over one table, `rows`, which is the shard: https://docs.pola.rs/api/python/stable/reference/sql/.
+The contract follows from it: its columns with their types, the shard's key, and what `process.conserves` names.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import polars as pl
+
+from processor.transform import Contract, Day, Transform
+from staging.control_sums import MAX_CONSERVED_DIGITS
+from staging.errors import InputError
+from staging.key import show_key
+
+TABLE = "rows"
+_LEAD = re.compile(r"(?:\s+|--[^\n]*(?:\n|\Z)|/\*.*?\*/)*(\w*)", re.DOTALL)
+"""White space and comments, then the first word."""
+_QUERIES = frozenset({"SELECT", "WITH"})
+
+
+def sql_transform(text: str, conserves: Mapping[str, str]) -> Transform:
+    """Return the transform of a query.
+
+    Its decimals have 28 digits at most, as sums of more can't be proven: a value of more is an error, never rounded.
+    InputError where the text is no query.
+    """
+    lead = _LEAD.match(text)
+    if lead is None or lead[1].upper() not in _QUERIES:
+        raise InputError(
+            "The SQL of process.sql is no query.",
+            why="It begins with neither SELECT nor WITH.",
+            fix=f"Write one query over the table {TABLE}; nothing else can be a transform.",
+        )
+
+    def contract(day: Day) -> Contract:
+        planned = _run(text, pl.LazyFrame(schema=day.schema)).collect_schema()
+        schema = pl.Schema({name: _provable(dtype) for name, dtype in planned.items()})
+        if missing := [column for column in day.key_columns if column not in schema]:
+            raise InputError(
+                f"The SQL of process.sql does not return the key {missing[0]}.",
+                why=f"It returns {', '.join(schema) or 'no column'}.",
+                fix=f"Select {show_key(day.key_columns)} under the same name, and group by it.",
+            )
+        return Contract(schema=schema, key=day.key, conserves=conserves)
+
+    def apply(rows: pl.LazyFrame, day: Day) -> pl.LazyFrame:
+        made = contract(day).schema
+        return _run(text, rows).select(pl.col(name).cast(dtype) for name, dtype in made.items())
+
+    return Transform(contract=contract, apply=apply)
+
+
+def _run(text: str, rows: pl.LazyFrame) -> pl.LazyFrame:
+    """Plan the query; each has a context of its own, which holds one table and nothing of the process."""
+    return pl.SQLContext({TABLE: rows}, register_globals=False).execute(text, eager=False)
+
+
+def _provable(dtype: pl.DataType) -> pl.DataType:
+    if isinstance(dtype, pl.Decimal) and (dtype.precision or 0) > MAX_CONSERVED_DIGITS:
+        return pl.Decimal(MAX_CONSERVED_DIGITS, dtype.scale)
+    return dtype
