@@ -15,6 +15,8 @@ from exporter.open_source import open_source
 from exporter.port.source import Statement, TableName
 from staging.config.pipeline import Pipeline
 from tests.exporter.days import pipeline, run_export
+from tests.loader.runs import LoaderRun, revenue
+from tests.loader.target_fixtures import LoaderTarget
 from tests.servers.postgres import USER, PostgresServer
 from tests.servers.server import HOST, PASSWORD
 
@@ -138,3 +140,58 @@ def test_a_standby_that_has_not_replayed_so_far_is_not_over(
     assert not closed.is_closed
     assert closed.is_weak
     assert "replayed" in closed.why_not
+
+
+def _url_of_both(servers: list[PostgresServer], database: str, options: str) -> str:
+    """One URL with both hosts, in this order."""
+    account, _, _ = servers[0].url(database).rpartition("@")
+    hosts = "&".join(f"host={HOST}:{server.port}" for server in servers)
+    return f"{account}@/{database}?{hosts}&{options}"
+
+
+@pytest.mark.parametrize("read", ["slices", "snapshot"])
+@pytest.mark.parametrize("wish", ["standby", "prefer-standby", "read-only"])
+def test_of_two_hosts_in_one_url_the_standby_is_read_where_it_is_asked_for(
+    pair: tuple[PostgresServer, PostgresServer, str], tmp_path: Path, wish: str, read: str
+) -> None:
+    primary, standby, database = pair
+    _write(primary, standby, database, "INSERT INTO purchases VALUES (99999, 1, '2027-01-01', 1)")
+    made = pipeline(
+        _url_of_both([primary, standby], database, f"target_session_attrs={wish}"),
+        tmp_path,
+        export={"read": read, "shards": 2},
+    )
+    made = made.model_copy(update={"pacing": made.pacing.model_copy(update={"gentle": "replica"})})
+    manifest = run_export(made).manifest
+    assert manifest["rows"] == ROWS
+    assert manifest["source"]["evidence"]["lsn"].startswith("replay ")
+
+
+@pytest.mark.parametrize("wish", ["primary", "read-write"])
+def test_of_two_hosts_in_one_url_the_primary_is_written_to(
+    pair: tuple[PostgresServer, PostgresServer, str], tmp_path: Path, wish: str
+) -> None:
+    primary, standby, database = pair
+    url = _url_of_both([standby, primary], database, f"target_session_attrs={wish}")
+    target = LoaderTarget("postgres", url)
+    made = LoaderRun(tmp_path / "staging", revenue(range(1, 20)))
+    made.write()
+    target.init(made)
+    target.load(made)
+    with primary.connect(database) as connection:
+        ((rows,),) = connection.execute("SELECT COUNT(*) FROM revenue").fetchall()
+    assert rows == len(made.rows)
+
+
+@pytest.mark.parametrize("read", ["slices", "snapshot"])
+def test_a_day_is_whole_where_each_connection_chooses_its_host_at_random(
+    pair: tuple[PostgresServer, PostgresServer, str], tmp_path: Path, read: str
+) -> None:
+    primary, standby, database = pair
+    _write(primary, standby, database, "INSERT INTO purchases VALUES (99999, 1, '2027-01-01', 1)")
+    url = _url_of_both([primary, standby], database, "load_balance_hosts=random")
+    made = pipeline(url, tmp_path, export={"read": read, "shards": 2})
+    made = made.model_copy(update={"pacing": made.pacing.model_copy(update={"gentle": "replica"})})
+    for number in range(3):
+        manifest = run_export(made, run_id=f"run-{number}", fresh_export=True).manifest
+        assert manifest["rows"] == ROWS
