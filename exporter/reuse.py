@@ -5,17 +5,13 @@ Its own from an earlier attempt, or the day's current one. Nothing here connects
 
 from __future__ import annotations
 
-import hashlib
 from datetime import datetime
 
 from staging.config.pipeline import Pipeline
-from staging.documents.head import read_head
-from staging.documents.manifest import Manifest
-from staging.documents.manifest_check import check_manifest
+from staging.documents.exports import find_current_export, read_run_export
 from staging.documents.run import RunExport, RunRecord
 from staging.documents.same_question import check_same_question
 from staging.documents.stored_days import is_outdated
-from staging.documents.used_export import read_run_export
 from staging.errors import ObjectExistsError
 from staging.names import DayNames
 from staging.store import Store
@@ -41,28 +37,13 @@ def reuse_current_export(
 
     InputError when that export answers another question than the pipeline asks now.
     """
-    found = read_head(store, names)
-    if record.fresh_export or found is None or (export_id := found[0].export_id) is None:
+    stored = None if record.fresh_export else find_current_export(store, names)
+    if stored is None or stored.manifest.is_stale(now):
         return None
-    name = names.manifest(export_id)
-    data, info = store.read(name)
-    manifest = Manifest.parse(data, name=name)
-    check_manifest(manifest, names, export_id, name=name)
-    if manifest.is_stale(now):
+    check_same_question(stored.manifest, pipeline.source)
+    if is_outdated(store, stored.manifest, pipeline):
         return None
-    check_same_question(manifest, pipeline.source)
-    if is_outdated(store, manifest, pipeline):
-        return None
-    return settle_run_export(
-        store,
-        names,
-        RunExport(
-            run_id=record.run_id,
-            export_id=export_id,
-            manifest_generation=info.generation,
-            manifest_sha256=hashlib.sha256(data).hexdigest(),
-        ),
-    )
+    return settle_run_export(store, names, stored.for_run(record.run_id))
 
 
 def settle_run_export(store: Store, names: DayNames, export: RunExport) -> RunExport:

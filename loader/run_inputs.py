@@ -6,22 +6,21 @@ Its documents, read strictly, belonging together, complete.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal
 
 import polars as pl
 
+from staging.documents.exports import read_manifest, read_run_export
 from staging.documents.manifest import Manifest
+from staging.documents.receipts import find_receipts
 from staging.documents.run import Receipt, RunRecord
 from staging.documents.run_start import find_run
-from staging.documents.used_export import read_manifest, read_run_export
 from staging.dtypes import parse_dtype
-from staging.errors import InputError, IntegrityError, ObjectMissingError
+from staging.errors import InputError, IntegrityError
 from staging.names import DayNames
 from staging.store import Store
 
-_READERS = 8
 _SHOWN = 5
 
 
@@ -97,15 +96,7 @@ def read_run_inputs(store: Store, names: DayNames, run_id: str) -> RunInputs:
 
 
 def _read_receipts(store: Store, names: DayNames, run_id: str, shards: int) -> tuple[Receipt, ...]:
-    def read(shard: int) -> Receipt | None:
-        name = names.receipt(run_id, shard)
-        try:
-            return Receipt.parse(store.read(name)[0], name=name)
-        except ObjectMissingError:
-            return None
-
-    with ThreadPoolExecutor(_READERS) as pool:
-        found = list(pool.map(read, range(shards)))
+    found = find_receipts(store, names, run_id, shards)
     if missing := [str(shard) for shard, receipt in enumerate(found) if receipt is None]:
         shown = ", ".join(missing[:_SHOWN]) + (", …" if len(missing) > _SHOWN else "")
         raise IntegrityError(

@@ -14,9 +14,9 @@ from processor.describe_day import describe_day
 from processor.find_transform import find_transform
 from processor.transform import Contract, Day, Transform
 from staging.config.pipeline import Pipeline
+from staging.documents.exports import read_manifest, read_run_export
 from staging.documents.manifest import Manifest
 from staging.documents.same_question import check_same_question
-from staging.documents.used_export import read_manifest, read_run_export
 from staging.errors import InputError
 from staging.names import DayNames
 from staging.process.author_module import find_source_digest

@@ -10,6 +10,7 @@ from processor.assignment import Assignment
 from processor.contract import Output
 from processor.part import not_deterministic
 from staging.control_sums import parse_money
+from staging.documents import receipts
 from staging.documents.manifest import Shard, ShardFile
 from staging.documents.run import Receipt
 from staging.dtypes import format_dtype
@@ -28,9 +29,9 @@ def find_receipt(store: Store, work: Assignment, shard: Shard) -> Receipt | None
     """
     names, run_id, transform = work.names, work.run_id, work.transform_name
     name = names.receipt(run_id, shard.shard)
-    if store.find(name) is None:
+    receipt = receipts.find_receipt(store, names, run_id, shard.shard)
+    if receipt is None:
         return None
-    receipt = Receipt.parse(store.read(name)[0], name=name)
     if receipt.transform != transform:
         raise InputError(
             f"Shard {shard.shard} of the run {run_id} was processed by {receipt.transform}, not by {transform}.",

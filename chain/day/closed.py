@@ -9,10 +9,9 @@ from datetime import date, datetime
 
 from chain.day.day_run import DayRun
 from chain.day.state import DayState
-from chain.diff.find import find_current_manifest
 from staging.config.pipeline import Pipeline
+from staging.documents.exports import find_current_manifest, read_manifest, read_run_export
 from staging.documents.manifest import Manifest
-from staging.documents.used_export import read_manifest, read_run_export
 from staging.errors import UnavailableError
 from staging.window import load_zone, plan_window
 

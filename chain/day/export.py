@@ -9,14 +9,18 @@ from dataclasses import dataclass
 
 from chain.day.day_run import DayRun
 from chain.day.job import run_job, single_task
-from chain.day.stored_export import StoredExport, find_stored_export
-from chain.diff.find import find_current_manifest
 from chain.diff.view import describe_change
+from staging.documents.exports import (
+    StoredExport,
+    find_current_export,
+    find_current_manifest,
+    read_manifest,
+    read_run_export,
+)
 from staging.documents.manifest import Manifest
 from staging.documents.run import RunRecord
 from staging.documents.same_question import check_same_question, describe_other_place, describe_other_server
 from staging.documents.stored_days import is_outdated
-from staging.documents.used_export import read_manifest, read_run_export
 from staging.errors import InputError
 
 
@@ -72,7 +76,7 @@ def find_usable(run: DayRun) -> StoredExport | None:
 
     None where there is none or its days are others now; refused for another question.
     """
-    stored = find_stored_export(run.store, run.names)
+    stored = find_current_export(run.store, run.names)
     if stored is None:
         return None
     check_stored(run, stored.manifest)

@@ -6,15 +6,14 @@ A job that says it went well has to have left its receipts.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 from staging.config.pipeline import Pipeline
+from staging.documents.receipts import find_receipts
 from staging.documents.run import Receipt
 from staging.errors import InputError, IntegrityError
 from staging.names import DayNames
 from staging.store import Store
 
-_READERS = 16  # a receipt is one small request; thousands one after the other would take minutes
 _SHOWN = 5
 
 
@@ -26,20 +25,6 @@ def read_receipts(store: Store, names: DayNames, run_id: str, shards: int) -> li
     found = find_receipts(store, names, run_id, shards)
     _check_whole([shard for shard, receipt in enumerate(found) if receipt is None], names, run_id)
     return [receipt for receipt in found if receipt is not None]
-
-
-def find_receipts(store: Store, names: DayNames, run_id: str, shards: int) -> list[Receipt | None]:
-    """Return the receipts of all shards in their order.
-
-    None for one that is not there.
-    """
-
-    def read(shard: int) -> Receipt | None:
-        name = names.receipt(run_id, shard)
-        return Receipt.parse(store.read(name)[0], name=name) if store.find(name) is not None else None
-
-    with ThreadPoolExecutor(_READERS) as readers:
-        return list(readers.map(read, range(shards)))
 
 
 def check_same_transform(receipts: Sequence[Receipt], pipeline: Pipeline) -> None:

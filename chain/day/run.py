@@ -13,11 +13,13 @@ from chain.day.day_run import DayRun
 from chain.day.export import GivenExport, check_stored, find_usable, give_export, no_export, read_manifest_of
 from chain.day.job import plan_tasks, run_job, single_task
 from chain.day.next_step import AskLedger, BeginRun, GoOn, Wish, plan_step
-from chain.day.receipts import check_same_transform, find_receipts, read_receipts
+from chain.day.receipts import check_same_transform, read_receipts
 from chain.day.report import Report, Status, build_report, check_agreement
-from chain.day.state import DayState, read_day_state, read_loads
+from chain.day.state import DayState, read_day_state
 from staging.documents.lease import LeaseLostError
+from staging.documents.loads import read_loads
 from staging.documents.manifest import Manifest
+from staging.documents.receipts import find_receipts
 from staging.documents.run import Loaded, RunRecord
 from staging.documents.run_start import begin_run, note_run_failed
 from staging.documents.stored_days import is_outdated

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from staging.documents.head import read_head
+from staging.documents.loads import find_loaded
 from staging.documents.run import Loaded, RunRecord
 from staging.documents.run_start import find_run
 from staging.names import DayNames
@@ -50,28 +51,7 @@ def read_day_state(store: Store, names: DayNames) -> DayState:
     return DayState(
         run=run,
         has_export=store.find(names.run_export(run.run_id)) is not None,
-        loaded=read_loaded(store, names, run.run_id),
+        loaded=find_loaded(store, names, run.run_id),
         failed=head.run_failed,
         export_id=head.export_id,
     )
-
-
-def read_loaded(store: Store, names: DayNames, run_id: str) -> Loaded | None:
-    """Return the loader's note of a run, or None.
-
-    None where it left none.
-    """
-    name = names.loaded(run_id)
-    return Loaded.parse(store.read(name)[0], name=name) if store.find(name) is not None else None
-
-
-def read_loads(store: Store, names: DayNames, run_id: str) -> list[Loaded]:
-    """Return the loader's notes of a run, oldest first.
-
-    More than one where the target had lost what was loaded.
-    """
-    first = read_loaded(store, names, run_id)
-    found = [first] if first else []
-    while found and store.find(name := names.reloaded(run_id, len(found) - 1)) is not None:
-        found.append(Loaded.parse(store.read(name)[0], name=name))
-    return found

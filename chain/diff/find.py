@@ -7,23 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from staging.documents.head import read_head
+from staging.documents.exports import find_current_manifest, find_export
 from staging.documents.manifest import Manifest
-from staging.documents.manifest_check import check_manifest
 from staging.errors import InputError
 from staging.names import DayNames, parse_name
 from staging.store import Store
-
-
-def find_current_manifest(store: Store, names: DayNames) -> Manifest | None:
-    """Return the manifest of the day's current export, or None.
-
-    None where there is none, or somebody deleted it.
-    """
-    found = read_head(store, names)
-    if found is None or found[0].export_id is None or store.find(names.manifest(found[0].export_id)) is None:
-        return None
-    return _read(store, names, found[0].export_id)
 
 
 def find_two_exports(store: Store, names: DayNames, named: Sequence[str]) -> tuple[Manifest, Manifest]:
@@ -58,13 +46,11 @@ def _export_ids(store: Store, names: DayNames) -> list[str]:
 
 
 def _read(store: Store, names: DayNames, export_id: str) -> Manifest:
-    name = names.manifest(export_id)
-    if store.find(name) is None:
+    found = find_export(store, names, export_id)
+    if found is None:
         raise InputError(
             f"There is no export {export_id} of {names.day}.",
-            why=f"{name} is not in {store.url}.",
+            why=f"{names.manifest(export_id)} is not in {store.url}.",
             fix=f"The day has {', '.join(_export_ids(store, names)) or 'none'}.",
         )
-    manifest = Manifest.parse(store.read(name)[0], name=name)
-    check_manifest(manifest, names, export_id, name=name)
-    return manifest
+    return found.manifest

@@ -13,13 +13,14 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from chain.cost.estimate import DayCost, DayFigures, estimate_day
-from chain.day.stored_export import StoredExport, find_stored_export
+from chain.day.state import read_day_state
 from exporter.inspect.plan import ExportPlan, plan_export, plan_other
 from exporter.inspect.stored import plan_stored
 from exporter.open_source import open_source
 from exporter.port.question import DayQuestion
 from exporter.refuse.drift import find_contract
 from staging.config.pipeline import AUTO, Pipeline
+from staging.documents.exports import StoredExport, find_current_export
 from staging.documents.same_question import check_same_question
 from staging.errors import PenstockError
 from staging.names import DayNames
@@ -33,7 +34,8 @@ _NO_EXPORT = "planned"
 class PlannedDay:
     """A day, planned.
 
-    `stored` is the export that `run` would use again instead of reading, None where there is none. `tasks` is how many
+    `stored` is the export that `run` would use again instead of reading, None where there is none. `loaded_run_id` is
+    the day's last run, where it has loaded that export. `tasks` is how many
     the processor would have, None where the number of rows is not known. `cost` is what the day comes to, None where
     jobs run on this machine, or that is not known.
     """
@@ -44,6 +46,7 @@ class PlannedDay:
     window: Window
     export: ExportPlan
     stored: StoredExport | None
+    loaded_run_id: str | None
     tasks: int | None
     cost: DayCost | None
     refused: tuple[PenstockError, ...]
@@ -69,7 +72,7 @@ class PlannedDay:
             "cost_dollars": str(round(self.cost.dollars, 6)) if self.cost else None,
             "stored_export_id": self.stored.manifest.export_id if self.stored else None,
             "stored_as_of": self.stored.manifest.as_of.isoformat() if self.stored else None,
-            "loaded_run_id": self.stored.loaded_run_id if self.stored else None,
+            "loaded_run_id": self.loaded_run_id,
             "refused": [
                 {"what": error.what, "why": error.why, "fix": error.fix, "exit_code": int(error.exit_code)}
                 for error in self.refused
@@ -101,6 +104,7 @@ def plan_day(pipeline: Pipeline, day: date, store: Store, folders: Sequence[Path
         window=question.window,
         export=export,
         stored=stored,
+        loaded_run_id=_find_loader(store, names) if stored else None,
         tasks=tasks,
         cost=_estimate(pipeline, export, tasks),
         refused=(*refused, *export.refused),
@@ -119,13 +123,18 @@ def _find_stored(
     store: Store, names: DayNames, pipeline: Pipeline, refused: list[PenstockError]
 ) -> StoredExport | None:
     try:
-        stored = find_stored_export(store, names)
+        stored = find_current_export(store, names)
         if stored is not None:
             check_same_question(stored.manifest, pipeline.source)
     except PenstockError as error:
         refused.append(error)
         return None
     return stored
+
+
+def _find_loader(store: Store, names: DayNames) -> str | None:
+    state = read_day_state(store, names)
+    return state.run.run_id if state.run is not None and state.is_done else None
 
 
 def is_over(window: Window, now: datetime) -> bool:

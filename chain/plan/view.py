@@ -75,8 +75,8 @@ def _stored(planned: PlannedDay) -> str:
         return "no export that can be used: `run` reads the source"
     manifest = planned.stored.manifest
     told = f"export {manifest.export_id}, true of {manifest.as_of.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
-    if planned.stored.loaded_run_id is not None:
-        return f"{told}; the day is done by run {planned.stored.loaded_run_id}, `run` asks only the ledger"
+    if planned.loaded_run_id is not None:
+        return f"{told}; the day is done by run {planned.loaded_run_id}, `run` asks only the ledger"
     return f"{told}; `run` uses it and reads nothing, unless --fresh-export"
 
 

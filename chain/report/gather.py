@@ -8,16 +8,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chain.day.receipts import find_receipts
 from chain.day.report import Conserved, conserve
-from chain.day.state import read_loads
 from chain.diff.find import find_two_exports
 from chain.diff.view import describe_change
+from staging.documents.exports import read_manifest, read_run_export
 from staging.documents.history import PastDay, PastRun
+from staging.documents.loads import read_loads
 from staging.documents.manifest import Manifest
+from staging.documents.receipts import find_receipts
 from staging.documents.run import Loaded, Receipt
 from staging.documents.timeline import Timeline
-from staging.documents.used_export import read_manifest, read_run_export
 from staging.errors import InputError
 from staging.names import DayNames, parse_name
 from staging.store import Store

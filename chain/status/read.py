@@ -23,12 +23,12 @@ from chain.status.day import (
     without_a_word,
 )
 from staging.config.pipeline import Pipeline
+from staging.documents.exports import find_export, read_manifest, read_run_export
 from staging.documents.head import find_head
 from staging.documents.lease import lease_end
-from staging.documents.manifest import Manifest
+from staging.documents.loads import find_loaded
 from staging.documents.run import Head, Loaded, RunFailure
 from staging.documents.run_start import find_run
-from staging.documents.used_export import read_manifest, read_run_export
 from staging.errors import InputError, IntegrityError
 from staging.names import DayNames, parse_name
 from staging.process.cancel import STOPPED
@@ -74,10 +74,8 @@ class StatusReader:
 
     def _is_unfinished(self, names: DayNames, loaded: Loaded) -> bool | None:
         """Return whether the export was read before the day was over; None where its manifest is gone."""
-        name = names.manifest(loaded.export_id)
-        if self.store.find(name) is None:
-            return None
-        return Manifest.parse(self.store.read(name)[0], name=name).unfinished
+        found = find_export(self.store, names, loaded.export_id)
+        return found.manifest.unfinished if found else None
 
     def _find_holder(self, head: Head, info: ObjectInfo) -> Holder | None:
         """Return who holds the day. The store's clock costs a request: it is asked only where a lease stands there."""
@@ -126,8 +124,8 @@ class StatusReader:
     def _read_notes(self, names: DayNames, run_id: str, objects: list[str]) -> tuple[Loaded | None, LastError | None]:
         """Return what the loader noted, and the newest failure unless the day was loaded after it."""
         loaded = failure = None
-        if (name := names.loaded(run_id)) in objects:
-            loaded = Loaded.parse(self.store.read(name)[0], name=name)
+        if names.loaded(run_id) in objects:
+            loaded = find_loaded(self.store, names, run_id)
         failures = sorted(name for name in objects if (found := parse_name(name)) and found.kind == "failure")
         if failures:
             failure = RunFailure.parse(self.store.read(failures[-1])[0], name=failures[-1])

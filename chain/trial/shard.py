@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from chain.day.stored_export import find_stored_export
 from processor.assignment import Assignment, assign
 from processor.contract import Output
 from processor.process_task import prove_shard
 from staging.config.pipeline import Pipeline
+from staging.documents.exports import find_current_export
 from staging.errors import InputError, UsageError
 from staging.names import DayNames
 from staging.process.cancel import Cancel
@@ -38,7 +38,7 @@ def try_shard(
     would, and where there is no such shard.
     """
     names = DayNames(pipeline.name, day)
-    stored = find_stored_export(store, names)
+    stored = find_current_export(store, names)
     if stored is None:
         raise InputError(
             f"There is no export of {day} to try the transform on.",

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from exporter.port.question import DayQuestion, PlannedRead
-from staging.documents.head import read_head
+from staging.documents.exports import find_current_manifest
 from staging.documents.manifest import Column, Manifest
 from staging.errors import InputError
 from staging.names import DayNames
@@ -35,12 +35,8 @@ def find_contract(store: Store, question: DayQuestion) -> Manifest | None:
     day = question.names.day
     for back in range(min(LOOK_BACK_DAYS, day.toordinal() - 1) + 1):
         names = DayNames(question.names.pipeline, day - timedelta(days=back))
-        found = read_head(store, names)
-        if found is None or (export_id := found[0].export_id) is None:
-            continue
-        name = names.manifest(export_id)
-        if store.find(name) is not None:  # else it was cleaned up
-            return Manifest.parse(store.read(name)[0], name=name)
+        if (manifest := find_current_manifest(store, names)) is not None:  # else none was read, or it was cleaned up
+            return manifest
     return None
 
 

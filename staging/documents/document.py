@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -20,7 +20,8 @@ from pydantic import (
     ValidationError,
 )
 
-from staging.errors import IntegrityError
+from staging.errors import IntegrityError, ObjectMissingError
+from staging.store import Store
 
 FORMAT = 1
 _INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})")
@@ -86,6 +87,18 @@ class Document(BaseModel):
                 for e in exc.errors(include_input=False, include_url=False)[:5]
             )
             raise _bad(name, faults) from exc
+
+
+D = TypeVar("D", bound=Document)
+
+
+def find_document(store: Store, name: str, kind: type[D]) -> D | None:
+    """Return the document of that name, or None where there is none."""
+    try:
+        data, _ = store.read(name)
+    except ObjectMissingError:
+        return None
+    return kind.parse(data, name=name)
 
 
 class Part(BaseModel):

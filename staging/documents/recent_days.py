@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import islice
 
+from staging.documents.exports import find_current_id, find_export
 from staging.documents.head import read_head
+from staging.documents.loads import find_loaded
 from staging.documents.manifest import Manifest
-from staging.documents.run import Loaded, Receipt
+from staging.documents.receipts import find_receipt
 from staging.names import DayNames
 from staging.store import Store
 from staging.window import Span, start_of
@@ -58,12 +60,11 @@ def find_newest_manifest(store: Store, names: DayNames, span: Span) -> Manifest 
     """
     days = list(islice(_days_before(names.day, span), _AT_ONCE))
     with ThreadPoolExecutor(_AT_ONCE) as readers:
-        found = readers.map(lambda day: read_head(store, DayNames(names.pipeline, day)), days)
-        exports = [(day, head[0].export_id) for day, head in zip(days, found, strict=True) if head is not None]
-    for day, export_id in exports:
-        name = DayNames(names.pipeline, day).manifest(export_id) if export_id is not None else None
-        if name is not None and store.find(name) is not None:
-            return Manifest.parse(store.read(name)[0], name=name)
+        exports = list(readers.map(lambda day: find_current_id(store, DayNames(names.pipeline, day)), days))
+    for day, export_id in zip(days, exports, strict=True):
+        found = find_export(store, DayNames(names.pipeline, day), export_id) if export_id is not None else None
+        if found is not None:
+            return found.manifest
     return None
 
 
@@ -79,12 +80,10 @@ def _read(store: Store, names: DayNames) -> RecentDay | None:
     head = read_head(store, names)
     if head is None or (run_id := head[0].run_id) is None or (export_id := head[0].export_id) is None:
         return None
-    needed = (names.loaded(run_id), names.manifest(export_id), names.receipt(run_id, 0))
-    if any(store.find(name) is None for name in needed):
+    loaded = find_loaded(store, names, run_id)
+    if loaded is None or loaded.export_id != export_id:
         return None
-    loaded, manifest, receipt = (store.read(name)[0] for name in needed)
-    said = Loaded.parse(loaded, name=needed[0])
-    export = Manifest.parse(manifest, name=needed[1])
-    if said.export_id != export_id or export.unfinished:
+    export, receipt = find_export(store, names, export_id), find_receipt(store, names, run_id, 0)
+    if export is None or receipt is None or export.manifest.unfinished:
         return None
-    return RecentDay(names.day, export.rows, said.rows, Receipt.parse(receipt, name=needed[2]).transform)
+    return RecentDay(names.day, export.manifest.rows, loaded.rows, receipt.transform)

@@ -5,17 +5,15 @@ The rows of a longer window, read by manifest and generation, from no database.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
 
 from staging.config.pipeline import Pipeline
-from staging.documents.head import read_head
+from staging.documents.exports import find_current_id, find_export
 from staging.documents.manifest import Manifest, SourceExport
-from staging.documents.manifest_check import check_manifest
-from staging.errors import InputError, IntegrityError, ObjectMissingError
+from staging.errors import InputError, IntegrityError
 from staging.names import DayNames, parse_name
 from staging.store import Store
 from staging.window import days_within
@@ -64,9 +62,8 @@ def is_outdated(store: Store, manifest: Manifest, pipeline: Pipeline) -> bool:
     name, used = str(pipeline.source.exports), {export.day: export.export_id for export in manifest.source.exports}
     now = {}
     for each in days_within(manifest.day, pipeline.source.window):
-        head = read_head(store, DayNames(name, each))
-        if head is not None and head[0].export_id is not None:
-            now[each] = head[0].export_id
+        if (export_id := find_current_id(store, DayNames(name, each))) is not None:
+            now[each] = export_id
     return any(now.get(each, export_id) != export_id for each, export_id in used.items()) or bool(now.keys() - used)
 
 
@@ -111,20 +108,17 @@ def _windows_of_others(store: Store, *, but: str) -> Iterator[Manifest]:
 
 
 def _read(store: Store, names: DayNames) -> StoredDay | None:
-    head = read_head(store, names)
-    if head is None or head[0].export_id is None:
+    export_id = find_current_id(store, names)
+    stored = find_export(store, names, export_id) if export_id else None
+    if stored is None:
         return None
-    export_id = head[0].export_id
-    name = names.manifest(export_id)
-    try:
-        data, info = store.read(name)
-    except ObjectMissingError:
-        return None
-    manifest = Manifest.parse(data, name=name)
-    check_manifest(manifest, names, export_id, name=name)
-    sha256 = hashlib.sha256(data).hexdigest()
+    manifest = stored.manifest
     named = SourceExport(
-        day=names.day, export_id=export_id, generation=info.generation, sha256=sha256, rows=manifest.rows
+        day=names.day,
+        export_id=manifest.export_id,
+        generation=stored.generation,
+        sha256=stored.sha256,
+        rows=manifest.rows,
     )
     return StoredDay(manifest, named)
 

@@ -1,0 +1,29 @@
+"""Reads the receipts of a run: one a shard that was processed."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+from staging.documents.document import find_document
+from staging.documents.run import Receipt
+from staging.names import DayNames
+from staging.store import Store
+
+_READERS = 16  # a receipt is one small request; thousands one after the other would take minutes
+
+
+def find_receipt(store: Store, names: DayNames, run_id: str, shard: int) -> Receipt | None:
+    """Return the shard's receipt of this run, or None.
+
+    Nothing is said of what is in it: whether it fits the run is the reader's business.
+    """
+    return find_document(store, names.receipt(run_id, shard), Receipt)
+
+
+def find_receipts(store: Store, names: DayNames, run_id: str, shards: int) -> list[Receipt | None]:
+    """Return the receipts of all shards in their order.
+
+    None for one that is not there.
+    """
+    with ThreadPoolExecutor(_READERS) as readers:
+        return list(readers.map(lambda shard: find_receipt(store, names, run_id, shard), range(shards)))
