@@ -23,12 +23,11 @@ from jobs_emulator.chaos import Chaos, ChaosSettings
 from jobs_emulator.clock import Clock
 from jobs_emulator.errors import ApiError, Code, not_this_machine
 from jobs_emulator.http.admin import AdminPages
-from jobs_emulator.http.answers import HttpResponse, json_response
+from jobs_emulator.http.answers import HttpRequest, HttpResponse, json_response
 from jobs_emulator.http.callers import Callers
 from jobs_emulator.http.door import Door
 from jobs_emulator.http.front import Front
 from jobs_emulator.http.grpc_server import start_grpc_server
-from jobs_emulator.http.http1 import HttpRequest
 from jobs_emulator.http.origin import foreign_host, foreign_origin
 from jobs_emulator.http.rest import RestApi
 from jobs_emulator.images import ImageTable

@@ -11,10 +11,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+
+from sqlalchemy.engine import URL
 
 from databases.mysql.errors import error_number
 from exporter.mysql.axis import PlannedAxis, plan_axis
+from exporter.mysql.catalogue import MysqlCatalogue
 from exporter.mysql.closed import find_closed
 from exporter.mysql.definition import Definition, begin_snapshot, check_definition, find_definition
 from exporter.mysql.log import find_executed_gtids, find_log_position
@@ -48,9 +50,6 @@ from exporter.port.sliced_source import (
 from exporter.port.source import Statement, TableName
 from staging.errors import InputError, PenstockError
 
-if TYPE_CHECKING:
-    from exporter.mysql.source import MysqlSource
-
 _ROUND_TRIPS = 5
 _NO_SUCH_TABLE = 1146
 _PIECE_SECONDS = 0.003
@@ -60,13 +59,12 @@ _HOW = "keyed checksum of every row, count"
 class MysqlSlices(MysqlTable):
     """One table, read piece by piece."""
 
-    def __init__(self, source: MysqlSource, table: TableName) -> None:
+    def __init__(self, url: URL, catalogue: MysqlCatalogue, table: TableName, *, dialect: str) -> None:
         """Take the witness; InputError where there is no such table."""
-        self._session = MysqlSession(source.url)
-        source.catalogue.columns(table)  # says which table there may be instead
-        table_sql = source.catalogue.table_sql(table)
-        self._witness = take_witness(self._session.run, table, table_sql, dialect=source.dialect)
-        super().__init__(source.catalogue, self._session.run, table, dialect=source.dialect, carry=carry_as_text)
+        self._session = MysqlSession(url)
+        catalogue.columns(table)  # says which table there may be instead
+        self._witness = take_witness(self._session.run, table, catalogue.table_sql(table), dialect=dialect)
+        super().__init__(catalogue, self._session.run, table, dialect=dialect, carry=carry_as_text)
         self._rest = Rest()
         self._planned: PlannedAxis | None = None
         self._statement: Statement | None = None

@@ -128,7 +128,7 @@ class MysqlSource:
         """Open a connection for short statements."""
         if why := self.why_no_slices(table):
             raise refuse_slices(table, why)
-        self._slices = MysqlSlices(self, table)
+        self._slices = MysqlSlices(self.url, self.catalogue, table, dialect=self.dialect)
         return self._slices
 
     def interrupt(self) -> None:

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -36,12 +35,10 @@ from exporter.postgres.definition import check_definition, find_definition, why_
 from exporter.postgres.errors import translate_slice_error
 from exporter.postgres.row_version import version_sql
 from exporter.postgres.seal import INSTANT_SQL, SealCount, judge_seal
+from exporter.postgres.session import PostgresSession
 from exporter.postgres.table import PostgresTable
 from exporter.postgres.witness import find_server, take_witness
 from staging.errors import InputError, PenstockError, UnavailableError
-
-if TYPE_CHECKING:
-    from exporter.postgres.source import PostgresSource
 
 _LOOK_SECONDS = 20
 _GUARDS = {
@@ -61,10 +58,10 @@ _ROUND_TRIPS = 5
 class PostgresSlices(PostgresTable):
     """One table, read piece by piece."""
 
-    def __init__(self, source: PostgresSource, table: TableName) -> None:
+    def __init__(self, session: PostgresSession, table: TableName) -> None:
         """Take the witness; InputError where no seal could prove the slices."""
-        super().__init__(source.catalogue, source.run, table)
-        self._source = source
+        super().__init__(session.catalogue, session.run, table)
+        self._session = session
         self._statement: Statement | None = None
         self._axis: Axis | None = None
         self._round_trip_seconds = 0.0
@@ -117,8 +114,8 @@ class PostgresSlices(PostgresTable):
 
         A catalogue connection that lived on proves that the server did not crash in between.
         """
-        has_lived_on = self._source.reconnect()
-        self._catalogue = self._source.catalogue
+        has_lived_on = self._session.reconnect()
+        self._catalogue = self._session.catalogue
         self._guard(SLICE_TIMEOUT_SECONDS)
         if not self._witness.server.is_same(find_server(self._run), is_proved=has_lived_on):
             raise StartOverError(
@@ -164,9 +161,9 @@ class PostgresSlices(PostgresTable):
 
     def _fetch(self, sql: str) -> SliceRows:
         try:
-            return self._source.connection.fetch_whole(sql)
+            return self._session.connection.fetch_whole(sql)
         except DRIVER_ERRORS as exc:
-            error = translate_slice_error(exc, self._source.url)
+            error = translate_slice_error(exc, self._session.url)
             if isinstance(error, InputError):
                 self._check_definition()
             raise error from exc

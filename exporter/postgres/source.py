@@ -13,24 +13,22 @@ Rights: CONNECT, USAGE on the schema, SELECT on the table.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import polars as pl
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import SQLAlchemyError
 
-from databases.postgres.session import TLS_SQL, open_session
-from databases.postgres.url import connect_parameters, tls_mode
+from databases.postgres.session import TLS_SQL
+from databases.postgres.url import tls_mode
 from databases.tls import tell_connection
 from exporter.port.catalogue import Catalogue
 from exporter.port.sliced_source import Slices
 from exporter.port.source import Estimate, Statement, TableName
-from exporter.postgres.connection import APPLICATION, PostgresConnection
+from exporter.postgres.connection import PostgresConnection
 from exporter.postgres.definition import find_definition, why_no_seal
-from exporter.postgres.errors import translate_error
+from exporter.postgres.session import PostgresSession
 from exporter.postgres.slices import PostgresSlices
 from exporter.postgres.table import PostgresTable
 from staging.errors import InputError, PenstockError
@@ -65,12 +63,7 @@ class PostgresSource:
     def __init__(self, url: URL) -> None:
         self.url = url
         self.is_abandoned = False
-        self.catalogue = self._connect_catalogue()
-        try:
-            self.connection = PostgresConnection(url)
-        except PenstockError:
-            self.catalogue.close()
-            raise
+        self._session = PostgresSession(url)
         try:
             ((version, place),) = self.catalogue.rows(_PLACE)
         except PenstockError:
@@ -79,9 +72,15 @@ class PostgresSource:
         self.server_version = str(version)
         self.server_identity = self._identity(str(place))
 
-    def run(self, sql: str, doing: str) -> Sequence[tuple[Any, ...]]:
-        """Run a statement on the reading connection."""
-        return self.connection.run(sql, doing)
+    @property
+    def catalogue(self) -> Catalogue:
+        """The catalogue's connection."""
+        return self._session.catalogue
+
+    @property
+    def connection(self) -> PostgresConnection:
+        """The connection that reads."""
+        return self._session.connection
 
     def describe_connection(self) -> str:
         """See `Source`."""
@@ -90,7 +89,8 @@ class PostgresSource:
 
     def begin_snapshot(self, table: TableName, *, max_seconds: int) -> PostgresSnapshot:
         """Lock the table against being altered, then fix the snapshot."""
-        self.run("RESET ALL", "set up the session")  # of what slices may have set
+        run = self._session.run
+        run("RESET ALL", "set up the session")  # of what slices may have set
         self.connection.set_up(
             {
                 "statement_timeout": f"{max_seconds}s",
@@ -100,10 +100,10 @@ class PostgresSource:
         )
         snapshot = PostgresSnapshot(self, table)
         kind = snapshot.kind()
-        self.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", "begin a snapshot")
+        run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", "begin a snapshot")
         if kind in _LOCKABLE:
-            self.run(f"LOCK TABLE {snapshot.table_sql} IN ACCESS SHARE MODE", f"hold the definition of {table}")
-        ((taken, position, micros, backend),) = self.run(_EVIDENCE, "begin a snapshot")
+            run(f"LOCK TABLE {snapshot.table_sql} IN ACCESS SHARE MODE", f"hold the definition of {table}")
+        ((taken, position, micros, backend),) = run(_EVIDENCE, "begin a snapshot")
         snapshot.as_of = _EPOCH + timedelta(microseconds=micros)
         snapshot.evidence = {"snapshot": taken, "lsn": position, "backend_pid": str(backend)}
         return snapshot
@@ -117,23 +117,7 @@ class PostgresSource:
 
         And take the witness of their seal.
         """
-        return PostgresSlices(self, table)
-
-    def reconnect(self) -> bool:
-        """Replace the connection that reads.
-
-        And the catalogue's where it is lost; return whether that has lived on.
-        """
-        self.connection.close()
-        self.connection = PostgresConnection(self.url)
-        try:
-            self.catalogue.rows("SELECT 1")
-        except PenstockError:
-            with suppress(SQLAlchemyError):
-                self.catalogue.close()
-            self.catalogue = self._connect_catalogue()
-            return False
-        return True
+        return PostgresSlices(self._session, table)
 
     def interrupt(self) -> None:
         """Ask the server to cancel what it runs for us."""
@@ -145,18 +129,8 @@ class PostgresSource:
 
     def close(self) -> None:
         """Close both connections; the server ends what is open."""
-        if self.is_abandoned:
-            return
-        self.connection.close()
-        with suppress(SQLAlchemyError):
-            self.catalogue.close()
-
-    def _connect_catalogue(self) -> Catalogue:
-        return Catalogue(
-            self.url.set(drivername="postgresql+psycopg"),
-            lambda error, doing: translate_error(error, doing, self.url),
-            connect=lambda: open_session(connect_parameters(self.url, APPLICATION), {}),
-        )
+        if not self.is_abandoned:
+            self._session.close()
 
     def _identity(self, place: str) -> str:
         """Return the cluster's own number and the database; where that may not be seen, where it is reached."""
@@ -170,7 +144,7 @@ class PostgresSnapshot(PostgresTable):
     """A REPEATABLE READ, READ ONLY transaction."""
 
     def __init__(self, source: PostgresSource, table: TableName) -> None:
-        super().__init__(source.catalogue, source.run, table)
+        super().__init__(source.catalogue, source.connection.run, table)
         self._source = source
         self._open = True
         self.as_of = _EPOCH
@@ -186,4 +160,4 @@ class PostgresSnapshot(PostgresTable):
         if self._open and not self._source.is_abandoned:
             self._open = False
             with suppress(PenstockError):  # a dead connection has ended it
-                self._source.run("ROLLBACK", "end the snapshot")
+                self._run("ROLLBACK", "end the snapshot")

@@ -16,8 +16,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from jobs_emulator.chaos import Chaos, ChaosError, ChaosSettings, describe_chaos, parse_chaos
 from jobs_emulator.clock import Clock
 from jobs_emulator.errors import ApiError, Code, invalid
-from jobs_emulator.http.answers import HttpResponse, json_response
-from jobs_emulator.http.http1 import HttpRequest
+from jobs_emulator.http.answers import HttpRequest, HttpResponse, json_response
 from jobs_emulator.images import ImageTable
 from jobs_emulator.logs.reading import list_log_files, newest_attempts, read_last_line, read_log_piece
 from jobs_emulator.names import ExecutionName

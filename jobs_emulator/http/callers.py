@@ -6,14 +6,10 @@ By the name gRPC's server knows it by.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 from jobs_emulator.errors import ApiError
-from jobs_emulator.http.answers import HttpResponse, json_response
+from jobs_emulator.http.answers import Answer, HttpRequest, HttpResponse, json_response
 from jobs_emulator.http.door import Door
-
-if TYPE_CHECKING:
-    from jobs_emulator.http.http1 import Answer, HttpRequest
 
 _ASK_BROWSERS = (("www-authenticate", 'Basic realm="jobs emulator: the token as the password"'),)
 

@@ -12,8 +12,9 @@ import itertools
 import socket
 from pathlib import Path
 
+from jobs_emulator.http.answers import Answer
 from jobs_emulator.http.callers import Callers
-from jobs_emulator.http.http1 import IDLE_SECONDS_MAX, REQUEST_SECONDS_MAX, Answer, serve_http1
+from jobs_emulator.http.http1 import IDLE_SECONDS_MAX, REQUEST_SECONDS_MAX, serve_http1
 from jobs_emulator.http.http2_authority import PREFACE, AuthorityReader
 from jobs_emulator.http.origin import foreign_host
 

@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from http import HTTPStatus
 
 import h11
 
 from jobs_emulator.errors import ApiError, Code, LostReplyError
-from jobs_emulator.http.answers import HttpResponse, json_response
+from jobs_emulator.http.answers import Answer, HttpRequest, HttpResponse, json_response
 from jobs_emulator.http.grpc_server import REQUEST_BYTES_MAX
 
 HEADER_BYTES_MAX = 64 * 1024
@@ -29,22 +27,6 @@ IDLE_SECONDS_MAX = 120.0
 DISCARD_SECONDS_MAX = 2.0
 READ_BYTES = 65_536
 HTTP_STATUSES = {status.value for status in HTTPStatus}
-
-
-@dataclass(frozen=True, slots=True)
-class HttpRequest:
-    """A whole request.
-
-    Header names are lower case, the last of several equal ones counts.
-    """
-
-    verb: str
-    target: str
-    headers: dict[str, str]
-    body: bytes = field(repr=False)
-
-
-Answer = Callable[[HttpRequest], Awaitable[HttpResponse]]
 
 
 async def serve_http1(first: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, answer: Answer) -> None:

@@ -18,8 +18,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from jobs_emulator.api.dispatch import Dispatcher
 from jobs_emulator.api.methods import Method
 from jobs_emulator.errors import ApiError, Code, FieldViolation, invalid
-from jobs_emulator.http.answers import HttpResponse, json_response
-from jobs_emulator.http.http1 import HttpRequest
+from jobs_emulator.http.answers import HttpRequest, HttpResponse, json_response
 from jobs_emulator.http.json_checks import check_json
 from jobs_emulator.protos import Json, RequestMessage
 
