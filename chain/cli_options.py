@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+import tomllib
 from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
@@ -11,13 +12,14 @@ from typing import Any, TypeVar
 
 import click
 
-from chain.find_config import find_pipeline_files
 from chain.views.run_view import ProgressMode
 
 _PROGRESS = "penstock.progress"
 WITHOUT_END = 1_000_000
 CONFIG_VARIABLE = "PENSTOCK_CONFIG"
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+_SECTIONS = ("source", "staging", "target")
 
 
 def _choose_config(context: click.Context, _: click.Parameter, chosen: Path | None) -> Path:
@@ -195,3 +197,19 @@ def environment() -> dict[str, str]:
     """Return the environment as `main` read it."""
     found: dict[str, str] = click.get_current_context().find_root().obj
     return found
+
+
+def find_pipeline_files(folder: Path) -> list[Path]:
+    """Return the folder's files that look like pipelines.
+
+    TOML that has what every pipeline has, in the order of names, whole or not.
+    """
+    return [path for path in sorted(folder.glob("*.toml")) if _is_pipeline(path)]
+
+
+def _is_pipeline(path: Path) -> bool:
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError):  # nobody said that it is one
+        return False
+    return all(isinstance(values.get(section), dict) for section in _SECTIONS)

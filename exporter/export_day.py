@@ -14,7 +14,7 @@ from pathlib import Path
 from exporter.arrow.need_pyarrow import needs_pyarrow
 from exporter.port.database import Source
 from exporter.port.question import DayQuestion
-from exporter.read.start_over import read_database
+from exporter.read.day import read_database
 from exporter.refuse.not_over import check_over, check_read_when_over
 from exporter.reuse import find_run_export, reuse_current_export, settle_run_export
 from exporter.shards.combine_days import combine_days

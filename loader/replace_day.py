@@ -1,6 +1,8 @@
 """Replaces a day in one transaction.
 
-Take the ledger's row, refuse or change, write the ledger, prove, commit.
+Take the ledger's row, refuse or change, write the ledger, prove, commit. The proof comes after the last write: the day
+in the target is what was staged, in every bit. Triggers, rules and generated values write, too: whatever they changed
+is found, and nothing is committed.
 """
 
 from __future__ import annotations
@@ -8,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from loader.prove_day import prove_day
+from loader.conservation import raise_if_any
 from loader.refusals import Permission, Standing, check_may_load
-from loader.target.content import Content, DayCount
+from loader.target.content import Content, DayCount, content_faults
 from loader.target.database import Database
 from loader.target.day import count_day, describe_edits
 from loader.target.difference import Change, apply_difference, count_difference
 from loader.target.errors import ConnectionLostError
-from loader.target.ledger import LedgerRow, lock_ledger_row, write_ledger_row
+from loader.target.ledger import LedgerRow, lock_ledger_row, read_ledger_row, write_ledger_row
 from loader.target.preflight import Target
 from loader.target.sql import Staged
 from staging.process.cancel import Cancel
@@ -128,3 +130,25 @@ def _report_same_digest(found: LedgerRow | None, change: Change, load: DayLoad) 
             f"warning: {load.ours.day} was changed since run {found.run_id} loaded the same content; "
             f"{change.inserted} rows come back, {change.updated} are set back, {change.deleted} go."
         )
+
+
+def prove_day(database: Database, staged: Staged, content: Content, target: Target, ours: LedgerRow) -> None:
+    """Raise IntegrityError unless the day is exactly what was staged.
+
+    Rows, sums and every value are compared, and the ledger's row.
+    """
+    day = ours.day
+    counted = count_day(database, target, day, content, lock=True)
+    faults = list(content_faults(content, counted, "in the target"))
+    left = count_difference(
+        database, staged, day, staged_rows=content.rows, target_rows=counted.rows, lock=database.sql.proof_lock
+    )
+    if left:
+        faults.append(
+            f"after the last write {left.inserted} rows are missing, {left.updated} have other values, "
+            f"{left.deleted} are too many: a trigger or a rule of the table may have changed them"
+        )
+    raise_if_any(faults, f"{target.table.name} would not hold the day.")
+    said = read_ledger_row(database, target.ledger, target.table, day)
+    if said is None or not said.says_what(ours):
+        raise_if_any([f"its row of {day} is not what was written"], f"{target.ledger.name} would not tell of the day.")

@@ -9,19 +9,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import polars as pl
+
 from processor.declaration import read_contract
-from processor.describe_day import describe_day
 from processor.find_transform import find_transform
 from processor.transform import Contract, Day, Transform
 from staging.config.pipeline import Pipeline
 from staging.documents.exports import read_manifest, read_run_export
 from staging.documents.manifest import Manifest
 from staging.documents.same_question import check_same_question
-from staging.errors import InputError
+from staging.dtypes import schema_of
+from staging.errors import InputError, IntegrityError
 from staging.names import DayNames
 from staging.process.author_module import find_source_digest
 from staging.sharding import BY_FILE
 from staging.store import Store
+from staging.window import Window
+
+INSTANT = pl.Datetime("us", "UTC")
+"""The type of every shard's time column, whatever type the database has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,3 +82,27 @@ def _check_fits(manifest: Manifest, contract: Contract, name: str) -> None:
             fix="Declare in its contract how they merge (`merge`), or read the day again with "
             'export.shard = "key" and --fresh-export.',
         )
+
+
+def describe_day(manifest: Manifest) -> Day:
+    """Return the day.
+
+    IntegrityError when its times are no instants, which no exporter writes.
+    """
+    schema = schema_of(manifest.columns)
+    if schema[manifest.source.time] != INSTANT:
+        raise IntegrityError(
+            f"The times of the export {manifest.export_id} are no instants.",
+            why=f"{manifest.source.time} has type {schema[manifest.source.time]} instead of {INSTANT}.",
+            fix="Read the day again with penstock run --fresh-export.",
+        )
+    return Day(
+        day=manifest.day,
+        timezone=manifest.timezone,
+        window=Window(manifest.window_start, manifest.window_end),
+        pipeline=manifest.pipeline,
+        key=manifest.source.key,
+        time=manifest.source.time,
+        columns=tuple(column.name for column in manifest.carried),
+        schema=schema,
+    )

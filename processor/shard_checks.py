@@ -14,8 +14,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from processor.assignment import Assignment
-from processor.describe_day import INSTANT
+from processor.assignment import INSTANT, Assignment
 from staging.control_sums import format_minor_units, parse_money, scale_of
 from staging.documents.manifest import Shard
 from staging.errors import IntegrityError

@@ -13,11 +13,11 @@ from datetime import UTC, date, datetime, timedelta
 import polars as pl
 
 from databases.url import parse_url
-from exporter.inspect.server import find_server_zone
 from exporter.open_source import open_source
 from exporter.pacing.signal_connection import SignalConnection
 from exporter.port.columns import plan_columns
 from exporter.port.database import Source
+from exporter.port.explained import Fetch
 from exporter.port.question import DayQuestion, PlannedRead, plan_read
 from exporter.port.source import OpenTable, TimeKind
 from exporter.refuse.explain import explain
@@ -213,3 +213,21 @@ def last_day(now: datetime, pipeline: Pipeline) -> date:
 def utc_now() -> datetime:
     """Return this machine's clock."""
     return datetime.now(UTC)
+
+
+def find_server_zone(fetch: Fetch, dialect: str) -> str | None:
+    """Return the server's own time zone, or None.
+
+    It is the zone in which it writes times of its own; None where it does not say.
+    """
+    match dialect:
+        case "postgresql":
+            # What sessions begin with: our own has set UTC.
+            rows = fetch("SELECT reset_val FROM pg_settings WHERE name = 'TimeZone'")
+        case "mysql" | "mariadb":
+            rows = fetch("SELECT IF(@@GLOBAL.time_zone = 'SYSTEM', @@system_time_zone, @@GLOBAL.time_zone)")
+        case "sqlite":
+            return "UTC"
+        case _:
+            return None
+    return str(rows[0][0]) if rows and rows[0][0] else None

@@ -1,4 +1,4 @@
-"""Holds what a source asks PostgreSQL by: a connection that reads, and one for the catalogue."""
+"""Holds the connections of a source: one reads, one asks the catalogue."""
 
 from __future__ import annotations
 

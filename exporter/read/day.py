@@ -1,16 +1,19 @@
-"""Reads a day from a connected source into committed shards.
+"""Reads a day from a database into committed shards.
 
-In one snapshot or in slices, every row counted.
+In one snapshot or in slices, every row counted. A day whose seal did not agree is read again: what was read is worth
+nothing then, and the new read begins with a new connection.
 """
 
 from __future__ import annotations
 
-from contextlib import closing
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager, closing
 
 from exporter.pacing.open_pace import open_pace
 from exporter.port.database import Source
 from exporter.port.question import DayQuestion
-from exporter.port.sliced_source import refuse_slices
+from exporter.port.sliced_source import StartOverError, refuse_slices
 from exporter.read.attempt import Attempt
 from exporter.read.slices import look_at, read_in_slices
 from exporter.read.snapshot import read_in_snapshot
@@ -21,6 +24,10 @@ from exporter.shards.commit import Written
 from staging.process.cancel import Cancel
 from staging.process.progress import Progress
 from staging.store import Store
+
+MOST_READS = 3
+
+OpenSource = Callable[[str], AbstractContextManager[Source]]
 
 
 def read_shards(
@@ -52,3 +59,27 @@ def _read(attempt: Attempt) -> Written:
         if look.choice.mode == "slices":
             return read_in_slices(attempt, slices, look, guard)
     return read_in_snapshot(attempt, lambda _: look.choice, (look.read, look.estimate))
+
+
+def read_database(
+    question: DayQuestion, open_source: OpenSource, store: Store, cancel: Cancel, progress: Progress
+) -> Written:
+    """Read the day and commit its shards.
+
+    StartOverError (exit 20) when it changed during each of three reads. A read that is given up has committed nothing,
+    so the next one may use the same names.
+    """
+    for left in reversed(range(MOST_READS)):
+        try:
+            progress.begin("connect")
+            with open_source(question.pipeline.source.url.reveal()) as source:
+                failed_seals = MOST_READS - 1 - left
+                return read_shards(question, source, store, cancel, progress, failed_seals=failed_seals)
+        except StartOverError as exc:
+            cancel.check()
+            if not left:
+                raise StartOverError(
+                    exc.what, why=f"{exc.why} It was read {MOST_READS} times, each time in vain.", fix=exc.fix
+                ) from exc
+            print(f"{exc.what} {exc.why} Reading it again.", file=sys.stderr, flush=True)
+    raise AssertionError("the last read raises")

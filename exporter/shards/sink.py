@@ -7,6 +7,8 @@ here and raised as it was.
 
 from __future__ import annotations
 
+import os
+import resource
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +19,6 @@ from polars.io.partition import FileProviderArgs
 from polars.io.plugins import register_io_source
 
 from exporter.shards.footer import TAIL_BYTES, footer_bytes, read_row_count
-from exporter.shards.open_files import allow_open_files
 from staging.documents.manifest import ShardFile
 from staging.errors import IntegrityError
 from staging.parquet_object import ParquetObject
@@ -27,6 +28,10 @@ _COMMITS_AT_ONCE = 8
 _COMPRESSION_LEVEL = 1  # zstd 3 costs a fifth more time for a twentieth less bytes
 _MAX_FILE_BYTES = 2**40  # one file a shard
 _LEAST_TAIL_BYTES = 64 * 1024
+
+_POLARS_OPEN_FILES = 128
+_POLARS_THREADS = 512
+_OTHER_FILES = 256
 
 
 class Failure:
@@ -185,3 +190,23 @@ def _check_counts(objects: list[ShardObject], counted: dict[int, int]) -> None:
             why=f"{counted.get(different, 0)} rows were read, {dict(written).get(different, 0)} are in its file.",
             fix="Run again; nothing was committed.",
         )
+
+
+def allow_open_files(shards: int) -> None:
+    """Let this process have a file open for each shard.
+
+    polars keeps 128 partitions open by default; with more it closes one, cuts its row group short, and begins another
+    file for it later: fifteen files a shard at 1,000 shards. Each open partition may hold one of polars' blocking
+    threads, of which there are 512. The operating system's limit matters where the staging store is a folder; it is
+    raised as far as it may be.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = shards + _OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(
+            resource.RLIMIT_NOFILE, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard)
+        )
+    if shards > _POLARS_OPEN_FILES:
+        os.environ["POLARS_MAX_OPEN_SINKS"] = str(shards)
+        os.environ["POLARS_MAX_BLOCKING_THREAD_COUNT"] = str(shards + _POLARS_THREADS)
+        pl.Config.reload_env_vars()

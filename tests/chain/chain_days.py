@@ -137,7 +137,9 @@ class DemoDay:
         return [
             pid
             for pid, command, environ in _processes()
-            if f"PENSTOCK_PIPELINE_FILE={self.config}\0" in environ and "chain.jobs.local.attached" in command
+            if f"PENSTOCK_PIPELINE_FILE={self.config}\0" in environ
+            and "chain.jobs.local.attached" in command
+            and "--config" in command
         ]
 
     def count_objects(self) -> int:

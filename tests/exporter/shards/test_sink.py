@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from exporter.shards.footer import footer_bytes, read_row_count
-from exporter.shards.row_groups import plan_row_group_rows, sample_row_bytes
 from exporter.shards.sink import Failure, ShardObject, ShardSink
+from exporter.shards.writing import plan_row_group_rows, sample_row_bytes
 from staging.errors import IntegrityError
 
 
