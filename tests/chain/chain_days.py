@@ -267,7 +267,7 @@ def is_alive(pid: int) -> bool:
 
 
 def wait_until(is_so: Callable[[], object], *, every_seconds: float = 0.05) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240  # an exporter gives way: beside much else it takes a minute to start
     while not is_so():
         assert time.monotonic() < deadline, "it never came true"
         time.sleep(every_seconds)
