@@ -1,6 +1,6 @@
 # Every target sets up what it needs: git, make and Python 3.11 or newer are enough.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench nightly clean
+.PHONY: help demo test check bench nightly fresh clean
 BIN := .venv/bin
 # The documents' examples say `python` and `penstock`, as in an environment that is active.
 # Each worker has servers of its own; tests marked `serial` come last, alone (tests/workers.py).
@@ -27,10 +27,17 @@ test:           ## Run all tests; servers they need are installed where that nee
 	@$(BIN)/python -m tests.servers.install
 	$(TEST) $(ARGS)
 
-nightly:        ## Run all tests and those that take too long for every day
+nightly:        ## Run all tests, those that take too long for every day, and all on bare Debian
 	@.ci/setup all
 	@$(BIN)/python -m tests.servers.install nightly
-	$(TEST) -m "nightly or not nightly" $(ARGS)
+	@failed=0; \
+	$(TEST) -m "nightly or not nightly" $(ARGS) || failed=1; \
+	$(BIN)/python -m tests.fresh --if-possible $(ARGS) || failed=1; \
+	exit $$failed
+
+fresh:          ## Run demo and tests on bare Debian 12 and 13 (debootstrap, as root; make fresh FRESH=13 ARGS="-k fence")
+	@.ci/setup all
+	@FRESH="$(FRESH)" $(BIN)/python -m tests.fresh $(ARGS)
 
 bench:          ## Measure against other tools and write docs/benchmarks.md
 	@.ci/setup all

@@ -59,10 +59,15 @@ def fetch_mysql(sources: list[str] | None = None, *, cached: Path = MYSQL_CACHED
 
 def sources_of_this_machine() -> list[str]:
     """Return a line for Debian unstable at each mirror of this machine's apt, in its order."""
+    signed = f"[signed-by={_KEYRING}] " if _KEYRING.exists() else ""
+    return [f"deb {signed}{mirror} {_SUITE} main" for mirror in mirrors_of_this_machine()]
+
+
+def mirrors_of_this_machine() -> list[str]:
+    """Return the URLs that this machine's apt has its main packages from, in its order."""
     targets = ["apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages", "Component: main"]
     done = subprocess.run(targets, capture_output=True, text=True, check=False)
-    signed = f"[signed-by={_KEYRING}] " if _KEYRING.exists() else ""
-    return [f"deb {signed}{mirror} {_SUITE} main" for mirror in dict.fromkeys(done.stdout.split())]
+    return list(dict.fromkeys(done.stdout.split()))
 
 
 class _Apt:

@@ -50,7 +50,7 @@ _CLUSTER_POLICY = Path("/etc/postgresql-common/createcluster.d/penstock-tests.co
 
 def main() -> int:
     """Install what is missing; return 1 when something required is missing still."""
-    if os.environ.get("PENSTOCK_INSTALL_SERVERS", "") != "0":
+    if may_install():
         wanted = PACKAGES | (NIGHTLY_PACKAGES if "nightly" in sys.argv[1:] else {})
         if packages := [name for find, names in wanted.items() if _is_missing(find) for name in names]:
             install_packages(packages)
@@ -62,6 +62,11 @@ def main() -> int:
     for error in missing:
         print(f"missing: {error}", file=sys.stderr)
     return 1 if are_required() and any(error.is_to_be_had for error in missing) else 0
+
+
+def may_install() -> bool:
+    """Whether the user lets us install what is missing."""
+    return os.environ.get("PENSTOCK_INSTALL_SERVERS", "") != "0"
 
 
 def install_packages(packages: list[str]) -> None:
