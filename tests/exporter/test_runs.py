@@ -105,14 +105,6 @@ def test_of_two_attempts_at_once_one_export_wins_and_both_are_content(shop: str,
     assert len([name for name in committed(tmp_path) if name.endswith("manifest.json")]) == 2
 
 
-def test_a_day_without_rows_is_a_whole_export_of_empty_shards(shop: str, tmp_path: Path) -> None:
-    export = run_export(pipeline(shop, tmp_path, export={"shards": 7}), day=date(2026, 11, 1))
-    manifest = export.manifest
-    assert (manifest["rows"], manifest["sums"], len(manifest["shards"])) == (0, {"amount": "0.00"}, 7)
-    assert all(shard["files"] == [] and shard["rows"] == 0 and shard["min_key"] is None for shard in manifest["shards"])
-    assert [name for name in committed(tmp_path) if name.endswith(".parquet")] == []
-
-
 def test_the_manifest_agrees_with_itself_and_with_its_place(shop: str, tmp_path: Path) -> None:
     export = run_export(pipeline(shop, tmp_path, export={"shards": 3}))
     parsed = Manifest.parse(json.dumps(export.manifest).encode(), name="manifest")

@@ -81,29 +81,16 @@ def exported(export: Export) -> Counter[tuple[int, Decimal]]:
     return Counter((row["user_id"], row["amount"]) for row in export.rows())
 
 
-def test_the_days_rows_of_all_files_are_resharded_by_key(lake: Path, tmp_path: Path) -> None:
-    tables = [purchases(0, 500), purchases(500, 1), purchases(501, 300)]
-    for number, table in enumerate(tables):
-        pq.write_table(table, lake / f"{number}.parquet", row_group_size=100)
-    (lake / "2.csv").write_text("not meant")
-    export = run_export(pipeline(pattern_of(lake), tmp_path))
-    expected = day_rows(*tables)
-    assert exported(export) == expected
-    assert export.manifest["rows"] == expected.total()
-    assert Decimal(export.manifest["sums"]["amount"]) == sum(amount for _, amount in expected.elements())
-    assert export.manifest["source"]["evidence"]["rows_outside_window"] == str(801 - expected.total())
-    keys = [set(export.table(shard)["user_id"].to_pylist()) for shard in range(3)]
-    assert sum(map(len, keys)) == len(set.union(*keys)) == 17
-
-
 def test_the_manifest_registers_exactly_what_was_listed(lake: Path, tmp_path: Path) -> None:
     for number in range(3):
         pq.write_table(purchases(number, 10), lake / f"{number}.parquet")
+    (lake / "2.csv").write_text("not meant")
     source = run_export(pipeline(pattern_of(lake), tmp_path)).manifest["source"]
     assert source["dialect"] == "parquet"
     assert [(found["url"], found["size_bytes"]) for found in source["objects"]] == [
         (f"file://{lake}/{number}.parquet", (lake / f"{number}.parquet").stat().st_size) for number in range(3)
     ]
+    assert source["evidence"]["rows_outside_window"] == "30"
 
 
 def test_files_in_a_bucket_are_read_by_generation(gcs_bucket: str, tmp_path: Path) -> None:
@@ -232,8 +219,8 @@ def test_int96_timestamps_are_refused(lake: Path, tmp_path: Path) -> None:
         run_export(pipeline(pattern_of(lake), tmp_path))
 
 
-@pytest.mark.parametrize("column", ["user_id", "purchased_at", "amount"])
-def test_a_null_in_key_time_or_money_is_refused(lake: Path, tmp_path: Path, column: str) -> None:
+@pytest.mark.parametrize("column", ["user_id", "purchased_at"])
+def test_a_null_in_key_or_time_is_refused(lake: Path, tmp_path: Path, column: str) -> None:
     table = purchases(24, 3)
     index = table.schema.get_field_index(column)
     nulled = pa.array([*table[column].to_pylist()[:2], None], table.schema.field(index).type)
@@ -260,13 +247,6 @@ def test_a_time_that_is_no_timestamp_and_no_date_is_refused(lake: Path, tmp_path
     pq.write_table(purchases(0, 3).append_column("id", pa.array([1, 2, 3])), lake / "0.parquet")
     with pytest.raises(InputError, match=f"Column {column} .* can't decide the day"):
         run_export(pipeline(pattern_of(lake), tmp_path, key="id", time=column))
-
-
-def test_a_missing_column_names_the_nearest(lake: Path, tmp_path: Path) -> None:
-    pq.write_table(purchases(0, 3), lake / "0.parquet")
-    with pytest.raises(InputError, match=r"Parquet file://.* has no column 'amounts'") as caught:
-        run_export(pipeline(pattern_of(lake), tmp_path, columns=["amounts"]))
-    assert "Did you mean 'amount'?" in str(caught.value)
 
 
 def test_columns_are_described_without_a_day(lake: Path, tmp_path: Path) -> None:

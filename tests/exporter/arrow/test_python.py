@@ -329,14 +329,6 @@ def test_what_the_function_prints_goes_to_stderr(source: Source, capfd: pytest.C
         assert said in told.err
 
 
-def test_nulls_and_floats_are_refused_as_in_a_table(source: Source) -> None:
-    null = "pl.DataFrame([(1, start, None)], schema=SCHEMA, orient='row')"
-    with pytest.raises(InputError, match=r"Column amount .* is NULL"):
-        run_export(source(f"def read(day, start, end):\n    yield {null}\n"))
-    with pytest.raises(InputError, match="Column amount is a floating-point number"):
-        run_export(source("def read(day, start, end):\n    yield frame(start, 0, 1).cast({'amount': pl.Float64()})\n"))
-
-
 def test_columns_are_described_by_one_batch_of_yesterday(source: Source) -> None:
     settings = source("def read(day, start, end):\n    yield frame(start, 0, 1)\n    raise AssertionError\n")
     assert list(describe_source(settings)) == ["user_id", "purchased_at", "amount"]
