@@ -24,4 +24,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Name the marks."""
     config.addinivalue_line("markers", "integration: needs a server or starts processes; `make check` leaves it out")
     config.addinivalue_line("markers", "nightly: too long for every run; `make nightly` runs it")
+    config.addinivalue_line(
+        "markers", "fault(name, step, database): a cell of docs/faults.md; see tests/faults/table.py"
+    )
     config.addinivalue_line("markers", "may_skip(reason): may skip even where servers are required")

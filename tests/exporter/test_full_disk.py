@@ -98,6 +98,7 @@ def _missing_is_told() -> Iterator[None]:
         *(pytest.param(name, "snapshot", marks=pytest.mark.nightly) for name in ("mariadb", "mysql")),
     ],
 )
+@pytest.mark.fault("full disk", step="export")
 def test_a_staging_disk_that_is_full_at_any_page_is_named_and_the_same_run_is_right_once_there_is_room(
     request: pytest.FixtureRequest, disk: SmallDisk, database: str, read: str
 ) -> None:

@@ -45,6 +45,7 @@ def mysql_shop(mysql_server: MysqlServer) -> Iterator[ServerShop]:
 
 
 @pytest.mark.parametrize(("database", "read", "seed"), [(*way, seed) for way, seed in LEAN.items()])
+@pytest.mark.fault("killed", step=("export", "chain"))
 def test_an_exporter_killed_at_any_moment_is_resumed_to_the_right_revenue(
     request: pytest.FixtureRequest, tmp_path: Path, database: str, read: str, seed: int
 ) -> None:
@@ -57,6 +58,7 @@ def test_an_exporter_killed_at_any_moment_is_resumed_to_the_right_revenue(
     [(*way, seed) for way, lean in LEAN.items() for seed in range(MOMENTS) if seed != lean]
     + [("mysql", "snapshot", seed) for seed in range(MOMENTS)],
 )
+@pytest.mark.fault("killed", step=("export", "chain"))
 def test_an_exporter_killed_at_any_other_moment_is_resumed_to_the_right_revenue(
     request: pytest.FixtureRequest, tmp_path: Path, database: str, read: str, seed: int
 ) -> None:

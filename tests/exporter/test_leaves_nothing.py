@@ -144,6 +144,7 @@ def _calls(url: str, folder: Path) -> dict[str, int]:
     return counted
 
 
+@pytest.mark.fault("storage", step="export")
 def test_a_store_that_fails_at_any_call_of_a_writer(sqlite_database: str, tmp_path: Path) -> None:
     _shop(sqlite_database, 300)
     calls = _calls(sqlite_database, tmp_path / "good")
@@ -209,6 +210,7 @@ def test_the_cap_ends_a_statement_of_mariadb(mysql_family_database: str, tmp_pat
     assert _busy(Database(mysql_family_database), "SLEEP(30)") == 0
 
 
+@pytest.mark.fault("locked", step="export")
 def test_a_table_that_is_being_altered_is_not_waited_for(postgres_database: str, tmp_path: Path) -> None:
     import psycopg
 
@@ -246,6 +248,7 @@ def test_a_cancelled_export_in_a_thread_stops(postgres_database: str, tmp_path: 
 
 
 @pytest.mark.parametrize("fixture", ["postgres_database", "mariadb_database", "mysql_database"])
+@pytest.mark.fault("cut", step="export")
 def test_a_connection_that_the_server_ends_is_unavailable(
     request: pytest.FixtureRequest, tmp_path: Path, fixture: str
 ) -> None:

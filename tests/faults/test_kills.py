@@ -40,6 +40,8 @@ def kill(url: str, folder: Path, seeds: range, *, kills: int) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgres"])
+@pytest.mark.fault("killed", step=("export", "process", "load", "chain"))
+@pytest.mark.fault("raced", step=("export", "load", "chain"))
 def test_a_day_whose_chain_and_jobs_are_killed_again_and_again_comes_out_right(
     request: pytest.FixtureRequest, tmp_path: Path, database: str
 ) -> None:
@@ -49,6 +51,8 @@ def test_a_day_whose_chain_and_jobs_are_killed_again_and_again_comes_out_right(
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("database", EVERYWHERE)
+@pytest.mark.fault("killed", step=("export", "process", "load", "chain"))
+@pytest.mark.fault("raced", step=("export", "load", "chain"))
 def test_days_whose_chain_and_jobs_are_killed_thousands_of_times_come_out_right(
     request: pytest.FixtureRequest, tmp_path: Path, database: str
 ) -> None:

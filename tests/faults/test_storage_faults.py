@@ -32,6 +32,7 @@ def days(
         proxy.close()
 
 
+@pytest.mark.fault("storage", step=("export", "process", "load"), database="sqlite")
 def test_a_day_on_a_bucket_that_fails_at_random_comes_out_right(days: FaultyDays) -> None:
     for seed in range(3):
         days.do(seed)
@@ -40,6 +41,7 @@ def test_a_day_on_a_bucket_that_fails_at_random_comes_out_right(days: FaultyDays
 
 
 @pytest.mark.nightly
+@pytest.mark.fault("storage", step=("export", "process", "load"), database="sqlite")
 def test_days_on_a_bucket_that_fails_thousands_of_times_come_out_right(days: FaultyDays) -> None:
     seeds = seeds_of(range(1_000, 1_250))
     for seed in seeds:

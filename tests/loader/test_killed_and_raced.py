@@ -75,6 +75,7 @@ class Reader:
                 self.seen.add(tuple(cursor.fetchone()))
 
 
+@pytest.mark.fault("killed", step="load")
 def test_killed_at_any_moment_the_day_is_the_old_one_or_the_new_one(
     target: LoaderTarget, make: Make, forks: LoaderForks
 ) -> None:
@@ -118,6 +119,7 @@ def test_killed_at_any_moment_the_day_is_the_old_one_or_the_new_one(
     assert target.rows() == expected(final)
 
 
+@pytest.mark.fault("raced", step="load")
 def test_of_two_loaders_at_once_the_higher_fence_wins(target: LoaderTarget, make: Make, forks: LoaderForks) -> None:
     target.init(run := make(revenue(range(2000))))
     for number in range(2, 10, 2):
@@ -138,6 +140,7 @@ def test_of_two_loaders_at_once_the_higher_fence_wins(target: LoaderTarget, make
         target.load(run)
 
 
+@pytest.mark.fault("raced", step="load")
 def test_two_attempts_of_one_run_at_once_load_once(target: LoaderTarget, make: Make, forks: LoaderForks) -> None:
     run = make(revenue(range(2000)))
     target.init(run)
@@ -146,6 +149,7 @@ def test_two_attempts_of_one_run_at_once_load_once(target: LoaderTarget, make: M
     assert target.rows() == expected(run)
 
 
+@pytest.mark.fault("frozen", step="load")
 def test_a_frozen_loader_loses_its_lock_and_is_fenced(
     server_target: LoaderTarget, make: Make, forks: LoaderForks
 ) -> None:
@@ -171,6 +175,7 @@ def test_a_frozen_loader_loses_its_lock_and_is_fenced(
     assert target.rows() == expected(high)
 
 
+@pytest.mark.fault("locked", step="load")
 def test_a_lock_that_is_held_too_long_ends_as_unavailable(
     target: LoaderTarget, make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -192,6 +197,7 @@ def test_a_lock_that_is_held_too_long_ends_as_unavailable(
     target.load(make(revenue(range(9)), number=2))
 
 
+@pytest.mark.fault("locked", step="load")
 def test_a_deadlock_is_repeated_until_it_is_none(server_target: LoaderTarget, make: Make, forks: LoaderForks) -> None:
     """Another transaction takes a row of the day first and wants the ledger's row then: the servers end one of both."""
     target = server_target

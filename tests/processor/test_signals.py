@@ -76,6 +76,7 @@ def test_a_signal_ends_a_task_in_time_and_nothing_counts(
     assert list(scratch.iterdir()) == []
 
 
+@pytest.mark.fault("killed", step="process")
 def test_a_task_killed_at_random_moments_is_made_right_by_the_next_attempt(runs: Runs) -> None:
     draw = random.Random(11)
     whole = Runs((runs.folder / "undisturbed").as_uri(), runs.folder)
@@ -102,6 +103,7 @@ def test_a_task_killed_at_random_moments_is_made_right_by_the_next_attempt(runs:
     assert parts[0] == parts[1]
 
 
+@pytest.mark.fault("frozen", step="process")
 def test_a_frozen_attempt_that_wakes_up_late_changes_nothing(runs: Runs) -> None:
     frozen = runs.command(0, 1, 0)
     assert frozen.stderr is not None

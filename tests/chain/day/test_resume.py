@@ -48,12 +48,14 @@ def day(made: Path, tmp_path: Path) -> DemoDay:
 
 
 @pytest.mark.parametrize("moment", LEAN_MOMENTS)
+@pytest.mark.fault("killed", step="chain")
 def test_a_chain_killed_at_any_moment_is_resumed_to_the_right_revenue(day: DemoDay, moment: int) -> None:
     kill_and_resume(day, moment)
 
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("moment", sorted(set(range(MOMENTS)) - set(LEAN_MOMENTS)))
+@pytest.mark.fault("killed", step="chain")
 def test_a_chain_killed_at_any_other_moment_is_resumed_to_the_right_revenue(day: DemoDay, moment: int) -> None:
     kill_and_resume(day, moment)
 
@@ -167,6 +169,7 @@ def test_what_failed_for_good_is_begun_anew_by_run_and_gone_on_with_by_resume(da
 
 
 @pytest.mark.parametrize("attempt", range(2))
+@pytest.mark.fault("raced", step="chain")
 def test_of_two_chains_at_the_same_day_one_brings_it_to_done_and_the_other_is_refused(
     day: DemoDay, attempt: int
 ) -> None:
@@ -200,6 +203,7 @@ def race(day: DemoDay, attempt: int) -> None:
 # --- frozen ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.fault("frozen", step="chain")
 def test_a_chain_frozen_longer_than_its_lease_wakes_up_to_hurt_nothing(day: DemoDay) -> None:
     day.use_transform("wait")
     with day.start("run", *SHORT) as frozen:
@@ -283,6 +287,7 @@ def test_an_execution_that_outlives_its_chain_is_continued_and_no_second_one_sta
     assert day.is_right()
 
 
+@pytest.mark.fault("frozen", step="chain")
 def test_a_frozen_chain_does_not_cancel_what_its_successor_waits_for(day: DemoDay, emulator: EmulatorProcess) -> None:
     with waiting_chain(day, emulator) as frozen:
         day.freeze([frozen.pid])

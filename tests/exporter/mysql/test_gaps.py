@@ -11,11 +11,13 @@ from tests.exporter.gaps import export_seeds
 pytestmark = pytest.mark.integration
 
 
+@pytest.mark.fault("written", step="export")
 def test_writes_between_slices_never_make_a_wrong_export(mysql_family_database: str, tmp_path: Path) -> None:
     export_seeds(mysql_family_database, tmp_path, range(12))
 
 
 @pytest.mark.nightly
+@pytest.mark.fault("written", step="export")
 def test_writes_between_slices_never_make_a_wrong_export_in_two_hundred(
     mysql_family_database: str, tmp_path: Path
 ) -> None:

@@ -94,6 +94,7 @@ def _check_right(manifest: dict[str, Any]) -> None:
     assert (manifest["rows"], manifest["sums"]) == (ROWS, {"amount": AMOUNT})
 
 
+@pytest.mark.fault("cut", step="export")
 def test_a_connection_that_is_ended_is_made_again_and_the_slice_read_again(shop: str, tmp_path: Path) -> None:
     before = Before(lambda: _end_ours(shop, before.current.connection_id), 2)
     manifest = run_export(sliced_pipeline(shop, tmp_path), opener=before).manifest
@@ -102,6 +103,7 @@ def test_a_connection_that_is_ended_is_made_again_and_the_slice_read_again(shop:
     assert before.reads == 1
 
 
+@pytest.mark.fault("cut", step="export")
 def test_a_connection_that_is_ended_again_and_again_is_given_up(shop: str, tmp_path: Path) -> None:
     before = Before(lambda: _end_ours(shop, before.current.connection_id), *range(2, 20))
     with pytest.raises(UnavailableError):
@@ -144,15 +146,18 @@ def _cut_anywhere(shop: str, folder: Path, seeds: range) -> None:
     assert any(came_through)
 
 
+@pytest.mark.fault("cut", step="export")
 def test_a_line_cut_at_any_byte_gives_a_right_export_or_none(shop: str, tmp_path: Path) -> None:
     _cut_anywhere(shop, tmp_path, range(5))
 
 
 @pytest.mark.nightly
+@pytest.mark.fault("cut", step="export")
 def test_a_line_cut_at_any_of_twenty_bytes_gives_a_right_export_or_none(shop: str, tmp_path: Path) -> None:
     _cut_anywhere(shop, tmp_path, range(20))
 
 
+@pytest.mark.fault("server down", step="export")
 def test_a_server_that_was_restarted_makes_the_read_start_over(
     own_mysql_family: MysqlFamilyServer, tmp_path: Path
 ) -> None:
@@ -169,6 +174,7 @@ def test_a_server_that_was_restarted_makes_the_read_start_over(
     assert before.reads == 2
 
 
+@pytest.mark.fault("locked", step="export")
 def test_a_slice_does_not_wait_long_behind_an_alter(shop: str, tmp_path: Path) -> None:
     """It gives up its place in the queue after a second, and comes again."""
     longest = 0.0
@@ -203,6 +209,7 @@ def test_a_slice_does_not_wait_long_behind_an_alter(shop: str, tmp_path: Path) -
     assert before.reads == 1
 
 
+@pytest.mark.fault("locked", step="export")
 def test_a_lock_that_is_never_given_back_is_an_error_that_says_so(shop: str, tmp_path: Path) -> None:
     with _other(shop) as do:
         before = Before(lambda: do("LOCK TABLES purchases WRITE"), 2)
@@ -229,6 +236,7 @@ def test_a_right_that_is_taken_away_is_named(shop: str, tmp_path: Path) -> None:
     assert committed(tmp_path) == []
 
 
+@pytest.mark.fault("cut", step="export")
 def test_a_kill_by_people_of_every_statement_ends_in_a_right_export_or_the_error(shop: str, tmp_path: Path) -> None:
     done = threading.Event()
 
@@ -258,6 +266,7 @@ def test_a_kill_by_people_of_every_statement_ends_in_a_right_export_or_the_error
 
 
 @pytest.mark.parametrize("seed", range(4))
+@pytest.mark.fault("killed", step="export")
 def test_a_kill_at_any_moment_leaves_no_query_and_the_same_run_goes_on(shop: str, tmp_path: Path, seed: int) -> None:
     with _other(shop) as do:
         ours = "SELECT COUNT(*) FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()"

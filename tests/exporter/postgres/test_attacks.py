@@ -12,11 +12,13 @@ from tests.seeds import seeds_of
 pytestmark = pytest.mark.integration
 
 
+@pytest.mark.fault("written", step="export")
 def test_attacks_that_know_the_seal_never_make_a_wrong_export(postgres_database: str, tmp_path: Path) -> None:
     attack_seeds(postgres_database, tmp_path, range(100))
 
 
 @pytest.mark.nightly
+@pytest.mark.fault("written", step="export")
 def test_attacks_that_know_the_seal_never_make_a_wrong_export_in_thousands(
     postgres_database: str, tmp_path: Path
 ) -> None:

@@ -11,10 +11,12 @@ from tests.exporter.gaps import export_seeds
 pytestmark = pytest.mark.integration
 
 
+@pytest.mark.fault("written", step="export")
 def test_writes_between_slices_never_make_a_wrong_export(postgres_database: str, tmp_path: Path) -> None:
     export_seeds(postgres_database, tmp_path, range(12))
 
 
 @pytest.mark.nightly
+@pytest.mark.fault("written", step="export")
 def test_writes_between_slices_never_make_a_wrong_export_in_two_hundred(postgres_database: str, tmp_path: Path) -> None:
     export_seeds(postgres_database, tmp_path, range(1000, 1200))

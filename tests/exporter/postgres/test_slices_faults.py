@@ -72,6 +72,7 @@ def _check_right(manifest: dict[str, Any]) -> None:
     assert (manifest["rows"], manifest["sums"]) == (ROWS, {"amount": AMOUNT})
 
 
+@pytest.mark.fault("cut", step="export", database="postgres")
 def test_a_connection_that_is_ended_is_made_again_and_the_slice_read_again(shop: str, tmp_path: Path) -> None:
     before = Before(lambda: _end_ours(shop), 2)
     manifest = run_export(sliced_pipeline(shop, tmp_path), opener=before).manifest
@@ -80,6 +81,7 @@ def test_a_connection_that_is_ended_is_made_again_and_the_slice_read_again(shop:
     assert before.reads == 1
 
 
+@pytest.mark.fault("cut", step="export", database="postgres")
 def test_a_connection_that_is_ended_again_and_again_is_given_up(shop: str, tmp_path: Path) -> None:
     with pytest.raises(UnavailableError):
         run_export(sliced_pipeline(shop, tmp_path), opener=Before(lambda: _end_ours(shop), *range(2, 20)))
@@ -92,6 +94,7 @@ def _over(line: ByteCut, shop: str, folder: Path) -> dict[str, Any]:
     return run_export(sliced_pipeline(through, folder), opener=Before(line.arm, 0)).manifest
 
 
+@pytest.mark.fault("cut", step="export", database="postgres")
 def test_a_line_cut_at_any_byte_of_slices_and_seal_gives_a_right_export(shop: str, tmp_path: Path) -> None:
     port, most = sa.make_url(shop).port, 10**9
     assert port is not None
@@ -105,6 +108,7 @@ def test_a_line_cut_at_any_byte_of_slices_and_seal_gives_a_right_export(shop: st
             assert line.cuts == 1
 
 
+@pytest.mark.fault("server down", step="export", database="postgres")
 def test_a_server_that_was_restarted_makes_the_read_start_over(own_postgres: PostgresServer, tmp_path: Path) -> None:
     url = own_postgres.url(own_postgres.create_database())
     _create(url)
@@ -118,6 +122,7 @@ def test_a_server_that_was_restarted_makes_the_read_start_over(own_postgres: Pos
     assert before.reads == 2
 
 
+@pytest.mark.fault("server down", step="export", database="postgres")
 def test_a_server_that_crashed_makes_the_read_start_over(own_postgres: PostgresServer, tmp_path: Path) -> None:
     """One backend that dies takes all with it; the postmaster and its start time stay as they were."""
     url = own_postgres.url(own_postgres.create_database())
@@ -136,6 +141,7 @@ def test_a_server_that_crashed_makes_the_read_start_over(own_postgres: PostgresS
     assert before.reads == 2
 
 
+@pytest.mark.fault("locked", step="export", database="postgres")
 def test_a_slice_does_not_wait_long_behind_an_alter(shop: str, tmp_path: Path) -> None:
     """It gives up its place in the queue after a second, and comes again."""
     longest = 0.0
@@ -210,6 +216,7 @@ def test_a_slice_that_the_statement_timeout_ends_each_time_is_given_up(
     assert committed(tmp_path) == []
 
 
+@pytest.mark.fault("locked", step="export", database="postgres")
 def test_a_lock_that_is_never_given_back_is_an_error_that_says_so(shop: str, tmp_path: Path) -> None:
     with _other(shop) as other:
 
@@ -258,16 +265,19 @@ def _kill_and_run_again(shop: str, folder: Path, seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
+@pytest.mark.fault("killed", step="export", database="postgres")
 def test_after_a_kill_at_any_moment_the_same_run_goes_on(shop: str, tmp_path: Path, seed: int) -> None:
     _kill_and_run_again(shop, tmp_path / "here", seed)
 
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("seed", range(100, 200))
+@pytest.mark.fault("killed", step="export", database="postgres")
 def test_after_a_kill_at_any_of_a_hundred_moments_the_same_run_goes_on(shop: str, tmp_path: Path, seed: int) -> None:
     _kill_and_run_again(shop, tmp_path / "here", seed)
 
 
+@pytest.mark.fault("cut", step="export", database="postgres")
 def test_a_kill_by_people_of_every_statement_ends_in_a_right_export_or_the_error(shop: str, tmp_path: Path) -> None:
     done = threading.Event()
 

@@ -28,6 +28,7 @@ def day(shop: Path, tmp_path: Path) -> Iterator[CloudDay]:
         yield made
 
 
+@pytest.mark.fault("lost reply", step="chain")
 def test_a_day_is_done_though_every_call_fails_once_each_reply_is_lost_and_a_task_is_killed(day: CloudDay) -> None:
     day.emulator.chaos(unavailable_first=1, lost_run_replies=3, kill_tasks=[{"task": 1, "after_seconds": 0.1}])
     day.go()
