@@ -1,7 +1,8 @@
 """The table fault x step x database, filled by the tests that carry `@pytest.mark.fault`.
 
 `python -m tests.faults.table` collects those tests, as pytest does, and writes docs/faults.md; with `--check` it only
-says whether the page is as it should be. A test's databases are those that its mark names, else those of its parameters and fixtures.
+says whether the page is as it should be. A test's databases are those that its mark names, else those of its parameters
+and fixtures.
 """
 
 from __future__ import annotations
@@ -107,8 +108,8 @@ def page_of(cells: dict[Cell, set[str]]) -> str:
     """Return the whole page."""
     lines = [
         "# Faults that the tests make",
-        "Written by `python -m tests.faults.table` from the marks of the tests; a test says when it is stale. How often",
-        "each was tried, and how it ended: [nightly.md](nightly.md).",
+        "Written by `python -m tests.faults.table` from the marks of the tests; a test says when it is stale. How",
+        "often each was tried, and how it ended: [nightly.md](nightly.md).",
     ]
     empty = []
     for step in STEPS:
