@@ -95,6 +95,7 @@ def test_a_tenth_of_the_median_is_no_reason(shop: Shop) -> None:
 def test_the_first_day_of_all_is_compared_with_min_rows_alone(shop: Shop) -> None:
     doubted(shop, run := shop.stored(0, 0), "0 rows", "checks.min_rows is 1", min_rows=1)
     assert shop.load(run) == 0
+    assert shop.load(shop.stored(0, 7, number=2), min_rows=7) == 7
 
 
 def test_bounds_are_settings(shop: Shop) -> None:

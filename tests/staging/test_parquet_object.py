@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -143,3 +144,15 @@ def test_views_are_taken_as_bytes(store: FolderStore) -> None:
     assert target.tell() == 3
     target.commit(0)
     assert store.read("a")[0] == b"abc"
+
+
+@pytest.mark.parametrize("change", [{"size_bytes": 1}, {"crc32c": 1}], ids=str)
+def test_a_store_that_says_it_holds_something_else_is_not_believed(store: FolderStore, change: dict[str, int]) -> None:
+    class Other(Failing):
+        def commit(self) -> ObjectInfo:
+            return replace(super().commit(), **change)  # type: ignore[arg-type]
+
+    target = ParquetObject("a", Other(store.create_stream("a"), 10**9))
+    sink(target)
+    with pytest.raises(IntegrityError, match="is not what was written"):
+        target.commit(FRAME.height)
