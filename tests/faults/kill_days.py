@@ -25,9 +25,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from tests.faults.small_day import DAY, SHARDS, Revenue, SmallDay, SmallShop, revenue_of, small_pipeline
+
+if TYPE_CHECKING:
+    from staging.config.pipeline import Pipeline
 
 KILLS_A_DAY = 30
 _DAYS_A_STORE = 20
@@ -202,21 +205,23 @@ class KilledDays:
 class ForkedJobs:
     """A `JobsApi` whose executions are forks; a task that is killed, or may be tried again, is."""
 
-    def __init__(self) -> None:
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
         self._attempts: dict[str, tuple[str, object, int, int]] = {}
 
     def start_execution(self, job: str, run_id: str, overrides: object) -> object:
         from chain.jobs.port import StartedExecution
 
         name = f"{job}-{len(self._attempts)}"
-        self._attempts[name] = (job, overrides, _start_job(job, overrides, 0), 0)
+        self._attempts[name] = (job, overrides, _start_job(self._pipeline, job, overrides, 0), 0)
         return StartedExecution(name)
 
     def find_execution(self, job: str, run_id: str) -> None:
         return None
 
     def get_execution(self, execution: str) -> object:
-        from chain.jobs.port import PERMANENT_EXIT_CODES, ExecutionState, TaskFailure
+        from chain.jobs.port import ExecutionState, TaskFailure
+        from staging.errors import PERMANENT_EXIT_CODES
 
         job, overrides, pid, attempt = self._attempts[execution]
         code = _wait(pid, 0.05)
@@ -226,7 +231,7 @@ class ForkedJobs:
             return ExecutionState(execution, 1, succeeded=1, finished=True)
         code = code if code >= 0 else 128 - code
         if code not in PERMANENT_EXIT_CODES and attempt < overrides.max_retries:  # type: ignore[attr-defined]
-            again = _start_job(job, overrides, attempt + 1)
+            again = _start_job(self._pipeline, job, overrides, attempt + 1)
             self._attempts[execution] = (job, overrides, again, attempt + 1)
             return ExecutionState(execution, 1, running=1)
         failure = TaskFailure(0, attempt, code, "", "")
@@ -240,9 +245,12 @@ class ForkedJobs:
         return 0.001
 
 
-def _start_job(job: str, overrides: object, attempt: int) -> int:
+def _start_job(pipeline: Pipeline, job: str, overrides: object, attempt: int) -> int:
+    from chain.jobs.settings import VARIABLE, write_pipeline
+
     pid = os.fork()
     if pid == 0:
+        os.environ[VARIABLE] = write_pipeline(pipeline, job)  # type: ignore[arg-type] # a job's name
         task = {"INDEX": "0", "COUNT": "1", "ATTEMPT": str(attempt)}
         os.environ |= {f"CLOUD_RUN_TASK_{name}": value for name, value in task.items()}
         sys.argv = [job, *overrides.arguments]  # type: ignore[attr-defined]
@@ -269,10 +277,9 @@ def _chain(config: Path, wish: str) -> NoReturn:
             run = DayRun(
                 pipeline=pipeline,
                 config=config,
-                job_config=str(config),
                 day=DAY,
                 store=store,
-                jobs=ForkedJobs(),  # type: ignore[arg-type]
+                jobs=ForkedJobs(pipeline),  # type: ignore[arg-type]
                 cancel=Cancel(),
                 watch=lambda *_: None,
                 say=lambda _: None,
