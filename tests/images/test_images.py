@@ -125,10 +125,12 @@ def test_an_own_transform_does_its_task_in_an_own_image(tmp_path: Path) -> None:
     made = follow(OWN, tmp_path / "image", JOB="processor")
     find = (
         "import polars as pl; from processor.find_transform import find_transform; "
+        "from staging.config.pipeline import ProcessConfig; "
         "rows = pl.LazyFrame({'user_id': [1] * 11 + [2], 'amount': ['1.50'] * 12}); "
         "rows = rows.cast({'amount': pl.Decimal(12, 2)}); "
         "day = type('Day', (), {'key_columns': ('user_id',)})(); "
-        "print(find_transform('tiers:tiers', []).apply(rows, day).sort('user_id').collect().rows())"
+        "tiers = find_transform(ProcessConfig(transform='tiers:tiers'), []); "
+        "print(tiers.apply(rows, day).sort('user_id').collect().rows())"
     )
     done = made.run("-c", find, program="python")
     assert done.stdout == "[(1, Decimal('16.50'), 'II'), (2, Decimal('1.50'), 'I')]\n", done.stderr

@@ -13,6 +13,7 @@ import pytest
 from penstock import Contract, Day, Split, Transform, check_transform
 from processor.find_transform import find_transform
 from processor.revenue import revenue_per_user
+from staging.config.pipeline import ProcessConfig
 from staging.errors import InputError, IntegrityError
 from staging.process.author_module import find_source_digest
 
@@ -102,12 +103,13 @@ def test_a_module_beside_the_pipeline_file_may_have_any_name(tmp_path: Path, nam
         "chosen = Transform(contract=contract, apply=apply)\n"
     )
     try:
-        found = find_transform(f"{name}:chosen", [tmp_path])
-        assert found is find_transform(f"{name}:chosen", [tmp_path])
+        process = ProcessConfig(transform=f"{name}:chosen")
+        found = find_transform(process, [tmp_path])
+        assert found is find_transform(process, [tmp_path])
         digest = find_source_digest(f"{name}:chosen")
         (tmp_path / "other").mkdir()
         (tmp_path / "other" / f"{name}.py").write_text(f"{(tmp_path / f'{name}.py').read_text()}# another\n")
-        assert find_transform(f"{name}:chosen", [tmp_path / "other", tmp_path]) is not found
+        assert find_transform(process, [tmp_path / "other", tmp_path]) is not found
         assert find_source_digest(f"{name}:chosen") != digest
         assert sys.modules.get(name) is before
     finally:
