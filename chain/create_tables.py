@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from exporter.inspect.describe import describe_source
+from loader.alter import propose_changes
 from loader.init import init_target
 from processor.find_transform import find_transform
 from processor.transform import Day
@@ -19,9 +20,17 @@ def create_tables(pipeline: Pipeline, *, apply: bool, folders: Sequence[Path] = 
 
     Return the SQL. The target's columns are those that the transform promises for the source's column types.
     """
-    transform = find_transform(pipeline.process, folders)
-    contract = transform.contract(_some_day(pipeline, folders))
-    return init_target(pipeline, contract.schema, contract.key_columns, apply=apply)
+    return create_and_compare(pipeline, apply=apply, folders=folders)[0]
+
+
+def create_and_compare(pipeline: Pipeline, *, apply: bool, folders: Sequence[Path] = ()) -> tuple[list[str], list[str]]:
+    """Return the SQL of `create_tables`, and proposed changes.
+
+    Nobody runs the latter: ALTER TABLE for columns that the target lacks or that are too narrow.
+    """
+    contract = find_transform(pipeline.process, folders).contract(_some_day(pipeline, folders))
+    created = init_target(pipeline, contract.schema, contract.key_columns, apply=apply)
+    return created, propose_changes(pipeline, contract.schema, contract.key_columns)
 
 
 def _some_day(pipeline: Pipeline, folders: Sequence[Path]) -> Day:

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 def init(config: Path, overrides: Sequence[str], *, dry_run: bool, in_cloud: bool, answer: str | None) -> None:
     """Create the target and ledger tables where missing, and print the SQL.
 
-    It never alters a table.
+    It never alters a table. Where one lacks a column of the transform's, or has it too narrow, it says which
+    ALTER TABLE would help.
     """
     from chain.in_cloud.answer import answered
     from chain.in_cloud.run import run_in_cloud
@@ -37,11 +38,12 @@ def init(config: Path, overrides: Sequence[str], *, dry_run: bool, in_cloud: boo
 
 
 def _create(pipeline: Pipeline, config: Path, *, dry_run: bool) -> None:
-    from chain.create_tables import create_tables
+    from chain.create_tables import create_and_compare
     from chain.views.figures import plural
     from staging.config.layers import module_folders
 
-    statements = create_tables(pipeline, apply=not dry_run, folders=module_folders(config, environment()))
+    folders = module_folders(config, environment())
+    statements, proposed = create_and_compare(pipeline, apply=not dry_run, folders=folders)
     for statement in statements:
         click.echo(f"{statement};")
     if pipeline.target.parquet is not None:
@@ -52,3 +54,7 @@ def _create(pipeline: Pipeline, config: Path, *, dry_run: bool) -> None:
         click.echo("Nothing was created: --dry-run only shows the SQL.", err=True)
     else:
         click.echo(f"Created {plural(len(statements), 'table')}.", err=True)
+    if proposed:
+        click.echo("The target's columns do not fit the transform's. Nothing was altered; this would help:", err=True)
+    for statement in proposed:
+        click.echo(f"  {statement};", err=True)

@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from chain.cost.estimate import DayCost, DayFigures, estimate_day
 from chain.day.report import Conserved, conserve
 from chain.diff.find import find_two_exports
 from chain.diff.view import describe_change
+from staging.config.cloud import CloudConfig
 from staging.documents.exports import read_manifest, read_run_export
 from staging.documents.history import PastDay, PastRun
 from staging.documents.loads import read_loads
@@ -28,7 +30,7 @@ class DayPage:
     """A day and the run that is reported.
 
     The last that has loaded it, else its last one. What the run has not come to is None or empty. `changed` says how
-    its export differs from the one before it.
+    its export differs from the one before it. `cost` is about what it came to, where jobs run on Google Cloud.
     """
 
     day: PastDay
@@ -39,6 +41,7 @@ class DayPage:
     conserved: tuple[Conserved, ...] = ()
     timelines: tuple[Timeline, ...] = ()
     changed: str = ""
+    cost: DayCost | None = None
 
     @property
     def is_proven(self) -> bool:
@@ -49,8 +52,11 @@ class DayPage:
         return self.loaded is not None and bool(self.conserved) and all(each.agrees for each in self.conserved)
 
 
-def gather_day(store: Store, names: DayNames, day: PastDay) -> DayPage:
-    """Return what the documents say. IntegrityError for a damaged one."""
+def gather_day(store: Store, names: DayNames, day: PastDay, cloud: CloudConfig | None = None) -> DayPage:
+    """Return what the documents say. IntegrityError for a damaged one.
+
+    `cloud`: where jobs run, for what it cost; None, or without a project, they ran here.
+    """
     run = next((run for run in reversed(day.runs) if run.rows is not None), day.runs[-1] if day.runs else None)
     if run is None:
         return DayPage(day, None)
@@ -70,7 +76,16 @@ def gather_day(store: Store, names: DayNames, day: PastDay) -> DayPage:
         conserved=conserve(manifest, receipts, loaded),
         timelines=timelines,
         changed=_changed(store, names, manifest),
+        cost=_estimate(manifest, loaded, run, timelines, cloud) if loaded and cloud and cloud.project else None,
     )
+
+
+def _estimate(
+    manifest: Manifest, loaded: Loaded, run: PastRun, timelines: Sequence[Timeline], cloud: CloudConfig
+) -> DayCost:
+    tasks = max((each.task_count for each in timelines if each.job == "processor"), default=len(manifest.shards))
+    seconds = sum(run.seconds.values())
+    return estimate_day(DayFigures(manifest.rows, loaded.rows, len(manifest.shards), tasks, seconds), cloud)
 
 
 def _changed(store: Store, names: DayNames, manifest: Manifest) -> str:

@@ -33,4 +33,5 @@ def describe_usage(page: DayPage, manifest: Manifest) -> list[tuple[str, str]]:
             f"{format_count(len(shard_files) + len(parts) + len(aside) + documents)} objects (class A operations)",
         ),
         ("tasks ran", format_seconds(seconds) if seconds else ""),
+        ("cost", page.cost.describe() if page.cost is not None else ""),
     ]

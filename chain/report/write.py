@@ -21,7 +21,9 @@ def write_report(pipeline: Pipeline, first: date, last: date, path: Path, now: d
     """
     with open_store(pipeline.staging.url) as store:
         found = read_history(store, pipeline.name, first=first, last=last, now=store_clock(store, lambda: now))
-        pages = [gather_day(store, DayNames(pipeline.name, day.day), day) for day in found.days if day.runs]
+        pages = [
+            gather_day(store, DayNames(pipeline.name, day.day), day, pipeline.cloud) for day in found.days if day.runs
+        ]
     if not pages:
         asked = str(first) if first == last else f"{first} to {last}"
         raise InputError(

@@ -18,6 +18,7 @@ from chain.report.gather import gather_day
 from chain.report.page import format_report
 from chain.report.write import write_report
 from exporter.port.waits import WaitsOverTime
+from staging.config.cloud import CloudConfig
 from staging.config.file import load_pipeline
 from staging.documents.head import change_head
 from staging.documents.run import Loaded
@@ -104,6 +105,15 @@ def a_page(stored: Path) -> str:
     store = open_folder_store((stored / "staging").as_uri())
     day = read_past_day(store, NAMES, now=AT + timedelta(days=1))
     return format_report(PIPELINE, [gather_day(store, NAMES, day)], AT)
+
+
+def test_it_says_what_a_day_cost_where_jobs_run_on_google_cloud_and_only_there(stored: Path) -> None:
+    store = open_folder_store((stored / "staging").as_uri())
+    day = read_past_day(store, NAMES, now=AT + timedelta(days=1))
+    cloud = CloudConfig(project="acme", region="europe-west1")
+    page = format_report(PIPELINE, [gather_day(store, NAMES, day, cloud)], AT)
+    assert re.search(r"about \$\d+\.\d{2,3} on Google Cloud: [\d,]+ vCPU s, [\d,]+ operations", page)
+    assert "on Google Cloud" not in a_page(stored)
 
 
 class Elements(HTMLParser):
