@@ -26,8 +26,9 @@ _RETYPE = {
 def propose_changes(pipeline: Pipeline, schema: pl.Schema, key: Sequence[str]) -> list[str]:
     """Return the ALTER TABLE statements that would help.
 
-    None where there is no table, or all fits. For each column of the output that the table lacks, or whose type can't hold it. A column of the key can't be added
-    to rows that are there, so it comes without NOT NULL, and the primary key is the owner's to change.
+    None where there is no table, or all fits. For each column of the output that the table lacks, or whose type can't
+    hold it. A column of the key can't be added to rows that are there, so it comes without NOT NULL, and the primary
+    key is the owner's to change.
     """
     if pipeline.target.parquet is not None:
         return []
