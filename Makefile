@@ -7,6 +7,9 @@ BIN := .venv/bin
 WORKERS ?= 2
 TEST := PATH="$(CURDIR)/.venv/bin:$$PATH" $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --durations=25
 
+ON_NEWER_POSTGRES := tests/exporter/postgres tests/exporter/test_reads_exactly.py tests/loader \
+	-k "postgres and not mysql and not mariadb and not sqlite"
+
 help:           ## Say what can be made
 	@sed -n 's/^\([a-z]*\): *.*## \(.*\)/  make \1\t\2/p' Makefile
 
@@ -32,6 +35,7 @@ nightly:        ## Run all tests, those that take too long for every day, and al
 	@$(BIN)/python -m tests.servers.install nightly
 	@failed=0; \
 	$(TEST) -m "nightly or not nightly" $(ARGS) || failed=1; \
+	PENSTOCK_TEST_POSTGRES=newer $(TEST) -m "nightly or not nightly" $(ON_NEWER_POSTGRES) || failed=1; \
 	$(BIN)/python -m tests.fresh --if-possible $(ARGS) || failed=1; \
 	exit $$failed
 

@@ -17,7 +17,12 @@ ONE_FILE_A_COMMAND = CHECKOUT / "chain" / "commands"
 
 def rooms() -> list[Path]:
     folders = (folder for root in ROOTS for folder in (CHECKOUT / root, *(CHECKOUT / root).rglob("*/")))
-    return sorted(folder for folder in folders if any(folder.glob("*.py")))
+    return sorted(folder for folder in folders if any(folder.glob("*.py")) and not _is_hidden(folder))
+
+
+def _is_hidden(folder: Path) -> bool:
+    """As `bench/.venv` is, which `make bench` makes."""
+    return any(part.startswith(".") for part in folder.relative_to(CHECKOUT).parts)
 
 
 def faults(names: list[str]) -> list[str]:

@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.servers.programs import MYSQL_CACHED, MYSQL_NOT_TO_BE_HAD, loader_command
@@ -43,7 +44,7 @@ def fetch_mysql(sources: list[str] | None = None, *, cached: Path = MYSQL_CACHED
     cached.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cached.parent, prefix="mysql-fetch-") as name:
         work = Path(name)
-        apt = _Apt(work / "apt")
+        apt = Apt(work / "apt", PACKAGES)
         if not any(apt.update(line) for line in sources or sources_of_this_machine()):
             raise NotFetchedError("none of the mirrors that apt knows here serves Debian unstable")
         if reason := apt.why_not_installable():
@@ -51,7 +52,7 @@ def fetch_mysql(sources: list[str] | None = None, *, cached: Path = MYSQL_CACHED
             raise NotFetchedError(note.read_text(encoding="utf-8").strip())
         unpacked = work / "unpacked"
         for package in apt.download():
-            _run(["dpkg-deb", "--extract", str(package), str(unpacked)])
+            run(["dpkg-deb", "--extract", str(package), str(unpacked)])
         _keep_what_runs(unpacked, work / "mysql")
         shutil.rmtree(cached, ignore_errors=True)
         (work / "mysql").rename(cached)
@@ -70,11 +71,12 @@ def mirrors_of_this_machine() -> list[str]:
     return list(dict.fromkeys(done.stdout.split()))
 
 
-class _Apt:
+class Apt:
     """apt with a state of its own, in which nothing is installed: so all that a package needs is fetched, too."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, packages: Sequence[str]) -> None:
         self._folder = folder
+        self._packages = packages
         for name in ("lists/partial", "cache/archives/partial"):
             (folder / name).mkdir(parents=True)
         (folder / "status").touch()
@@ -104,13 +106,13 @@ class _Apt:
 
     def why_not_installable(self) -> str:
         """Return apt's words if the suite can't give the packages with all they need; empty if it can."""
-        done = self._apt("install", "--simulate", "-q", "-y", *PACKAGES)
+        done = self._apt("install", "--simulate", "-q", "-y", *self._packages)
         reason = done.stdout.partition(_UNMET)[2] or done.stdout
         return "" if done.returncode == 0 else " ".join(reason.split())
 
     def download(self) -> list[Path]:
         """Download the packages and what they need; NotFetchedError."""
-        done = self._apt("install", "--download-only", "-qq", "-y", *PACKAGES)
+        done = self._apt("install", "--download-only", "-qq", "-y", *self._packages)
         if done.returncode != 0:
             raise NotFetchedError(f"apt could not download it: {' '.join(done.stdout.split())}")
         return sorted((self._folder / "cache" / "archives").glob("*.deb"))
@@ -140,7 +142,7 @@ def _keep_what_runs(unpacked: Path, kept: Path) -> None:
         if not program.exists():
             raise NotFetchedError(f"its packages bring no {program.name}")
         shutil.copy(program, kept / "bin")
-        listed = _run([str(loader), "--library-path", str(loader.parent), "--list", str(program)])
+        listed = run([str(loader), "--library-path", str(loader.parent), "--list", str(program)])
         for library in (Path(word) for word in listed.split() if word.startswith(str(loader.parent))):
             shutil.copy(library, kept / "lib")
     shutil.copy(loader, kept / "lib")
@@ -148,10 +150,11 @@ def _keep_what_runs(unpacked: Path, kept: Path) -> None:
     shutil.copytree(unpacked / "usr/lib/mysql/plugin", kept / "plugin", ignore=large)
     for name in ("english", "charsets"):
         shutil.copytree(unpacked / "usr/share/mysql" / name, kept / "share" / name)
-    _run([*loader_command(kept), "--no-defaults", "--version"])
+    run([*loader_command(kept), "--no-defaults", "--version"])
 
 
-def _run(command: list[str]) -> str:
+def run(command: list[str]) -> str:
+    """Run a command and return what it said; NotFetchedError."""
     done = subprocess.run(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )

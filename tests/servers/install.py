@@ -20,10 +20,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.servers.fetch_mysql import NotFetchedError, fetch_mysql
+from tests.servers.fetch_postgres import fetch_postgres
 from tests.servers.missing import are_required
 from tests.servers.programs import (
     FAKE_GCS_CACHED,
     FAKE_GCS_VERSION,
+    NEWER_POSTGRES,
     ServerMissingError,
     find_curl,
     find_fake_gcs,
@@ -58,6 +60,8 @@ def main() -> int:
             install_fake_gcs()
         if _is_missing(find_mysql):
             install_mysql()
+        if "nightly" in sys.argv[1:] and not NEWER_POSTGRES.exists():
+            install_newer_postgres()
     missing = [error for find in (*PACKAGES, find_fake_gcs, find_mysql) if (error := _is_missing(find))]
     for error in missing:
         print(f"missing: {error}", file=sys.stderr)
@@ -125,6 +129,15 @@ def install_mysql() -> None:
     _say("Fetching MySQL from Debian unstable; this takes half a minute, once …")
     try:
         fetch_mysql()
+    except NotFetchedError as error:
+        _say(f"Not fetched: {error}")
+
+
+def install_newer_postgres() -> None:
+    """Fetch a newer PostgreSQL than this machine's suite has, for the nightly run."""
+    _say("Fetching a newer PostgreSQL from Debian unstable; this takes half a minute, once …")
+    try:
+        fetch_postgres()
     except NotFetchedError as error:
         _say(f"Not fetched: {error}")
 

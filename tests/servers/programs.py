@@ -16,6 +16,9 @@ FAKE_GCS_CACHED = CHECKOUT / ".cache" / "servers" / f"fake-gcs-server-{FAKE_GCS_
 MYSQL_CACHED = CHECKOUT / ".cache" / "servers" / "mysql"
 MYSQL_NOT_TO_BE_HAD = MYSQL_CACHED.with_name("mysql-not-to-be-had")
 """Says why not, where Debian's suite can't give it at present."""
+NEWER_POSTGRES_VERSION = "18"
+NEWER_POSTGRES = MYSQL_CACHED.with_name("postgres-newer")
+"""What `fetch_postgres` made; taken where PENSTOCK_TEST_POSTGRES is `newer`."""
 HOW_TO_GET_ALL = "python -m tests.servers.install"
 
 
@@ -57,7 +60,12 @@ class MysqlPrograms:
 
 
 def find_postgres() -> PostgresPrograms:
-    """Return the programs on PATH, else Debian's newest; ServerMissingError."""
+    """Return the programs on PATH, else Debian's newest; or those of the cache where asked for; ServerMissingError."""
+    if os.environ.get("PENSTOCK_TEST_POSTGRES") == "newer":
+        programs = NEWER_POSTGRES / "usr/lib/postgresql" / NEWER_POSTGRES_VERSION / "bin"
+        if not (programs / "initdb").exists():
+            raise ServerMissingError("newer PostgreSQL", "run `python -m tests.servers.fetch_postgres`")
+        return PostgresPrograms(programs / "initdb", programs / "postgres")
     folders = [*_path_folders(), *sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=_version, reverse=True)]
     folders += [Path("/usr/pgsql/bin"), Path("/opt/homebrew/bin")]
     for folder in folders:

@@ -1,4 +1,4 @@
-"""MySQL comes from Debian unstable; when that can't give it, what is in the cache stays and the reason is told."""
+"""MySQL, and a newer PostgreSQL, come from Debian unstable; if it can't give them, the cache stays and why is told."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.servers.fetch_mysql import NotFetchedError, fetch_mysql, sources_of_this_machine
+from tests.servers.fetch_postgres import fetch_postgres
 from tests.servers.missing import NotToBeHad, skip_or_fail
-from tests.servers.programs import ServerMissingError, find_mysql
+from tests.servers.programs import ServerMissingError, find_mysql, find_postgres
 
 pytestmark = [
     pytest.mark.integration,
@@ -56,6 +57,20 @@ def test_mirrors_without_unstable_are_no_reason_to_give_up_mysql_for_good(tmp_pa
     with pytest.raises(NotFetchedError, match="none of the mirrors"):
         fetch_mysql([f"deb [trusted=yes] file:{tmp_path / 'nowhere'} sid main"], cached=cached)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_newer_postgres_that_can_not_be_had_is_told_and_never_replaced_by_the_older_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cached = tmp_path / "postgres"
+    cached.mkdir()
+    with pytest.raises(NotFetchedError, match="postgresql-18"):
+        fetch_postgres([_make_suite(tmp_path, depends="libgone")], cached=cached)
+    assert cached.exists()
+    monkeypatch.setenv("PENSTOCK_TEST_POSTGRES", "newer")
+    monkeypatch.setattr("tests.servers.programs.NEWER_POSTGRES", cached)
+    with pytest.raises(ServerMissingError, match="fetch_postgres"):
+        find_postgres()
 
 
 def test_the_mirrors_are_those_of_this_machine() -> None:
