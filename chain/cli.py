@@ -8,6 +8,7 @@ from __future__ import annotations
 import click
 
 from chain.commands.backfill import backfill
+from chain.commands.changed import changed
 from chain.commands.config import config
 from chain.commands.demo import demo
 from chain.commands.demo_shop import demo_shop
@@ -54,7 +55,7 @@ def cli() -> None:
     Exit codes:   0  done, or already done
                   1  a bug
                   2  usage
-                  3  late: a day is overdue (status --fail-if-late)
+                  3  a day is overdue (status --fail-if-late) or others in the source (changed)
                  10  configuration or input
                  20  unavailable: try again
                  30  held or overtaken by another run
@@ -75,6 +76,7 @@ for _command in (
     backfill,
     verify,
     diff,
+    changed,
     status,
     history,
     report,

@@ -24,9 +24,11 @@ from databases.url import scrub
 from exporter.port.catalogue import Catalogue, ReflectedColumn
 from exporter.port.driver_rows import BATCH_ROWS, frames_of
 from exporter.port.exact_types import plan_decimal
+from exporter.port.same_rows import Telling
 from exporter.port.sliced_source import Slices, refuse_slices
 from exporter.port.source import Bound, Carried, Estimate, Probe, SourceColumn, Statement, TableName, TimeKind, Wire
 from exporter.port.time_column import INSTANT
+from staging.documents.manifest import Source as StoredSource
 from staging.errors import InputError, PenstockError, UnavailableError
 
 _ISOLATION_LEVELS = ("SNAPSHOT", "REPEATABLE READ", "SERIALIZABLE")
@@ -170,6 +172,13 @@ class AnySnapshot:
             yield from result.partitions(BATCH_ROWS)
         except SQLAlchemyError as exc:
             raise self._source.translate(exc, "read the day") from exc
+
+    def plan_telling(
+        self, statement: Statement, columns: Sequence[SourceColumn], stored: StoredSource
+    ) -> Telling | str:
+        """Return why nothing but count and sums can tell."""
+        del statement, columns, stored
+        return f"what else would tell is not known for {self._source.dialect}"
 
     def close(self) -> None:
         """End the transaction."""

@@ -7,6 +7,7 @@ Layout, relative to the staging prefix::
     heads/{pipeline}/day={day}.json
     heads/{pipeline}/pause.json                             whether people have paused the pipeline's reading
     heads/{pipeline}/told.json                              of which days a webhook was told that they are in trouble
+    heads/{pipeline}/compared.json                          when days were compared with the source, and what came of it
     heads/{pipeline}/history/year={year}.json               what became of the runs of a year's days; can be made anew
     {pipeline}/day={day}/export={export_id}/shard={shard:05d}/{file}.parquet
     {pipeline}/day={day}/export={export_id}/manifest.json
@@ -90,6 +91,11 @@ def heads_prefix(pipeline: str) -> str:
 def history_index(pipeline: str, year: int) -> str:
     """Name of the index of a year's runs, among the heads."""
     return f"heads/{check_pipeline(pipeline)}/history/year={year:04d}.json"
+
+
+def comparisons(pipeline: str) -> str:
+    """Name of when days were compared with the source, among the heads."""
+    return f"heads/{check_pipeline(pipeline)}/compared.json"
 
 
 def told_troubles(pipeline: str) -> str:

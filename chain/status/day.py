@@ -10,6 +10,7 @@ from datetime import date, datetime
 from typing import Any, Literal
 
 from chain.jobs.port import ExecutionState, JobName
+from staging.documents.comparisons import Comparison
 
 Stage = Literal["never run", "exporting", "exported", "processing", "loading", "loaded", "failed", "stopped"]
 
@@ -82,6 +83,8 @@ class DayStatus:
     error: LastError | None = None
     unfinished: bool | None = None
     """Whether the loaded export was read before the day was over; None where nothing is loaded."""
+    compared: Comparison | None = None
+    """When the current export was last compared with the source; None where it never was."""
 
     def to_json(self) -> dict[str, Any]:
         """Return what `--json` prints of it."""
@@ -106,6 +109,8 @@ class DayStatus:
             "held_until": holder.until.isoformat() if holder else None,
             "rows": self.rows,
             "unfinished": self.unfinished,
+            "compared": self.compared.outcome if self.compared else None,
+            "compared_at": self.compared.compared_at.isoformat() if self.compared else None,
             "loaded_at": self.loaded_at.isoformat() if self.loaded_at else None,
             "error": error
             and {

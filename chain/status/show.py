@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from chain.status.read import StatusReader
 from chain.status.view import format_change, format_days
 from chain.status.watch import ChangedDays, Look, watch_days, watch_on_terminal
 from staging.config.file import load_pipeline
+from staging.documents.comparisons import Comparison, read_comparisons
 from staging.documents.pause_switch import read_pause_switch
 from staging.errors import LateError, UsageError
 from staging.open_store import open_store
@@ -70,7 +71,8 @@ def show_status(request: StatusRequest) -> None:
         reader = StatusReader(pipeline, store, lookout, lambda: datetime.now(UTC))
 
         def look() -> list[DayStatus]:
-            return list(readers.map(reader.read, days))
+            compared = read_comparisons(store, pipeline.name)
+            return [_with_comparison(day, compared.get(day.day)) for day in readers.map(reader.read, days)]
 
         if request.watch:
             _watch(request, look, cancel)
@@ -78,6 +80,11 @@ def show_status(request: StatusRequest) -> None:
             _print_once(request, look(), reader)
         if request.fail_if_late:
             _check_late(reader)
+
+
+def _with_comparison(status: DayStatus, found: Comparison | None) -> DayStatus:
+    """Add when the day was compared, if that was of the export that it has now."""
+    return replace(status, compared=found) if found and found.export_id == status.export_id else status
 
 
 def choose_days(request: StatusRequest, calendar: Calendar) -> list[date]:

@@ -51,6 +51,8 @@ def _facts(status: DayStatus, *, whole: bool) -> list[str]:
     facts = []
     if status.loaded_at is not None and status.rows is not None:
         facts.append(f"{plural(status.rows, 'row')}, {status.loaded_at:%Y-%m-%d %H:%M:%S} UTC")
+    if status.compared is not None:
+        facts.append(f"compared {status.compared.compared_at:%Y-%m-%d %H:%M:%S} UTC: {status.compared.outcome}")
     if status.unfinished:
         facts.append("unfinished: read before the day was over; `penstock run` reads it again when it is")
     if status.tasks is not None and status.stage != "exported":

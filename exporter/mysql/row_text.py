@@ -15,9 +15,11 @@ of its digits at the lowest price.)
 
 from __future__ import annotations
 
+import re
+import secrets
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import polars as pl
@@ -26,7 +28,9 @@ import polars_hash as plh
 from exporter.mysql.types import plan_carried
 from exporter.port.catalogue import ReflectedColumn
 from exporter.port.driver_rows import wire_types
+from exporter.port.same_rows import Telling, Verdict
 from exporter.port.source import Carried, SourceColumn, Statement, Wire
+from staging.errors import IntegrityError
 
 _MARK = b",."
 _BETWEEN = _MARK + b"\n"
@@ -34,6 +38,8 @@ _UTF8 = ("utf8mb4", "utf8mb3", "utf8", "ascii")
 _LONGEST_CHARACTER_BYTES = 4
 _LEAST_PACKET_BYTES = 1024
 _SECONDS_TEXT_BYTES = len("2026-11-14 00:00:00")
+KEY_BYTES = 8
+CHECKSUM_KEY, CHECKSUM = "row_checksum_key", "row_checksum"
 
 
 def carry_as_text(column: ReflectedColumn) -> tuple[Carried | None, str]:
@@ -160,6 +166,54 @@ def checksum_of(lines: bytes, rows: int, key: str) -> int:
     keyed: Any = pl.lit(key.encode()) + plh.col("text")
     digits: pl.Series = texts.select(keyed.chash.sha2_256().cast(pl.Binary)).to_series()
     return sum(map(zlib.crc32, digits.to_list()))
+
+
+@dataclass(slots=True)
+class RowChecksum:
+    """The checksum of all rows of a read.
+
+    Under a key of its own. Both stay in the manifest. The key keeps anybody from choosing texts of one checksum while a
+    day is read, and needs to be no secret afterwards: who looks for a change later is misled by chance alone, once in
+    2^32 times, unless somebody who may write rows computes such texts on purpose.
+    """
+
+    key: str
+    checksum: int = 0
+
+    @classmethod
+    def begin(cls) -> RowChecksum:
+        """Begin with a key that nobody knows."""
+        return cls(secrets.token_urlsafe(KEY_BYTES))
+
+    def add(self, lines: bytes, rows: int) -> None:
+        """Add the rows of some lines."""
+        self.checksum += checksum_of(lines, rows, self.key)
+
+    def evidence(self) -> dict[str, str]:
+        """Return what the manifest keeps of it."""
+        return {CHECKSUM_KEY: self.key, CHECKSUM: str(self.checksum)}
+
+
+def plan_telling(
+    statement: Statement, columns: Mapping[str, SourceColumn], evidence: Mapping[str, str]
+) -> Telling | str:
+    """Return how a window compares with an export's checksum."""
+    if CHECKSUM_KEY not in evidence or CHECKSUM not in evidence:
+        return "the export is of an older version, which noted no checksum of its rows"
+    expected = int(evidence[CHECKSUM])
+
+    def judge(found: Sequence[int]) -> Verdict:
+        return Verdict("equal") if found[0] == expected else Verdict("changed", "its rows hold other values")
+
+    checksum = plan_checksum(statement, nullable_selects(columns), _check_key(evidence[CHECKSUM_KEY]))
+    return Telling("row checksums, count", (f"SUM({checksum})",), judge)
+
+
+def _check_key(key: str) -> str:
+    """Return the key if it can stand between quotes as it is."""
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", key):
+        raise IntegrityError("The manifest has no such key of a checksum as Penstock makes.", why="It was altered.")
+    return key
 
 
 def parse_rows(lines: Sequence[bytes], statement: Statement) -> pl.DataFrame:

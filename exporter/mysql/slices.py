@@ -22,6 +22,7 @@ from exporter.mysql.definition import Definition, begin_snapshot, check_definiti
 from exporter.mysql.log import find_executed_gtids, find_log_position
 from exporter.mysql.pieces import stretch
 from exporter.mysql.row_text import (
+    RowChecksum,
     carry_as_text,
     checksum_of,
     is_whole,
@@ -166,6 +167,7 @@ class MysqlSlices(MysqlTable):
         began = time.monotonic()
         with self._same_table(), self._snapshot() as as_of:
             sealed = seal_window(self._session.run, question, self._rest)
+        self.evidence |= RowChecksum(self._witness.key, sealed.checksum).evidence()
         seconds = time.monotonic() - began
         touched = self._check_definition()
         found = self._judge(sealed, rows_read, checksum, as_of, seconds)

@@ -29,7 +29,7 @@ from exporter.mysql.errors import translate_error
 from exporter.mysql.key_range import TimeIndex
 from exporter.mysql.log import find_executed_gtids, find_log_position
 from exporter.mysql.pieces import find_key_axis
-from exporter.mysql.row_text import carry_as_text, longest_text_bytes, nullable_selects
+from exporter.mysql.row_text import RowChecksum, carry_as_text, longest_text_bytes, nullable_selects
 from exporter.mysql.slices import MysqlSlices
 from exporter.mysql.table import MysqlTable
 from exporter.mysql.texts import TextRows
@@ -183,13 +183,14 @@ class MysqlSnapshot(MysqlTable):
     def read(self, statement: Statement, estimate: Estimate) -> Iterator[pl.DataFrame]:
         """Read the window.
 
-        In stretches of this very snapshot, where it can be cut.
+        In stretches of this very snapshot, where it can be cut. With the last one the evidence has their checksum.
         """
-        rows = TextRows(
-            self._source.connection, statement, nullable_selects(self.describe()), self._source.longest_text_bytes
-        )
+        checksum = RowChecksum.begin()
+        nullable = nullable_selects(self.describe())
+        rows = TextRows(self._source.connection, statement, nullable, self._source.longest_text_bytes, checksum)
         axis = self._axis(statement, estimate)
-        return rows.along(axis) if axis is not None else rows.whole()
+        yield from rows.along(axis) if axis is not None else rows.whole()
+        self.evidence |= checksum.evidence()
 
     def _axis(self, statement: Statement, estimate: Estimate) -> Axis | None:
         time_is_indexed = self.is_indexed(statement.time)

@@ -14,11 +14,14 @@ from sqlalchemy import types as sql
 from exporter.mysql.catalogue import MysqlCatalogue
 from exporter.mysql.explain import explain_steps
 from exporter.mysql.key_range import last_before
+from exporter.mysql.row_text import plan_charset, plan_telling
 from exporter.mysql.types import folding, time_kind
 from exporter.port.catalogue import ReflectedColumn
 from exporter.port.probes import plan_probe
+from exporter.port.same_rows import Telling
 from exporter.port.source import Bound, Carried, Estimate, Probe, SourceColumn, Statement, TableName, TimeKind
 from exporter.port.time_column import utc_text
+from staging.documents.manifest import Source as StoredSource
 from staging.errors import InputError
 
 Run = Callable[[str, str], Sequence[tuple[Any, ...]]]
@@ -104,6 +107,13 @@ class MysqlTable:
         has_zeros = f"(MONTH({time.quoted}) = 0 OR DAYOFMONTH({time.quoted}) = 0)"
         zeros = f"({time.quoted} < {first} OR ({at_edge} AND {has_zeros}))"
         return [plan_probe(statement, columns, zeros, f"Column {time.name} is a date with zeros, such as 0000-00-00")]
+
+    def plan_telling(
+        self, statement: Statement, columns: Sequence[SourceColumn], stored: StoredSource
+    ) -> Telling | str:
+        """Return how a checksum of rows tells whether they are the same."""
+        self._run(f"SET SESSION {plan_charset(statement)}", "set up the session")
+        return plan_telling(statement, {column.name: column for column in columns}, stored.evidence)
 
     def estimate(self, statement: Statement) -> Estimate:
         """Return what the optimizer expects to find by the time column.

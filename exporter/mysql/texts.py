@@ -13,7 +13,7 @@ import polars as pl
 
 from exporter.mysql.connection import MysqlConnection
 from exporter.mysql.pieces import Lines, read_pieces, stretch, too_long
-from exporter.mysql.row_text import is_whole, parse_rows, plan_charset, plan_line, plan_slice_select
+from exporter.mysql.row_text import RowChecksum, is_whole, parse_rows, plan_charset, plan_line, plan_slice_select
 from exporter.port.sliced_source import Axis
 from exporter.port.source import Statement
 
@@ -24,13 +24,15 @@ _DOING = "read the day"
 class TextRows:
     """A statement's rows.
 
-    `nullable` is of each selected expression, `longest_bytes` the session's limit of a text.
+    `nullable` is of each selected expression, `longest_bytes` the session's limit of a text, `checksum` gets
+    all rows.
     """
 
     connection: MysqlConnection
     statement: Statement
     nullable: Mapping[str, bool]
     longest_bytes: int
+    checksum: RowChecksum
 
     def along(self, axis: Axis) -> Iterator[pl.DataFrame]:
         """Yield the rows stretch by stretch, each in one text."""
@@ -58,12 +60,17 @@ class TextRows:
         with ThreadPoolExecutor(1, "parser") as pool:
             before: Future[pl.DataFrame] | None = None
             for lines in texts:
-                parsing = pool.submit(parse_rows, [lines], self.statement)
+                parsing = pool.submit(self._parse, lines)
                 if before is not None:
                     yield before.result()
                 before = parsing
             if before is not None:
                 yield before.result()
+
+    def _parse(self, lines: bytes) -> pl.DataFrame:
+        frame = parse_rows([lines], self.statement)
+        self.checksum.add(lines, frame.height)
+        return frame
 
 
 def _joined(rows: Sequence[tuple[str | None, ...]]) -> bytes:

@@ -11,13 +11,13 @@ import time
 from dataclasses import dataclass
 
 from exporter.mysql.definition import Definition, find_definition
+from exporter.mysql.row_text import KEY_BYTES
 from exporter.mysql.table import Run
 from exporter.port.source import TableName
 
 _IDENTITY = "SELECT @@hostname, @@port, @@server_id"
 _UPTIME = "SHOW GLOBAL STATUS LIKE 'Uptime'"
 _UPTIME_SLACK_SECONDS = 2
-_KEY_BYTES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def take_witness(run: Run, table: TableName, table_sql: str, *, dialect: str) ->
     InputError where there is no such table.
     """
     definition = find_definition(run, table, table_sql, dialect=dialect)
-    return Witness(find_server(run), definition, secrets.token_urlsafe(_KEY_BYTES))
+    return Witness(find_server(run), definition, secrets.token_urlsafe(KEY_BYTES))
 
 
 def find_server(run: Run) -> Server:

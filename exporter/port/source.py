@@ -14,6 +14,9 @@ from typing import Protocol
 
 import polars as pl
 
+from exporter.port.same_rows import Telling
+from staging.documents.manifest import Source as StoredSource
+
 
 class Wire(Enum):
     """How a value travels before it is decoded.
@@ -190,6 +193,16 @@ class OpenTable(Protocol):
 
         For rows that a window can't see or a statement would change. `columns` stand as in the statement: the key's,
         time, then the others.
+        """
+        ...
+
+    def plan_telling(
+        self, statement: Statement, columns: Sequence[SourceColumn], stored: StoredSource
+    ) -> Telling | str:
+        """Return how to tell whether the window has a stored export's rows.
+
+        Beside count and sums, and without fetching rows; or why nothing else can tell. `columns` stand as in the
+        statement, with the types that the export had.
         """
         ...
 

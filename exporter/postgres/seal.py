@@ -27,6 +27,7 @@ from exporter.port.sliced_source import Axis, Seal, SliceRows
 from exporter.port.source import Statement
 from exporter.postgres.connection import rows_of
 from exporter.postgres.row_version import is_new_sql, version_sql
+from exporter.postgres.same_rows import SNAPSHOT
 from exporter.postgres.witness import Witness
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -37,7 +38,8 @@ _LONGEST_REST_SECONDS = 0.02
 INSTANT_SQL = """
 SELECT (extract(epoch FROM transaction_timestamp()) * 1000000)::bigint,
        CASE WHEN pg_is_in_recovery() THEN 'replay ' || pg_last_wal_replay_lsn()::text
-            ELSE pg_current_wal_lsn()::text END
+            ELSE pg_current_wal_lsn()::text END,
+       pg_current_snapshot()::text
 """
 
 
@@ -116,5 +118,9 @@ def judge_seal(
         expected=f"the {rows_read} rows that were read",
         rows_differ=0 if is_same else max(abs(found.rows - rows_read), found.new_rows, 1),
         seconds=seconds,
-        evidence={"oldest_transaction_before": witness.oldest_running, "lsn": position},
+        evidence={
+            "oldest_transaction_before": witness.oldest_running,
+            "lsn": position,
+            SNAPSHOT: str(instant[2]),
+        },
     )

@@ -13,6 +13,7 @@ from datetime import datetime
 
 import polars as pl
 
+from exporter.port.same_rows import Telling
 from exporter.port.sliced_source import (
     LOCK_TIMEOUT_SECONDS,
     SLICE_TIMEOUT_SECONDS,
@@ -27,17 +28,19 @@ from exporter.port.sliced_source import (
     refuse_slices,
     touched_while_read,
 )
-from exporter.port.source import Carried, Statement, TableName, Wire
+from exporter.port.source import Carried, SourceColumn, Statement, TableName, Wire
 from exporter.postgres.axis import plan_axis
 from exporter.postgres.closed import find_closed
 from exporter.postgres.connection import DRIVER_ERRORS, gather, rows_of
 from exporter.postgres.definition import check_definition, find_definition, why_no_seal
 from exporter.postgres.errors import translate_slice_error
 from exporter.postgres.row_version import version_sql
+from exporter.postgres.same_rows import describe_versions, plan_telling
 from exporter.postgres.seal import INSTANT_SQL, SealCount, judge_seal
 from exporter.postgres.session import PostgresSession
 from exporter.postgres.table import PostgresTable
 from exporter.postgres.witness import find_server, take_witness
+from staging.documents.manifest import Source as StoredSource
 from staging.errors import InputError, PenstockError, UnavailableError
 
 _LOOK_SECONDS = 20
@@ -58,8 +61,9 @@ _ROUND_TRIPS = 5
 class PostgresSlices(PostgresTable):
     """One table, read piece by piece."""
 
-    def __init__(self, session: PostgresSession, table: TableName) -> None:
+    def __init__(self, session: PostgresSession, table: TableName, server_identity: str) -> None:
         """Take the witness; InputError where no seal could prove the slices."""
+        self._server_identity = server_identity
         super().__init__(session.catalogue, session.run, table)
         self._session = session
         self._statement: Statement | None = None
@@ -145,8 +149,22 @@ class PostgresSlices(PostgresTable):
             witness=self._witness,
             seconds=time.monotonic() - began,
         )
-        self.evidence |= seal.evidence
+        self.evidence |= {**seal.evidence, **describe_versions(self._catalogue, self.table_sql)}
         return seal
+
+    def plan_telling(
+        self, statement: Statement, columns: Sequence[SourceColumn], stored: StoredSource
+    ) -> Telling | str:
+        """Return how row versions tell whether the window is the same."""
+        return plan_telling(
+            self._catalogue,
+            self.table_sql,
+            statement=statement,
+            columns=columns,
+            described=self.describe(),
+            stored=stored,
+            identity=self._server_identity,
+        )
 
     def check_table(self) -> None:
         """Raise an error if the table is not the witness's.

@@ -13,7 +13,7 @@ Rights: CONNECT, USAGE on the schema, SELECT on the table.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
@@ -24,13 +24,16 @@ from databases.postgres.session import TLS_SQL
 from databases.postgres.url import tls_mode
 from databases.tls import tell_connection
 from exporter.port.catalogue import Catalogue
+from exporter.port.same_rows import Telling
 from exporter.port.sliced_source import Slices
-from exporter.port.source import Estimate, Statement, TableName
+from exporter.port.source import Estimate, SourceColumn, Statement, TableName
 from exporter.postgres.connection import PostgresConnection
 from exporter.postgres.definition import find_definition, why_no_seal
+from exporter.postgres.same_rows import SNAPSHOT, describe_versions
 from exporter.postgres.session import PostgresSession
 from exporter.postgres.slices import PostgresSlices
 from exporter.postgres.table import PostgresTable
+from staging.documents.manifest import Source as StoredSource
 from staging.errors import InputError, PenstockError
 
 _LOCK_SECONDS = 2
@@ -105,7 +108,9 @@ class PostgresSource:
             run(f"LOCK TABLE {snapshot.table_sql} IN ACCESS SHARE MODE", f"hold the definition of {table}")
         ((taken, position, micros, backend),) = run(_EVIDENCE, "begin a snapshot")
         snapshot.as_of = _EPOCH + timedelta(microseconds=micros)
-        snapshot.evidence = {"snapshot": taken, "lsn": position, "backend_pid": str(backend)}
+        snapshot.evidence = {SNAPSHOT: taken, "lsn": position, "backend_pid": str(backend)}
+        if not self.why_no_slices(table):
+            snapshot.evidence |= describe_versions(self.catalogue, snapshot.table_sql)
         return snapshot
 
     def why_no_slices(self, table: TableName) -> str:
@@ -117,7 +122,7 @@ class PostgresSource:
 
         And take the witness of their seal.
         """
-        return PostgresSlices(self._session, table)
+        return PostgresSlices(self._session, table, self.server_identity)
 
     def interrupt(self) -> None:
         """Ask the server to cancel what it runs for us."""
@@ -154,6 +159,16 @@ class PostgresSnapshot(PostgresTable):
         """Stream the statement."""
         del estimate
         return self._source.connection.stream(statement.text())
+
+    def plan_telling(
+        self, statement: Statement, columns: Sequence[SourceColumn], stored: StoredSource
+    ) -> Telling | str:
+        """Return why row versions can't tell.
+
+        Where they can, it is asked in slices.
+        """
+        del statement, columns, stored
+        return self._source.why_no_slices(self.table)
 
     def close(self) -> None:
         """End the transaction."""

@@ -32,10 +32,12 @@ from databases.sqlite.errors import meaning_of
 from databases.sqlite.url import find_path
 from exporter.port.catalogue import Catalogue
 from exporter.port.probes import plan_probe
+from exporter.port.same_rows import Telling
 from exporter.port.sliced_source import Slices, refuse_slices
 from exporter.port.source import Bound, Estimate, Probe, SourceColumn, Statement, TableName, TimeKind, Wire
 from exporter.port.source_errors import source_error
 from exporter.sqlite.types import Declared, read_declared
+from staging.documents.manifest import Source as StoredSource
 from staging.errors import InputError, PenstockError
 from staging.key import show_row
 
@@ -251,6 +253,13 @@ class SqliteSnapshot:
         del estimate
         example = ", ".join(f"{_example(statement, i)} AS c{i}" for i, _ in enumerate(statement.select))
         return self._source.stream(f"SELECT {example} UNION ALL {statement.text()}")
+
+    def plan_telling(
+        self, statement: Statement, columns: Sequence[SourceColumn], stored: StoredSource
+    ) -> Telling | str:
+        """Return why nothing but count and sums can tell."""
+        del statement, columns, stored
+        return "SQLite has neither row versions nor checksums"
 
     def close(self) -> None:
         """End the transaction."""

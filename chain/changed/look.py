@@ -1,0 +1,67 @@
+"""Compares days, those first that were compared longest ago."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime
+
+from exporter.compare.days import DayCompared, DayComparer
+from staging.config.pipeline import Pipeline
+from staging.documents.comparisons import Comparison, note_comparisons, read_comparisons
+from staging.documents.exports import find_current_manifest
+from staging.documents.manifest import Manifest
+from staging.errors import InputError, PenstockError
+from staging.names import DayNames
+from staging.process.cancel import Cancel
+from staging.redaction import redact
+from staging.store import Store
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+def compare_days(
+    pipeline: Pipeline,
+    store: Store,
+    days: Sequence[date],
+    cancel: Cancel,
+    *,
+    budget_seconds: float | None,
+    say: Callable[[str], None],
+) -> list[DayCompared]:
+    """Return the days in their order, each compared, and note when.
+
+    So a budget that is too small for all of them comes to each in turn. InputError for a pipeline whose source is no
+    database. InterruptedRunError when asked to end; what was found until then is noted.
+    """
+    if not pipeline.source.is_database:
+        raise InputError(
+            f"{pipeline.name} reads no table, so there is nothing to compare its days with.",
+            why="Rows and their sums are asked of a database.",
+            fix="Read the days again: penstock backfill --fresh-export.",
+        )
+    last = read_comparisons(store, pipeline.name)
+    order = sorted(days, key=lambda day: (last[day].compared_at if day in last else _NEVER, day))
+
+    def read_stored(day: date) -> Manifest | None:
+        return find_current_manifest(store, DayNames(pipeline.name, day))
+
+    found: list[DayCompared] = []
+    noted: dict[date, Comparison] = {}
+    try:
+        for each in DayComparer(pipeline, store, cancel, budget_seconds).compare(order, read_stored):
+            found.append(each)
+            if each.stored is not None and each.error is None:
+                noted[each.day] = Comparison(
+                    export_id=each.stored.export_id, outcome=each.compared.outcome, compared_at=datetime.now(UTC)
+                )
+    finally:
+        _note(store, pipeline.name, noted, say)
+    return sorted(found, key=lambda each: each.day)
+
+
+def _note(store: Store, pipeline: str, noted: dict[date, Comparison], say: Callable[[str], None]) -> None:
+    """A note that can't be written changes nothing of what was found."""
+    try:
+        note_comparisons(store, pipeline, noted)
+    except PenstockError as error:
+        say(f"when days were compared could not be noted: {redact(error.what)}")

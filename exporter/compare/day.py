@@ -1,0 +1,189 @@
+"""Counts a day in its source, in short pieces.
+
+Each is a statement of about two milliseconds of the server's work, in autocommit; between them the pace rests as it
+does between slices. Whatever can't be cut is asked as one statement under the snapshot's cap.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+
+from exporter.compare.judge import Compared, DayFigures, judge_day
+from exporter.compare.sums import format_sum, read_sum, sum_sql
+from exporter.port.columns import ColumnPlan
+from exporter.port.database import Source
+from exporter.port.pace import Pace
+from exporter.port.question import DayQuestion, PlannedRead, plan_read
+from exporter.port.same_rows import Telling
+from exporter.port.slice_length import SliceLength
+from exporter.port.sliced_source import Axis, SliceRows
+from exporter.port.source import OpenTable, Statement, TimeKind
+from exporter.refuse.full_scan import check_full_scan
+from staging.documents.manifest import Manifest
+from staging.documents.same_question import check_same_question
+from staging.errors import InputError, UnavailableError
+
+_PIECE_SECONDS = 0.002
+
+
+@dataclass(slots=True)
+class Budget:
+    """How long the server may still work.
+
+    None: without an end.
+    """
+
+    seconds_left: float | None = None
+
+    def spend(self, seconds: float) -> None:
+        """Take note of what a statement took."""
+        if self.seconds_left is not None:
+            self.seconds_left -= seconds
+
+    def check(self) -> None:
+        """Raise UnavailableError where nothing is left."""
+        if self.seconds_left is not None and self.seconds_left <= 0:
+            raise UnavailableError(
+                "The budget of seconds was used up before it was compared.",
+                fix="Give a larger --budget-seconds, or compare the rest later: days compared longest ago come first.",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Comparing:
+    """What comparing needs: a connected source, its pace, the budget."""
+
+    source: Source
+    pace: Pace
+    budget: Budget
+
+
+@dataclass(slots=True)
+class _Counted:
+    rows: int = 0
+    sums: Counter[str] = field(default_factory=Counter)
+    unknown: set[str] = field(default_factory=set)
+    told: list[int] = field(default_factory=list)
+
+    def add(self, row: Sequence[object], columns: Sequence[ColumnPlan]) -> int:
+        """Add what a piece holds; return its rows."""
+        rows = int(str(row[0]))
+        for column, value in zip(columns, row[1:], strict=False):
+            units = read_sum(value, column, rows)
+            if units is None and not (value is None and column.may_be_null):
+                self.unknown.add(column.name)
+            self.sums[column.name] += units or 0
+        told = [int(str(value or 0)) for value in row[1 + len(columns) :]]
+        self.told = [a + b for a, b in zip(self.told, told, strict=True)]
+        self.rows += rows
+        return rows
+
+    def figures(self, columns: Sequence[ColumnPlan]) -> DayFigures:
+        """Return all of it."""
+        sums = {
+            column.name: None if column.name in self.unknown else format_sum(self.sums[column.name], column)
+            for column in columns
+        }
+        return DayFigures(self.rows, sums, self.told)
+
+
+def compare_day(question: DayQuestion, stored: Manifest, comparing: Comparing) -> Compared:
+    """Return whether the source still has what the export has.
+
+    InputError where the export answers another question, or the table can't be read any more; UnavailableError where
+    it may be told later.
+    """
+    check_same_question(stored, question.pipeline.source)
+    if stored.window() != (question.window.start, question.window.end):
+        raise InputError(
+            f"The window of {question.names.day} is another one than when it was exported.",
+            why="The rules of the time zone were changed since.",
+            fix="Read the day again: penstock run --fresh-export.",
+        )
+    comparing.budget.check()
+    comparing.pace.before_snapshot()
+    name, source = question.table(), comparing.source
+    if source.why_no_slices(name):
+        seconds = question.pipeline.export.max_snapshot_seconds
+        with closing(source.begin_snapshot(name, max_seconds=seconds)) as table:
+            return _compare(question, stored, comparing, table, lambda _: "it has no slices")
+    with closing(source.begin_slices(name)) as slices:
+        return _compare(question, stored, comparing, slices, slices.plan_axis)
+
+
+def _compare(
+    question: DayQuestion,
+    stored: Manifest,
+    comparing: Comparing,
+    table: OpenTable,
+    plan_axis: Callable[[Statement], Axis | str],
+) -> Compared:
+    read = plan_read(question, table, comparing.source.dialect)
+    _check_types(stored, read)
+    check_full_scan(question, read, table, comparing.source.dialect)
+    telling = table.plan_telling(read.statement, read.columns, stored.source)
+    return judge_day(stored, _count(table, read, plan_axis(read.statement), telling, comparing), telling)
+
+
+def _exact_edges(read: PlannedRead) -> str:
+    """Return what else a row of the window fulfils.
+
+    Of ISO text the statement lets in rows beside it (`plan_bounds`), which an export drops when it has decoded them.
+    """
+    statement = read.statement
+    if read.plan.time_kind is not TimeKind.ISO_TEXT:
+        return ""
+    time = f"replace({statement.time}, 'T', ' ')"
+    low, high = (statement.literal(str(bound).replace("T", " ")) for bound in (statement.low, statement.high))
+    return f" AND {time} >= {low} AND {time} < {high}"
+
+
+def _check_types(stored: Manifest, read: PlannedRead) -> None:
+    before = {column.name: column.source_type for column in stored.columns}
+    after = {column.name: column.source_type for column in read.plan.columns}
+    others = [
+        f"{name} was {before.get(name)} and is {after[name]}" for name in after if before.get(name) != after[name]
+    ]
+    if others:
+        raise InputError(
+            f"Columns of {stored.source.table} have other types than when {stored.day} was exported.",
+            why="; ".join(others) + ".",
+            fix="Read the day again: penstock run --fresh-export.",
+        )
+
+
+def _count(
+    table: OpenTable, read: PlannedRead, axis: Axis | str, telling: Telling | str, comparing: Comparing
+) -> DayFigures:
+    statement, columns = read.statement, read.plan.conserved()
+    by_name = {column.name: column for column in read.columns}
+    sums = [sum_sql(column, by_name[column.name], comparing.source.dialect) for column in columns]
+    asked = telling.select if isinstance(telling, Telling) else ()
+    select = ", ".join(["COUNT(*)", *sums, *asked])
+    counted = _Counted(told=[0] * len(asked))
+
+    def count(source: str) -> SliceRows:
+        comparing.pace.before_slice()
+        began = time.perf_counter()
+        (row,) = table.fetch(f"SELECT {select} {source}")
+        seconds = time.perf_counter() - began
+        comparing.budget.spend(seconds)
+        rows = counted.add(row, columns)
+        comparing.pace.after_slice(seconds, rows)
+        return SliceRows(rows, 0, seconds, None)
+
+    if not isinstance(axis, Axis):
+        count(f"FROM {statement.table} WHERE {statement.condition()}{_exact_edges(read)}")
+        return counted.figures(columns)
+    length, position = SliceLength(axis, _PIECE_SECONDS), axis.low
+    while position < axis.high:
+        comparing.budget.check()
+        end = length.end_of(position)
+        found = count(f"FROM {statement.table} {axis.hint} WHERE {axis.condition(statement, position, end)}")
+        length.took(end - position, found)
+        position = end
+    return counted.figures(columns)
