@@ -19,12 +19,14 @@ from typing import Any
 
 from bench.measure import BENCH, CHECKOUT, PEERS, save
 from bench.report import write_report
-from bench.scenarios.export import export_mariadb, export_postgres, export_sizes, export_wide
+from bench.scenarios.export import export_mysql_family, export_postgres, export_sizes, export_wide
 from bench.scenarios.felt import felt, saturated
 from bench.scenarios.load import load
 from bench.scenarios.server import one_day_of_ten, sealed
 from bench.scenarios.task import task
 from tests.servers.mariadb import MariadbServer
+from tests.servers.mysql import MysqlServer
+from tests.servers.mysql_family import MysqlFamilyServer
 from tests.servers.postgres import PostgresServer
 
 MILLION = 1_000_000
@@ -36,49 +38,60 @@ def main() -> None:
     options.add_argument("--full", action="store_true", help="also 20 and 50 million rows")
     options.add_argument("--only", action="append", default=[], metavar="NAME", help="a scenario; repeatable")
     options.add_argument("--rounds", type=int, default=5, help="how often contenders take turns")
+    options.add_argument("--small", action="store_true", help="a tenth of the rows, for a machine with little time")
     options.add_argument("--report", action="store_true", help="only write the report of the samples there are")
     asked = options.parse_args()
     _sync_peers()
-    scenarios = _scenarios(asked.rounds, full=asked.full)
+    scenarios = _scenarios(asked.rounds, MILLION // (10 if asked.small else 1), full=asked.full)
     if unknown := set(asked.only) - set(scenarios):
         options.error(f"no scenario {', '.join(sorted(unknown))}; there are {', '.join(scenarios)}")
     for name, measure in scenarios.items():
         if not asked.report and (not asked.only or name in asked.only):
             print(name, file=sys.stderr, flush=True)
             with tempfile.TemporaryDirectory(prefix="penstock-bench-") as folder:
-                save(name, measure(Path(folder)))
+                save(name.replace("_", "_small_", 1) if asked.small else name, measure(Path(folder)))
     print(write_report())
 
 
-def _scenarios(rounds: int, *, full: bool) -> dict[str, Callable[[Path], dict[str, Any]]]:
-    sizes = [MILLION, 5 * MILLION, *([20 * MILLION, 50 * MILLION] if full else [])]
+def _scenarios(rounds: int, million: int, *, full: bool) -> dict[str, Callable[[Path], dict[str, Any]]]:
+    sizes = [million, 5 * million, *([20 * million, 50 * million] if full else [])]
 
     def postgres(measure: Callable[[PostgresServer, Path], dict[str, Any]], *, durable: bool = False) -> Any:
         return lambda folder: _with(PostgresServer, measure, folder, durable=durable)
 
-    def mariadb(measure: Callable[[MariadbServer, Path], dict[str, Any]], *, durable: bool = False) -> Any:
+    def mariadb(measure: Callable[[MysqlFamilyServer, Path], dict[str, Any]], *, durable: bool = False) -> Any:
         return lambda folder: _with(MariadbServer, measure, folder, durable=durable)
+
+    def mysql(measure: Callable[[MysqlFamilyServer, Path], dict[str, Any]], *, durable: bool = False) -> Any:
+        return lambda folder: _with(MysqlServer, measure, folder, durable=durable)
 
     def shop(rows: int, *, pinned: bool) -> Any:
         return lambda server, folder: felt(server, folder, rows, 3, pinned=pinned)
 
     return {
         "task": lambda _: task(4 * rounds),
-        "export_postgres": postgres(lambda server, folder: export_postgres(server, folder, 5 * MILLION, rounds)),
-        "export_mariadb": mariadb(lambda server, folder: export_mariadb(server, folder, 5 * MILLION, rounds)),
+        "export_postgres": postgres(lambda server, folder: export_postgres(server, folder, 5 * million, rounds)),
+        "export_mariadb": mariadb(lambda server, folder: export_mysql_family(server, folder, 5 * million, rounds)),
+        "export_mysql": mysql(lambda server, folder: export_mysql_family(server, folder, 5 * million, rounds)),
         "export_sizes": postgres(lambda server, folder: export_sizes(server, folder, sizes)),
-        "export_wide": postgres(lambda server, folder: export_wide(server, folder, 2 * MILLION)),
-        "saturated_postgres": postgres(lambda server, folder: saturated(server, folder, MILLION, 3), durable=True),
-        "saturated_mariadb": mariadb(lambda server, folder: saturated(server, folder, MILLION, 3), durable=True),
-        "sealed_postgres": postgres(lambda server, folder: sealed(server, folder, 5 * MILLION, 3)),
-        "sealed_mariadb": mariadb(lambda server, folder: sealed(server, folder, 5 * MILLION, 3)),
-        "ten_mariadb": mariadb(lambda server, folder: one_day_of_ten(server, folder, 5 * MILLION, 3)),
-        "load_postgres": postgres(lambda server, folder: load(server, folder, MILLION, rounds)),
-        "load_mariadb": mariadb(lambda server, folder: load(server, folder, MILLION, rounds)),
-        "felt_postgres": postgres(shop(5 * MILLION, pinned=False), durable=True),
-        "felt_mariadb": mariadb(shop(2 * MILLION, pinned=False), durable=True),
-        "felt_pinned_postgres": postgres(shop(5 * MILLION, pinned=True), durable=True),
-        "felt_pinned_mariadb": mariadb(shop(2 * MILLION, pinned=True), durable=True),
+        "export_wide": postgres(lambda server, folder: export_wide(server, folder, 2 * million)),
+        "saturated_postgres": postgres(lambda server, folder: saturated(server, folder, million, 3), durable=True),
+        "saturated_mariadb": mariadb(lambda server, folder: saturated(server, folder, million, 3), durable=True),
+        "saturated_mysql": mysql(lambda server, folder: saturated(server, folder, million, 3), durable=True),
+        "sealed_postgres": postgres(lambda server, folder: sealed(server, folder, 5 * million, 3)),
+        "sealed_mariadb": mariadb(lambda server, folder: sealed(server, folder, 5 * million, 3)),
+        "sealed_mysql": mysql(lambda server, folder: sealed(server, folder, 5 * million, 3)),
+        "ten_mariadb": mariadb(lambda server, folder: one_day_of_ten(server, folder, 5 * million, 3)),
+        "ten_mysql": mysql(lambda server, folder: one_day_of_ten(server, folder, 5 * million, 3)),
+        "load_postgres": postgres(lambda server, folder: load(server, folder, million, rounds)),
+        "load_mariadb": mariadb(lambda server, folder: load(server, folder, million, rounds)),
+        "load_mysql": mysql(lambda server, folder: load(server, folder, million, rounds)),
+        "felt_postgres": postgres(shop(5 * million, pinned=False), durable=True),
+        "felt_mariadb": mariadb(shop(2 * million, pinned=False), durable=True),
+        "felt_mysql": mysql(shop(2 * million, pinned=False), durable=True),
+        "felt_pinned_postgres": postgres(shop(5 * million, pinned=True), durable=True),
+        "felt_pinned_mariadb": mariadb(shop(2 * million, pinned=True), durable=True),
+        "felt_pinned_mysql": mysql(shop(2 * million, pinned=True), durable=True),
     }
 
 

@@ -19,14 +19,28 @@ LIMITS = {
     "task": 1.3,
     "load_postgres": 1.3,
     "load_mariadb": 1.3,
+    "load_mysql": 1.3,
     "sealed_postgres": 1.5,
     "sealed_mariadb": 3.0,
+    "sealed_mysql": 3.0,
     "ten_mariadb": 0.35,
+    "ten_mysql": 0.35,
 }
+_FAMILY_LIMITS = {CONNECTORX: 0.7, DUCKDB_MYSQL: 0.45, DLT: 0.45, QUICK: 1.3}
 EXPORT_LIMITS = {
     "export_postgres": {DUCKDB_POSTGRES: 1.0, CONNECTORX: 0.4, DLT: 0.25, COPY: 1.3},
-    "export_mariadb": {CONNECTORX: 0.7, DUCKDB_MYSQL: 0.45, DLT: 0.45, QUICK: 1.3},
+    "export_mariadb": _FAMILY_LIMITS,
+    "export_mysql": _FAMILY_LIMITS,
+    "export_small_mariadb": _FAMILY_LIMITS,
+    "export_small_mysql": _FAMILY_LIMITS,
 }
+EXPORT_TITLES = {
+    **{f"export_{name}": title for name, title in (("postgres", "PostgreSQL"), ("mariadb", "MariaDB"))},
+    "export_mysql": "MySQL",
+    "export_small_mariadb": "MariaDB, one run with MySQL's below",
+    "export_small_mysql": "MySQL",
+}
+"""Those of `--small` are kept apart: of so few rows the start of the processes is most of the time."""
 FELT_LIMITS = {False: 1.25, True: 2.0}
 PACED_LIMIT = 12
 SATURATED_LIMIT = 0.95
@@ -68,7 +82,7 @@ def _head(found: dict[str, Any]) -> Iterator[str]:
     yield "said otherwise. The other tools come from a locked environment of their own, `bench/uv.lock`."
     yield ""
     cores = os.cpu_count()
-    busy = max((result["load_average"] for result in found.values()), default=0.0)
+    busy = max((each["load_average"] for name, each in found.items() if "_small_" not in name), default=0.0)
     yield f"This run: {cores} cores, Linux {platform.release().split('-')[0]}, Python {platform.python_version()}; load average up to {busy:.0f}."
     if busy > 3 * (cores or 1):
         yield "So much else ran on these cores that the seconds say little; ratios of rounds suffer less, but they suffer."
@@ -105,11 +119,17 @@ def _median(samples: Sequence[dict[str, float]], name: str) -> float:
 
 
 def _exports(found: dict[str, Any]) -> Iterator[str]:
-    for name, title in (("export_postgres", "PostgreSQL"), ("export_mariadb", "MariaDB")):
+    for name, title in EXPORT_TITLES.items():
         if name not in found:
             continue
         result = found[name]
         yield from ("", f"## Export, {result['rows']:,} rows into 32 shards, {title}")
+        if "_small_" in name:
+            yield from (
+                "",
+                f"By `--small`, at a load average of {result['load_average']:.0f}. Of so few rows the start of",
+            )
+            yield "the processes is most of the time; look at how the two servers differ, not at the aims."
         rows = [
             (tool, _seconds(samples), f"{_median(samples, 'cpu_seconds'):.1f}", f"{_median(samples, 'rss_mb'):.0f}")
             for tool, samples in result["samples"].items()
@@ -129,7 +149,9 @@ def _server(found: dict[str, Any]) -> Iterator[str]:
     titles = {
         "sealed_postgres": "sealed slices against one snapshot, PostgreSQL",
         "sealed_mariadb": "sealed slices against one snapshot, MariaDB",
+        "sealed_mysql": "sealed slices against one snapshot, MySQL",
         "ten_mariadb": "one day of ten against one statement over the time index, MariaDB",
+        "ten_mysql": "one day of ten against one statement over the time index, MySQL",
     }
     if not titles.keys() & found.keys():
         return
@@ -196,7 +218,7 @@ def _task(found: dict[str, Any]) -> Iterator[str]:
 
 
 def _loads(found: dict[str, Any]) -> Iterator[str]:
-    for name, title in (("load_postgres", "PostgreSQL"), ("load_mariadb", "MariaDB")):
+    for name, title in (("load_postgres", "PostgreSQL"), ("load_mariadb", "MariaDB"), ("load_mysql", "MySQL")):
         if name not in found:
             continue
         result = found[name]
@@ -215,7 +237,8 @@ def _loads(found: dict[str, Any]) -> Iterator[str]:
 
 
 def _felt(found: dict[str, Any]) -> Iterator[str]:
-    names = ("felt_postgres", "felt_mariadb", "felt_pinned_postgres", "felt_pinned_mariadb")
+    servers = ("postgres", "mariadb", "mysql")
+    names = [f"felt_{pinned}{server}" for pinned in ("", "pinned_") for server in servers]
     if not set(names) & found.keys():
         return
     yield from ("", "## What a shop feels")
@@ -231,7 +254,7 @@ def _felt(found: dict[str, Any]) -> Iterator[str]:
         where = (
             "server and shop on one core, the exporter on the other" if result["pinned"] else "all on the same cores"
         )
-        database = "PostgreSQL" if "postgres" in name else "MariaDB"
+        database = {"postgres": "PostgreSQL", "mariadb": "MariaDB", "mysql": "MySQL"}[name.rpartition("_")[2]]
         yield from ("", f"### {database}, {where}; {result['rows']:,} rows, {result['tps']} transactions/s")
         alone = [_percentiles(each["latencies_ms"])[1] for each in result["beside"][NOBODY]]
         rows = []
@@ -247,7 +270,11 @@ def _felt(found: dict[str, Any]) -> Iterator[str]:
 
 
 def _saturated(found: dict[str, Any]) -> Iterator[str]:
-    for name, database in (("saturated_postgres", "PostgreSQL"), ("saturated_mariadb", "MariaDB")):
+    for name, database in (
+        ("saturated_postgres", "PostgreSQL"),
+        ("saturated_mariadb", "MariaDB"),
+        ("saturated_mysql", "MySQL"),
+    ):
         if name in found:
             alone, beside = (statistics.median(found[name]["tps"][who]) for who in (NOBODY, OURS))
             kept = "kept" if found[name]["ratio"] >= SATURATED_LIMIT else "**missed**"

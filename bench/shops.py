@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.servers.mariadb import MariadbServer
+from tests.servers.mysql_family import MysqlFamilyServer
 from tests.servers.postgres import PostgresServer
+from tests.shop.mysql_words import in_words_of
 
 DAY = "2026-11-14"
 NEXT_DAY = "2026-11-15"
@@ -68,7 +69,7 @@ def fill_postgres(server: PostgresServer, rows: int, *, users: int = 1_000_000, 
     return name
 
 
-def fill_mariadb(server: MariadbServer, rows: int, *, users: int = 1_000_000, days: int = 1) -> str:
+def fill_mysql_family(server: MysqlFamilyServer, rows: int, *, users: int = 1_000_000, days: int = 1) -> str:
     """Return the name of a new database whose table `purchases` has so many rows, in an index on time; DAY is the last."""
     name = server.create_database()
     with server.connect(name) as connection, connection.cursor() as cursor:
@@ -76,15 +77,17 @@ def fill_mariadb(server: MariadbServer, rows: int, *, users: int = 1_000_000, da
             "CREATE TABLE purchases (purchase_id BIGINT NOT NULL PRIMARY KEY, user_id BIGINT NOT NULL,"
             " amount DECIMAL(12,2) NOT NULL, purchased_at DATETIME(6) NOT NULL, KEY (purchased_at))"
         )
+        version = str(connection.get_server_info())
         cursor.execute(
-            f"INSERT INTO purchases SELECT seq, (seq * 7919 * 104729) % {users}, ((seq * 31) % 100000) / 100,"
-            f" '2026-11-14' - INTERVAL {days - 1} DAY + INTERVAL (seq * ({days} * 86399000000 DIV {rows})) MICROSECOND"
-            f" FROM seq_1_to_{rows}"
+            in_words_of(
+                version,
+                f"INSERT INTO purchases SELECT seq, (seq * 7919 * 104729) % {users}, ((seq * 31) % 100000) / 100,"
+                f" '2026-11-14' - INTERVAL {days - 1} DAY + INTERVAL (seq * ({days} * 86399000000 DIV {rows})) MICROSECOND"
+                f" FROM seq_1_to_{rows}",
+            )
         )
-        cursor.execute(
-            "CREATE TABLE stock (item_id INT NOT NULL PRIMARY KEY, pieces INT NOT NULL)"
-            " SELECT seq AS item_id, 1000000 AS pieces FROM seq_1_to_1000"
-        )
+        cursor.execute("CREATE TABLE stock (item_id INT NOT NULL PRIMARY KEY, pieces INT NOT NULL)")
+        cursor.execute(in_words_of(version, "INSERT INTO stock SELECT seq, 1000000 FROM seq_1_to_1000"))
         connection.commit()
         cursor.execute("ANALYZE TABLE purchases")
     return name

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from bench.measure import Sample, alternate, ratio, run, run_job, run_peer
-from bench.shops import DAY, fill_mariadb, fill_postgres, write_pipeline
-from tests.servers.mariadb import USER as MARIADB_USER
-from tests.servers.mariadb import MariadbServer
+from bench.shops import DAY, fill_mysql_family, fill_postgres, write_pipeline
+from tests.servers.mysql_family import USER as FAMILY_USER
+from tests.servers.mysql_family import MysqlFamilyServer
 from tests.servers.postgres import USER as POSTGRES_USER
 from tests.servers.postgres import PostgresServer
+from tests.servers.programs import MYSQL_CACHED
 from tests.servers.server import HOST, PASSWORD
 
 SHARDS = 32
@@ -41,6 +42,19 @@ def flat_out(config: Path, staging: Path, name: str) -> Sample:
     return penstock_export(config, staging, name, PENSTOCK_EXPORT__READ="snapshot", PENSTOCK_PACING__GENTLE="replica")
 
 
+def quick_client(server: MysqlFamilyServer, question: str, database: str) -> list[str]:
+    """The words that have the server's own client ask and throw the answer away, row by row."""
+    program = ["mariadb"] if server.dialect == "mariadb" else cached_client()
+    asked = ["--no-defaults", "-h", HOST, "-P", str(server.port), "-u", FAMILY_USER, "--quick", "--silent"]
+    return ["sh", "-c", 'exec "$@" > /dev/null', "sh", *program, *asked, "-e", question, database]
+
+
+def cached_client() -> list[str]:
+    """The words that run MySQL's client of the checkout's cache by its own loader."""
+    loader = next((MYSQL_CACHED / "lib").glob("ld-linux-*"))
+    return [str(loader), "--library-path", str(MYSQL_CACHED / "lib"), str(MYSQL_CACHED / "bin" / "mysql")]
+
+
 def export_postgres(server: PostgresServer, folder: Path, rows: int, rounds: int) -> dict[str, Any]:
     """Penstock against DuckDB's extension, connectorx, dlt, and the server's own floor."""
     database = fill_postgres(server, rows)
@@ -64,13 +78,12 @@ def export_postgres(server: PostgresServer, folder: Path, rows: int, rounds: int
     )
 
 
-def export_mariadb(server: MariadbServer, folder: Path, rows: int, rounds: int) -> dict[str, Any]:
+def export_mysql_family(server: MysqlFamilyServer, folder: Path, rows: int, rounds: int) -> dict[str, Any]:
     """Penstock against connectorx, DuckDB's extension, dlt, and the server's own floor."""
-    database = fill_mariadb(server, rows)
+    database = fill_mysql_family(server, rows)
     url = server.url(database)
     question = _COLUMNS.format("'2026-11-14'", "'2026-11-15'")
-    client = ["mariadb", "--no-defaults", "-h", HOST, "-P", str(server.port), "-u", MARIADB_USER, "--quick", "--silent"]
-    quick = ["sh", "-c", 'exec "$@" > /dev/null', "sh", *client, "-e", question, database]
+    quick = quick_client(server, question, database)
     return _beside(
         server,
         database,
@@ -87,7 +100,7 @@ def export_mariadb(server: MariadbServer, folder: Path, rows: int, rounds: int) 
 
 
 def _beside(
-    server: PostgresServer | MariadbServer,
+    server: PostgresServer | MysqlFamilyServer,
     database: str,
     folder: Path,
     others: dict[str, Callable[[int], Sample]],

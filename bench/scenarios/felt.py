@@ -20,8 +20,8 @@ from typing import Any
 
 from bench.measure import BENCH, PEERS, run_job
 from bench.processes import pin
-from bench.shops import DAY, fill_mariadb, fill_postgres, write_pipeline
-from tests.servers.mariadb import MariadbServer
+from bench.shops import DAY, fill_mysql_family, fill_postgres, write_pipeline
+from tests.servers.mysql_family import MysqlFamilyServer
 from tests.servers.postgres import PostgresServer
 
 TPS = 60
@@ -38,10 +38,10 @@ _LIMIT_SECONDS = 600
 
 
 def felt(
-    server: PostgresServer | MariadbServer, folder: Path, rows: int, rounds: int, *, pinned: bool
+    server: PostgresServer | MysqlFamilyServer, folder: Path, rows: int, rounds: int, *, pinned: bool
 ) -> dict[str, Any]:
     """Latencies (ms, from the due time) of the steady load in each of the four, `rounds` times in turn."""
-    fill = fill_postgres if isinstance(server, PostgresServer) else fill_mariadb
+    fill = fill_postgres if isinstance(server, PostgresServer) else fill_mysql_family
     database = fill(server, rows, users=USERS)  # type: ignore[operator] # one of two functions of one shape
     url, staging = server.url(database), folder / f"staging-felt-{server.name}"
     config = write_pipeline(folder / f"felt-{server.name}.toml", source=url, staging=staging, shards=TASKS)
@@ -78,7 +78,7 @@ def felt(
 
 
 @contextmanager
-def _cores(server: PostgresServer | MariadbServer, *, pinned: bool) -> Iterator[set[int]]:
+def _cores(server: PostgresServer | MysqlFamilyServer, *, pinned: bool) -> Iterator[set[int]]:
     """Give server and load a core of their own and the others to us, for a while."""
     everywhere = os.sched_getaffinity(0)
     if not pinned:
@@ -93,12 +93,12 @@ def _cores(server: PostgresServer | MariadbServer, *, pinned: bool) -> Iterator[
         os.sched_setaffinity(0, everywhere)
 
 
-def saturated(server: PostgresServer | MariadbServer, folder: Path, rows: int, rounds: int) -> dict[str, Any]:
+def saturated(server: PostgresServer | MysqlFamilyServer, folder: Path, rows: int, rounds: int) -> dict[str, Any]:
     """Transactions a second of a load that never rests, alone and beside our export as it comes, both pinned.
 
     And beside a process that only computes, where our export does: what the two cores take from each other anyway.
     """
-    fill = fill_postgres if isinstance(server, PostgresServer) else fill_mariadb
+    fill = fill_postgres if isinstance(server, PostgresServer) else fill_mysql_family
     database = fill(server, rows, users=USERS)  # type: ignore[operator] # one of two functions of one shape
     url, staging = server.url(database), folder / f"staging-saturated-{server.name}"
     config = write_pipeline(folder / f"saturated-{server.name}.toml", source=url, staging=staging, shards=TASKS)

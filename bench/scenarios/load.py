@@ -10,16 +10,16 @@ from typing import Any
 from sqlalchemy import create_engine, text
 
 from bench.measure import Sample, alternate, ratio, run, run_job, run_peer
-from bench.shops import DAY, fill_mariadb, fill_postgres, write_pipeline
-from tests.servers.mariadb import MariadbServer
+from bench.shops import DAY, fill_mysql_family, fill_postgres, write_pipeline
+from tests.servers.mysql_family import MysqlFamilyServer
 from tests.servers.postgres import PostgresServer
 
 TASK = {"CLOUD_RUN_TASK_INDEX": "0", "CLOUD_RUN_TASK_COUNT": "1", "CLOUD_RUN_TASK_ATTEMPT": "0"}
 
 
-def load(server: PostgresServer | MariadbServer, folder: Path, rows: int, rounds: int) -> dict[str, Any]:
+def load(server: PostgresServer | MysqlFamilyServer, folder: Path, rows: int, rounds: int) -> dict[str, Any]:
     """Export and process a day of so many users once, then load it again and again into an emptied target."""
-    fill = fill_postgres if isinstance(server, PostgresServer) else fill_mariadb
+    fill = fill_postgres if isinstance(server, PostgresServer) else fill_mysql_family
     database = fill(server, rows, users=rows)  # type: ignore[operator] # one of two functions of one shape
     url, staging = server.url(database), folder / f"staging-load-{server.name}"
     config = write_pipeline(folder / f"load-{server.name}.toml", source=url, staging=staging, shards=8)

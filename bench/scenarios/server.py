@@ -10,21 +10,20 @@ from pathlib import Path
 from typing import Any
 
 from bench.processes import server_cpu_seconds
-from bench.scenarios.export import SHARDS, penstock_export, run
-from bench.shops import fill_mariadb, fill_postgres, write_pipeline
-from tests.servers.mariadb import USER as MARIADB_USER
-from tests.servers.mariadb import MariadbServer
+from bench.scenarios.export import SHARDS, penstock_export, quick_client, run
+from bench.shops import fill_mysql_family, fill_postgres, write_pipeline
+from tests.servers.mysql_family import MysqlFamilyServer
 from tests.servers.postgres import PostgresServer
-from tests.servers.server import HOST, PASSWORD
+from tests.servers.server import PASSWORD
 
 SEALED, SNAPSHOT = "sealed slices", "one snapshot"
 _AT_REST_SECONDS = 0.02
 OURS, BY_TIME = "Penstock, one snapshot", "one statement over the time index"
 
 
-def sealed(server: PostgresServer | MariadbServer, folder: Path, rows: int, rounds: int) -> dict[str, Any]:
+def sealed(server: PostgresServer | MysqlFamilyServer, folder: Path, rows: int, rounds: int) -> dict[str, Any]:
     """Server CPU of a flat-out export in sealed slices and in one snapshot."""
-    fill = fill_postgres if isinstance(server, PostgresServer) else fill_mariadb
+    fill = fill_postgres if isinstance(server, PostgresServer) else fill_mysql_family
     database = fill(server, rows)  # type: ignore[operator] # one of two functions of one shape
     staging = folder / f"staging-sealed-{server.name}"
     config = write_pipeline(
@@ -41,17 +40,16 @@ def sealed(server: PostgresServer | MariadbServer, folder: Path, rows: int, roun
     return {"rows": rows, "server_seconds": found, "ratio": _ratio(found, SEALED, SNAPSHOT)}
 
 
-def one_day_of_ten(server: MariadbServer, folder: Path, rows: int, rounds: int) -> dict[str, Any]:
+def one_day_of_ten(server: MysqlFamilyServer, folder: Path, rows: int, rounds: int) -> dict[str, Any]:
     """Server CPU of one day out of ten: ours against one statement that is made to use the time column's index."""
-    database = fill_mariadb(server, rows, days=10)
+    database = fill_mysql_family(server, rows, days=10)
     staging = folder / "staging-ten"
     config = write_pipeline(folder / "ten.toml", source=server.url(database), staging=staging, shards=SHARDS)
     question = (
         "SELECT user_id, purchased_at, amount FROM purchases FORCE INDEX (purchased_at)"
         " WHERE purchased_at >= '2026-11-14' AND purchased_at < '2026-11-15'"
     )
-    client = ["mariadb", "--no-defaults", "-h", HOST, "-P", str(server.port), "-u", MARIADB_USER, "--quick", "--silent"]
-    quick = ["sh", "-c", 'exec "$@" > /dev/null', "sh", *client, "-e", question, database]
+    quick = quick_client(server, question, database)
     _wait_for_rest(server)
     found = _server_seconds(
         server,
@@ -67,7 +65,7 @@ def one_day_of_ten(server: MariadbServer, folder: Path, rows: int, rounds: int) 
     return {"rows": rows, "server_seconds": found, "ratio": _ratio(found, OURS, BY_TIME)}
 
 
-def _wait_for_rest(server: MariadbServer) -> None:
+def _wait_for_rest(server: MysqlFamilyServer) -> None:
     """Let the server write and purge what filling the table has left: that is no cost of a read."""
     busy_seconds = 1.0
     while busy_seconds > _AT_REST_SECONDS:
@@ -77,7 +75,7 @@ def _wait_for_rest(server: MariadbServer) -> None:
 
 
 def _server_seconds(
-    server: PostgresServer | MariadbServer, rounds: int, works: dict[str, Callable[[int], Any]]
+    server: PostgresServer | MysqlFamilyServer, rounds: int, works: dict[str, Callable[[int], Any]]
 ) -> dict[str, list[float]]:
     found: dict[str, list[float]] = {name: [] for name in works}
     for number in range(rounds):

@@ -11,6 +11,7 @@ from exporter.inspect.doctor import SourceLook, examine_source
 from staging.errors import InputError
 from tests.exporter.days import DAY, NOW, pipeline, run_export
 from tests.servers.server import PASSWORD
+from tests.shop.purchases import create_purchases
 from tests.shop.tables import Database
 
 pytestmark = pytest.mark.integration
@@ -24,11 +25,7 @@ def narrow(request: pytest.FixtureRequest) -> Iterator[str]:
     url = request.getfixturevalue(f"{request.param}_database")
     name = url.rpartition("/")[2]
     database, admin = Database(url), Database(server.url())
-    database.execute(
-        "CREATE TABLE purchases (id bigint PRIMARY KEY, user_id bigint NOT NULL, "
-        "purchased_at timestamp NOT NULL, amount decimal(12,2) NOT NULL)"
-    )
-    database.execute("INSERT INTO purchases VALUES (1, 1, '2026-11-14 12:00:00', 1.50)")
+    create_purchases(database, [(1, 1, "2026-11-14 12:00:00", "1.50")], columns={"purchased_at": "timestamp NOT NULL"})
     if request.param == "postgres":
         admin.execute(f"CREATE ROLE {USER} LOGIN PASSWORD '{PASSWORD}' CONNECTION LIMIT 2")
         database.execute(f"GRANT SELECT ON purchases TO {USER}")

@@ -25,6 +25,7 @@ from staging.errors import ExitCode, InputError, InterruptedRunError, Unavailabl
 from staging.process.cancel import Cancel
 from staging.store import ObjectInfo, ObjectWriter, Store
 from tests.exporter.days import committed, pipeline, run_export
+from tests.shop.purchases import create_purchases
 from tests.shop.tables import Database
 
 pytestmark = pytest.mark.integration
@@ -37,14 +38,9 @@ class PlannedFailureError(Exception):
 
 
 def _shop(url: str, rows: int = ROWS) -> None:
-    database = Database(url)
-    database.execute(
-        "CREATE TABLE purchases "
-        "(user_id bigint NOT NULL, purchased_at timestamp NOT NULL, amount decimal(10,2) NOT NULL)"
-    )
-    mark = "?" if database.dialect == "sqlite" else "%s"
-    values = [(n, f"2026-11-14 12:{n % 60:02}:00", "1.10") for n in range(rows)]
-    database.execute(f"INSERT INTO purchases VALUES ({', '.join([mark] * 3)})", values)
+    columns = {"id": None, "purchased_at": "timestamp NOT NULL", "amount": "decimal(10,2) NOT NULL"}
+    made = [(n, f"2026-11-14 12:{n % 60:02}:00", "1.10") for n in range(rows)]
+    create_purchases(url, made, columns=columns, index=False)
 
 
 @dataclass

@@ -23,6 +23,7 @@ from exporter.open_source import open_source
 from exporter.port.database import Source
 from tests.exporter.days import DAY, Export, pipeline, run_export
 from tests.shop.hand_made_export import fibonacci_shard
+from tests.shop.purchases import create_purchases
 from tests.shop.tables import Database
 
 pytestmark = pytest.mark.integration
@@ -275,14 +276,10 @@ def test_text_keys_are_whole_in_one_shard(
     database, _, opener, _ = reader
     text = {"postgresql": 'varchar(40) COLLATE "C"', "sqlite": "text"}
     declared = text.get(database.dialect, "varchar(40) COLLATE utf8mb4_bin")
-    database.execute(
-        f"CREATE TABLE purchases (user_id {declared} NOT NULL, purchased_at timestamp NOT NULL, "
-        "amount decimal(10,2) NOT NULL)"
-    )
     keys = ["", "a", "A", "ä", "€𝄞", "x" * 40, "a ", "0", "-1"]
-    mark = "?" if database.dialect == "sqlite" else "%s"
     rows = [(key, "2026-11-14 12:00:00", "1.50") for key in keys for _ in range(4)]
-    database.execute(f"INSERT INTO purchases VALUES ({', '.join([mark] * 3)})", rows)
+    columns = {"id": None, "user_id": f"{declared} NOT NULL", "purchased_at": "timestamp NOT NULL"}
+    create_purchases(database, rows, columns=columns, index=False)
     export = run_export(pipeline(database.url, tmp_path / "stage", export={"shards": 3}), opener=opener)
     homes = {key: shard["shard"] for shard in export.manifest["shards"] for key in _keys(export, shard["shard"])}
     assert export.manifest["shard_function"] == "xxh64"
@@ -374,20 +371,14 @@ def test_a_table_of_mysqls_family_read_in_pieces_gives_each_row_once(
     strewn: bool,
 ) -> None:
     monkeypatch.setattr("exporter.mysql.pieces.PIECE_ROWS", 300)
-    database = Database(mysql_family_database)
-    index = ", KEY (purchased_at)" if indexed else ""
-    database.execute(
-        "CREATE TABLE purchases (id bigint unsigned PRIMARY KEY, user_id bigint NOT NULL, "
-        f"purchased_at datetime(6) NOT NULL, amount decimal(10,2) NOT NULL{index})"
-    )
     start = datetime(2026, 11, 10)  # noqa: DTZ001 - a wall clock
     rows = []
     for n in range(9_000):
         at = start + timedelta(minutes=n if not strewn else (n * 7919) % 9_000)
         key = n if indexed else 2**64 - 20_000 + n if n > 8_990 else 10 * n
         rows.append((key, n, at, f"{n}.00"))
-    database.execute("INSERT INTO purchases VALUES (%s, %s, %s, %s)", rows)
-    database.execute("ANALYZE TABLE purchases")
+    columns = {"id": "bigint unsigned PRIMARY KEY", "purchased_at": "datetime(6) NOT NULL"}
+    create_purchases(mysql_family_database, rows, columns=columns, index=indexed).execute("ANALYZE TABLE purchases")
     export = run_export(pipeline(mysql_family_database, tmp_path, timezone="UTC"))
     expected = sorted(n for _, n, at, _ in rows if at.date() == DAY)
     assert sorted(row["user_id"] for row in export.rows()) == expected

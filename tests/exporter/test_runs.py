@@ -20,7 +20,7 @@ from staging.errors import HeldError, InputError, IntegrityError
 from staging.names import DayNames
 from staging.open_store import open_store
 from tests.exporter.days import DAY, NOW, committed, pipeline, run_export
-from tests.shop.tables import Database
+from tests.shop.purchases import create_purchases
 from tests.warm import warm_python
 
 pytestmark = pytest.mark.integration
@@ -30,13 +30,9 @@ NAMES = DayNames("daily_revenue", DAY)
 
 @pytest.fixture
 def shop(sqlite_database: str) -> str:
-    database = Database(sqlite_database)
-    database.execute(
-        "CREATE TABLE purchases (user_id integer NOT NULL, purchased_at text NOT NULL, amount decimal(10,2) NOT NULL)"
-    )
     rows = [(n % 50, f"2026-11-14T{n % 24:02}:30:00.000{n % 1000:03}", f"{n}.25") for n in range(500)]
-    database.execute("INSERT INTO purchases VALUES (?, ?, ?)", rows)
-    return sqlite_database
+    columns = {"id": None, "user_id": "integer NOT NULL", "purchased_at": "text NOT NULL"}
+    return create_purchases(sqlite_database, rows, columns=columns, index=False).url
 
 
 def _never(url: str) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.mutation.__main__ import CHECKOUT, ROOMS
 from tests.mutation.mutants import Mutant, mutants_of
 
 SOURCE = """
@@ -69,3 +70,8 @@ def test_what_was_refused_passes(what: str, function: str, passes: Callable[[dic
 def test_a_moved_bound_refuses_one_more() -> None:
     with pytest.raises(KeyError):
         mutant("bound moved: ours < fence", "Late.refuse")["Late"]().refuse(1, 1)
+
+
+@pytest.mark.parametrize("file", sorted({file for room in ROOMS for file in (*room.files, *room.tests)}))
+def test_a_file_that_the_run_names_is_there(file: str) -> None:
+    assert (CHECKOUT / file).exists()

@@ -25,7 +25,7 @@ def create_purchases(
 
     `columns` says how a column is declared, in place of `id` (the primary key), `user_id`, `purchased_at` (an instant)
     and `amount`, or after them; None leaves one out. `more` follows the columns. A row has a value for each column, in
-    that order; instants and decimals may be Python's.
+    that order; instants, wall clocks and decimals may be Python's.
     """
     database = Database(database) if isinstance(database, str) else database
     declared: dict[str, str | None] = {
@@ -54,6 +54,6 @@ def insert_purchases(database: Database, rows: Iterable[tuple[Any, ...]]) -> Non
 def _bound(database: Database, value: object) -> object:
     """Return what the driver takes: SQLite has neither instants nor decimals, MySQL's family no zone."""
     if isinstance(value, datetime) and database.dialect != "postgresql":
-        naive = value.astimezone(UTC).replace(tzinfo=None)
+        naive = value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value
         return naive.isoformat(sep=" ", timespec="microseconds") if database.dialect == "sqlite" else naive
     return str(value) if isinstance(value, Decimal) and database.dialect == "sqlite" else value

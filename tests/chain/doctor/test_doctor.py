@@ -26,6 +26,7 @@ from tests.chain.terminal import on_terminal, plain
 from tests.servers.fake_gcs import FakeGcsServer
 from tests.servers.gcs_proxy import GcsProxy
 from tests.servers.server import PASSWORD
+from tests.shop.purchases import create_purchases
 from tests.shop.tables import Database
 from tests.warm import warm_python
 
@@ -67,15 +68,8 @@ table = "revenue"
 
 
 def _shop(url: str, *, indexed: bool = True, time: str | None = None) -> Database:
-    database = Database(url)
-    time = time or ("timestamptz" if database.dialect == "postgresql" else "timestamp")
-    database.execute(
-        f"CREATE TABLE purchases (user_id bigint NOT NULL, purchased_at {time} NOT NULL, amount decimal(10,2) NOT NULL)"
-    )
-    database.execute("INSERT INTO purchases VALUES (1, '2026-11-14 12:00:00', 1.50)")
-    if indexed:
-        database.execute("CREATE INDEX by_time ON purchases (purchased_at)")
-    return database
+    columns = {"id": None, "amount": "decimal(10,2) NOT NULL"} | ({"purchased_at": f"{time} NOT NULL"} if time else {})
+    return create_purchases(url, [(1, "2026-11-14 12:00:00", "1.50")], columns=columns, index=indexed)
 
 
 def _look(config: Path, url: str, target: str | None = None, *more: str, code: int = 0, **environ: str) -> Any:

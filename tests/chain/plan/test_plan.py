@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from tests.chain.terminal import on_terminal, plain
 from tests.servers.server import PASSWORD
+from tests.shop.purchases import create_purchases
 from tests.shop.tables import Database
 from tests.warm import warm_python
 
@@ -46,14 +47,13 @@ def database(request: pytest.FixtureRequest) -> Database:
 def _shop(database: Database) -> Database:
     time = "timestamptz" if database.dialect == "postgresql" else "datetime"
     zone = "+00" if database.dialect == "postgresql" else ""
-    database.execute(
-        f"CREATE TABLE purchases (id integer PRIMARY KEY, user_id bigint NOT NULL, purchased_at {time} NOT NULL, "
-        "amount decimal(10,2) NOT NULL, note varchar(9), ratio double precision)"
-    )
+    declared = {"id": "integer PRIMARY KEY", "purchased_at": f"{time} NOT NULL", "amount": "decimal(10,2) NOT NULL"}
     times = [f"{START - timedelta(days=3) + n * STEP:%Y-%m-%d %H:%M:%S}{zone}" for n in range(ROWS)]
-    rows = ", ".join(f"({n}, {n % 7}, '{at}', 1.50, NULL, 0.5)" for n, at in enumerate(times))
-    database.execute(f"INSERT INTO purchases VALUES {rows}")
-    database.execute("CREATE INDEX by_time ON purchases (purchased_at)")
+    create_purchases(
+        database,
+        [(n, n % 7, at, "1.50", None, 0.5) for n, at in enumerate(times)],
+        columns=declared | {"note": "varchar(9)", "ratio": "double precision"},
+    )
     if database.dialect != "sqlite":
         database.execute("ANALYZE purchases" if database.dialect == "postgresql" else "ANALYZE TABLE purchases")
     return database

@@ -13,6 +13,7 @@ from exporter.open_source import open_source
 from exporter.port.database import Source
 from tests.exporter.days import pipeline, run_export
 from tests.exporter.sliced_reads import calm
+from tests.shop.purchases import create_purchases
 from tests.shop.tables import Database
 
 pytestmark = pytest.mark.integration
@@ -68,12 +69,8 @@ class _WriteOnceBegun:
 def test_what_is_committed_once_the_snapshot_has_begun_is_not_among_them(
     mysql_database: str, tmp_path: Path, read: str
 ) -> None:
-    database = Database(mysql_database)
-    database.execute(
-        "CREATE TABLE purchases (id bigint PRIMARY KEY, user_id int NOT NULL, purchased_at datetime(6) NOT NULL, "
-        "amount decimal(12,2) NOT NULL, KEY (purchased_at))"
-    )
-    database.execute("INSERT INTO purchases VALUES (1, 1, '2026-11-14 05:00', 1)")
+    rows = [(1, 1, "2026-11-14 05:00", 1)]
+    database = create_purchases(mysql_database, rows, columns={"purchased_at": "datetime(6) NOT NULL"})
     ((filled,),) = database.execute("SELECT @@GLOBAL.gtid_executed")
     opener = _WriteOnceBegun(database)
     made = pipeline(mysql_database, tmp_path, export={"read": read}, timezone="UTC")
