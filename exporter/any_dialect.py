@@ -84,6 +84,9 @@ class AnySource:
         del table
         return f"what would prove a read in slices is not known for {self.dialect}"
 
+    def find_closed(self, window_end: datetime, grace_seconds: int) -> None:
+        """Return None: nothing is known of others' transactions."""
+
     def begin_slices(self, table: TableName) -> Slices:
         """Raise InputError: there are no slices here."""
         raise refuse_slices(table, self.why_no_slices(table))

@@ -51,9 +51,9 @@ def check_finished(manifest: Manifest) -> None:
     The stored export is of such a day.
     """
     if manifest.unfinished:
+        why = manifest.reading.not_over or f"the day ended at {manifest.window_end:%F %T} UTC"
         raise UnavailableError(
             f"The stored export of {manifest.day} is unfinished.",
-            why=f"It was read at {manifest.as_of:%F %T} UTC, the day ended at {manifest.window_end:%F %T} UTC, and "
-            "--require-closed was given.",
+            why=f"It was read at {manifest.as_of:%F %T} UTC, {why}, and --require-closed was given.",
             fix="`penstock run` reads the day again as soon as it is over.",
         )

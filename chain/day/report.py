@@ -125,7 +125,7 @@ def build_report(
         tasks=tasks,
         seconds=round(seconds, 3),
         as_of=manifest.as_of,
-        complete=manifest.as_of >= manifest.window_end,
+        complete=manifest.as_of >= manifest.window_end and not manifest.unfinished,
         unfinished=manifest.unfinished,
         since_export_before=describe_since(before, manifest) if before is not None else None,
         waited_seconds=dict(manifest.reading.waited_seconds),

@@ -234,7 +234,7 @@ def _facts(page: DayPage, manifest: Manifest) -> str:
 
 
 def _is_over(manifest: Manifest) -> bool:
-    return manifest.as_of >= manifest.window_end
+    return manifest.as_of >= manifest.window_end and not manifest.unfinished
 
 
 def _clock(time: datetime | None) -> str:

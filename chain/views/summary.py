@@ -38,7 +38,7 @@ def format_summary(report: Report, *, style: Style, is_compact: bool = False) ->
     if report.since_export_before is not None:
         lines.insert(3, f"  before  {_since(report.since_export_before)}")
     if report.unfinished:
-        lines.append("  Unfinished: read before the day was over; `run` reads it again when it is.")
+        lines.append("  Unfinished: read before the day was over for the database; `run` reads it again when it is.")
     return "\n".join(line for line in lines if line or not is_compact)
 
 

@@ -21,6 +21,7 @@ _ROOM = (
     "Free space on the database server's disk, where it keeps temporary files (`temp_tablespaces`) or data, "
     "and try again. A view that sorts or groups needs room for all of its rows."
 )
+_DEFAULT = "Take that setting away from the account and the database: ALTER ROLE … RESET …, ALTER DATABASE … RESET …"
 _HIDDEN = (
     "Give the account BYPASSRLS (ALTER ROLE … BYPASSRLS), or read by one that owns the table; behind a view that goes "
     "for the view's owner. What a policy hides can't be told from what is not there."
@@ -186,6 +187,8 @@ def meaning_of(error: BaseException) -> Meaning:
         return _by_words(text)
     if state == "42501" and "row-level security" in text:
         return Meaning(Kind.HIDDEN, _HIDDEN)
+    if state == "42501" and "to set parameter" in text:
+        return Meaning(Kind.SETTING, _DEFAULT)
     if state == "53300" and (found := _by_words(text)).kind is Kind.ACCOUNT_LIMIT:
         return found
     if state == "57014" and "statement timeout" in text:

@@ -1,11 +1,13 @@
 """What every session with PostgreSQL sets.
 
 All that a server's, a role's or a database's default could change. One list for the snapshot, the slices, the
-catalogue, pacing's signals, `doctor` and the loader. It is set by statements and not in the startup packet, for a pool
-refuses most of what it finds there; so a pool that would hand our session to others is found first
-(`databases.postgres.pooler`), and nothing is set there.
+catalogue, pacing's signals, `doctor` and the loader; and what a default changed of all other settings that say what a
+statement means or gives is set back to what PostgreSQL was built with, so no list has to know them all. It is set by
+statements and not in the startup packet, for a pool refuses most of what it finds there; so a pool that would hand our
+session to others is found first (`databases.postgres.pooler`), and nothing is set there.
 
-Not set, for it is where `source.table` is looked for: `search_path`. (PostgreSQL manual, chapter 20.)
+Not set back, for they are the language and the place of what a user wrote: `search_path`, words of times and texts.
+(PostgreSQL manual, chapter 20.)
 """
 
 from __future__ import annotations
@@ -53,6 +55,18 @@ EVERY_SESSION: Mapping[str, str] = {
     "jit": "off",
 }
 """By name; a server is told only those that it knows. `default_transaction_read_only` is each job's own."""
+_OF_ADMINISTRATORS: Mapping[str, str] = {
+    "session_replication_role": "origin",  # replica: no foreign keys are checked, no triggers run
+    "zero_damaged_pages": "off",  # on: a page that can't be read is empty
+    "ignore_checksum_failure": "off",
+}
+"""Set only where they are something else: that takes a right, and an account without it is refused."""
+_SET_BACK = r"category ~ '^(Client Connection Defaults / (Statement|Other)|Version and Platform Compatibility)'"
+_STAYS = (
+    *("search_path", "default_tablespace", "temp_tablespaces", "default_table_access_method"),
+    *("transaction_isolation", "transaction_read_only", "transaction_deferrable", "default_transaction_read_only"),
+    *("client_min_messages", "check_function_bodies", "default_toast_compression", "restrict_nonsystem_relation_kind"),
+)
 
 _UNTIMED = "SET statement_timeout = 0"
 _TRIES = 5
@@ -62,13 +76,18 @@ _TRIES = 5
 def set_up_sql(settings: Mapping[str, str]) -> str:
     """Return the statement that sets up a session.
 
-    It sets what every session sets, and `settings` over it.
+    It sets what every session sets, and `settings` over it; then what a default changed is set back.
     """
     wanted = {**EVERY_SESSION, **settings}
-    values = ", ".join(f"({_literal(name)}, {_literal(value)})" for name, value in wanted.items())
+    rest = ", ".join(map(_literal, (*wanted, *_STAYS)))
     return (
         "SELECT pg_catalog.set_config(s.name, v.value, false) "  # noqa: S608 - constants and our own numbers
-        f"FROM (VALUES {values}) AS v (name, value) JOIN pg_catalog.pg_settings AS s ON s.name = v.name"
+        f"FROM (VALUES {_values(wanted)}) AS v (name, value) JOIN pg_catalog.pg_settings AS s ON s.name = v.name "
+        "UNION ALL SELECT pg_catalog.set_config(s.name, v.value, false) "
+        f"FROM (VALUES {_values(_OF_ADMINISTRATORS)}) AS v (name, value) JOIN pg_catalog.pg_settings AS s "
+        "ON s.name = v.name AND s.setting <> v.value "
+        "UNION ALL SELECT pg_catalog.set_config(s.name, s.boot_val, false) FROM pg_catalog.pg_settings AS s "
+        f"WHERE s.context = 'user' AND s.{_SET_BACK} AND s.setting <> s.boot_val AND s.name NOT IN ({rest})"
     )
 
 
@@ -99,6 +118,10 @@ def lift_time_limit(run: Callable[[str], object]) -> None:
                 raise
         else:
             return
+
+
+def _values(settings: Mapping[str, str]) -> str:
+    return ", ".join(f"({_literal(name)}, {_literal(value)})" for name, value in settings.items())
 
 
 def _literal(text: str) -> str:

@@ -182,15 +182,16 @@ def _is_same_zone(one: str, other: str) -> bool:
 def _examine_slices(question: DayQuestion, source: Source) -> Iterator[Finding]:
     """Whether a day too long for a snapshot could be read, and whether we would know that it is over."""
     config = question.pipeline.export
-    if config.read == "snapshot":
-        return
-    if why := source.why_no_slices(question.table()):
+    if config.read != "snapshot" and (why := source.why_no_slices(question.table())):
         fix = f"A day that takes longer than {config.max_snapshot_seconds} s needs a replica or a higher cap."
         yield warn("source slices", f"{question.table()} can't be read in slices: {why}.", fix)
+    closed = source.find_closed(question.window.end, config.grace_seconds)
+    if closed is None:
         return
-    with closing(source.begin_slices(question.table())) as slices:
-        closed = slices.find_closed(question.window.end, config.grace_seconds)
-    if closed.is_weak:
+    if not closed.is_closed:
+        fix = "A day that is read before it is over is unfinished, and read again by the next `penstock run`."
+        yield warn("source day end", f"{closed.why_not[:1].upper()}{closed.why_not[1:]}.", fix)
+    elif closed.is_weak:
         fix = closed.grant or "Nothing to be done here; the grace is four times as long."
         yield warn("source day end", f"{closed.how[:1].upper()}{closed.how[1:]}.", fix)
     else:

@@ -11,7 +11,7 @@ Rights: SELECT on the table. To stop a statement the user kills a thread of its 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 
 import polars as pl
@@ -23,6 +23,7 @@ from databases.mysql.session import TLS_SQL, open_session
 from databases.mysql.url import driver_arguments, place_of, tls_mode
 from databases.tls import tell_connection
 from exporter.mysql.catalogue import MysqlCatalogue, is_table
+from exporter.mysql.closed import find_closed
 from exporter.mysql.connection import MysqlConnection
 from exporter.mysql.definition import begin_snapshot
 from exporter.mysql.errors import translate_error
@@ -30,10 +31,11 @@ from exporter.mysql.key_range import TimeIndex
 from exporter.mysql.log import find_executed_gtids, find_log_position
 from exporter.mysql.pieces import find_key_axis
 from exporter.mysql.row_text import RowChecksum, carry_as_text, longest_text_bytes, nullable_selects
+from exporter.mysql.session import MysqlSession
 from exporter.mysql.slices import MysqlSlices
 from exporter.mysql.table import MysqlTable
 from exporter.mysql.texts import TextRows
-from exporter.port.sliced_source import Axis, Slices, refuse_slices, time_axis
+from exporter.port.sliced_source import Axis, Closed, Slices, refuse_slices, time_axis
 from exporter.port.source import Estimate, Statement, TableName
 from staging.errors import InputError, PenstockError
 
@@ -123,6 +125,11 @@ class MysqlSource:
             case (_, engine) if engine.upper() != "INNODB":
                 return f"its engine is {engine}, and only InnoDB shows one instant at the end"
         return ""
+
+    def find_closed(self, window_end: datetime, grace_seconds: int) -> Closed:
+        """Ask the server, by a session of its own."""
+        with closing(MysqlSession(self.url)) as session:
+            return find_closed(session, window_end, grace_seconds)
 
     def begin_slices(self, table: TableName) -> Slices:
         """Open a connection for short statements."""

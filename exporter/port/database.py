@@ -7,9 +7,10 @@ one table.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Protocol
 
-from exporter.port.sliced_source import Slices
+from exporter.port.sliced_source import Closed, Slices
 from exporter.port.source import Snapshot, TableName
 
 
@@ -62,6 +63,13 @@ class Source(Protocol):
         """Return why the table can't be read in slices, or "".
 
         A clause without a stop: slices that a seal proves.
+        """
+        ...
+
+    def find_closed(self, window_end: datetime, grace_seconds: int) -> Closed | None:
+        """Say whether a day may still get rows; None where the database can't tell.
+
+        Asked before a read begins. Transactions of others, open or prepared, may be of any table.
         """
         ...
 

@@ -25,8 +25,9 @@ from databases.postgres.url import tls_mode
 from databases.tls import tell_connection
 from exporter.port.catalogue import Catalogue
 from exporter.port.same_rows import Telling
-from exporter.port.sliced_source import Slices
+from exporter.port.sliced_source import Closed, Slices
 from exporter.port.source import Estimate, SourceColumn, Statement, TableName
+from exporter.postgres.closed import find_closed
 from exporter.postgres.connection import PostgresConnection
 from exporter.postgres.definition import find_definition, why_no_seal
 from exporter.postgres.same_rows import SNAPSHOT, describe_versions
@@ -116,6 +117,10 @@ class PostgresSource:
     def why_no_slices(self, table: TableName) -> str:
         """Return why no seal would prove them."""
         return why_no_seal(find_definition(self.catalogue, self.catalogue.table_sql(table)))
+
+    def find_closed(self, window_end: datetime, grace_seconds: int) -> Closed:
+        """Ask the server."""
+        return find_closed(self.run, window_end, grace_seconds)
 
     def begin_slices(self, table: TableName) -> Slices:
         """Set up the reading connection for slices.

@@ -19,7 +19,7 @@ from exporter.read.slices import look_at, read_in_slices
 from exporter.read.snapshot import read_in_snapshot
 from exporter.read.snapshot_guard import SnapshotGuard
 from exporter.refuse.drift import find_contract
-from exporter.refuse.not_over import check_closed_for
+from exporter.refuse.not_over import find_not_over
 from exporter.shards.commit import Written
 from staging.process.cancel import Cancel
 from staging.process.progress import Progress
@@ -42,12 +42,12 @@ def read_shards(
         pace.before_snapshot()  # whatever is to come: a database that is not calm is not asked about its tables either
         progress.begin("plan")
         contract = find_contract(store, question)
-        return _read(Attempt(question, source, store, cancel, progress, pace, contract, failed_seals))
+        not_over = find_not_over(question, source)
+        return _read(Attempt(question, source, store, cancel, progress, pace, contract, failed_seals, not_over))
 
 
 def _read(attempt: Attempt) -> Written:
     source, config = attempt.source, attempt.question.pipeline.export
-    check_closed_for(attempt.question, source)
     table = attempt.question.table()
     why_no_slices = "" if config.read == "snapshot" else source.why_no_slices(table)
     if config.read == "slices" and why_no_slices:

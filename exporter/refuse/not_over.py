@@ -5,7 +5,6 @@ By this clock first, by the source's own at last.
 
 from __future__ import annotations
 
-from contextlib import closing
 from datetime import datetime
 
 from exporter.port.database import Source
@@ -24,19 +23,18 @@ def check_over(question: DayQuestion, now: datetime) -> None:
         raise _not_over(question, f"It ends at {question.window.end:%F %T} UTC.")
 
 
-def check_closed_for(question: DayQuestion, source: Source) -> None:
-    """Raise UnavailableError where the day may still get rows.
+def find_not_over(question: DayQuestion, source: Source) -> str:
+    """Return why the day may still get rows, "" if the database knows of nothing.
 
-    The database says so; reads no row. Databases that can't tell of open transactions are asked for nothing here: their
-    clock is compared at the end.
+    UnavailableError where such a day was not asked for. Reads no row. Of databases that can't tell of open transactions
+    the clock is compared at the end.
     """
-    table = question.table()
-    if not question.require_closed or source.why_no_slices(table):
-        return
-    with closing(source.begin_slices(table)) as slices:
-        closed = slices.find_closed(question.window.end, question.pipeline.export.grace_seconds)
-    if not closed.is_closed:
+    closed = source.find_closed(question.window.end, question.pipeline.export.grace_seconds)
+    if closed is None or closed.is_closed:
+        return ""
+    if question.require_closed:
         raise _not_over(question, f"{closed.why_not[:1].upper()}{closed.why_not[1:]}.")
+    return closed.why_not
 
 
 def check_read_when_over(question: DayQuestion, as_of: datetime) -> None:

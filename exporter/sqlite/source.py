@@ -126,6 +126,9 @@ class SqliteSource:
         del table
         return "SQLite has no row versions and no clock that writers share"
 
+    def find_closed(self, window_end: datetime, grace_seconds: int) -> None:
+        """Return None: nothing is known of others' transactions."""
+
     def begin_slices(self, table: TableName) -> Slices:
         """Raise InputError: there are no slices here."""
         raise refuse_slices(table, self.why_no_slices(table))

@@ -115,7 +115,8 @@ class Reading(Part):
     """How the read went.
 
     `mode` and why it was chosen, seconds it took, seconds it waited by reason. `waits` are these by when they were: of
-    each reason the seconds in each `waits_bin_seconds` since reading began.
+    each reason the seconds in each `waits_bin_seconds` since reading began. `not_over` is why the database said, before
+    the read began, that the day may still get rows; "" where it said none, or can't tell.
     """
 
     mode: str
@@ -125,6 +126,7 @@ class Reading(Part):
     waited_seconds: dict[str, float]
     waits: dict[str, tuple[float, ...]] = Field(default_factory=dict)
     waits_bin_seconds: float = 1.0
+    not_over: str = ""
 
 
 class Manifest(Document):
@@ -161,9 +163,10 @@ class Manifest(Document):
     def unfinished(self) -> bool:
         """Whether the day was read before it was over.
 
-        A longer window is made of days that were over.
+        By the clock, or by what the database said of open and prepared transactions. A longer window is made of days
+        that were over.
         """
-        return not self.source.exports and self.as_of < self.window_end
+        return not self.source.exports and (self.as_of < self.window_end or bool(self.reading.not_over))
 
     def is_stale(self, now: datetime) -> bool:
         """Return whether an unfinished day is over by now.

@@ -38,7 +38,7 @@ def read_stored_days(store: Store, pipeline: Pipeline, day: date) -> list[Stored
     name = str(pipeline.source.exports)
     days = days_within(day, pipeline.source.window)
     found = [stored for each in days if (stored := _read(store, DayNames(name, each))) is not None]
-    whole = [stored for stored in found if stored.manifest.as_of >= stored.manifest.window_end]
+    whole = [stored for stored in found if not stored.manifest.unfinished]
     there = {stored.manifest.day for stored in whole}
     missing = [each for each in days if each not in there]
     if not whole or (missing and not pipeline.source.allow_missing):

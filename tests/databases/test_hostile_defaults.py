@@ -17,7 +17,9 @@ from databases.postgres import session as postgres_session
 from databases.postgres.url import connect_parameters
 from databases.url import parse_url
 from exporter.inspect.doctor import SourceLook, examine_source
+from exporter.open_source import open_source
 from exporter.pacing.signal_connection import SignalConnection
+from staging.errors import InputError, PenstockError
 from tests.exporter.days import DAY, NOW, pipeline, run_export
 from tests.exporter.sliced_reads import calm
 from tests.loader.runs import LoaderRun, revenue
@@ -86,7 +88,13 @@ _POSTGRES = {
     "transform_null_equals": "on",
     "array_nulls": "off",
     "quote_all_identifiers": "on",
+    # none of these is in a list of ours
+    "gin_fuzzy_search_limit": "5",
+    "default_text_search_config": "simple",
+    "synchronize_seqscans": "off",
 }
+_STAY = ("client_encoding", "default_text_search_config")
+"""The driver's own, and a word of the language in which `source.where` is written."""
 
 
 @dataclass(frozen=True)
@@ -196,6 +204,63 @@ def test_the_day_is_read_as_it_is(hostile: Hostile, tmp_path: Path, read: str) -
         assert {row["note"] for row in found} == {"x"}
 
 
+def test_an_index_that_gives_some_of_its_rows_by_default_gives_all(
+    postgres_server: PostgresServer, tmp_path: Path
+) -> None:
+    name = postgres_server.create_database()
+    with postgres_server.connect(name) as admin:
+        admin.execute(
+            b"CREATE TABLE purchases (id bigint PRIMARY KEY, user_id bigint NOT NULL, "
+            b"purchased_at timestamptz NOT NULL, amount decimal(12,2) NOT NULL, tags text[] NOT NULL)"
+        )
+        admin.execute(
+            b"INSERT INTO purchases SELECT g, g, timestamptz '2026-11-14 12:00+00' + g * interval '1 second', 1, "
+            b"CASE WHEN g <= 700 THEN '{a}' ELSE '{b}' END::text[] FROM generate_series(1, 30000) g"
+        )
+        admin.execute(b"CREATE INDEX ON purchases USING gin (tags)")
+        admin.execute(b"ANALYZE purchases")
+        admin.execute(f"ALTER DATABASE {name} SET gin_fuzzy_search_limit = 20".encode())
+        admin.execute(f"ALTER DATABASE {name} SET enable_seqscan = off".encode())
+    made = pipeline(
+        postgres_server.url(name), tmp_path, export={"read": "snapshot", "allow_full_scan": True}, where="tags @> '{a}'"
+    )
+    assert len(run_export(made).rows()) == 700
+
+
+def test_foreign_keys_are_checked_though_the_account_s_default_says_otherwise(
+    postgres_server: PostgresServer, tmp_path: Path
+) -> None:
+    name = postgres_server.create_database()
+    target = LoaderTarget("postgres", postgres_server.url(name))
+    made = LoaderRun(tmp_path / "staging", revenue(range(1, 20)))
+    made.write()
+    target.init(made)
+    with postgres_server.connect(name) as admin:
+        admin.execute(b"CREATE TABLE users (id bigint PRIMARY KEY)")
+        admin.execute(b"INSERT INTO users VALUES (1)")
+        admin.execute(b"ALTER TABLE revenue ADD FOREIGN KEY (user_id) REFERENCES users")
+        admin.execute(f"ALTER DATABASE {name} SET session_replication_role = 'replica'".encode())
+    with pytest.raises(PenstockError, match="foreign key"):
+        target.load(made)
+
+
+def test_an_account_that_may_not_take_back_such_a_default_is_refused(postgres_server: PostgresServer) -> None:
+    name = postgres_server.create_database()
+    with postgres_server.connect(name) as admin:
+        admin.execute(f"CREATE ROLE {USER} LOGIN PASSWORD '{PASSWORD}'".encode())
+        admin.execute(f"ALTER ROLE {USER} SET session_replication_role = 'replica'".encode())
+    try:
+        with (
+            pytest.raises(InputError, match="session_replication_role") as caught,
+            open_source(postgres_server.url(name, user=USER)),
+        ):
+            pass
+        assert "RESET" in caught.value.fix
+    finally:
+        with postgres_server.connect(name) as admin:
+            admin.execute(f"DROP ROLE {USER}".encode())
+
+
 def test_doctor_finds_nothing_wrong(hostile: Hostile, tmp_path: Path) -> None:
     _fill(hostile)
     look = SourceLook()
@@ -229,7 +294,7 @@ def test_every_setting_that_was_made_hostile_is_set_back(hostile: Hostile) -> No
         if hostile.kind == "postgres":
             cursor.execute("SELECT name, reset_val FROM pg_settings WHERE setting = reset_val AND source <> 'session'")
             stays = {row[0] for row in cursor.fetchall()}
-            assert not stays & set(hostile.settings) - {"client_encoding"}
+            assert not stays & set(hostile.settings) - set(_STAY)
             return
         cursor.execute("SHOW SESSION VARIABLES")
         session = dict(cursor.fetchall())
