@@ -67,7 +67,7 @@ class Source(Protocol):
         ...
 
     def find_closed(self, window_end: datetime, grace_seconds: int) -> Closed | None:
-        """Say whether a day may still get rows; None where the database can't tell.
+        """Say whether a day is over; None where nobody can tell.
 
         Asked before a read begins. Transactions of others, open or prepared, may be of any table.
         """

@@ -120,7 +120,7 @@ class PostgresSource:
 
     def find_closed(self, window_end: datetime, grace_seconds: int) -> Closed:
         """Ask the server."""
-        return find_closed(self.run, window_end, grace_seconds)
+        return find_closed(self._session.run, window_end, grace_seconds)
 
     def begin_slices(self, table: TableName) -> Slices:
         """Set up the reading connection for slices.

@@ -24,7 +24,7 @@ def check_over(question: DayQuestion, now: datetime) -> None:
 
 
 def find_not_over(question: DayQuestion, source: Source) -> str:
-    """Return why the day may still get rows, "" if the database knows of nothing.
+    """Return why the day may still get rows, or "".
 
     UnavailableError where such a day was not asked for. Reads no row. Of databases that can't tell of open transactions
     the clock is compared at the end.
