@@ -30,16 +30,14 @@ _BUILT_IN = str(_ROOT / "processor" / "revenue.py")
 def author_code(subject: str, doing: str, *, fix: str, may_pass: bool = False) -> Iterator[None]:
     """Turn anything but our own errors into an InputError.
 
-    `{subject} {doing}` with reason and the author's lines. polars' PanicException and `sys.exit` are no `Exception`;
-    they end here too. `may_pass`: what an outside service is not able to do now (`is_passing`) becomes an
+    `{subject} {doing}` with reason and the author's lines. What is no `Exception` (polars' PanicException, `sys.exit`,
+    GeneratorExit) ends here too. `may_pass`: what an outside service is not able to do now (`is_passing`) becomes an
     UnavailableError. What the code prints goes to stderr.
     """
     try:
         with printing_to_stderr():
             yield
     except PenstockError:
-        raise
-    except GeneratorExit:
         raise
     except BaseException as exc:
         error = UnavailableError if may_pass and is_passing(exc) else InputError

@@ -264,3 +264,25 @@ def _state(whole: WholeDay) -> dict[str, object]:
     current = json.loads(read_object(whole.staging_url, head))["export_id"]
     counted = [name for name in names if name.endswith(("/manifest.json", "/loaded.json"))]
     return rows | {"current export": current, "documents that count": counted}
+
+
+def test_a_function_that_ends_the_exporters_process_leaves_no_day(tmp_path: Path) -> None:
+    (tmp_path / "quits.py").write_text(
+        "import os\nfrom decimal import Decimal\nimport polars as pl\n"
+        "def read(day, start, end):\n"
+        "    yield pl.DataFrame({'user_id': [1], 'at': [start], 'amount': [Decimal('1.00')]},\n"
+        "        schema_overrides={'amount': pl.Decimal(12, 2)})\n"
+        "    os._exit(0)\n"
+    )
+    (tmp_path / "pipeline.toml").write_text(
+        'name = "quits"\n[source]\npython = "quits:read"\nkey = "user_id"\ntime = "at"\ncolumns = ["amount"]\n'
+        f'timezone = "UTC"\n[staging]\nurl = "file://{tmp_path}/staging"\n'
+        f'[target]\nurl = "sqlite:///{tmp_path}/target.db"\ntable = "revenue"\n'
+    )
+    (tmp_path / "staging").mkdir()
+    config = ("--config", tmp_path / "pipeline.toml")
+    assert penstock("init", *config, logs=tmp_path / "logs").code == 0
+    ended = penstock("run", *config, "--day", "2026-10-25", logs=tmp_path / "logs")
+    assert ended.code == 10, ended.err
+    assert "ended with 0, but left no export" in ended.err
+    assert "os._exit" in ended.err

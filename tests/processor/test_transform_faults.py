@@ -67,6 +67,7 @@ def test_a_transform_that_can_not_be_had_is_named(runs: Runs, name: str, text: s
         ("raise pl.exceptions.PanicException('boom')", ["raised", "polars panicked: boom"]),
         ("import sys; sys.exit(3)", ["raised", "SystemExit: 3"]),
         ("raise KeyboardInterrupt", ["raised", "KeyboardInterrupt"]),
+        ("raise GeneratorExit", ["raised", "GeneratorExit"]),
     ],
 )
 def test_what_the_function_does_wrong_is_named(

@@ -301,11 +301,24 @@ def test_the_generator_is_closed_however_the_export_ends(source: Source, ending:
         ("def read(day): ...\n", "can't be called"),
         ("def read(day, start, end): return 5\n", "can't be called"),
         ("def read(day, start, end): raise SystemExit(0)\n", "can't be called"),
+        ("def read(day, start, end): raise GeneratorExit\n", "can't be called"),
     ],
 )
 def test_a_function_that_is_none_is_told_before_anything_else(source: Source, text: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         run_export(source(text))
+
+
+@pytest.mark.parametrize("ending", ["GeneratorExit", "SystemExit(0)", "KeyboardInterrupt", "StopAsyncIteration"])
+def test_an_end_that_is_no_exception_is_no_end_of_the_rows(source: Source, tmp_path: Path, ending: str) -> None:
+    settings = source(f"""
+        def read(day, start, end):
+            yield frame(start, 0, 1)
+            raise {ending}
+        """)
+    with pytest.raises(InputError, match="raised"):
+        run_export(settings)
+    assert committed(tmp_path / "staging") == []
 
 
 def test_what_the_function_prints_goes_to_stderr(source: Source, capfd: pytest.CaptureFixture[str]) -> None:
