@@ -53,5 +53,7 @@ def verify(config: Path, day: str, overrides: Sequence[str], *, as_json: bool) -
         raise IntegrityError(
             f"{pipeline.name} {business_day} does not agree: {len(failed)} of {len(found.checks)} checks failed.",
             why=f"{failed[0].name}: {failed[0].why}",
-            fix="Don't use the day's rows. `penstock run --fresh-export` brings it to done again.",
+            fix="Don't use the day's rows. `penstock run --fresh-export` brings it to done again."
+            if found.run_id is not None
+            else "It was not loaded: `penstock run` brings it to done.",
         )
