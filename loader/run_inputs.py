@@ -13,8 +13,8 @@ import polars as pl
 
 from staging.documents.exports import read_manifest, read_run_export
 from staging.documents.manifest import Manifest
-from staging.documents.receipts import find_receipts
 from staging.documents.run import Receipt, RunRecord
+from staging.documents.run_notes import find_receipts
 from staging.documents.run_start import find_run
 from staging.dtypes import parse_dtype
 from staging.errors import InputError, IntegrityError

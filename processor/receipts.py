@@ -10,7 +10,7 @@ from processor.assignment import Assignment
 from processor.contract import Output
 from processor.part import not_deterministic
 from staging.control_sums import parse_money
-from staging.documents import receipts
+from staging.documents import run_notes
 from staging.documents.manifest import Shard, ShardFile
 from staging.documents.run import Receipt
 from staging.dtypes import format_dtype
@@ -29,7 +29,7 @@ def find_receipt(store: Store, work: Assignment, shard: Shard) -> Receipt | None
     """
     names, run_id, transform = work.names, work.run_id, work.transform_name
     name = names.receipt(run_id, shard.shard)
-    receipt = receipts.find_receipt(store, names, run_id, shard.shard)
+    receipt = run_notes.find_receipt(store, names, run_id, shard.shard)
     if receipt is None:
         return None
     if receipt.transform != transform:

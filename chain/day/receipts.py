@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from staging.config.pipeline import Pipeline
-from staging.documents.receipts import find_receipts
 from staging.documents.run import Receipt
+from staging.documents.run_notes import find_receipts
 from staging.errors import InputError, IntegrityError
 from staging.names import DayNames
 from staging.store import Store

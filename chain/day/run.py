@@ -17,10 +17,9 @@ from chain.day.receipts import check_same_transform, read_receipts
 from chain.day.report import Report, Status, build_report, check_agreement
 from chain.day.state import DayState, read_day_state
 from staging.documents.lease import LeaseLostError
-from staging.documents.loads import read_loads
 from staging.documents.manifest import Manifest
-from staging.documents.receipts import find_receipts
 from staging.documents.run import Loaded, RunRecord
+from staging.documents.run_notes import find_receipts, read_loads
 from staging.documents.run_start import begin_run, note_run_failed
 from staging.documents.stored_days import is_outdated
 from staging.errors import PenstockError, UnavailableError

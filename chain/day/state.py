@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from staging.documents.head import read_head
-from staging.documents.loads import find_loaded
 from staging.documents.run import Loaded, RunRecord
+from staging.documents.run_notes import find_loaded
 from staging.documents.run_start import find_run
 from staging.names import DayNames
 from staging.store import Store

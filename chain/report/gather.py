@@ -15,10 +15,9 @@ from chain.diff.view import describe_change
 from staging.config.cloud import CloudConfig
 from staging.documents.exports import read_manifest, read_run_export
 from staging.documents.history import PastDay, PastRun
-from staging.documents.loads import read_loads
 from staging.documents.manifest import Manifest
-from staging.documents.receipts import find_receipts
 from staging.documents.run import Loaded, Receipt
+from staging.documents.run_notes import find_receipts, read_loads
 from staging.documents.timeline import Timeline
 from staging.errors import InputError
 from staging.names import DayNames, parse_name

@@ -26,8 +26,8 @@ from staging.config.pipeline import Pipeline
 from staging.documents.exports import find_export, read_manifest, read_run_export
 from staging.documents.head import find_head
 from staging.documents.lease import lease_end
-from staging.documents.loads import find_loaded
 from staging.documents.run import Head, Loaded, RunFailure
+from staging.documents.run_notes import find_loaded
 from staging.documents.run_start import find_run
 from staging.errors import InputError, IntegrityError
 from staging.names import DayNames, parse_name

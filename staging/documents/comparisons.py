@@ -13,11 +13,10 @@ from datetime import date
 from pydantic import Field
 
 from staging.documents.document import Document, Instant, Part
-from staging.errors import GenerationChangedError, IntegrityError, ObjectExistsError
+from staging.documents.memory import recall, remember
 from staging.names import comparisons
 from staging.store import Store
 
-_ATTEMPTS = 10
 _MOST_DAYS = 4_000
 
 
@@ -42,7 +41,8 @@ class Comparisons(Document):
 
 def read_comparisons(store: Store, pipeline: str) -> dict[date, Comparison]:
     """Return the last comparison of each day that had one."""
-    return _read(store, pipeline)[0]
+    found = recall(store, comparisons(pipeline), Comparisons)
+    return dict(found.days) if found else {}
 
 
 def note_comparisons(store: Store, pipeline: str, found: Mapping[date, Comparison]) -> None:
@@ -50,32 +50,13 @@ def note_comparisons(store: Store, pipeline: str, found: Mapping[date, Compariso
 
     Left undone where others write all the time.
     """
-    name = comparisons(pipeline)
-    for _ in range(_ATTEMPTS if found else 0):
-        before, generation = _read(store, pipeline)
-        days = dict(before)
+
+    def with_found(before: Comparisons | None) -> Comparisons | None:
+        days = dict(before.days) if before else {}
         for day, each in found.items():
             if day not in days or days[day].compared_at <= each.compared_at:
                 days[day] = each
         kept = dict(sorted(days.items())[-_MOST_DAYS:])
-        data = Comparisons(pipeline=pipeline, days=kept, nonce=secrets.token_hex(8)).to_bytes()
-        try:
-            if generation is None:
-                store.create(name, data)
-            else:
-                store.replace(name, data, generation=generation)
-        except (ObjectExistsError, GenerationChangedError):
-            continue
-        return
+        return Comparisons(pipeline=pipeline, days=kept, nonce=secrets.token_hex(8)) if found else None
 
-
-def _read(store: Store, pipeline: str) -> tuple[dict[date, Comparison], int | None]:
-    name = comparisons(pipeline)
-    info = store.find(name)
-    if info is None:
-        return {}, None
-    try:
-        data, info = store.read(name)
-        return dict(Comparisons.parse(data, name=name).days), info.generation
-    except IntegrityError:
-        return {}, info.generation
+    remember(store, comparisons(pipeline), Comparisons, with_found)

@@ -13,9 +13,8 @@ from itertools import islice
 
 from staging.documents.exports import find_current_id, find_export
 from staging.documents.head import read_head
-from staging.documents.loads import find_loaded
 from staging.documents.manifest import Manifest
-from staging.documents.receipts import find_receipt
+from staging.documents.run_notes import find_loaded, find_receipt
 from staging.names import DayNames
 from staging.store import Store
 from staging.window import Span, start_of

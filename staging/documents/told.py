@@ -13,11 +13,10 @@ from datetime import date
 from pydantic import Field
 
 from staging.documents.document import Document
-from staging.errors import GenerationChangedError, IntegrityError, ObjectExistsError
+from staging.documents.memory import remember
 from staging.names import told_troubles
 from staging.store import Store
 
-_ATTEMPTS = 10
 Troubles = dict[date, tuple[str, ...]]
 
 
@@ -37,30 +36,11 @@ def change_told(store: Store, pipeline: str, change: Callable[[Troubles], Troubl
 
     Left as it is where others write all the time.
     """
-    name = told_troubles(pipeline)
-    for _ in range(_ATTEMPTS):
-        before, generation = _read(store, pipeline)
+
+    def changed(told: Told | None) -> Told | None:
+        before = dict(told.days) if told else {}
         after = change(before)
-        if after == before:
-            return
-        data = Told(pipeline=pipeline, days=dict(sorted(after.items())), nonce=secrets.token_hex(8)).to_bytes()
-        try:
-            if generation is None:
-                store.create(name, data)
-            else:
-                store.replace(name, data, generation=generation)
-        except (ObjectExistsError, GenerationChangedError):
-            continue
-        return
+        days = dict(sorted(after.items()))
+        return None if after == before else Told(pipeline=pipeline, days=days, nonce=secrets.token_hex(8))
 
-
-def _read(store: Store, pipeline: str) -> tuple[Troubles, int | None]:
-    name = told_troubles(pipeline)
-    info = store.find(name)
-    if info is None:
-        return {}, None
-    try:
-        data, info = store.read(name)
-        return dict(Told.parse(data, name=name).days), info.generation
-    except IntegrityError:
-        return {}, info.generation
+    remember(store, told_troubles(pipeline), Told, changed)

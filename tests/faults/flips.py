@@ -20,7 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from staging.documents.loads import read_loads
+from staging.documents.run_notes import read_loads
 from staging.errors import IntegrityError, PenstockError
 from staging.folder.generations import records_of
 from staging.names import DayNames, parse_name

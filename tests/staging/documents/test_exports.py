@@ -12,7 +12,7 @@ import pytest
 
 from staging.documents.exports import find_current_export, find_current_manifest, find_export, read_manifest
 from staging.documents.head import change_head
-from staging.documents.receipts import find_receipts
+from staging.documents.run_notes import find_receipts
 from staging.errors import IntegrityError
 from staging.names import DayNames
 from staging.open_store import open_store
