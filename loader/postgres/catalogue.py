@@ -17,16 +17,23 @@ WHERE c.relname = %s AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
   AND CASE WHEN %s::text IS NULL THEN pg_catalog.pg_table_is_visible(c.oid) ELSE n.nspname = %s END
 """
 _COLUMNS = """
+WITH RECURSIVE bases AS (  -- each column's type, and through domains what they are made of
+    SELECT a.attnum, a.atttypmod AS modifier, t.typname, t.typtype, t.typbasetype, t.typtypmod, t.typnotnull
+    FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+    WHERE a.attrelid = %s AND a.attnum > 0 AND NOT a.attisdropped
+    UNION ALL
+    SELECT d.attnum, d.typtypmod, t.typname, t.typtype, t.typbasetype, t.typtypmod, d.typnotnull OR t.typnotnull
+    FROM bases d JOIN pg_catalog.pg_type t ON t.oid = d.typbasetype WHERE d.typtype = 'd'
+)
 SELECT a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod),
-       CASE t.typtype WHEN 'd' THEN b.typname WHEN 'e' THEN 'enum' ELSE t.typname END,
-       CASE t.typtype WHEN 'd' THEN t.typtypmod ELSE a.atttypmod END,
-       a.attnotnull OR t.typnotnull,
+       CASE b.typtype WHEN 'e' THEN 'enum' ELSE b.typname END, b.modifier,
+       a.attnotnull OR b.typnotnull,
        a.atthasdef OR a.attidentity <> '' OR t.typdefault IS NOT NULL,
        a.attgenerated <> '' OR a.attidentity = 'a'
-FROM pg_catalog.pg_attribute a
+FROM bases b
+JOIN pg_catalog.pg_attribute a ON a.attrelid = %s AND a.attnum = b.attnum
 JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
-LEFT JOIN pg_catalog.pg_type b ON b.oid = t.typbasetype
-WHERE a.attrelid = %s AND a.attnum > 0 AND NOT a.attisdropped
+WHERE b.typtype <> 'd'
 ORDER BY a.attnum
 """
 _UNIQUE_KEYS = """
@@ -84,7 +91,7 @@ def find_table(query: Query, schema: str | None, name: str) -> Table | None:
     return Table(
         schema=schema_name,
         name=table_name,
-        columns=tuple(_column(row) for row in query(_COLUMNS, (oid,))),
+        columns=tuple(_column(row) for row in query(_COLUMNS, (oid, oid))),
         unique_keys=tuple(frozenset(columns) for columns in unique.values()),
         fault="it is temporary" if persistence == "t" else _KINDS[kind],
     )

@@ -327,11 +327,13 @@ def test_the_character_nul_is_refused_by_postgres(postgres_database: str, make: 
         target.load(run)
 
 
-def test_a_domain_is_as_narrow_as_its_type(postgres_database: str, make: Make) -> None:
+@pytest.mark.parametrize("over", ["", "CREATE DOMAIN money2 AS euro;ALTER TABLE revenue ALTER revenue TYPE money2"])
+def test_a_domain_is_as_narrow_as_its_innermost_type(postgres_database: str, make: Make, over: str) -> None:
     target = LoaderTarget("postgres", postgres_database)
     target.execute(
         "CREATE DOMAIN euro AS numeric(6,2) NOT NULL",
         "CREATE TABLE revenue (user_id bigint, day date, revenue euro, purchases int, PRIMARY KEY (day, user_id))",
+        *filter(None, over.split(";")),
     )
     target.init(run := make(rows_of(range(3))))
     target.load(run)
