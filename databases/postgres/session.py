@@ -108,6 +108,13 @@ def open_session(parameters: Mapping[str, str], settings: Mapping[str, str]) -> 
     return connection
 
 
+def place_of(connection: psycopg.Connection[tuple[object, ...]]) -> dict[str, str]:
+    """Return libpq's parameters of the one server that was reached."""
+    info = connection.info
+    place = {"host": info.host, "port": str(info.port)}
+    return place | {"hostaddr": info.hostaddr} if info.hostaddr else place  # a Unix socket has no address
+
+
 def lift_time_limit(run: Callable[[str], object]) -> None:
     """Lift the limit under which all that follows would stand."""
     for left in reversed(range(_TRIES)):

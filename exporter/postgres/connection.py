@@ -41,15 +41,16 @@ class PostgresConnection:
     It is used by one thread at a time, but `interrupt`.
     """
 
-    def __init__(self, url: URL) -> None:
+    def __init__(self, url: URL, place: Mapping[str, str]) -> None:
+        """Connect to `place`, libpq's host, port and address of one server, and set up the session."""
         self.url = url
-        parameters = connect_parameters(url, APPLICATION)
+        parameters = connect_parameters(url, APPLICATION) | dict(place)
         self._connect(parameters)
         try:
             if not self._knows_types():
                 self.close()
                 given = parameters.get("options", "")
-                parameters = connect_parameters(url, APPLICATION)
+                parameters = connect_parameters(url, APPLICATION) | dict(place)
                 self._connect({**parameters, "options": f"{given} {_PLAIN_NAMES}".strip()})
             self.set_up({})
         except PenstockError:

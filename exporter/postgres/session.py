@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 
-from databases.postgres.session import open_session
+from databases.postgres.session import open_session, place_of
 from databases.postgres.url import connect_parameters
 from exporter.port.catalogue import Catalogue
 from exporter.postgres.connection import APPLICATION, PostgresConnection
@@ -18,16 +18,19 @@ from staging.errors import PenstockError
 
 
 class PostgresSession:
-    """Both connections.
+    """Both connections, to one server.
 
-    Each of them may be another one after `reconnect`.
+    A URL may name several hosts, and a name may mean several addresses, in any order: what the catalogue says, and that
+    it lives on, proves something of the server that it is asked of alone. Each connection may be another one after
+    `reconnect`.
     """
 
     def __init__(self, url: URL) -> None:
         self.url = url
+        self._place: dict[str, str] = {}
         self.catalogue = self._connect_catalogue()
         try:
-            self.connection = PostgresConnection(url)
+            self.connection = PostgresConnection(url, self._place)
         except PenstockError:
             self.catalogue.close()
             raise
@@ -42,7 +45,7 @@ class PostgresSession:
         And the catalogue's where it is lost; return whether that has lived on.
         """
         self.connection.close()
-        self.connection = PostgresConnection(self.url)
+        self.connection = PostgresConnection(self.url, self._place)
         try:
             self.catalogue.rows("SELECT 1")
         except PenstockError:
@@ -62,5 +65,10 @@ class PostgresSession:
         return Catalogue(
             self.url.set(drivername="postgresql+psycopg"),
             lambda error, doing: translate_error(error, doing, self.url),
-            connect=lambda: open_session(connect_parameters(self.url, APPLICATION), {}),
+            connect=self._open,
         )
+
+    def _open(self) -> object:
+        connection = open_session(connect_parameters(self.url, APPLICATION), {})
+        self._place = place_of(connection)
+        return connection

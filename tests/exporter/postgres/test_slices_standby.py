@@ -195,3 +195,14 @@ def test_a_day_is_whole_where_each_connection_chooses_its_host_at_random(
     for number in range(3):
         manifest = run_export(made, run_id=f"run-{number}", fresh_export=True).manifest
         assert manifest["rows"] == ROWS
+
+
+def test_both_connections_are_to_one_server_where_each_would_choose_its_own(
+    pair: tuple[PostgresServer, PostgresServer, str],
+) -> None:
+    primary, standby, database = pair
+    where = "SELECT inet_server_port()"
+    for _ in range(8):  # as many as two choices at random agree in one of 256 times
+        with open_source(_url_of_both([primary, standby], database, "load_balance_hosts=random")) as source:
+            opened: Any = source
+            assert opened.catalogue.rows(where) == opened.connection.run(where, "say where it is")
