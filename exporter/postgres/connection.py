@@ -42,7 +42,7 @@ class PostgresConnection:
     """
 
     def __init__(self, url: URL, place: Mapping[str, str]) -> None:
-        """Connect to `place`, libpq's host, port and address of one server, and set up the session."""
+        """Connect to `place`: libpq's host, port and address of one server."""
         self.url = url
         parameters = connect_parameters(url, APPLICATION) | dict(place)
         self._connect(parameters)
