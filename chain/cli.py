@@ -19,6 +19,7 @@ from chain.commands.gc import gc
 from chain.commands.help import help_key
 from chain.commands.history import history
 from chain.commands.init import init
+from chain.commands.keep import keep
 from chain.commands.new import new
 from chain.commands.pause import pause
 from chain.commands.plan import plan
@@ -77,6 +78,7 @@ for _command in (
     verify,
     diff,
     changed,
+    keep,
     status,
     history,
     report,

@@ -31,9 +31,21 @@ from staging.window import parse_day
 @click.option("--run-id", required=True, help="The run this export is for; all attempts of a run share it.")
 @click.option("--fresh-export", is_flag=True, help="Read the day again though an export of it is committed.")
 @click.option("--require-closed", is_flag=True, help="Refuse a day that is not over, with exit code 20.")
+@click.option(
+    "--most-reads",
+    type=click.IntRange(min=1),
+    help="How often a day is read that changes while it is read; then it is left, with exit code 20. [default: 3]",
+)
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key of the pipeline file.")
 def command(
-    config: Path, day: str, run_id: str, *, fresh_export: bool, require_closed: bool, overrides: tuple[str, ...]
+    config: Path,
+    day: str,
+    run_id: str,
+    *,
+    fresh_export: bool,
+    require_closed: bool,
+    most_reads: int | None,
+    overrides: tuple[str, ...],
 ) -> None:
     """Export one business day of the source into Parquet shards."""
 
@@ -46,6 +58,7 @@ def command(
         # Most of a start is importing these: here, so that this gives way, too, and all threads that begin later.
         from exporter.export_day import Surroundings, export_day  # noqa: PLC0415
         from exporter.open_source import open_source  # noqa: PLC0415
+        from exporter.port.question import MOST_READS  # noqa: PLC0415
 
         def export(cancel: Cancel) -> None:
             names = DayNames(pipeline.name, parsed_day)
@@ -56,7 +69,13 @@ def command(
                 folders = module_folders(config, os.environ)
                 around = Surroundings(store, open_source, lambda: datetime.now(UTC), cancel, progress, folders)
                 settled = export_day(
-                    pipeline, parsed_day, checked_run, around, fresh_export=fresh_export, require_closed=require_closed
+                    pipeline,
+                    parsed_day,
+                    checked_run,
+                    around,
+                    fresh_export=fresh_export,
+                    require_closed=require_closed,
+                    most_reads=most_reads or MOST_READS,
                 )
             click.echo(f"run {settled.run_id} uses export {settled.export_id}", err=True)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from exporter.arrow.need_pyarrow import needs_pyarrow
 from exporter.port.database import Source
-from exporter.port.question import DayQuestion
+from exporter.port.question import MOST_READS, DayQuestion
 from exporter.read.day import read_database
 from exporter.refuse.not_over import check_over, check_read_when_over
 from exporter.reuse import find_run_export, reuse_current_export, settle_run_export
@@ -56,11 +56,12 @@ def export_day(
     *,
     fresh_export: bool,
     require_closed: bool = False,
+    most_reads: int = MOST_READS,
 ) -> RunExport:
     """Bring the run to an export of the day.
 
     Returns which: its own earlier one, the day's current one, or a new one. Every attempt that reads has an export id
-    of its own, so it never meets the debris of another.
+    of its own, so it never meets the debris of another. `most_reads`: how often a day is read that changes meanwhile.
     """
     zone = load_zone(pipeline.source.timezone)
     check_not_future(day, zone, around.now())
@@ -72,7 +73,7 @@ def export_day(
         around.store, names, record, pipeline, now=around.now()
     )
     if settled is None:
-        question = DayQuestion(pipeline, names, window, new_id(around.now()), require_closed)
+        question = DayQuestion(pipeline, names, window, new_id(around.now()), require_closed, most_reads)
         check_over(question, around.now())
         settled = settle_run_export(around.store, names, _export(question, run_id, around))
     set_current_export(around.store, names, record, settled.export_id, now=around.now())

@@ -82,6 +82,10 @@ class InterruptedRunError(UnavailableError):
     """
 
 
+class LeftForLaterError(UnavailableError):
+    """It may be done later; no further attempt is wanted now."""
+
+
 class LateError(PenstockError):
     """A day that should be loaded by now is not.
 

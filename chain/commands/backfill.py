@@ -31,7 +31,12 @@ from chain.cli_options import (
     help="How many days are worked on at the same time; each may read the source.",
 )
 @click.option("--reprocess", is_flag=True, help="As `penstock reprocess` for each day: the source rests.")
-@click.option("--anew", is_flag=True, help="With --reprocess: don't go on with an interrupted one, do all days again.")
+@click.option("--fresh-export", is_flag=True, help="As `penstock run --fresh-export` for each day: each is read again.")
+@click.option(
+    "--anew",
+    is_flag=True,
+    help="With --reprocess or --fresh-export: don't go on with an interrupted one, do all days again.",
+)
 @click.option("--keep-going", is_flag=True, help="Begin further days though one has failed.")
 @accept_change_option
 @require_closed_option
@@ -47,6 +52,7 @@ def backfill(
     logs: Path | None,
     days_at_once: int,
     reprocess: bool,
+    fresh_export: bool,
     anew: bool,
     keep_going: bool,
     accept_change: bool,
@@ -62,8 +68,11 @@ def backfill(
     from chain.day.day_run import Asked
     from chain.range.backfill import DaysAtOnce
     from chain.range.bring_to_done import BackfillRequest, bring_to_done
+    from staging.errors import UsageError
 
+    if reprocess and fresh_export:
+        raise UsageError("--reprocess and --fresh-export don't go together.", why="The one never reads the source.")
     at_once = DaysAtOnce(days_at_once, keep_going)
     asked = Asked(accept_change, require_closed)
-    request = BackfillRequest(config, first, last, overrides, logs, at_once, reprocess, anew, asked)
+    request = BackfillRequest(config, first, last, overrides, logs, at_once, reprocess, anew, asked, fresh_export)
     bring_to_done(request, as_json=as_json)

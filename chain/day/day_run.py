@@ -40,16 +40,18 @@ class Permitted:
 class Asked:
     """What the command line asks of a day besides its name.
 
-    It reaches the jobs as their own options.
+    It reaches the jobs as their own options. `read_once`: a day that changes while it is read is left for later.
     """
 
     accept_change: bool = False
     require_closed: bool = False
     permitted: Permitted = Permitted()
+    read_once: bool = False
 
     def of_exporter(self) -> list[str]:
         """Return the exporter's options."""
-        return ["--require-closed"] if self.require_closed else []
+        closed = ["--require-closed"] if self.require_closed else []
+        return [*closed, *(["--most-reads", "1"] if self.read_once else [])]
 
     def of_loader(self) -> list[str]:
         """Return the loader's options."""

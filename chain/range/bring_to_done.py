@@ -64,6 +64,7 @@ class BackfillRequest:
     reprocess: bool
     anew: bool
     asked: Asked = field(default_factory=Asked)
+    fresh_export: bool = False
 
 
 def bring_to_done(request: BackfillRequest, *, as_json: bool) -> None:
@@ -126,20 +127,26 @@ def _work(
             teller=teller,
             asked=request.asked,
         )
-        anew = _begin_range(request, pipeline, store, names) if request.reprocess else None
-        outcomes = run_days(days, _run_one(shared, view, anew), request.at_once, cancel, ended=view.ended)
+        is_anew = request.reprocess or request.fresh_export
+        anew = _begin_range(request, pipeline, store, names) if is_anew else None
+        run_one = _run_one(shared, view, anew, fresh_export=request.fresh_export)
+        outcomes = run_days(days, run_one, request.at_once, cancel, ended=view.ended)
         if anew is not None and all(outcome.report is not None for outcome in outcomes):
             anew.end()
         return outcomes
 
 
-def _run_one(shared: SharedByDays, view: DaysView, anew: ReprocessedDays | None) -> Callable[[date], Report]:
+def _run_one(
+    shared: SharedByDays, view: DaysView, anew: ReprocessedDays | None, *, fresh_export: bool
+) -> Callable[[date], Report]:
     """Return how a day is brought to done: where `anew` has it already, or nothing is anew, the ledger is asked."""
 
     def run_one(day: date) -> Report:
         with view.open_day(day) as shown, shared.open_day(day, shown) as run:
             if anew is None:
                 return run_day(run, fresh_export=False)
+            if fresh_export:
+                return run_day(run, fresh_export=not anew.has_read(day))
             return resume_day(run) if anew.has(day) else reprocess_day(run)  # neither reads the source
 
     return run_one
@@ -149,7 +156,11 @@ def _begin_range(request: BackfillRequest, pipeline: Pipeline, store: Store, nam
     return begin_range(
         store,
         names,
-        digest_logic(pipeline, module_folders(request.config, environment())),
+        digest_logic(
+            pipeline,
+            module_folders(request.config, environment()),
+            anew="fresh export" if request.fresh_export else "reprocess",
+        ),
         datetime.now(UTC),
         anew=request.anew,
         say=lambda text: click.echo(text, err=True),

@@ -11,7 +11,8 @@ from chain.day.report import Report
 from staging.errors import ExitCode, HeldError, InterruptedRunError, PenstockError
 from staging.redaction import redact
 
-Outcome = Literal["done", "already done", "failed", "held", "stopped", "not begun"]
+Outcome = Literal["done", "already done", "failed", "held", "stopped", "not begun", "left"]
+"""`left`: for the next night, by `penstock keep` alone."""
 
 WORST_FIRST = (
     ExitCode.INTEGRITY,  # a person must look at data

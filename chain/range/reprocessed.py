@@ -1,9 +1,9 @@
-"""Remembers which days of a range were reprocessed.
+"""Remembers which days of a range were done anew.
 
-Since somebody asked for it, so that an interrupted range goes on. Only reprocessing needs a note of its own in the
-bucket: whether a day is done at all its own documents say, but not since when it is done anew. The note holds what
-processes (`logic_sha256`), as far as it can be told from here: whoever changed it and gives the command again wants all
-days anew.
+Reprocessed or read again since somebody asked for it, so that an interrupted range goes on. Only these need a note of
+their own in the bucket: whether a day is done at all its own documents say, but not since when it is done anew. The
+note holds what processes (`logic_sha256`), as far as it can be told from here: whoever changed it and gives the command
+again wants all days anew.
 """
 
 from __future__ import annotations
@@ -14,12 +14,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
+from typing import Literal
 
 from chain.day.state import read_day_state
 from staging.config.pipeline import Pipeline
-from staging.documents.run import Backfill
+from staging.documents.run import Backfill, RunRecord
 from staging.names import BackfillNames, DayNames, new_id
 from staging.store import ObjectInfo, Store
+
+Anew = Literal["reprocess", "fresh export"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,21 @@ class ReprocessedDays:
         state = read_day_state(self.store, names)
         if state.run is None or state.run.kind != "reprocess" or not state.is_done:
             return False
-        info = self.store.find(names.run(state.run.run_id))
+        return self._is_of_range(names, state.run)
+
+    def has_read(self, day: date) -> bool:
+        """Return whether the day was read in this range.
+
+        Its last run has a fresh export and need not read the source again, loaded or not.
+        """
+        names = DayNames(self.names.pipeline, day)
+        state = read_day_state(self.store, names)
+        if state.run is None or not state.run.fresh_export or not state.has_export:
+            return False
+        return self._is_of_range(names, state.run)
+
+    def _is_of_range(self, names: DayNames, run: RunRecord) -> bool:
+        info = self.store.find(names.run(run.run_id))
         return info is not None and info.updated_at >= self.begun.updated_at
 
     def end(self) -> None:
@@ -85,10 +102,11 @@ def _find_unfinished(store: Store, names: BackfillNames, logic_sha256: str) -> R
     return ReprocessedDays(store, names, note, info)
 
 
-def digest_logic(pipeline: Pipeline, folders: Sequence[Path]) -> str:
+def digest_logic(pipeline: Pipeline, folders: Sequence[Path], *, anew: Anew = "reprocess") -> str:
     """Return a SHA-256 of what processes.
 
-    Penstock's version, the image, the transform's name and its file, if any.
+    Penstock's version, the image, the transform's name and its file, if any. A range that is read again has another
+    one than a range that is reprocessed.
     """
     process = pipeline.process
     module = process.transform.partition(":")[0].replace(".", "/")
@@ -98,4 +116,6 @@ def digest_logic(pipeline: Pipeline, folders: Sequence[Path]) -> str:
     for path in (folder / f"{module}{end}" for folder in folders for end in (".py", "/__init__.py")):
         if path.is_file():
             digest.update(path.read_bytes())
+    if anew != "reprocess":
+        digest.update(f"{anew}\n".encode())
     return digest.hexdigest()

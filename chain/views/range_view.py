@@ -81,6 +81,8 @@ def format_end(outcome: DayOutcome) -> str:
     """`2026-10-25  done in 12.1 s`, or its whole error."""
     if outcome.outcome == "stopped":
         return f"{outcome.day}  stopped"
+    if outcome.outcome == "left":
+        return redact(f"warning: {outcome.day} is left for the next night: {outcome.error}")
     if outcome.error is not None:
         return redact(f"{outcome.day}  {outcome.outcome}: {outcome.error}")
     return f"{outcome.day}  {outcome.outcome} in {format_seconds(outcome.seconds)}"

@@ -15,6 +15,9 @@ from staging.config.pipeline import Pipeline
 from staging.names import DayNames
 from staging.window import Window, load_zone
 
+MOST_READS = 3
+"""How often a day is read at most whose seal does not agree."""
+
 
 @dataclass(frozen=True, slots=True)
 class DayQuestion:
@@ -29,6 +32,7 @@ class DayQuestion:
     export_id: str
     require_closed: bool = False
     """Whether a day that is not over is refused."""
+    most_reads: int = MOST_READS
 
     def table(self) -> TableName:
         """Return the table or view it reads.

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, closing
 
 from exporter.pacing.open_pace import open_pace
 from exporter.port.database import Source
-from exporter.port.question import DayQuestion
+from exporter.port.question import MOST_READS, DayQuestion
 from exporter.port.sliced_source import StartOverError, refuse_slices
 from exporter.read.attempt import Attempt
 from exporter.read.slices import look_at, read_in_slices
@@ -21,11 +21,10 @@ from exporter.read.snapshot_guard import SnapshotGuard
 from exporter.refuse.drift import find_contract
 from exporter.refuse.not_over import find_not_over
 from exporter.shards.commit import Written
+from staging.errors import LeftForLaterError, UnavailableError
 from staging.process.cancel import Cancel
 from staging.process.progress import Progress
 from staging.store import Store
-
-MOST_READS = 3
 
 OpenSource = Callable[[str], AbstractContextManager[Source]]
 
@@ -66,20 +65,35 @@ def read_database(
 ) -> Written:
     """Read the day and commit its shards.
 
-    StartOverError (exit 20) when it changed during each of three reads. A read that is given up has committed nothing,
-    so the next one may use the same names.
+    StartOverError (exit 20) when it changed during each of three reads, LeftForLaterError where no more than fewer were
+    asked for. A read that is given up has committed nothing, so the next one may use the same names.
     """
-    for left in reversed(range(MOST_READS)):
+    most = question.most_reads
+    for left in reversed(range(most)):
         try:
             progress.begin("connect")
             with open_source(question.pipeline.source.url.reveal()) as source:
-                failed_seals = MOST_READS - 1 - left
+                failed_seals = most - 1 - left
                 return read_shards(question, source, store, cancel, progress, failed_seals=failed_seals)
         except StartOverError as exc:
             cancel.check()
             if not left:
-                raise StartOverError(
-                    exc.what, why=f"{exc.why} It was read {MOST_READS} times, each time in vain.", fix=exc.fix
-                ) from exc
+                raise _give_up(exc, most) from exc
             print(f"{exc.what} {exc.why} Reading it again.", file=sys.stderr, flush=True)
     raise AssertionError("the last read raises")
+
+
+def _give_up(error: StartOverError, reads: int) -> UnavailableError:
+    """Return the error of a day that was read in vain as often as it may be.
+
+    Where that was less often than usual, the job's next attempt shall not read it, either.
+    """
+    if reads >= MOST_READS:
+        return StartOverError(
+            error.what, why=f"{error.why} It was read {reads} times, each time in vain.", fix=error.fix
+        )
+    return LeftForLaterError(
+        error.what,
+        why=f"{error.why} No more than {'one read was' if reads == 1 else f'{reads} reads were'} asked for.",
+        fix="Try again when nobody writes rows of that day.",
+    )

@@ -19,6 +19,7 @@ from staging.errors import (
     HeldError,
     InputError,
     IntegrityError,
+    LeftForLaterError,
     PenstockError,
     UsageError,
 )
@@ -27,7 +28,7 @@ from staging.redaction import redact
 from staging.store import Store
 
 _EXECUTION, _TASK, _ATTEMPT = "CLOUD_RUN_EXECUTION", "CLOUD_RUN_TASK_INDEX", "CLOUD_RUN_TASK_ATTEMPT"
-_CLASSES = {each.exit_code: each for each in (UsageError, InputError, HeldError, IntegrityError)}
+_CLASSES = {each.exit_code: each for each in (UsageError, InputError, LeftForLaterError, HeldError, IntegrityError)}
 
 
 class Verdict(Document):
@@ -53,7 +54,7 @@ def final_verdict(
     """Run the block unless an earlier attempt left a verdict.
 
     That one is raised then. What the block raises is left as one, if it is permanent. Outside of Cloud Run, whose
-    variables say which attempt this is, the block just runs.
+    variables say which attempt this is, the block just runs. LeftForLaterError is left, too.
     """
     execution, task, attempt = (environ.get(name, "") for name in (_EXECUTION, _TASK, _ATTEMPT))
     if not execution or not task.isdecimal() or not attempt.isdecimal():
@@ -65,7 +66,7 @@ def final_verdict(
     try:
         yield
     except PenstockError as error:
-        if error.exit_code in PERMANENT_EXIT_CODES:
+        if error.exit_code in PERMANENT_EXIT_CODES or isinstance(error, LeftForLaterError):
             verdict = Verdict(
                 execution=execution,
                 task=int(task),

@@ -6,6 +6,8 @@ import re
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+from chain.keep.choose import NOT_OVER
+from chain.keep.kept import KeptDay
 from chain.range.outcome import DayOutcome, gone_wrong
 from chain.status.day import DayStatus, LastError
 from chain.views.run_json import describe
@@ -29,6 +31,11 @@ def test_every_field_of_a_progress_line_is_documented() -> None:
 def test_every_field_of_a_backfilled_day_is_documented() -> None:
     fields = DayOutcome(DAY, "not begun").to_json() | (gone_wrong(DAY, InputError("x"), 1.0).to_json()["error"] or {})
     assert set(fields) <= section("`backfill --json` prints", "`status --json` prints")
+
+
+def test_every_field_of_a_kept_day_is_documented() -> None:
+    fields = KeptDay(DAY, NOT_OVER, ended=gone_wrong(DAY, InputError("x"), 1.0)).to_json()
+    assert set(fields) | set(fields["error"]) <= section("`keep --json` prints", "`status --json` prints")
 
 
 def test_every_field_of_a_status_is_documented() -> None:

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from exporter.export_day import OpenSource, Surroundings, export_day
 from exporter.open_source import open_source
+from exporter.port.question import MOST_READS
 from staging.config.pipeline import Pipeline
 from staging.open_store import open_store
 from staging.process.cancel import Cancel
@@ -79,13 +80,14 @@ def run_export(
     wrap_store: Wrap = lambda store: store,
     cancel: Cancel | None = None,
     now: datetime = NOW,
+    most_reads: int = MOST_READS,
 ) -> Export:
     """Export the day and return what it left."""
     folder = Path(settings.staging.url.removeprefix("file://"))
     folder.mkdir(parents=True, exist_ok=True)
     with open_store(settings.staging.url) as store:
         around = Surroundings(wrap_store(store), opener, lambda: now, cancel or Cancel(), Progress())
-        settled = export_day(settings, day, run_id, around, fresh_export=fresh_export)
+        settled = export_day(settings, day, run_id, around, fresh_export=fresh_export, most_reads=most_reads)
     found = folder / f"{settings.name}/day={day}/export={settled.export_id}/manifest.json"
     return Export(folder, json.loads(found.read_bytes()))
 

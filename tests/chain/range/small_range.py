@@ -137,6 +137,13 @@ class SmallRange:
         with closing(sqlite3.connect(self.database)) as connection, connection:
             return connection.execute(statement).fetchall()
 
+    def sell(self, day: str, amount: str = "12.34", user: int = 7) -> None:
+        """Add a purchase at noon of the day."""
+        self.sql(
+            f"INSERT INTO purchases SELECT max(purchase_id) + 1, {user}, {amount}, 'paid', '{day} 12:00:00.000000' "
+            "FROM purchases"
+        )
+
     def revenue(self, day: str) -> dict[int, Decimal]:
         rows = self.sql(f"SELECT user_id, CAST(revenue AS TEXT) FROM revenue WHERE day = '{day}'")
         return {user: Decimal(total) for user, total in rows}

@@ -158,6 +158,34 @@ def test_an_interrupted_reprocessing_goes_on_with_what_is_left(shop: SmallRange)
     assert shop.attempts()[DAYS[0]] == 2 * before
 
 
+def test_a_range_is_read_again_with_its_late_rows_and_interrupted_it_reads_no_day_twice(shop: SmallRange) -> None:
+    assert set(shop.outcomes(DAYS[0], DAYS[2]).values()) == {"done"}
+    for day in DAYS[:3]:
+        shop.sell(day)
+    assert set(shop.outcomes(DAYS[0], DAYS[2]).values()) == {"already done"}  # the stored export is used again
+    (shop.folder / "attempts").write_text("")
+    with shop.waiting(DAYS[1]):
+        running = shop.begin("backfill", "--from", DAYS[0], "--to", DAYS[2], "--fresh-export")
+        wait_until(lambda: DAYS[1] in shop.attempts())
+        running.send_signal(signal.SIGTERM)
+        running.communicate(timeout=30)
+    assert running.returncode == 20
+    exports = [shop.status("--day", day)[day]["export_id"] for day in DAYS[:2]]
+
+    again = shop.backfill(DAYS[0], DAYS[2], "--fresh-export", "--json")
+    assert again.returncode == 0, again.stderr
+    found = {day["day"]: day["outcome"] for day in json.loads(again.stdout)["days"]}
+    assert found == {DAYS[0]: "already done", DAYS[1]: "done", DAYS[2]: "done"}
+    assert [
+        shop.status("--day", day)[day]["export_id"] for day in DAYS[:2]
+    ] == exports  # neither was read a second time
+    shop.assert_right(*DAYS[:3])
+
+    assert shop.outcomes(DAYS[0], DAYS[0], "--fresh-export") == {DAYS[0]: "done"}
+    assert shop.status("--day", DAYS[0])[DAYS[0]]["export_id"] != exports[0]
+    assert shop.backfill(DAYS[0], DAYS[0], "--fresh-export", "--reprocess").returncode == 2
+
+
 def test_progress_as_json_lines_tells_of_all_days_and_stdout_is_data_alone(shop: SmallRange) -> None:
     ended = shop.backfill(DAYS[0], DAYS[1], "--days-at-once", "2", "--progress", "json", "--json")
     assert ended.returncode == 0, ended.stderr

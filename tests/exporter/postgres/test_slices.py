@@ -15,7 +15,7 @@ import pytest
 from exporter.port.sliced_source import SliceRows, StartOverError
 from exporter.postgres.connection import PostgresConnection
 from staging.config.pipeline import Pipeline
-from staging.errors import InputError, IntegrityError, UnavailableError
+from staging.errors import InputError, IntegrityError, LeftForLaterError, UnavailableError
 from tests.exporter.days import Export, committed, pipeline, run_export
 from tests.exporter.sliced_reads import After, Before, Between, Watched, calm, rows_by_shard
 
@@ -122,6 +122,14 @@ def test_a_day_that_changes_during_each_read_is_given_up_after_three(shop: Shop,
     assert between.begun == 3
     assert caught.value.exit_code == 20
     assert "snapshot" in caught.value.fix
+    assert committed(tmp_path) == []
+
+
+def test_a_day_that_may_be_read_once_is_left_for_later_when_it_changes_meanwhile(shop: Shop, tmp_path: Path) -> None:
+    between = Between(3, lambda: shop.do("UPDATE purchases SET amount = amount + 1 WHERE id < 4"), reads=99)
+    with pytest.raises(LeftForLaterError, match="at least 3 rows differ"):
+        run_export(shop.settings(tmp_path), opener=between, most_reads=1)
+    assert between.begun == 1
     assert committed(tmp_path) == []
 
 

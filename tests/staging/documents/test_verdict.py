@@ -9,7 +9,15 @@ from pathlib import Path
 import pytest
 
 from staging.documents.verdict import final_verdict
-from staging.errors import HeldError, InputError, IntegrityError, PenstockError, UnavailableError, UsageError
+from staging.errors import (
+    HeldError,
+    InputError,
+    IntegrityError,
+    LeftForLaterError,
+    PenstockError,
+    UnavailableError,
+    UsageError,
+)
 from staging.names import DayNames
 from staging.open_store import open_store
 from staging.redaction import remember_secret
@@ -42,7 +50,7 @@ def run(store: Store, environ: dict[str, str], error: PenstockError | None = Non
     return entered
 
 
-@pytest.mark.parametrize("kind", [UsageError, InputError, HeldError, IntegrityError])
+@pytest.mark.parametrize("kind", [UsageError, InputError, HeldError, IntegrityError, LeftForLaterError])
 def test_a_permanent_error_is_met_once(store: Store, kind: type[PenstockError]) -> None:
     with pytest.raises(kind):
         run(store, attempt(0), kind("The table is gone.", why="Somebody dropped it.", fix="Put it back."))
