@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from chain.day.report import Report
 from chain.keep.choose import Step
 from chain.range.bring_to_done import UnfinishedDaysError
 from chain.range.outcome import WORST_FIRST, DayOutcome
 from exporter.compare.days import DayCompared
+from exporter.compare.judge import DayFigures
+from staging.documents.manifest import Manifest
 from staging.errors import ExitCode, PenstockError
 from staging.process.cancel import Cancel
 from staging.redaction import redact
@@ -65,14 +68,20 @@ class KeptDay:
         Of a day that was left, what the source has.
         """
         stored, found, report = self._known()
-        return stored.rows if stored else None, report.rows_exported if report else found.rows if found else None
+        since = report.since_export_before if report else None
+        before = stored.rows if stored else since["rows"]["before"] if since else None
+        return before, report.rows_exported if report else found.rows if found else None
 
     @property
-    def sums(self) -> tuple[dict[str, str] | None, dict[str, str | None] | None]:
+    def sums(self) -> tuple[dict[str, str | None] | None, dict[str, str | None] | None]:
         """The same of the sums."""
         stored, found, report = self._known()
-        after = dict(report.totals["exported"]) if report else dict(found.sums) if found else None
-        return dict(stored.sums) if stored else None, after
+        since = report.since_export_before if report else None
+        before: dict[str, str | None] | None = dict(stored.sums) if stored else None
+        if before is None and since is not None:
+            before = {name: total["before"] for name, total in since["sums"].items()}
+        after: dict[str, str | None] | None = dict(found.sums) if found else None
+        return before, dict(report.totals["exported"]) if report else after
 
     def to_json(self) -> dict[str, Any]:
         """Return what `--json` prints of it."""
@@ -99,7 +108,7 @@ class KeptDay:
             "error": error and {name: redact(getattr(error, name)) for name in ("what", "why", "fix")},
         }
 
-    def _known(self) -> tuple[Any, Any, Any]:
+    def _known(self) -> tuple[Manifest | None, DayFigures | None, Report | None]:
         stored = self.compared.stored if self.compared else None
         found = self.compared.compared.found if self.compared else None
         return stored, found, self.ended.report if self.ended else None

@@ -68,7 +68,7 @@ def _count(rows: int | None) -> str:
     return format_count(rows) if rows is not None else ""
 
 
-def _money(sums: dict[str, str] | dict[str, str | None] | None, name: str) -> str:
+def _money(sums: dict[str, str | None] | None, name: str) -> str:
     return format_money((sums or {}).get(name) or "")
 
 

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tests.chain.jobs.cloudrun.harness import wait_until
-from tests.chain.range.small_range import SmallRange, fill_small_shop
+from tests.chain.range.small_range import SHORT_LEASE, SmallRange, fill_small_shop
 
 pytestmark = pytest.mark.integration
 
@@ -105,19 +105,21 @@ def test_a_day_that_fails_keeps_no_other_one_from_being_done(shop: SmallRange) -
     shop.assert_right(*DAYS)
 
 
-def test_interrupted_it_goes_on_and_reads_no_day_twice(shop: SmallRange) -> None:
+@pytest.mark.parametrize("with_signal", [signal.SIGTERM, signal.SIGKILL])
+def test_interrupted_or_killed_it_goes_on_and_reads_no_day_twice(shop: SmallRange, with_signal: signal.Signals) -> None:
     assert shop.backfill(DAYS[0], DAYS[2]).returncode == 0
     for day in DAYS[:2]:
         shop.sell(day)
     (shop.folder / "attempts").write_text("")
     with shop.waiting(DAYS[1]):
-        running = shop.begin("keep", *RANGE, "--json")
+        running = shop.begin("keep", *RANGE, "--json", *SHORT_LEASE)
         wait_until(lambda: DAYS[1] in shop.attempts())
-        running.send_signal(signal.SIGTERM)
+        running.send_signal(with_signal)
         stdout, stderr = running.communicate(timeout=30)
-    assert running.returncode == 20, stderr
-    found = [day["outcome"] for day in json.loads(stdout)["days"]]
-    assert found == ["healed", "stopped", "left", "not begun"]
+    if with_signal == signal.SIGTERM:
+        assert running.returncode == 20, stderr
+        found = [day["outcome"] for day in json.loads(stdout)["days"]]
+        assert found == ["healed", "stopped", "left", "not begun"]
     before = exports(shop)
 
     found = outcomes(shop)

@@ -110,6 +110,18 @@ def test_a_day_that_was_read_before_it_was_over_is_read_again_when_it_is(days: D
     assert days.report("run", "--day", str(FIRST))["status"] == "already done"
 
 
+def test_keep_reads_an_unfinished_day_again_whatever_it_has(days: Days) -> None:
+    days.sell(FIRST, 20)
+    days.report("run", "--day", str(FIRST))
+    make_unfinished(days, FIRST)
+    (kept,) = days.report("keep", "--from", str(FIRST), "--to", str(FIRST))["days"]
+    assert (kept["outcome"], kept["compared"], kept["why"]) == ("healed", None, "it was read before it was over")
+    assert (kept["rows_before"], kept["rows_after"], kept["unfinished"]) == (20, 20, False)
+    assert kept["sums_before"] == kept["sums_after"]
+    (again,) = days.report("keep", "--from", str(FIRST), "--to", str(FIRST))["days"]
+    assert (again["outcome"], again["compared"]) == ("left", "same sums")
+
+
 def test_a_day_that_is_not_over_may_be_looked_at_and_is_refused_where_it_has_to_be_closed(days: Days) -> None:
     today = datetime.now(UTC).date()
     days.sell(today - timedelta(days=1), 40)
