@@ -94,10 +94,8 @@ def _find_known(keeping: Keeping, store: Store, day: date, now: datetime) -> Ste
 def _choose(compared: DayCompared, store: Store, pipeline: str) -> Step:
     try:
         return choose_step(compared, read_day_state(store, DayNames(pipeline, compared.day)))
-    except IntegrityError:
-        if compared.error is None:
-            raise
-        return Step("nothing", "left", f"can't be told: {compared.compared.why}")
+    except IntegrityError:  # its run meets that, too, and fails alone
+        return Step("run", "new")
 
 
 def _work(keeping: Keeping, store: Store, planned: Sequence[KeptDay], cancel: Cancel) -> dict[date, DayOutcome]:
