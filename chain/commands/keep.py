@@ -59,7 +59,7 @@ def keep(
     from chain.changed.days import choose_days
     from chain.keep.bring import Keeping, keep_days
     from chain.keep.kept import check_all_kept
-    from chain.keep.view import format_kept, format_tally, to_json
+    from chain.keep.view import format_differences, format_kept, format_tally, to_json
     from chain.notify.teller import Teller
     from staging.config.file import load_pipeline
     from staging.errors import PenstockError
@@ -90,4 +90,6 @@ def keep(
                 click.echo()  # between the bars and the table
             click.echo(format_kept(kept, style=style_for_stdout(), columns=line_characters()))
             click.echo(format_tally(pipeline.name, kept, seconds))
+            if differences := format_differences(kept, style=style_for_stdout()):
+                click.echo(differences)
         check_all_kept(pipeline.name, kept, cancel)

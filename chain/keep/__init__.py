@@ -2,5 +2,5 @@
 
 What is missing is made, and what changed is read again.
 
-May import `chain.changed`, `chain.day`, `chain.range` and `chain.views`.
+May import `chain.changed`, `chain.day`, `chain.diff`, `chain.range` and `chain.views`.
 """

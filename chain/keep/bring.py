@@ -21,6 +21,7 @@ from chain.day.run import run_day
 from chain.day.state import read_day_state
 from chain.jobs.open import open_jobs
 from chain.keep.choose import NOT_OVER, UNFINISHED, Step, choose_step
+from chain.keep.differences import find_differences
 from chain.keep.kept import KeptDay
 from chain.notify.teller import Teller
 from chain.range.backfill import DaysAtOnce, run_days
@@ -64,7 +65,9 @@ def keep_days(keeping: Keeping, cancel: Cancel) -> list[KeptDay]:
     with end_in_time(cancel), open_store(keeping.teller.pipeline.staging.url) as store:
         planned = run_watched(lambda: _plan(keeping, store, cancel), cancel)
         ended = _work(keeping, store, planned, cancel)
-    return [replace(day, ended=ended.get(day.day)) for day in planned]
+        reports = [outcome.report for outcome in ended.values() if outcome.report is not None]
+        differs = find_differences(store, reports, cancel, keeping.say)
+    return [replace(day, ended=ended.get(day.day), difference=differs.get(day.day)) for day in planned]
 
 
 def _plan(keeping: Keeping, store: Store, cancel: Cancel) -> list[KeptDay]:

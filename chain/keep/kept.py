@@ -8,7 +8,9 @@ from datetime import date
 from typing import Any
 
 from chain.day.report import Report
+from chain.diff.view import to_json
 from chain.keep.choose import Step
+from chain.keep.differences import Difference
 from chain.range.bring_to_done import UnfinishedDaysError
 from chain.range.outcome import WORST_FIRST, DayOutcome
 from exporter.compare.days import DayCompared
@@ -23,13 +25,15 @@ from staging.redaction import redact
 class KeptDay:
     """One day: what was to be done, and how it ended.
 
-    `compared` is None where it was not compared, `ended` where nothing was to be done.
+    `compared` is None where it was not compared, `ended` where nothing was to be done, `difference` where no export
+    before is known.
     """
 
     day: date
     step: Step
     compared: DayCompared | None = None
     ended: DayOutcome | None = None
+    difference: Difference | None = None
 
     @property
     def outcome(self) -> str:
@@ -103,6 +107,7 @@ class KeptDay:
             "unfinished": report.unfinished if report else None,
             "rows": report.rows_loaded if report else None,
             "totals": report.totals["loaded"] if report else None,
+            "difference": to_json(self.difference.compared, self.difference.found) if self.difference else None,
             "seconds": round(self.ended.seconds, 3) if self.ended else None,
             "exit_code": int(self.exit_code),
             "error": error and {name: redact(getattr(error, name)) for name in ("what", "why", "fix")},

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from chain.diff.view import format_difference
 from chain.keep.kept import KeptDay, find_worst
 from chain.views.figures import format_count, format_money, format_seconds, plural
 from staging.errors import ExitCode
@@ -32,6 +33,12 @@ def format_kept(days: Sequence[KeptDay], *, style: Style, columns: int) -> str:
         colour = _COLOURS.get(cells[1])
         lines.append(text.replace(cells[1], style(cells[1], fg=colour), 1) if colour else text)
     return "\n".join(lines)
+
+
+def format_differences(days: Sequence[KeptDay], *, style: Style) -> str:
+    """Return which keys differ of each day that was read again."""
+    found = [day.difference for day in days if day.difference is not None]
+    return "\n".join(format_difference(each.compared, each.found, style=style) for each in found)
 
 
 def format_tally(pipeline: str, days: Sequence[KeptDay], seconds: float) -> str:

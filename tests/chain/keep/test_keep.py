@@ -65,6 +65,9 @@ def test_missing_days_are_made_a_changed_one_is_read_again_and_unsure_ones_are_l
     assert healed["rows_after"] == healed["rows_before"] + 1
     assert round(float(healed["sums_after"]["amount"]) - float(healed["sums_before"]["amount"]), 2) == 12.34
     assert healed["why"] == "1 row more"
+    (user,) = healed["difference"]["differing"]
+    assert (user["key"], user["rows"]["after"] - user["rows"]["before"]) == (7, 1)
+    assert (left["difference"], new["difference"]) == (None, None)
     assert left["why"].startswith("compared by count and sums alone: ")
     assert (left["rows_before"], left["seconds"], left["exit_code"]) == (left["rows_after"], None, 0)
     assert (new["rows_before"], new["rows"]) == (None, len(shop.expected(DAYS[3])))
