@@ -162,8 +162,6 @@ class MysqlDatabase(Database):
             "innodb_lock_wait_timeout": self._patience.lock_timeout_seconds,
             "lock_wait_timeout": self._patience.lock_timeout_seconds,
             "idle_transaction_timeout": self._patience.idle_timeout_seconds,  # MariaDB
-            "transaction_read_only": "OFF",
-            "tx_read_only": "OFF",  # MariaDB's older name
         }
 
     def _collation(self) -> str:

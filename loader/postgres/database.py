@@ -148,7 +148,6 @@ def _session(patience: LoadConfig) -> dict[str, str]:
     return {
         "lock_timeout": f"{patience.lock_timeout_seconds}s",
         "idle_in_transaction_session_timeout": f"{patience.idle_timeout_seconds}s",
-        "default_transaction_read_only": "off",
         "work_mem": "64MB",
     }
 

@@ -64,7 +64,8 @@ def load_error(meaning: Meaning, name: str, *, why: str) -> PenstockError:
     if kind in _CONTENDED:
         return ContendedError(f"{name} stopped the load: {_CONTENDED[kind]}.", why=why, fix="Run the loader again.")
     if kind is Kind.READ_ONLY:
-        fix = meaning.fix_for(KEY, f"Give the URL of the primary in {KEY}.")
+        advice = "if this is it, take back the setting that makes its sessions read only."
+        fix = meaning.fix_for(KEY, f"Give the URL of the primary in {KEY}; {advice}")
         return ReadOnlyError(f"{name} takes no writes here.", why=why, fix=fix)
     what, advice = _WORDS.get(kind, ("{} could not do it now.", ""))
     return _CLASSES.get(kind, InputError)(what.format(name), why=why, fix=meaning.fix_for(KEY, advice))

@@ -288,32 +288,6 @@ def test_the_day_is_loaded_as_it_is(hostile: Hostile, tmp_path: Path) -> None:
         assert [tuple(row) for row in cursor.fetchall()] == [tuple(row.values()) for row in rows]
 
 
-@pytest.mark.parametrize("kind", ["mariadb", "mysql", "postgres"])
-def test_a_target_that_is_read_only_by_default_alone_is_written(
-    request: pytest.FixtureRequest, tmp_path: Path, kind: str
-) -> None:
-    server = request.getfixturevalue(f"{kind}_server")
-    name = server.create_database()
-    target = LoaderTarget(kind, server.url(name))
-    rows = revenue(range(1, 20))
-    made = LoaderRun(tmp_path / "staging", rows)
-    made.write()
-    if kind == "postgres":
-        with server.connect("postgres") as admin:
-            admin.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on".encode())
-        target.init(made)
-        target.load(made)
-        return
-    variable = "tx_read_only" if kind == "mariadb" else "transaction_read_only"
-    with closing(server.connect()) as admin, admin.cursor() as cursor:
-        cursor.execute(f"SET GLOBAL {variable} = ON")
-        try:
-            target.init(made)
-            target.load(made)
-        finally:
-            cursor.execute(f"SET GLOBAL {variable} = OFF")
-
-
 def test_every_setting_that_was_made_hostile_is_set_back(hostile: Hostile) -> None:
     """Asked of the server itself; without the list each of them would be what it was made."""
     with closing(_session(hostile)) as connection, closing(connection.cursor()) as cursor:
