@@ -135,7 +135,9 @@ def _plan_reading(
         choice = choose(why_no_slices, None)
     else:
         slices: Slices = table  # type: ignore[assignment] # `_open_table` opened it so
-        choice, _, _ = find_way(question, slices, read, choose)
+        choice, _ = find_way(
+            slices, read, choose, lambda: source.find_closed(question.window.end, config.grace_seconds)
+        )
     if choice.mode == "slices":
         plan.seconds = _with_rests(plan.seconds, estimate.rows, rules)
     plan.read, plan.why_read = choice.mode, choice.why

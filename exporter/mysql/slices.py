@@ -17,7 +17,6 @@ from sqlalchemy.engine import URL
 from databases.mysql.errors import error_number
 from exporter.mysql.axis import PlannedAxis, plan_axis
 from exporter.mysql.catalogue import MysqlCatalogue
-from exporter.mysql.closed import find_closed
 from exporter.mysql.definition import Definition, begin_snapshot, check_definition, find_definition
 from exporter.mysql.log import find_executed_gtids, find_log_position
 from exporter.mysql.pieces import stretch
@@ -39,7 +38,6 @@ from exporter.mysql.walk import Rest
 from exporter.mysql.witness import find_server, take_witness
 from exporter.port.sliced_source import (
     Axis,
-    Closed,
     Gathered,
     Seal,
     SliceRows,
@@ -80,10 +78,6 @@ class MysqlSlices(MysqlTable):
     def connection_id(self) -> int:
         """The server's number of the connection that reads."""
         return self._session.connection_id
-
-    def find_closed(self, window_end: datetime, grace_seconds: int) -> Closed:
-        """Ask the server."""
-        return find_closed(self._session, window_end, grace_seconds)
 
     def plan_axis(self, statement: Statement) -> Axis | str:
         """Return the axis, or why there is none.

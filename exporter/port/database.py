@@ -69,7 +69,8 @@ class Source(Protocol):
     def find_closed(self, window_end: datetime, grace_seconds: int) -> Closed | None:
         """Say whether a day is over; None where nobody can tell.
 
-        Asked before a read begins. Transactions of others, open or prepared, may be of any table.
+        Its clock is past the end plus grace, and no older transaction is open. Asked before a read begins. Transactions
+        of others, open or prepared, may be of any table.
         """
         ...
 

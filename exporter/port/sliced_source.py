@@ -1,9 +1,9 @@
 """The port of a sliced read.
 
 Many short statements, and a seal at the end that proves they saw one and the same table. An adapter whose database
-can't seal (`Source.why_no_slices`) has none of this. In order: `begin_slices`, `find_closed`, `plan_axis`,
-`begin_seal`, then `read_slice` until the axis is through, `seal`, `close`. Each statement is a transaction of its own,
-fetched whole: between two of them nothing is open. Used by one thread at a time, but `Source.interrupt`.
+can't seal (`Source.why_no_slices`) has none of this. In order: `begin_slices`, `plan_axis`, `begin_seal`, then
+`read_slice` until the axis is through, `seal`, `close`. Each statement is a transaction of its own, fetched whole:
+between two of them nothing is open. Used by one thread at a time, but `Source.interrupt`.
 
 The seal's witness, what it will be compared with, is taken by `begin_slices`, before there is anything that could be
 asked for columns, plans or keys: so whatever changes between an answer and the seal is noticed.
@@ -236,13 +236,6 @@ class Seal:
 
 class Slices(OpenTable, Protocol):
     """One table, read piece by piece on one connection."""
-
-    def find_closed(self, window_end: datetime, grace_seconds: int) -> Closed:
-        """Ask whether the day is closed for the database.
-
-        Its clock is past the end plus grace, and no older transaction is open.
-        """
-        ...
 
     def plan_axis(self, statement: Statement) -> Axis | str:
         """Return the axis, or why there is none.

@@ -9,7 +9,6 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
 
 import polars as pl
 
@@ -18,7 +17,6 @@ from exporter.port.sliced_source import (
     LOCK_TIMEOUT_SECONDS,
     SLICE_TIMEOUT_SECONDS,
     Axis,
-    Closed,
     Gathered,
     Seal,
     SliceLostError,
@@ -30,7 +28,6 @@ from exporter.port.sliced_source import (
 )
 from exporter.port.source import Carried, SourceColumn, Statement, TableName, Wire
 from exporter.postgres.axis import plan_axis
-from exporter.postgres.closed import find_closed
 from exporter.postgres.connection import DRIVER_ERRORS, gather, rows_of
 from exporter.postgres.definition import check_definition, find_definition, why_no_seal
 from exporter.postgres.errors import translate_slice_error
@@ -75,10 +72,6 @@ class PostgresSlices(PostgresTable):
         if why := why_no_seal(self._witness.definition):
             raise refuse_slices(table, why)
         self.kind()  # says what there may be instead
-
-    def find_closed(self, window_end: datetime, grace_seconds: int) -> Closed:
-        """Ask the server."""
-        return find_closed(self._run, window_end, grace_seconds)
 
     def plan_axis(self, statement: Statement) -> Axis | str:
         """Return the time column if indexed, else a primary key.

@@ -39,7 +39,8 @@ class Attempt:
     """What one attempt at reading a day needs.
 
     What is asked of whom, where the rows go, what may hold it up, and the contract that the last export made.
-    `failed_seals`: how often the day was read in slices in vain before. `not_over`: why the day may still get rows.
+    `failed_seals`: how often the day was read in slices in vain before. `closed`: whether the day is over, as the
+    database said before the read; None where it can't tell.
     """
 
     question: DayQuestion
@@ -50,7 +51,7 @@ class Attempt:
     pace: Pace
     contract: Manifest | None
     failed_seals: int
-    not_over: str
+    closed: Closed | None
 
     def choose(self, estimate: Estimate, why_no_slices: str, closed: Closed | None) -> ReadChoice:
         """Return how to read; InputError and UnavailableError as `choose_read` has them."""
@@ -129,7 +130,7 @@ class ShardedRead:
                 waited_seconds=dict(self._attempt.pace.waited_seconds),
                 waits=dict(self._attempt.pace.waits.by_reason()),
                 waits_bin_seconds=self._attempt.pace.waits.bin_seconds,
-                not_over="" if how.mode == "slices" else self._attempt.not_over,  # slices are of closed days alone
+                not_over=self._attempt.closed.why_not if self._attempt.closed is not None else "",
             ),
             as_of=how.as_of,
         )

@@ -19,7 +19,7 @@ from exporter.read.slices import look_at, read_in_slices
 from exporter.read.snapshot import read_in_snapshot
 from exporter.read.snapshot_guard import SnapshotGuard
 from exporter.refuse.drift import find_contract
-from exporter.refuse.not_over import find_not_over
+from exporter.refuse.not_over import find_closed_for
 from exporter.shards.commit import Written
 from staging.errors import LeftForLaterError, UnavailableError
 from staging.process.cancel import Cancel
@@ -41,8 +41,8 @@ def read_shards(
         pace.before_snapshot()  # whatever is to come: a database that is not calm is not asked about its tables either
         progress.begin("plan")
         contract = find_contract(store, question)
-        not_over = find_not_over(question, source)
-        return _read(Attempt(question, source, store, cancel, progress, pace, contract, failed_seals, not_over))
+        closed = find_closed_for(question, source)
+        return _read(Attempt(question, source, store, cancel, progress, pace, contract, failed_seals, closed))
 
 
 def _read(attempt: Attempt) -> Written:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from exporter.port.probes import run_probes
-from exporter.port.question import DayQuestion, PlannedRead
+from exporter.port.question import PlannedRead
 from exporter.port.sliced_source import Axis, Closed, Seal, Slices
 from exporter.port.source import Estimate
 from exporter.read.attempt import Attempt, HowRead, ShardedRead
@@ -32,7 +32,6 @@ class Look:
     read: PlannedRead
     estimate: Estimate
     choice: ReadChoice
-    closed: Closed | None
     axis: Axis | None
 
 
@@ -40,24 +39,26 @@ def look_at(attempt: Attempt, slices: Slices) -> Look:
     """Choose how to read. InputError and UnavailableError as `choose_read` has them."""
     read = attempt.plan(slices)
     estimate = slices.estimate(read.statement)
-    way = find_way(attempt.question, slices, read, partial(attempt.choose, estimate))
+    way = find_way(slices, read, partial(attempt.choose, estimate), lambda: attempt.closed)
     return Look(read, estimate, *way)
 
 
 def find_way(
-    question: DayQuestion, slices: Slices, read: PlannedRead, choose: Callable[[str, Closed | None], ReadChoice]
-) -> tuple[ReadChoice, Closed | None, Axis | None]:
+    slices: Slices,
+    read: PlannedRead,
+    choose: Callable[[str, Closed | None], ReadChoice],
+    find_closed: Callable[[], Closed | None],
+) -> tuple[ReadChoice, Axis | None]:
     """Find how a day can be read, asking only what matters.
 
     Returns what `choose` says of why there are no slices and of the day's end, neither of them asked for in vain.
     """
     choice = choose("", None)
     if choice.mode == "snapshot":  # whatever slices there may be
-        return choice, None, None
+        return choice, None
     axis = slices.plan_axis(read.statement)
-    closed = slices.find_closed(question.window.end, question.pipeline.export.grace_seconds)
-    choice = choose(axis if isinstance(axis, str) else "", closed)
-    return choice, closed, axis if isinstance(axis, Axis) else None
+    choice = choose(axis if isinstance(axis, str) else "", find_closed())
+    return choice, axis if isinstance(axis, Axis) else None
 
 
 def read_in_slices(attempt: Attempt, slices: Slices, look: Look, guard: SnapshotGuard) -> Written:
@@ -87,7 +88,7 @@ def read_in_slices(attempt: Attempt, slices: Slices, look: Look, guard: Snapshot
     guard.release()
     seal = sliced.counts.seal
     assert seal is not None  # noqa: S101 - else it had raised
-    evidence = slices.evidence | _evidence(look.axis, look.closed, sliced.counts, seal)
+    evidence = slices.evidence | _evidence(look.axis, attempt.closed, sliced.counts, seal)
     return sharded.commit(HowRead("slices", look.choice.why, seal.as_of, evidence, reading.seconds))
 
 

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from exporter.port.database import Source
 from exporter.port.question import DayQuestion
+from exporter.port.sliced_source import Closed
 from staging.errors import UnavailableError
 
 _FIX = "Try again later; without --require-closed it is read as it is now, and stays unfinished."
@@ -23,18 +24,16 @@ def check_over(question: DayQuestion, now: datetime) -> None:
         raise _not_over(question, f"It ends at {question.window.end:%F %T} UTC.")
 
 
-def find_not_over(question: DayQuestion, source: Source) -> str:
-    """Return why the day may still get rows, or "".
+def find_closed_for(question: DayQuestion, source: Source) -> Closed | None:
+    """Return whether the day is over for the database.
 
-    UnavailableError where such a day was not asked for. Reads no row. Of databases that can't tell of open transactions
-    the clock is compared at the end.
+    UnavailableError where it is not and only such a day was asked for. Reads no row. None of a database that can't tell
+    of open transactions: its clock is compared at the end.
     """
     closed = source.find_closed(question.window.end, question.pipeline.export.grace_seconds)
-    if closed is None or closed.is_closed:
-        return ""
-    if question.require_closed:
+    if question.require_closed and closed is not None and not closed.is_closed:
         raise _not_over(question, f"{closed.why_not[:1].upper()}{closed.why_not[1:]}.")
-    return closed.why_not
+    return closed
 
 
 def check_read_when_over(question: DayQuestion, as_of: datetime) -> None:

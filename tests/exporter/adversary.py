@@ -167,7 +167,8 @@ class Adversary:
         folder.mkdir(parents=True)
         cancel = Cancel()
         with open_store(settings.staging.url) as store:
-            attempt = Attempt(question, self.source, store, cancel, Progress(), FlatOut(cancel), None, 0, "")
+            closed = self.source.find_closed(window.end, settings.export.grace_seconds)
+            attempt = Attempt(question, self.source, store, cancel, Progress(), FlatOut(cancel), None, 0, closed)
             slices = moments.watch(self.source.begin_slices(question.table()))
             with SnapshotGuard(self.source, cancel, None) as guard, closing(slices):
                 look = look_at(attempt, slices)

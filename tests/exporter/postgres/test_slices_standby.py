@@ -131,12 +131,14 @@ def test_a_standby_that_has_not_replayed_so_far_is_not_over(
     primary, standby, database = pair
     _write(primary, standby, database, "SELECT txid_current()")
     with open_source(standby.url(database)) as source:
-        slices = source.begin_slices(TableName(None, "purchases"))
         now = datetime.now(UTC)
-        assert slices.find_closed(now - timedelta(hours=2), 60).is_closed
+        over = source.find_closed(now - timedelta(hours=2), 60)
+        assert over is not None
+        assert over.is_closed
         # Over by its clock, but it has replayed nothing since.
         time.sleep(1.5)
-        closed = slices.find_closed(datetime.now(UTC) - timedelta(seconds=0.5), 0)
+        closed = source.find_closed(datetime.now(UTC) - timedelta(seconds=0.5), 0)
+    assert closed is not None
     assert not closed.is_closed
     assert closed.is_weak
     assert "replayed" in closed.why_not
