@@ -16,10 +16,11 @@ from exporter.port.database import Source
 from exporter.port.question import MOST_READS, DayQuestion
 from exporter.read.day import read_database
 from exporter.refuse.not_over import check_over, check_read_when_over
-from exporter.reuse import find_run_export, reuse_current_export, settle_run_export
+from exporter.reuse import reuse_current_export, settle_run_export
 from exporter.shards.combine_days import combine_days
 from exporter.shards.commit import Written, build_manifest, commit_manifest
 from staging.config.pipeline import Pipeline
+from staging.documents.exports import find_run_export
 from staging.documents.run import RunExport
 from staging.documents.run_start import begin_run, set_current_export
 from staging.names import DayNames, new_id

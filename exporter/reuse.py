@@ -1,6 +1,6 @@
-"""Finds an export that a run can use again.
+"""Settles a run on an export that it can use again.
 
-Its own from an earlier attempt, or the day's current one. Nothing here connects to the source.
+The day's current one. Nothing here connects to the source.
 """
 
 from __future__ import annotations
@@ -15,16 +15,6 @@ from staging.documents.stored_days import is_outdated
 from staging.errors import ObjectExistsError
 from staging.names import DayNames
 from staging.store import Store
-
-
-def find_run_export(store: Store, names: DayNames, run_id: str) -> RunExport | None:
-    """Return the export that this run settled on, or None.
-
-    An earlier attempt of it settled.
-    """
-    if store.find(names.run_export(run_id)) is None:
-        return None
-    return read_run_export(store, names, run_id)
 
 
 def reuse_current_export(

@@ -14,6 +14,7 @@ from staging.documents.exports import (
     StoredExport,
     find_current_export,
     find_current_manifest,
+    find_run_export,
     read_manifest,
     read_run_export,
 )
@@ -56,25 +57,27 @@ def give_export(run: DayRun, record: RunRecord) -> GivenExport:
             run.say(f"run {record.run_id}: reading {run.day} from the source")
             more = [*(["--fresh-export"] if record.fresh_export else []), *run.asked.of_exporter()]
             run_job(run, "exporter", record.run_id, single_task(), *more)
-            _check_left(run, record.run_id)
-            after = read_manifest_of(run, record.run_id)
+            after = _read_left(run, record.run_id)
             if before is not None and before.export_id != after.export_id:
                 change = describe_change(before, after)
                 run.say(f"run {record.run_id}: since the export before: {change}")
                 if told := describe_other_server(before, after):
                     run.say(told)
                 return GivenExport(after, before)
+            return GivenExport(after)
     return GivenExport(read_manifest_of(run, record.run_id))
 
 
-def _check_left(run: DayRun, run_id: str) -> None:
-    """Raise InputError where the exporter ended well and left nothing, as code can that ends its process."""
-    if run.store.find(run.names.run_export(run_id)) is None:
+def _read_left(run: DayRun, run_id: str) -> Manifest:
+    """Return what the exporter left; InputError for nothing, as from code that ends its process."""
+    export = find_run_export(run.store, run.names, run_id)
+    if export is None:
         raise InputError(
             "The exporter ended with 0, but left no export.",
             why="Something ended its process early, as `os._exit` in a source's own function does.",
             fix="Return or raise in that function; never end the process there.",
         )
+    return read_manifest(run.store, run.names, export)
 
 
 def read_manifest_of(run: DayRun, run_id: str) -> Manifest:

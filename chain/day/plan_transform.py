@@ -20,7 +20,7 @@ from typing import Any
 from chain.jobs.local.attached import STARTER_VARIABLE, attached_command
 from staging.config.layers import module_folders
 from staging.config.pipeline import Pipeline
-from staging.documents.head import read_head
+from staging.documents.exports import find_current_id
 from staging.documents.manifest import Manifest
 from staging.documents.recent_days import find_newest_manifest
 from staging.errors import InputError, PenstockError
@@ -185,8 +185,7 @@ def open_planner(
     """
     planner = TransformPlanner(pipeline, names, module_folders(config, environment), environment, here)
     try:
-        head = read_head(store, names)
-        if head is None or head[0].export_id is None:
+        if planner.is_needed and find_current_id(store, names) is None:
             planner.begin()
         yield planner
     finally:

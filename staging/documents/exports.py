@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
+from staging.documents.document import find_document
 from staging.documents.head import read_head
 from staging.documents.manifest import Manifest
 from staging.documents.manifest_check import check_manifest
@@ -82,22 +83,31 @@ def find_export(store: Store, names: DayNames, export_id: str) -> StoredExport |
     return StoredExport(manifest, info.generation, hashlib.sha256(data).hexdigest())
 
 
+def find_run_export(store: Store, names: DayNames, run_id: str) -> RunExport | None:
+    """Return the run's `export.json`, or None where it has settled on none.
+
+    IntegrityError when it is another run's.
+    """
+    name = names.run_export(run_id)
+    export = find_document(store, name, RunExport)
+    if export is not None and export.run_id != run_id:
+        raise IntegrityError(
+            f"{name} is of another run.", why=f"It says {export.run_id}.", fix="Somebody copied it there: run again."
+        )
+    return export
+
+
 def read_run_export(store: Store, names: DayNames, run_id: str) -> RunExport:
     """Return the run's `export.json`.
 
     InputError when the run has none, IntegrityError when it is another run's.
     """
-    name = names.run_export(run_id)
-    if store.find(name) is None:
+    export = find_run_export(store, names, run_id)
+    if export is None:
         raise InputError(
             f"The run {run_id} of {names.pipeline} {names.day} uses no export yet.",
-            why=f"{name} is not in {store.url}.",
+            why=f"{names.run_export(run_id)} is not in {store.url}.",
             fix="Run the exporter with this run id first, or look for a slip in --run-id, --day or staging.url.",
-        )
-    export = RunExport.parse(store.read(name)[0], name=name)
-    if export.run_id != run_id:
-        raise IntegrityError(
-            f"{name} is of another run.", why=f"It says {export.run_id}.", fix="Somebody copied it there: run again."
         )
     return export
 
