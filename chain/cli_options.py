@@ -54,6 +54,17 @@ _WINDOW_OPTIONS = (
     click.option("--month", metavar="YYYY-MM|last", help='Instead of --day, where source.window is "month".'),
     click.option("--week", metavar="YYYY-Www|last", help='Instead of --day, where source.window is "week".'),
 )
+_COMPARED_DAYS_OPTIONS = (
+    click.option("--from", "first", metavar=DAY, help="The first day of a range, inclusive."),
+    click.option("--to", "last", metavar=DAY, help="The last day, inclusive. [default: yesterday]"),
+    click.option("--last", "newest", type=click.IntRange(min=1), metavar="N", help="The last N days up to yesterday."),
+    click.option(
+        "--budget-seconds",
+        type=click.FloatRange(min=0, min_open=True),
+        help="How long the server may work for comparing in all; days compared longest ago come first. "
+        "[default: no end]",
+    ),
+)
 _PERMISSION_OPTIONS = (
     click.option("--allow-older", is_flag=True, help="Load an older export though a newer one is loaded."),
     click.option("--adopt-head", metavar="HEAD_ID", help="This bucket's head, where the target names another one."),
@@ -134,6 +145,13 @@ def day_option(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(_WINDOW_OPTIONS):
         with_day = option(with_day)
     return with_day
+
+
+def compared_days_options(command: Command) -> Command:
+    """Add --from, --to, --last and --budget-seconds, for comparing days."""
+    for option in reversed(_COMPARED_DAYS_OPTIONS):
+        command = option(command)
+    return command
 
 
 def permission_options(command: Callable[..., Any]) -> Callable[..., Any]:

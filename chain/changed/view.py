@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from chain.range.outcome import WORST_FIRST
-from chain.views.figures import format_count, format_money, plural
+from chain.views.days_table import Cells, format_change, format_days_table, tally_days
+from chain.views.figures import format_count, format_money
 from exporter.compare.days import DayCompared
 from staging.errors import ExitCode
 from staging.redaction import redact
@@ -34,25 +34,12 @@ def format_compared(days: Sequence[DayCompared], *, style: Style) -> str:
     """Return a line a day: outcome, figures before and after, why."""
     name = next((name for each in days if each.stored for name in each.stored.sums), "")
     rows = [_cells(each, name) for each in days]
-    heads = ("day", "outcome", "rows", f"sum of {name}" if name else "", "why")
-    widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
-    lines = []
-    for cells in (heads, *rows):
-        text = "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
-        lines.append(
-            text.replace(cells[1], style(cells[1], fg=_COLOURS[cells[1]]), 1) if cells[1] in _COLOURS else text
-        )
-    return "\n".join(lines)
+    return format_days_table(rows, what="outcome", sum_of=name, colours=_COLOURS, style=style, columns=0)
 
 
 def format_tally(pipeline: str, days: Sequence[DayCompared]) -> str:
     """`daily_revenue: 56 days equal, 3 changed, 1 never stored`."""
-    counts = Counter(each.compared.outcome for each in days)
-    told = [
-        f"{plural(number, 'day') if not position else format_count(number)} {outcome}"
-        for position, (outcome, number) in enumerate(counts.items())
-    ]
-    return f"{pipeline}: {', '.join(told)}"
+    return f"{pipeline}: {tally_days(each.compared.outcome for each in days)}"
 
 
 def to_json(pipeline: str, days: Sequence[DayCompared]) -> dict[str, Any]:
@@ -82,13 +69,10 @@ def _as_json(each: DayCompared) -> dict[str, Any]:
     }
 
 
-def _cells(each: DayCompared, name: str) -> tuple[str, str, str, str, str]:
+def _cells(each: DayCompared, name: str) -> Cells:
     stored, found = each.stored, each.compared.found
-    rows = _pair(format_count(stored.rows) if stored else "", format_count(found.rows) if found else "")
+    rows = format_change(format_count(stored.rows) if stored else "", format_count(found.rows) if found else "")
     before = format_money(stored.sums.get(name, "")) if stored else ""
     after = format_money((found.sums.get(name) if found else "") or "")
-    return str(each.day), each.compared.outcome, rows, _pair(before, after), " ".join(redact(each.compared.why).split())
-
-
-def _pair(before: str, after: str) -> str:
-    return f"{before} -> {after}" if after and before != after else before
+    why = " ".join(redact(each.compared.why).split())
+    return str(each.day), each.compared.outcome, rows, format_change(before, after), why

@@ -8,19 +8,12 @@ from pathlib import Path
 
 import click
 
-from chain.cli_options import DAY, common, environment, json_option, style_for_stdout
+from chain.cli_options import common, compared_days_options, environment, json_option, style_for_stdout
 
 
 @click.command(short_help="Say which stored days are others in the source now.")
 @common
-@click.option("--from", "first", metavar=DAY, help="The first day of a range, inclusive.")
-@click.option("--to", "last", metavar=DAY, help="The last day, inclusive. [default: yesterday]")
-@click.option("--last", "newest", type=click.IntRange(min=1), metavar="N", help="The last N days up to yesterday.")
-@click.option(
-    "--budget-seconds",
-    type=click.FloatRange(min=0, min_open=True),
-    help="How long the server may work for it in all; days compared longest ago come first. [default: no end]",
-)
+@compared_days_options
 @json_option
 def changed(
     config: Path,

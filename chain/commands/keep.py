@@ -11,8 +11,8 @@ from pathlib import Path
 import click
 
 from chain.cli_options import (
-    DAY,
     common,
+    compared_days_options,
     environment,
     json_option,
     line_characters,
@@ -24,14 +24,7 @@ from chain.cli_options import (
 
 @click.command(short_help="Make missing days, and read again those that changed.")
 @common
-@click.option("--from", "first", metavar=DAY, help="The first day of a range, inclusive.")
-@click.option("--to", "last", metavar=DAY, help="The last day, inclusive. [default: yesterday]")
-@click.option("--last", "newest", type=click.IntRange(min=1), metavar="N", help="The last N days up to yesterday.")
-@click.option(
-    "--budget-seconds",
-    type=click.FloatRange(min=0, min_open=True),
-    help="How long the server may work for comparing in all; days compared longest ago come first. [default: no end]",
-)
+@compared_days_options
 @json_option
 @progress_option
 @logs_option

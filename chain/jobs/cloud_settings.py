@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from chain.jobs.port import JobName
-from chain.jobs.settings import URLS, VARIABLE, dump, reference_of, to_text, write_pipeline
+from chain.jobs.settings import URLS, VARIABLE, check_length, dump, reference_of, to_text, write_pipeline
 from staging.config.database import DatabaseSection
 from staging.config.pipeline import Pipeline
 from staging.config.secret_url import is_elsewhere
@@ -40,7 +40,7 @@ def plan_settings(pipeline: Pipeline, *, storage_is_local: bool) -> dict[JobName
             )
     for section in pipeline.databases().values():
         _check_shown(section)
-    return {job: {VARIABLE: _check_length(write_pipeline(pipeline, job))} for job in URLS}
+    return {job: {VARIABLE: _checked(write_pipeline(pipeline, job))} for job in URLS}
 
 
 def plan_chain_setting(pipeline: Pipeline) -> str:
@@ -55,7 +55,7 @@ def plan_chain_setting(pipeline: Pipeline) -> str:
         values[name] |= reference_of(section)
     if pipeline.notify.url is not None:
         values["notify"]["url"] = _shown_hook(str(pipeline.notify.url))
-    return _check_length(to_text(values))
+    return _checked(to_text(values))
 
 
 def plan_secrets(pipeline: Pipeline, job: JobName) -> dict[str, str]:
@@ -101,13 +101,8 @@ def check_filled(pipeline: Pipeline, job: JobName) -> None:
             )
 
 
-def _check_length(text: str) -> str:
-    if len(text.encode()) > _BYTES_MAX:
-        raise InputError(
-            "The pipeline file is too long for Cloud Run.",
-            why=f"It travels in a variable of at most {_BYTES_MAX} bytes.",
-            fix="Shorten it; source.where is usually the longest.",
-        )
+def _checked(text: str) -> str:
+    check_length(text, _BYTES_MAX, "Cloud Run")
     return text
 
 

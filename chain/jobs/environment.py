@@ -10,10 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from chain.jobs.port import JobName
-from chain.jobs.settings import FILE_VARIABLE, URLS, VARIABLE, write_pipeline
+from chain.jobs.settings import FILE_VARIABLE, URLS, VARIABLE, check_length, write_pipeline
 from staging.config.layers import is_setting
 from staging.config.pipeline import Pipeline
-from staging.errors import InputError
 
 _BYTES_MAX = 128 * 1024 - 1
 """Of one variable with its name, on Linux: MAX_ARG_STRLEN, with the end of the text."""
@@ -52,12 +51,7 @@ def plan_environments(pipeline: Pipeline, environ: Mapping[str, str], config: Pa
 
 def _write(pipeline: Pipeline, job: JobName) -> str:
     text = write_pipeline(pipeline, job)
-    if len(f"{VARIABLE}={text}".encode()) > _BYTES_MAX:
-        raise InputError(
-            "The pipeline file is too long for a job.",
-            why=f"It travels in a variable of at most {_BYTES_MAX} bytes.",
-            fix="Shorten it; source.where is usually the longest.",
-        )
+    check_length(f"{VARIABLE}={text}", _BYTES_MAX, "a job")
     return text
 
 

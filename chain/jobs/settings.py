@@ -12,6 +12,7 @@ from typing import Any
 from chain.jobs.port import JobName
 from staging.config.database import PARTS, DatabaseSection
 from staging.config.pipeline import Pipeline
+from staging.errors import InputError
 
 VARIABLE = "PENSTOCK_PIPELINE"
 CONFIG_ARGUMENT = f"env:{VARIABLE}"
@@ -55,6 +56,16 @@ def reference_of(section: DatabaseSection) -> dict[str, str]:
     """Return the key that is looked up, with its reference."""
     reference = section.url.reference
     return {section.secret_key: reference} if reference else {}
+
+
+def check_length(text: str, most_bytes: int, where: str) -> None:
+    """Raise InputError for a pipeline that is longer than a variable."""
+    if len(text.encode()) > most_bytes:
+        raise InputError(
+            f"The pipeline file is too long for {where}.",
+            why=f"It travels in a variable of at most {most_bytes} bytes.",
+            fix="Shorten it; source.where is usually the longest.",
+        )
 
 
 def to_text(values: dict[str, Any]) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from chain.diff.view import format_difference
 from chain.keep.kept import KeptDay, find_worst
-from chain.views.figures import format_count, format_money, format_seconds, plural
+from chain.views.days_table import Cells, format_change, format_days_table, tally_days
+from chain.views.figures import format_count, format_money, format_seconds
 from staging.errors import ExitCode
 
 Style = Callable[..., str]
@@ -23,16 +23,7 @@ def format_kept(days: Sequence[KeptDay], *, style: Style, columns: int) -> str:
     """
     name = next((name for day in days for sums in day.sums if sums for name in sums), "")
     rows = [_cells(day, name) for day in days]
-    heads = ("day", "what", "rows", f"sum of {name}" if name else "", "why")
-    widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
-    room = max(columns - sum(widths[:4]) - 2 * 4, 20)
-    lines = []
-    for cells in (heads, *rows):
-        why = cells[4] if len(cells[4]) <= room else f"{cells[4][: room - 1]}…"
-        text = "  ".join(cell.ljust(width) for cell, width in zip((*cells[:4], why), widths, strict=True)).rstrip()
-        colour = _COLOURS.get(cells[1])
-        lines.append(text.replace(cells[1], style(cells[1], fg=colour), 1) if colour else text)
-    return "\n".join(lines)
+    return format_days_table(rows, what="what", sum_of=name, colours=_COLOURS, style=style, columns=columns)
 
 
 def format_differences(days: Sequence[KeptDay], *, style: Style) -> str:
@@ -46,11 +37,7 @@ def format_tally(pipeline: str, days: Sequence[KeptDay], seconds: float) -> str:
 
     `daily_revenue: 56 days equal, 3 healed, 1 new, in 1 min 2 s`.
     """
-    told = [
-        f"{plural(number, 'day') if not position else format_count(number)} {outcome}"
-        for position, (outcome, number) in enumerate(Counter(day.outcome for day in days).items())
-    ]
-    return f"{pipeline}: {', '.join(told)}, in {format_seconds(seconds)}"
+    return f"{pipeline}: {tally_days(day.outcome for day in days)}, in {format_seconds(seconds)}"
 
 
 def to_json(pipeline: str, days: Sequence[KeptDay], seconds: float) -> dict[str, Any]:
@@ -64,10 +51,10 @@ def to_json(pipeline: str, days: Sequence[KeptDay], seconds: float) -> dict[str,
     }
 
 
-def _cells(day: KeptDay, name: str) -> tuple[str, str, str, str, str]:
+def _cells(day: KeptDay, name: str) -> Cells:
     (rows_before, rows_after), (sums_before, sums_after) = day.rows, day.sums
-    rows = _pair(_count(rows_before), _count(rows_after))
-    sums = _pair(_money(sums_before, name), _money(sums_after, name))
+    rows = format_change(_count(rows_before), _count(rows_after))
+    sums = format_change(_money(sums_before, name), _money(sums_after, name))
     return str(day.day), day.outcome, rows, sums, day.why
 
 
@@ -77,7 +64,3 @@ def _count(rows: int | None) -> str:
 
 def _money(sums: dict[str, str | None] | None, name: str) -> str:
     return format_money((sums or {}).get(name) or "")
-
-
-def _pair(before: str, after: str) -> str:
-    return f"{before} -> {after}" if before and after and before != after else after or before

@@ -5,12 +5,12 @@ And the total.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 
 from chain.day.report import Report
 from chain.range.outcome import DayOutcome
-from chain.views.figures import format_count, format_money, format_seconds, plural
+from chain.views.days_table import cut, tally_days
+from chain.views.figures import format_count, format_money, format_seconds
 from staging.redaction import redact
 
 Style = Callable[..., str]
@@ -31,7 +31,7 @@ def format_outcomes(outcomes: Sequence[DayOutcome], *, style: Style, columns: in
         text = _line(cells, widths).rstrip()
         if outcome.error is not None:
             room = columns - len(_line(cells[:3], widths)) - 2
-            text = f"{_line(cells[:3], widths)}  {_few_words(outcome, room)}"
+            text = f"{_line(cells[:3], widths)}  {cut(' '.join(redact(outcome.error.what).split()), room)}"
         lines.append(text.replace(outcome.outcome, style(outcome.outcome, fg=_COLOURS.get(outcome.outcome)), 1))
     return "\n".join(lines)
 
@@ -41,12 +41,7 @@ def format_tally(pipeline: str, outcomes: Sequence[DayOutcome], seconds: float) 
 
     `daily_revenue: 28 days done, 1 failed, 1 not begun, in 5 min 3 s`.
     """
-    counts = Counter(outcome.outcome for outcome in outcomes)
-    told = [
-        f"{plural(number, 'day')} {outcome}" if not position else f"{format_count(number)} {outcome}"
-        for position, (outcome, number) in enumerate(counts.items())
-    ]
-    return f"{pipeline}: {', '.join(told)}, in {format_seconds(seconds)}"
+    return f"{pipeline}: {tally_days(outcome.outcome for outcome in outcomes)}, in {format_seconds(seconds)}"
 
 
 def _cells(outcome: DayOutcome) -> tuple[str, str, str, str, str]:
@@ -62,11 +57,6 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
         cell.ljust(width) if position < 2 else cell.rjust(width)  # noqa: PLR2004 - see above
         for position, (cell, width) in enumerate(zip(cells, widths, strict=False))
     )
-
-
-def _few_words(outcome: DayOutcome, room: int) -> str:
-    text = " ".join(redact(outcome.error.what).split()) if outcome.error else ""
-    return text if len(text) <= max(room, 20) else f"{text[: max(room, 20) - 1]}…"
 
 
 def _sum_name(outcomes: Sequence[DayOutcome]) -> str:
