@@ -38,6 +38,28 @@ NOW = datetime(2026, 11, 15, 3, 0, tzinfo=UTC)
 KINDS = ("sqlite", "postgres", "mariadb", "mysql")
 
 
+def load_run(
+    pipeline: Pipeline,
+    run: LoaderRun,
+    *,
+    cancel: Cancel | None = None,
+    say: Callable[[str], None] = lambda _: None,
+    **options: Any,
+) -> Outcome:
+    """Load a run in this process."""
+    with open_store(run.staging_url) as store:
+        return load_day(
+            pipeline,
+            run.day,
+            run.run_id,
+            store=store,
+            now=lambda: NOW,
+            cancel=cancel or Cancel(),
+            say=say,
+            **options,
+        )
+
+
 @dataclass
 class LoaderTarget:
     """A fresh, empty database. `said` is what the last load told people."""
@@ -150,17 +172,7 @@ class LoaderTarget:
             self.said.append(line)
             listen(line)
 
-        with open_store(run.staging_url) as store:
-            return load_day(
-                self.pipeline(run, url),
-                run.day,
-                run.run_id,
-                store=store,
-                now=lambda: NOW,
-                cancel=cancel or Cancel(),
-                say=say,
-                **options,
-            )
+        return load_run(self.pipeline(run, url), run, cancel=cancel, say=say, **options)
 
     def verify(self, run: LoaderRun) -> Verification:
         with open_store(run.staging_url) as store:

@@ -3,31 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.chain.range.small_range import SmallRange, fill_small_shop
+from tests.chain.range.small_range import SmallRange
 
 pytestmark = pytest.mark.integration
 
 DAYS = ["2026-10-25", "2026-10-26", "2026-10-27"]
 RANGE = ("--from", DAYS[0], "--to", DAYS[2])
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return fill_small_shop(tmp_path_factory.mktemp("made"))
-
-
-@pytest.fixture
-def shop(made: Path, tmp_path: Path) -> Iterator[SmallRange]:
-    found = SmallRange(tmp_path)
-    found.make(made)
-    yield found
-    found.end()
 
 
 def changed(shop: SmallRange, *arguments: str, code: int) -> dict[str, Any]:

@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from staging.folder.generations import records_of
 from staging.names import ParsedName, parse_name
 from staging.open_store import open_store
 from staging.process.cancel import Cancel
-from tests.chain.range.small_range import SmallRange, fill_small_shop
+from tests.chain.range.small_range import SmallRange
 
 pytestmark = pytest.mark.integration
 
@@ -45,19 +44,6 @@ with open_store(sys.argv[1]) as store:
     now = datetime.now(UTC) + timedelta(days=60)
     list(clean_up(store, "daily_revenue", Cancel(), timedelta(days=30), now, delete=True))
 """
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return fill_small_shop(tmp_path_factory.mktemp("made"))
-
-
-@pytest.fixture
-def shop(made: Path, tmp_path: Path) -> Iterator[SmallRange]:
-    found = SmallRange(tmp_path)
-    found.make(made)
-    yield found
-    found.end()
 
 
 def test_after_it_every_day_is_verified_reprocessed_run_and_resumed_as_before(shop: SmallRange) -> None:

@@ -5,34 +5,19 @@ from __future__ import annotations
 import json
 import re
 import signal
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from tests.chain.jobs.cloudrun.harness import wait_until
-from tests.chain.range.small_range import SHORT_LEASE, SmallRange, fill_small_shop
+from tests.chain.range.small_range import SHORT_LEASE, SmallRange
 
 pytestmark = pytest.mark.integration
 
 DAYS = ["2026-10-24", "2026-10-25", "2026-10-26", "2026-10-27"]
 RANGE = ("--from", DAYS[0], "--to", DAYS[3])
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return fill_small_shop(tmp_path_factory.mktemp("made"))
-
-
-@pytest.fixture
-def shop(made: Path, tmp_path: Path) -> Iterator[SmallRange]:
-    found = SmallRange(tmp_path)
-    found.make(made)
-    yield found
-    found.end()
 
 
 def keep(shop: SmallRange, *arguments: str, code: int = 0) -> dict[str, dict[str, Any]]:

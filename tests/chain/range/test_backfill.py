@@ -5,31 +5,16 @@ from __future__ import annotations
 import json
 import re
 import signal
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from staging.names import ParsedName, parse_name
 from tests.chain.jobs.cloudrun.harness import wait_until
-from tests.chain.range.small_range import SHORT_LEASE, SmallRange, fill_small_shop
+from tests.chain.range.small_range import SHORT_LEASE, SmallRange
 
 pytestmark = pytest.mark.integration
 
 DAYS = ["2026-10-24", "2026-10-25", "2026-10-26", "2026-10-27"]
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return fill_small_shop(tmp_path_factory.mktemp("made"))
-
-
-@pytest.fixture
-def shop(made: Path, tmp_path: Path) -> Iterator[SmallRange]:
-    found = SmallRange(tmp_path)
-    found.make(made)
-    yield found
-    found.end()
 
 
 def test_both_ends_of_the_range_are_done_some_days_at_once_and_a_second_time_nothing_is_written(

@@ -16,25 +16,12 @@ import pytest
 from tests.chain.jobs.cloudrun.cloud_day import DAY as CLOUD_DAY
 from tests.chain.jobs.cloudrun.cloud_day import CloudDay, cloud_day
 from tests.chain.jobs.cloudrun.harness import wait_until
-from tests.chain.range.small_range import SHORT_LEASE, SmallRange, fill_small_shop
+from tests.chain.range.small_range import SHORT_LEASE, SmallRange
 from tests.warm import warm_python
 
 pytestmark = pytest.mark.integration
 
 DAY, NEXT = "2026-10-25", "2026-10-26"
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return fill_small_shop(tmp_path_factory.mktemp("made"))
-
-
-@pytest.fixture
-def shop(made: Path, tmp_path: Path) -> Iterator[SmallRange]:
-    found = SmallRange(tmp_path)
-    found.make(made)
-    yield found
-    found.end()
 
 
 @pytest.fixture

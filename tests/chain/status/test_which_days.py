@@ -4,26 +4,15 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.chain.jobs.cloudrun.harness import wait_until
-from tests.chain.range.small_range import SmallRange, fill_small_shop
+from tests.chain.range.small_range import SmallRange
 
 pytestmark = pytest.mark.integration
 
 DAY = "2026-10-25"
-
-
-@pytest.fixture
-def shop(tmp_path: Path) -> Iterator[SmallRange]:
-    (tmp_path / "made").mkdir()
-    found = SmallRange(tmp_path)
-    found.make(fill_small_shop(tmp_path / "made"))
-    yield found
-    found.end()
 
 
 def test_where_none_of_the_asked_days_was_run_those_that_were_are_told(shop: SmallRange) -> None:

@@ -10,14 +10,12 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from loader.load_day import load_day
 from loader.outcome import Outcome
 from staging.config.pipeline import Pipeline
 from staging.errors import PenstockError
-from staging.open_store import open_store
 from staging.process.cancel import Cancel
 from tests.loader.runs import LoaderRun, Make, unwritten_runs
-from tests.loader.target_fixtures import KINDS, NOW, LoaderTarget
+from tests.loader.target_fixtures import KINDS, LoaderTarget, load_run
 
 Rows = list[tuple[Any, ...]]
 
@@ -49,17 +47,7 @@ class TargetUnderTest(ABC):
         """The run that the ledger names for the test's day."""
 
     def load(self, run: LoaderRun, *, cancel: Cancel | None = None, **options: Any) -> Outcome:
-        with open_store(run.staging_url) as store:
-            return load_day(
-                self.pipeline(run),
-                run.day,
-                run.run_id,
-                store=store,
-                now=lambda: NOW,
-                cancel=cancel or Cancel(),
-                say=lambda _: None,
-                **options,
-            )
+        return load_run(self.pipeline(run), run, cancel=cancel, **options)
 
     def refuses(self, run: LoaderRun, error: type[PenstockError], *words: str, **options: Any) -> None:
         """The load fails so, says these words, and touches nothing."""

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy.engine import make_url
 
 from exporter.mysql.connection import MysqlConnection
 from exporter.mysql.definition import begin_snapshot
-from exporter.open_source import open_source
-from exporter.port.database import Source
 from staging.errors import IntegrityError, PenstockError, UnavailableError
 from tests.exporter.days import committed, pipeline, run_export
+from tests.exporter.mysql.once_begun import OnceBegun
 from tests.exporter.sliced_reads import Between, calm
 from tests.shop.tables import Database
 
@@ -137,45 +133,6 @@ REWRITES = {
 }
 
 
-class _OnceBegun:
-    """Opens the source of an export; `work` is done as soon as its first snapshot, or its first seal's, has begun."""
-
-    def __init__(self, work: Callable[[], object]) -> None:
-        self._work = work
-        self.is_done = False
-
-    @contextmanager
-    def __call__(self, url: str) -> Iterator[Source]:
-        with open_source(url) as source:
-            made: Any = source
-            made.connection.run = self._watch(made.connection.run)
-            begin = made.begin_slices
-
-            def begin_slices(table: Any) -> Any:
-                slices = begin(table)
-                seal = slices.seal
-
-                def seal_all(rows: int, checksum: int) -> Any:
-                    slices._session.run = self._watch(slices._session.run)
-                    return seal(rows, checksum)
-
-                slices.seal = seal_all
-                return slices
-
-            made.begin_slices = begin_slices
-            yield source
-
-    def _watch(self, run: Any) -> Any:
-        def watched(sql: str, doing: str) -> Any:
-            found = run(sql, doing)
-            if sql.startswith("START TRANSACTION") and not self.is_done:
-                self.is_done = True
-                self._work()
-            return found
-
-        return watched
-
-
 @pytest.mark.parametrize(
     ("read", "kind", "rewrite"),
     [
@@ -193,7 +150,7 @@ def test_partitions_that_are_rewritten_as_a_snapshot_begins_leave_no_row_out(
     database = make(mysql_family_database, KINDS[kind])
     if rewrite == "view":
         database.execute("CREATE VIEW bought AS SELECT user_id, purchased_at, amount FROM purchases")
-    opener = _OnceBegun(lambda: database.execute(REWRITES[rewrite]))
+    opener = OnceBegun(lambda: database.execute(REWRITES[rewrite]))
     made = pipeline(
         database.url,
         tmp_path,

@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from loader.load_day import load_day
 from loader.outcome import Outcome
 from loader.parquet import target as parquet_target
 from loader.verify.day import verify_day
@@ -31,11 +29,10 @@ from staging.open_store import open_store
 from staging.process.cancel import Cancel
 from tests.exporter.arrow.parquet_lake import pipeline_of
 from tests.loader.runs import DAY, LoaderRun, Make, revenue, unwritten_runs
+from tests.loader.target_fixtures import load_run
 from tests.shop.hand_made_export import flip_bits
 
 pytestmark = pytest.mark.integration
-
-NOW = datetime(2026, 11, 15, 3, 0, tzinfo=UTC)
 
 
 @dataclass
@@ -60,17 +57,7 @@ class FilesTarget:
         )
 
     def load(self, run: LoaderRun, *, cancel: Cancel | None = None, **options: Any) -> Outcome:
-        with open_store(run.staging_url) as store:
-            return load_day(
-                self.pipeline(run),
-                run.day,
-                run.run_id,
-                store=store,
-                now=lambda: NOW,
-                cancel=cancel or Cancel(),
-                say=lambda _: None,
-                **options,
-            )
+        return load_run(self.pipeline(run), run, cancel=cancel, **options)
 
     def verify(self, run: LoaderRun) -> Verification:
         with open_store(run.staging_url) as store:
