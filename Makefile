@@ -1,6 +1,6 @@
 # Every target sets up what it needs: git, make and Python 3.11 or newer are enough.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench nightly fresh clean
+.PHONY: help demo test check bench docs nightly fresh clean
 BIN := .venv/bin
 # The documents' examples say `python` and `penstock`, as in an environment that is active.
 # Each worker has servers of its own; tests marked `serial` come last, alone (tests/workers.py).
@@ -48,6 +48,10 @@ bench:          ## Measure against other tools and write docs/benchmarks.md
 	@$(BIN)/python -m tests.servers.install
 	$(BIN)/python -m bench $(ARGS)
 
+docs:           ## Build the documentation as a site, with search, into site/ (open site/index.html)
+	@.ci/setup all
+	@$(BIN)/python docs/site/build.py site
+
 clean:          ## Remove everything that was set up, built or cached here
-	rm -rf .venv .tools .cache .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+	rm -rf .venv .tools .cache .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist site
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -37,9 +37,10 @@ def take_screenshot(url: str, picture: Path, *, width: int, height: int, dark: b
     _run(f"--window-size={width},{height}", "--force-device-scale-factor=2", scheme, f"--screenshot={picture}", url)
 
 
-def read_document(url: str, *, width: int) -> str:
-    """Return the page's HTML after it was laid out at that width."""
-    return _run(f"--window-size={width},900", "--dump-dom", url)
+def read_document(url: str, *, width: int, virtual_seconds: int = 0) -> str:
+    """Return the page's HTML after it was laid out at that width, and its scripts had their time by its own clock."""
+    clock = [f"--virtual-time-budget={virtual_seconds * 1000}"] if virtual_seconds else []
+    return _run(f"--window-size={width},900", *clock, "--dump-dom", url)
 
 
 def _run(*arguments: str) -> str:
