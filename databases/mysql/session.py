@@ -16,8 +16,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pymysql
-from pymysql.connections import Connection
 
+from databases.mysql.driver import Connection
 from staging.errors import InputError
 
 CONNECT_ERRORS = (pymysql.Error, OSError, RuntimeError, ValueError, TypeError, NotImplementedError)

@@ -13,6 +13,7 @@ from sqlalchemy.engine import URL
 
 from databases.login_token import IAM, OPTION, check_login, fetch_token, refuse_unencrypted
 from databases.mysql.clear_password import PLUGIN, ClearPassword
+from databases.mysql.driver import trust_any
 from databases.tls import TlsMode, as_tls_mode
 from databases.url import as_boolean, as_file, as_number, as_seconds, as_text, one_of, read_options
 from staging.errors import InputError
@@ -133,6 +134,13 @@ def _tls(options: dict[str, Any], key: str) -> dict[str, Any]:
     return {"ssl": _context(options, mode, key)}
 
 
+def _trust(options: dict[str, Any]) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=options.get("ssl_ca"), capath=options.get("ssl_capath"))
+    # The certificates that a server makes for itself lack what the strict check asks for.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    return context
+
+
 _WHY_NOT = {
     "ssl_ca": "The file holds no certificate that can be read.",
     "ssl_cert": "The files hold no certificate and key that can be read and belong together.",
@@ -153,11 +161,10 @@ def _context(options: dict[str, Any], mode: TlsMode, key: str) -> ssl.SSLContext
             f"{key} has the option `ssl_key` and no `ssl_cert`.", fix="Name both, or neither; `ssl_cert` may hold both."
         )
     try:
-        context = ssl.create_default_context(cafile=options.get("ssl_ca"), capath=options.get("ssl_capath"))
-        # The certificates that a server makes for itself lack what the strict check asks for.
-        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+        is_checked = mode is not TlsMode.REQUIRED
+        context = _trust(options) if is_checked or "ssl_ca" in options or "ssl_capath" in options else trust_any()
         context.check_hostname = mode is TlsMode.VERIFY_IDENTITY
-        context.verify_mode = ssl.CERT_NONE if mode is TlsMode.REQUIRED else ssl.CERT_REQUIRED
+        context.verify_mode = ssl.CERT_REQUIRED if is_checked else ssl.CERT_NONE
         if "ssl_cert" in options:
             step = "ssl_cert"
             context.load_cert_chain(options["ssl_cert"], options.get("ssl_key"), options.get("ssl_key_password", ""))

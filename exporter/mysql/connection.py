@@ -51,6 +51,7 @@ class MysqlConnection:
             cursor.execute(sql)
             while rows := cursor.fetchmany(_BATCH_ROWS):
                 yield rows
+            self._driver.check_whole()
         except pymysql.Error as exc:
             raise translate_error(exc, doing, self._url) from exc
 

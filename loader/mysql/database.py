@@ -15,6 +15,7 @@ import polars as pl
 import pymysql
 
 from databases.errors import Kind, Meaning
+from databases.mysql.driver import Connection
 from databases.mysql.errors import meaning_of, why
 from databases.mysql.grant import grant_to_paste
 from databases.mysql.session import CONNECT_ERRORS, TLS_SQL, Setting, is_mariadb, open_session
@@ -137,7 +138,7 @@ class MysqlDatabase(Database):
         PyMySQL waits in a read that nothing else ends.
         """
         with contextlib.suppress(pymysql.Error, OSError, PenstockError):
-            other = pymysql.connect(**(self._arguments() | {"connect_timeout": 2, "read_timeout": 2}))
+            other = Connection(**(self._arguments() | {"connect_timeout": 2, "read_timeout": 2}))
             with other, other.cursor() as cursor:
                 cursor.execute(f"KILL CONNECTION {self._connection.thread_id()}")
 

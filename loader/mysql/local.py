@@ -11,11 +11,13 @@ from typing import Any
 
 from pymysql import connections, err
 
+from databases.mysql.driver import Connection
+
 _PACKET_BYTES = 1024 * 1024
 _NAME = "penstock-rows"
 
 
-class LocalConnection(connections.Connection):  # type: ignore[misc] # PyMySQL ships no types
+class LocalConnection(Connection):
     """A connection that can load bytes."""
 
     _bytes_to_load: bytes | None = None
@@ -44,7 +46,7 @@ class LocalConnection(connections.Connection):  # type: ignore[misc] # PyMySQL s
         return result.affected_rows
 
 
-class _GuardedResult(connections.MySQLResult):  # type: ignore[misc] # see above
+class _GuardedResult(connections.MySQLResult):  # type: ignore[misc] # PyMySQL ships no types
     """Answers the server's wish for a file."""
 
     def _read_load_local_packet(self, first_packet: Any) -> None:  # noqa: ANN401 - see above
