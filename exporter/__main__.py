@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import click
@@ -14,6 +14,7 @@ import click
 from exporter.pacing.give_way import give_way
 from staging.config.file import load_pipeline
 from staging.config.layers import module_folders
+from staging.config.pipeline import Pipeline
 from staging.documents.verdict import final_verdict
 from staging.names import DayNames, check_id
 from staging.open_store import open_store
@@ -21,6 +22,7 @@ from staging.process.cancel import Cancel, cancel_on_signals
 from staging.process.entry import end_process, exit_now
 from staging.process.phases import JobIdentity
 from staging.process.progress import Progress
+from staging.process.traced import traced_job
 from staging.process.watched import run_watched
 from staging.window import parse_day
 
@@ -52,7 +54,10 @@ def command(
     def watched() -> None:
         pipeline = load_pipeline(config, environ=os.environ, overrides=overrides)
         parsed_day, checked_run = parse_day(day), check_id(run_id, of="run id")
-        progress = Progress.from_environment(os.environ, JobIdentity("exporter", checked_run, day))
+        with traced_job(os.environ, pipeline.name, JobIdentity("exporter", checked_run, day)) as progress:
+            work(pipeline, parsed_day, checked_run, progress)
+
+    def work(pipeline: Pipeline, parsed_day: date, checked_run: str, progress: Progress) -> None:
         progress.say("starting")
         give_way(pipeline.pacing)
         # Most of a start is importing these: here, so that this gives way, too, and all threads that begin later.

@@ -50,13 +50,14 @@ def command(
         from staging.names import DayNames, check_id  # noqa: PLC0415
         from staging.open_store import open_store  # noqa: PLC0415
         from staging.process.phases import JobIdentity  # noqa: PLC0415
-        from staging.process.progress import Progress  # noqa: PLC0415
+        from staging.process.traced import traced_job  # noqa: PLC0415
         from staging.window import parse_day  # noqa: PLC0415
 
         pipeline = load_pipeline(config, environ=os.environ, overrides=overrides)
         parsed_day, checked_run = parse_day(day), check_id(run_id, of="run id")
         names = DayNames(pipeline.name, parsed_day)
         with (
+            traced_job(os.environ, pipeline.name, JobIdentity("loader", checked_run, day)) as progress,
             open_store(pipeline.staging.url) as store,
             final_verdict(store, names, checked_run, os.environ, lambda: datetime.now(UTC)),
         ):
@@ -71,7 +72,7 @@ def command(
                 allow_older=allow_older,
                 adopt_head=adopt_head,
                 accept_change=accept_change,
-                progress=Progress.from_environment(os.environ, JobIdentity("loader", checked_run, day)),
+                progress=progress,
             )
 
     def watched() -> None:

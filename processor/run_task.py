@@ -16,7 +16,7 @@ from staging.documents.verdict import final_verdict
 from staging.open_store import open_store
 from staging.process.cancel import Cancel
 from staging.process.phases import JobIdentity
-from staging.process.progress import Progress
+from staging.process.traced import traced_job
 from staging.process.watched import run_watched
 
 _GRACE_SECONDS = 2.5  # what is left of 5 s goes to removing the scratch folder
@@ -36,9 +36,9 @@ def run_task(
             final_verdict(store, start.names, start.run_id, environ, lambda: datetime.now(UTC)),
         ):
             assignment = read_assignment(store, start.pipeline, start.names, start.run_id, start.folders)
-            identity = JobIdentity("processor", start.run_id, start.day.isoformat())
-            progress = Progress.from_environment(environ, identity)
             progress.begin("process")
             process_task(store, assignment, start.task, scratch=scratch, cancel=cancel, progress=progress, say=say)
 
-    run_watched(work, cancel, grace_seconds=_GRACE_SECONDS)
+    identity = JobIdentity("processor", start.run_id, start.day.isoformat())
+    with traced_job(environ, start.pipeline.name, identity) as progress:
+        run_watched(work, cancel, grace_seconds=_GRACE_SECONDS)

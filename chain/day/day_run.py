@@ -8,6 +8,7 @@ from datetime import date, datetime
 from pathlib import Path
 
 from chain.day.plan_transform import TransformPlanner
+from chain.day.trace import NO_TRACE, DayTrace
 from chain.jobs.port import ExecutionState, JobName, JobsApi
 from chain.notify.teller import Teller
 from staging.config.pipeline import Pipeline
@@ -78,6 +79,7 @@ class DayRun:
     teller: Teller | None = None
     planner: TransformPlanner | None = None
     asked: Asked = Asked()
+    trace: DayTrace = NO_TRACE
 
     @property
     def names(self) -> DayNames:

@@ -48,7 +48,13 @@ def run_job(run: DayRun, job: JobName, run_id: str, plan: Overrides, *more: str,
     do in any case where it fails.
     """
     arguments = ("--config", CONFIG_ARGUMENT, "--day", run.day.isoformat(), "--run-id", run_id, *more)
-    started = run.jobs.start_execution(job, run_id, replace(plan, arguments=arguments))
+    with run.trace.job(job, run_id) as environment:
+        wanted = replace(plan, arguments=arguments, environment={**plan.environment, **environment})
+        return _run_job(run, job, run_id, wanted, noted=noted)
+
+
+def _run_job(run: DayRun, job: JobName, run_id: str, wanted: Overrides, *, noted: bool) -> ExecutionState:
+    started = run.jobs.start_execution(job, run_id, wanted)
     if started.continued:
         run.say(f"run {run_id}: the {job} is under way already ({started.execution}), so no second one is started")
     notes = TimelineNotes(job, run_id, run.now)

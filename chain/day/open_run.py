@@ -17,6 +17,7 @@ from chain.day.hold_lease import hold_lease, new_lease
 from chain.day.leased_jobs import LeasedJobs
 from chain.day.note_failure import noted_failures
 from chain.day.plan_transform import open_planner
+from chain.day.trace import traced_day
 from chain.history.remember import remembered
 from chain.jobs.environment import plan_environments
 from chain.jobs.open import find_place, open_jobs
@@ -60,6 +61,7 @@ def open_day_run(
     is_here = find_place(pipeline, environment()) is None
     with (
         cancel_on_signals() as cancel,
+        traced_day(environment(), pipeline.name, day) as trace,
         telling(Teller(pipeline, environment()), day) as teller,
         end_in_time(cancel),
         open_store(pipeline.staging.url) as store,
@@ -85,6 +87,7 @@ def open_day_run(
                 teller=teller,
                 planner=planner,
                 asked=asked,
+                trace=trace,
             )
         except InterruptedRunError as error:
             if error.what != STOPPED:

@@ -176,4 +176,6 @@ def _report(
         cloud=run.pipeline.cloud,
     )
     check_agreement(report)
+    if status == "done":
+        run.trace.measure(report, manifest, run.now())
     return report

@@ -102,6 +102,14 @@ def trace_of(run_id: str, project: str = "") -> str:
     return f"projects/{project}/traces/{trace}" if project else trace
 
 
+def _trace(environ: Mapping[str, str], identity: JobIdentity) -> str:
+    """Return the trace that a line belongs to: the one that is sent (`staging.telemetry`), or that of the run."""
+    project, parent = environ.get("GOOGLE_CLOUD_PROJECT", ""), environ.get("TRACEPARENT", "").split("-")
+    if len(parent) != 4 or len(parent[1]) != 32:  # noqa: PLR2004 - https://www.w3.org/TR/trace-context
+        return trace_of(identity.run_id, project)
+    return f"projects/{project}/traces/{parent[1]}" if project else parent[1]
+
+
 def _as_json(environ: Mapping[str, str], identity: JobIdentity, phase: Phase, severity: Severity, text: str) -> str:
     attempt, task = environ.get("CLOUD_RUN_TASK_ATTEMPT", "0"), environ.get("CLOUD_RUN_TASK_INDEX", "0")
     fields = {
@@ -115,7 +123,7 @@ def _as_json(environ: Mapping[str, str], identity: JobIdentity, phase: Phase, se
         "execution": environ["CLOUD_RUN_EXECUTION"],
         "task": int(task) if task.isdigit() else 0,
         "attempt": int(attempt) if attempt.isdigit() else 0,
-        "logging.googleapis.com/trace": trace_of(identity.run_id, environ.get("GOOGLE_CLOUD_PROJECT", "")),
+        "logging.googleapis.com/trace": _trace(environ, identity),
         "logging.googleapis.com/labels": {"penstock_run_id": identity.run_id, "penstock_job": identity.job},
     }
     return json.dumps(fields, ensure_ascii=False)

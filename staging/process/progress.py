@@ -21,6 +21,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TextIO
 
 from staging.process.phases import JobIdentity, Phase, PhaseLog, doing
+from staging.telemetry.span import NO_SPAN, Span
 
 VARIABLE = "PENSTOCK_PROGRESS"
 _MARK = '{"penstock_progress": '
@@ -55,9 +56,11 @@ class Progress:
         *,
         clock: Callable[[], float] = time.monotonic,
         phases: PhaseLog | None = None,
+        span: Span = NO_SPAN,
     ) -> None:
         self._stream = stream
         self._phases = phases or PhaseLog()
+        self._span = span
         self._phase: Phase | None = None
         self._clock = clock
         self._next_seconds = 0.0
@@ -65,14 +68,16 @@ class Progress:
         self._lock = threading.Lock()
 
     @classmethod
-    def from_environment(cls, environ: Mapping[str, str], identity: JobIdentity | None = None) -> Progress:
+    def from_environment(
+        cls, environ: Mapping[str, str], identity: JobIdentity | None = None, span: Span = NO_SPAN
+    ) -> Progress:
         """Return one that writes to stderr if `PENSTOCK_PROGRESS` asks.
 
-        Else one that logs phases alone.
+        Else one that logs phases alone. `span` hears of phases and totals, too.
         """
         is_watched = bool(environ.get(VARIABLE))
         phases = PhaseLog.from_environment(environ, identity or JobIdentity("penstock"), is_watched=is_watched)
-        return cls(sys.stderr if is_watched else None, phases=phases)
+        return cls(sys.stderr if is_watched else None, phases=phases, span=span)
 
     def begin(self, phase: Phase, text: str = "") -> None:
         """Say which phase begins.
@@ -83,6 +88,7 @@ class Progress:
             return
         self._phase = phase
         self._phases.begin(phase, text)
+        self._span.begin_phase(phase)
         if self._stream is not None:
             with self._lock:
                 self._write(replace(self._last, note=doing(phase)), last=True)
@@ -100,6 +106,7 @@ class Progress:
 
         Cheap to call often: lines that come too fast are left out, but not the `last`.
         """
+        self._span.count(rows, size_bytes)
         if self._stream is None:
             return
         with self._lock:

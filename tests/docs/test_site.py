@@ -126,7 +126,7 @@ def test_a_search_finds_a_word_of_a_page_that_was_opened_from_a_file(site: Path)
         skip_or_fail(error)
     probe = site / "probe.html"
     probe.write_text((site / "index.html").read_text("utf-8").replace("</body>", f"{SEARCH}</body>"), "utf-8")
-    shown = read_document(probe.as_uri(), width=1280, virtual_seconds=600)
+    shown = read_document(probe.as_uri(), width=1280, virtual_seconds=120)
     probe.unlink()
     found = shown.rsplit('<pre id="found">', 1)[1].split("</pre>")[0]
     assert "/docs/connect.html" in found

@@ -19,7 +19,12 @@ BY_EXTRA = {
     extra: {re.match(r"[\w-]+", line)[0].lower() for line in lines if not line.startswith("penstock[")}  # type: ignore[index]
     for extra, lines in PROJECT["optional-dependencies"].items()
 }
-MODULES = {"google-cloud-run": "google.cloud.run_v2"}
+MODULES = {
+    "google-cloud-run": "google.cloud.run_v2",
+    "opentelemetry-sdk": "opentelemetry.sdk",
+    "opentelemetry-exporter-otlp-proto-http": "opentelemetry.exporter.otlp.proto.http",
+    "opentelemetry-exporter-otlp-proto-grpc": "opentelemetry.exporter.otlp.proto.grpc",
+}
 BLOCKED = """
 import sys
 class Refuse:
