@@ -17,6 +17,7 @@ from jobs_emulator.chaos import parse_chaos
 from jobs_emulator.http.door import Door
 from jobs_emulator.images import Image, ImageTable, image_table, read_image_table
 from jobs_emulator.logs.entries import EntrySink
+from jobs_emulator.run.spawn import Spawn, spawn
 from jobs_emulator.server import EmulatorServer, Settings, run_until
 from jobs_emulator.tokens import forget_token, new_token, remember_token
 from jobs_emulator.unknowns import SIGTERM_GRACE_SECONDS
@@ -109,6 +110,7 @@ def start(
     entries: EntrySink | None = None,
     logs: str | Path | None = None,
     private: bool = False,
+    spawn: Spawn = spawn,
 ) -> Emulator:
     """Starts an emulator in a thread and returns when it listens.
 
@@ -121,7 +123,8 @@ def start(
     mapping with entrypoint, cmd, cwd, env. `data` keeps state over restarts, `logs` is where the attempts'
     logs go and stay (default: `logs/` in `data`). `slots` tasks run at once (default: CPUs).
     `pass_env`: further variables of this process that tasks inherit. `entries` is called, in the emulator's thread,
-    with each log line as Cloud Logging shows it. Raises ImageTableError, ChaosError, StoreError, OSError (port taken).
+    with each log line as Cloud Logging shows it. `spawn` starts tasks' processes in another way.
+    Raises ImageTableError, ChaosError, StoreError, OSError (port taken).
     """
     table = images if isinstance(images, ImageTable) else _read_images(images)
     if pass_env:
@@ -139,6 +142,7 @@ def start(
             logs=Path(logs) if logs is not None else None,
             door=Door(token="" if private else new_token(), owner_enters=True),
             private=private,
+            spawn=spawn,
         )
     )
 

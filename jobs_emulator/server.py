@@ -37,6 +37,7 @@ from jobs_emulator.rights.policy import Policy
 from jobs_emulator.run.executor import Executor
 from jobs_emulator.run.leftovers import kill_leftovers
 from jobs_emulator.run.scheduler import Scheduler
+from jobs_emulator.run.spawn import Spawn, spawn
 from jobs_emulator.state import State
 from jobs_emulator.store import Store
 from jobs_emulator.unknowns import SIGTERM_GRACE_SECONDS
@@ -53,7 +54,7 @@ class Settings:
     stays; by default `logs/` in `data`, or nothing that stays. `inherited` is the environment tasks may take variables
     from; `entries` gets each log line as Cloud Logging would show it. `door` says who may call; with `private` it
     listens on no port, but on a Unix socket that only this user can reach. With `policy` a call, and the start of an
-    execution, takes what it permits.
+    execution, takes what it permits. `spawn` starts the processes.
     """
 
     images: ImageTable
@@ -69,6 +70,7 @@ class Settings:
     door: Door = field(default_factory=Door)
     private: bool = False
     policy: Policy | None = None
+    spawn: Spawn = spawn
 
 
 class EmulatorServer:
@@ -123,6 +125,7 @@ class EmulatorServer:
             entries=settings.entries,
             on_change=state.changed,
             before_start=state.flush,
+            spawn=settings.spawn,
         )
         self._opened.push_async_callback(scheduler.stop)
         dice = random.SystemRandom()

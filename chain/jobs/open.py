@@ -13,6 +13,8 @@ from pathlib import Path
 from chain.jobs.cloud_settings import check_filled, plan_secrets, plan_settings
 from chain.jobs.cloudrun.place import Place, parse_emulator
 from chain.jobs.environment import plan_environments
+from chain.jobs.local.job_modules import plan_modules
+from chain.jobs.local.warm_start import open_warm_start
 from chain.jobs.port import JobName, JobsApi
 from chain.jobs.settings import URLS
 from staging.config.cloud import CloudConfig, CloudImages
@@ -46,11 +48,13 @@ def open_jobs(
         ) as jobs:
             yield jobs
     else:
-        from chain.jobs.local.jobs import open_emulated_jobs  # noqa: PLC0415 - see above
-
         environments = plan_environments(pipeline, environ, config)
-        with open_emulated_jobs(pipeline, environments, logs, cancel) as jobs:
-            yield jobs
+        with open_warm_start(environments, plan_modules(pipeline)) as spawn:
+            # Google's client: while it is imported, the jobs' modules are, too.
+            from chain.jobs.local.jobs import open_emulated_jobs  # noqa: PLC0415 - see above
+
+            with open_emulated_jobs(pipeline, environments, logs, cancel, spawn=spawn) as jobs:
+                yield jobs
 
 
 def find_place(pipeline: Pipeline, environ: Mapping[str, str]) -> Place | None:

@@ -19,6 +19,7 @@ from jobs_emulator.run.attempt_log import AttemptLog
 from jobs_emulator.run.command import Command
 from jobs_emulator.run.memory import used_memory_bytes
 from jobs_emulator.run.process import TaskProcess, start_process
+from jobs_emulator.run.spawn import Spawn
 from jobs_emulator.unknowns import OUT_OF_MEMORY_MESSAGE
 
 
@@ -43,7 +44,9 @@ class Attempt:
         temporary: str,
         log: AttemptLog,
         clock: Clock,
+        spawn: Spawn,
     ) -> None:
+        self._spawn = spawn
         self._command = command
         self._variables = variables
         self._limits = limits
@@ -113,7 +116,7 @@ class Attempt:
         try:
             _make_folder(self._temporary)
             env = {**self._command.env, "TMPDIR": self._temporary, **self._variables}
-            self._process = await start_process(self._command, env, self._log.write)
+            self._process = await start_process(self._command, env, self._log.write, self._spawn)
             for number in self._due_signals:
                 self._process.signal_group(number)
         except (OSError, ValueError) as exc:

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from jobs_emulator.run.command import Command
-from jobs_emulator.run.spawn import spawn
+from jobs_emulator.run.spawn import Spawn, spawn
 
 READ_BYTES = 65_536
 DRAIN_BYTES_MAX = 4 * 2**20
@@ -38,7 +38,7 @@ class ExitStatus:
     cpu_seconds: float
 
 
-async def start_process(command: Command, env: dict[str, str], sink: OutputSink) -> TaskProcess:
+async def start_process(command: Command, env: dict[str, str], sink: OutputSink, spawn: Spawn = spawn) -> TaskProcess:
     """Starts a program; OSError or ValueError when it cannot be started."""
     stdout, stdout_end = os.pipe()
     stderr, stderr_end = os.pipe()

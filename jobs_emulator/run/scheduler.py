@@ -24,6 +24,7 @@ from jobs_emulator.run.attempt_log import AttemptLog
 from jobs_emulator.run.command import Command, task_variables
 from jobs_emulator.run.execution_run import ExecutionRun
 from jobs_emulator.run.leftovers import kill_leftovers
+from jobs_emulator.run.spawn import Spawn
 
 MEMORY_CHECK_SECONDS = 0.25
 STARTS_PER_TURN = 4
@@ -52,7 +53,9 @@ class Scheduler:
         entries: EntrySink | None,
         on_change: Change,
         before_start: Callable[[], None],
+        spawn: Spawn,
     ) -> None:
+        self._spawn = spawn
         self._free_slots = slots
         self._grace_seconds = grace_seconds
         self.temporary_folder = folder / "tmp"
@@ -202,6 +205,7 @@ class Scheduler:
             temporary=f"{self.temporary_folder}/{name.execution}{suffix}/task{index}-attempt{number}",
             log=AttemptLog(self.logs_folder, LogOrigin(name, index, number), self._entries, self._clock),
             clock=self._clock,
+            spawn=self._spawn,
         )
 
     def _finish_if_over(self, run: ExecutionRun) -> None:

@@ -14,7 +14,7 @@ import functools
 import os
 import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from jobs_emulator.run.command import Command
 
@@ -35,6 +35,9 @@ _NEEDED = (
     "posix_spawn_file_actions_addchdir_np",
     "posix_spawn_file_actions_addclosefrom_np",
 )
+
+Spawn = Callable[[Command, Mapping[str, str], int, int], int]
+"""How a process is started, see `spawn`: it must be this process's own child, and the leader of its session."""
 
 
 def spawn(command: Command, environment: Mapping[str, str], stdout: int, stderr: int) -> int:

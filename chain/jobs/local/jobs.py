@@ -21,6 +21,8 @@ from chain.jobs.cloudrun.place import Place
 from chain.jobs.local.attached import STARTER_VARIABLE, attached_command
 from chain.jobs.local.logs import EmulatedLogs
 from chain.jobs.port import JobName, Overrides
+from jobs_emulator.run.spawn import Spawn
+from jobs_emulator.run.spawn import spawn as start_program
 from staging.config.cloud import CloudConfig, CloudImages, CloudJob, CloudSingleJob
 from staging.config.pipeline import AUTO, Pipeline
 from staging.errors import UnavailableError
@@ -52,11 +54,13 @@ def open_emulated_jobs(
     cancel: Cancel,
     *,
     command: Command = module_command,
+    spawn: Spawn | None = None,
 ) -> Iterator[CloudRunJobs]:
     """Yield the jobs of the pipeline as processes of this machine.
 
     None outlives this block, or this process. `environments` is all that each job's processes get besides Cloud Run's
-    own variables. `logs` gets a file for each attempt; UnavailableError where it can't be written.
+    own variables. `logs` gets a file for each attempt; UnavailableError where it can't be written. `spawn` starts the
+    processes, see `chain.jobs.local.warm_start`.
     """
     _make_folder(logs)
     cpus = available_cpus()
@@ -64,7 +68,13 @@ def open_emulated_jobs(
     slots = cpus if pipeline.process.parallelism == AUTO else max(cpus, pipeline.process.parallelism)
     images = {_image(job): _describe_image(command(job), environments.get(job, {})) for job in JOBS}
     with jobs_emulator.start(
-        images, slots=slots, grace_seconds=_GRACE_SECONDS, entries=seen.take, logs=logs, private=True
+        images,
+        slots=slots,
+        grace_seconds=_GRACE_SECONDS,
+        entries=seen.take,
+        logs=logs,
+        private=True,
+        spawn=spawn or start_program,
     ) as emulator:
         place = Place(_LOCAL, _LOCAL, emulator.address)
         settings = JobSettings(environment_of=_share_processors(cpus, environments), logs=seen, polling=_POLLING)

@@ -1,0 +1,43 @@
+"""Names what each job of a pipeline imports.
+
+The fork server imports it once, for all of them.
+"""
+
+from __future__ import annotations
+
+from chain.jobs.port import JobName
+from staging.config.database import DatabaseSection
+from staging.config.pipeline import Pipeline
+from staging.errors import InputError
+
+_OF_ALL = ("polars", "staging.config.file", "staging.config.layers", "staging.documents.verdict")
+_OF_EACH: dict[JobName, tuple[str, ...]] = {
+    "processor": ("processor.start", "processor.run_task"),
+    "exporter": ("exporter.pacing.give_way", "exporter.export_day", "exporter.open_source"),
+    "loader": ("loader.load_day", "staging.process.watched"),
+}
+_STORES = {"file": "staging.folder.store", "gs": "staging.gcs.store"}
+_ROOMS = {"postgresql": "postgres", "postgres": "postgres", "mysql": "mysql", "mariadb": "mysql", "sqlite": "sqlite"}
+
+
+def plan_modules(pipeline: Pipeline) -> dict[JobName, list[str]]:
+    """Return the modules of each job.
+
+    First comes the job of which most is in the others, too. What is left out a job imports itself, and what is named
+    here and not installed it reports.
+    """
+    store = _STORES.get(pipeline.staging.url.partition(":")[0].lower(), "staging.store")
+    planned = {job: [*_OF_ALL, store, *modules] for job, modules in _OF_EACH.items()}
+    if room := _room_of(pipeline.source):
+        planned["exporter"].append(f"exporter.{room}.source")
+    if room := _room_of(pipeline.target):
+        planned["loader"].append(f"loader.{room}.database")
+    return planned
+
+
+def _room_of(section: DatabaseSection) -> str | None:
+    try:
+        url = section.url.reveal() if section.is_database else ""
+    except InputError:  # told by the job that connects
+        return None
+    return _ROOMS.get(url.partition("://")[0].partition("+")[0].strip().lower())
