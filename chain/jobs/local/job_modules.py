@@ -10,13 +10,18 @@ from staging.config.database import DatabaseSection
 from staging.config.pipeline import Pipeline
 from staging.errors import InputError
 
-_OF_ALL = ("polars", "staging.config.file", "staging.config.layers", "staging.documents.verdict")
+_OF_ALL = (
+    *("click", "polars", "polars._utils.parquet"),
+    *("staging.config.file", "staging.config.layers", "staging.documents.verdict", "staging.process.entry"),
+)
 _OF_EACH: dict[JobName, tuple[str, ...]] = {
     "processor": ("processor.start", "processor.run_task"),
     "exporter": ("exporter.pacing.give_way", "exporter.export_day", "exporter.open_source"),
     "loader": ("loader.load_day", "staging.process.watched"),
 }
 _STORES = {"file": "staging.folder.store", "gs": "staging.gcs.store"}
+_DIALECTS = "sqlalchemy.dialects"
+_DIALECT_OF = {"postgres": "postgresql", "mysql": "mysql", "sqlite": "sqlite"}
 _ROOMS = {"postgresql": "postgres", "postgres": "postgres", "mysql": "mysql", "mariadb": "mysql", "sqlite": "sqlite"}
 
 
@@ -28,10 +33,13 @@ def plan_modules(pipeline: Pipeline) -> dict[JobName, list[str]]:
     """
     store = _STORES.get(pipeline.staging.url.partition(":")[0].lower(), "staging.store")
     planned = {job: [*_OF_ALL, store, *modules] for job, modules in _OF_EACH.items()}
+    transform = pipeline.process.transform.partition(":")[0]
+    if transform.partition(".")[0] == "processor":  # an author's module is imported by each task alone
+        planned["processor"].append(transform)
     if room := _room_of(pipeline.source):
-        planned["exporter"].append(f"exporter.{room}.source")
+        planned["exporter"] += [f"exporter.{room}.source", f"{_DIALECTS}.{_DIALECT_OF[room]}"]
     if room := _room_of(pipeline.target):
-        planned["loader"].append(f"loader.{room}.database")
+        planned["loader"] += [f"loader.{room}.database", f"{_DIALECTS}.{_DIALECT_OF[room]}"]
     return planned
 
 
