@@ -66,12 +66,7 @@ def run(
     An interrupted run is resumed. A stored export of the day is used again unless --fresh-export is given.
     A day that is already done says so and writes nothing.
     """
-    from chain.day.day_run import Asked
-    from chain.day.open_run import open_day_run, read_one_day
-    from chain.day.patience import Patience
-    from chain.day.report import Report
-    from chain.day.run import run_day
-    from chain.views.summary import print_report
+    from chain.jobs.open import open_warm_jobs
     from staging.config.file import load_pipeline
     from staging.errors import UsageError
 
@@ -80,13 +75,21 @@ def run(
             "--patience-seconds and --fresh-export don't go together.", why="Each try would read the source again."
         )
     pipeline = load_pipeline(config, environ=environment(), overrides=overrides)
-    meant = read_one_day(pipeline, day)  # the next try may be made on another day
+    with open_warm_jobs(pipeline, config, environment()) as spawn:
+        # What the chain itself imports takes as long as what the jobs do: the one beside the other.
+        from chain.day.day_run import Asked
+        from chain.day.open_run import open_day_run, read_one_day
+        from chain.day.patience import Patience
+        from chain.day.report import Report
+        from chain.day.run import run_day
+        from chain.views.summary import print_report
 
-    def attempt() -> Report:
-        with open_day_run(
-            pipeline, config, meant, logs, wait=wait, asked=Asked(accept_change, require_closed, permitted)
-        ) as opened:
-            return run_day(opened, fresh_export=fresh_export)
+        meant = read_one_day(pipeline, day)  # the next try may be made on another day
+        asked = Asked(accept_change, require_closed, permitted)
 
-    report = Patience(patience_seconds, say=lambda text: click.echo(text, err=True)).persist(attempt)
+        def attempt() -> Report:
+            with open_day_run(pipeline, config, meant, logs, wait=wait, asked=asked, spawn=spawn) as opened:
+                return run_day(opened, fresh_export=fresh_export)
+
+        report = Patience(patience_seconds, say=lambda text: click.echo(text, err=True)).persist(attempt)
     print_report(report, style=style_for_stdout(), as_json=as_json)

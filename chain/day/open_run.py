@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from chain.calendar import calendar_of
 from chain.cli_options import environment, log_folder, progress_mode
@@ -31,6 +32,9 @@ from staging.open_store import open_store
 from staging.process.cancel import STOPPED, cancel_on_signals
 from staging.window import check_not_future, plan_window
 
+if TYPE_CHECKING:
+    from chain.jobs.local.warm_start import SpawnJob
+
 
 @contextmanager
 def open_day_run(
@@ -41,11 +45,12 @@ def open_day_run(
     *,
     wait: bool = False,
     asked: Asked | None = None,
+    spawn: SpawnJob | None = None,
 ) -> Iterator[DayRun]:
     """Check what needs no database, then yield a run.
 
     Everything that can be checked so. `config` is where the pipeline was read; it is not read again. Ctrl-C and SIGTERM
-    end the run. A day that somebody else holds is refused, or with `wait` waited for.
+    end the run. A day that somebody else holds is refused, or with `wait` waited for. `spawn` as for `open_jobs`.
     """
     calendar = calendar_of(pipeline, _now())
     day = calendar.read_day(day_text)
@@ -70,7 +75,7 @@ def open_day_run(
         hold_lease(DayLease(store, names, lease, _now), cancel, view.say, wait=wait) as held,
         noted_failures(store, names, _now, view.say, by=lease.holder),
         open_planner(pipeline, names, store, config, environment=of_tasks, here=is_here) as planner,
-        open_jobs(pipeline, config, cancel, environ=environment(), logs=folder) as jobs,
+        open_jobs(pipeline, config, cancel, environ=environment(), logs=folder, spawn=spawn) as jobs,
     ):
         try:
             yield DayRun(

@@ -7,8 +7,9 @@ over Google's own client, which costs a second or so to import: only here.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from chain.jobs.cloud_settings import check_filled, plan_secrets, plan_settings
 from chain.jobs.cloudrun.place import Place, parse_emulator
@@ -21,6 +22,9 @@ from staging.config.cloud import CloudConfig, CloudImages
 from staging.config.pipeline import Pipeline
 from staging.process.cancel import Cancel
 from staging.process.progress import VARIABLE as PROGRESS_VARIABLE
+
+if TYPE_CHECKING:
+    from chain.jobs.local.warm_start import SpawnJob
 
 EMULATOR_VARIABLE = "RUN_EMULATOR_HOST"
 _STORAGE_VARIABLE = "STORAGE_EMULATOR_HOST"
@@ -35,11 +39,13 @@ def open_jobs(
     *,
     environ: Mapping[str, str],
     logs: Path,
+    spawn: SpawnJob | None = None,
 ) -> Iterator[JobsApi]:
     """Yield the jobs of a pipeline.
 
     They have it in a variable (`chain.jobs.settings`). RUN_EMULATOR_HOST wins over `cloud.project`; without both they
-    run here. `config` is where the pipeline was read, `logs` where attempts that run here write.
+    run here. `config` is where the pipeline was read, `logs` where attempts that run here write. `spawn` is what
+    `open_warm_jobs` gave, where that was begun before.
     """
     place = find_place(pipeline, environ)
     if place is not None:
@@ -48,13 +54,26 @@ def open_jobs(
         ) as jobs:
             yield jobs
     else:
-        environments = plan_environments(pipeline, environ, config)
-        with open_warm_start(environments, plan_modules(pipeline)) as spawn:
+        with nullcontext(spawn) if spawn else open_warm_jobs(pipeline, config, environ) as spawn_job:
             # Google's client: while it is imported, the jobs' modules are, too.
             from chain.jobs.local.jobs import open_emulated_jobs  # noqa: PLC0415 - see above
 
-            with open_emulated_jobs(pipeline, environments, logs, cancel, spawn=spawn) as jobs:
+            environments = plan_environments(pipeline, environ, config)
+            with open_emulated_jobs(pipeline, environments, logs, cancel, spawn=spawn_job) as jobs:
                 yield jobs
+
+
+@contextmanager
+def open_warm_jobs(pipeline: Pipeline, config: Path, environ: Mapping[str, str]) -> Iterator[SpawnJob | None]:
+    """Begin to import what the jobs import, where they run here; yield how they are started.
+
+    It is the sooner ready the sooner it is begun; see `chain.jobs.local.warm_start`.
+    """
+    if find_place(pipeline, environ) is not None:
+        yield None
+        return
+    with open_warm_start(plan_environments(pipeline, environ, config), plan_modules(pipeline)) as spawn:
+        yield spawn
 
 
 def find_place(pipeline: Pipeline, environ: Mapping[str, str]) -> Place | None:

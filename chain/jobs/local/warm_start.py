@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from chain.jobs.local.attached import attached_command
 from chain.jobs.local.fork_server import Order
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from jobs_emulator.run.command import Command
     from jobs_emulator.run.spawn import Spawn
 
+SpawnJob: TypeAlias = "Spawn"
+"""How a job's process is started: the emulator's own word for it."""
 _SET_CHILD_SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER
 _LONGEST_SECONDS = 60.0
 _ROOM = "." * 400
@@ -37,7 +39,7 @@ _ROOM = "." * 400
 @contextmanager
 def open_warm_start(
     environments: Mapping[JobName, Mapping[str, str]], modules: Mapping[JobName, Sequence[str]]
-) -> Iterator[Spawn | None]:
+) -> Iterator[SpawnJob | None]:
     """Yield how a job's process is started.
 
     None where the fork server can't be had, and each has to be started as a program. The fork server ends with the
