@@ -65,7 +65,9 @@ def open_jobs(
 
 @contextmanager
 def open_warm_jobs(pipeline: Pipeline, config: Path, environ: Mapping[str, str]) -> Iterator[SpawnJob | None]:
-    """Begin to import what the jobs import, where they run here; yield how they are started.
+    """Begin to import what jobs on this machine import.
+
+    Yields how they are started, None where they run elsewhere.
 
     It is the sooner ready the sooner it is begun; see `chain.jobs.local.warm_start`.
     """
