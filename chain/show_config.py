@@ -56,6 +56,9 @@ def format_settings(settings: Sequence[Setting], *, with_origin: bool) -> str:
 def _value(settings: Settings, key: tuple[str, ...]) -> Any:  # noqa: ANN401 - as the key has it
     found: Any = settings.pipeline
     for part in key:
+        if isinstance(found, dict):
+            found = found[part]
+            continue
         fields = type(found).model_fields
         name = part if part in fields else next(name for name, field in fields.items() if field.alias == part)
         found = getattr(found, name)

@@ -31,6 +31,7 @@ from exporter.port.time_column import INSTANT
 from staging.documents.manifest import Source as StoredSource
 from staging.errors import InputError, PenstockError, UnavailableError
 
+_LEVELS_OF_TABLES = ("SNAPSHOT", "SERIALIZABLE")
 _ISOLATION_LEVELS = ("SNAPSHOT", "REPEATABLE READ", "SERIALIZABLE")
 
 
@@ -73,11 +74,34 @@ class AnySource:
             return UnavailableError(what, why=text, fix="Look at source.url, or try again if the server was down.")
         return InputError(what, why=text, fix="Look at the pipeline's source.")
 
-    def begin_snapshot(self, table: TableName, *, max_seconds: int) -> AnySnapshot:
+    def begin_snapshot(self, table: TableName, *, max_seconds: int, also: Sequence[TableName] = ()) -> AnySnapshot:
         """Begin a transaction; the first read fixes what it sees."""
         del max_seconds  # only the client can enforce it
-        self.catalogue.columns(table)
+        if also:
+            self._isolate_tables()
+        for each in (table, *also):
+            self.catalogue.columns(each)
         return AnySnapshot(self, table)
+
+    def _isolate_tables(self) -> None:
+        """Take a level under which statements of several tables see one instant.
+
+        REPEATABLE READ is none: of many databases it lets in what others commit to a table that was not read yet.
+        """
+        levels = self.catalogue.engine.dialect.get_isolation_level_values(None)  # type: ignore[arg-type] # needs none
+        level = next((each for each in _LEVELS_OF_TABLES if each in levels), None)
+        if level is None:
+            raise InputError(
+                f"{self.dialect} can't read several tables at one instant here.",
+                why=f"Its dialect names neither {' nor '.join(_LEVELS_OF_TABLES)} as an isolation level.",
+                fix="Read one table: leave [source.with] out, or join the tables in a view.",
+            )
+        try:
+            self.connection.close()
+            self.connection = self.catalogue.engine.execution_options(isolation_level=level).connect()
+        except SQLAlchemyError as exc:
+            raise self.translate(exc, "connect") from exc
+        self.isolation = level
 
     def why_no_slices(self, table: TableName) -> str:
         """Return why there are none."""
@@ -118,9 +142,16 @@ class AnySnapshot:
     def __init__(self, source: AnySource, table: TableName) -> None:
         self._source = source
         self._table = table
+        self._open = True
         self.table_sql = source.catalogue.table_sql(table)
         self.as_of = datetime.now(UTC)
         self.evidence = {"isolation": source.isolation or "the dialect's default", "as_of": "by the exporter's clock"}
+
+    def beside(self, table: TableName) -> AnySnapshot:
+        """Return another table in this transaction, which it does not end."""
+        other = AnySnapshot(self._source, table)
+        other.as_of, other._open = self.as_of, False
+        return other
 
     def describe(self) -> Mapping[str, SourceColumn]:
         """Return the columns by SQLAlchemy's types."""
@@ -185,7 +216,7 @@ class AnySnapshot:
 
     def close(self) -> None:
         """End the transaction."""
-        if self._source.is_abandoned:
+        if self._source.is_abandoned or not self._open:
             return
         with suppress(SQLAlchemyError, OSError):
             self._source.connection.rollback()

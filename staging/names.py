@@ -10,6 +10,7 @@ Layout, relative to the staging prefix::
     heads/{pipeline}/compared.json                          when days were compared with the source, and what came of it
     heads/{pipeline}/history/year={year}.json               what became of the runs of a year's days; can be made anew
     {pipeline}/day={day}/export={export_id}/shard={shard:05d}/{file}.parquet
+    {pipeline}/day={day}/export={export_id}/table={table}/shard={shard:05d}/{file}.parquet
     {pipeline}/day={day}/export={export_id}/manifest.json
     {pipeline}/day={day}/run={run_id}/run.json              what the run was asked to do, and its fence
     {pipeline}/day={day}/run={run_id}/export.json           the export this run uses
@@ -40,6 +41,7 @@ from staging.errors import InputError
 
 MAX_SHARDS = 10_000
 _PIPELINE = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+_TABLE = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{12}|[a-z0-9][a-z0-9_-]{2,62}")
 
 
@@ -129,10 +131,14 @@ class DayNames:
         """Return the prefix of all runs of the day alone."""
         return f"{self.day_prefix()}run="
 
-    def shard_file(self, export_id: str, shard: int, file: int = 0) -> str:
-        """Name of one Parquet file of a shard; both numbered from 0."""
+    def shard_file(self, export_id: str, shard: int, file: int = 0, *, table: str | None = None) -> str:
+        """Name of one Parquet file of a shard; both numbered from 0.
+
+        `table` is one beside the leading table, by its name in the pipeline file.
+        """
         _check_shard(shard)
-        return f"{self._export(export_id)}shard={shard:05d}/{file}.parquet"
+        of_table = f"table={_check_table(table)}/" if table is not None else ""
+        return f"{self._export(export_id)}{of_table}shard={shard:05d}/{file}.parquet"
 
     def manifest(self, export_id: str) -> str:
         """Name of the document that makes an export exist."""
@@ -233,12 +239,13 @@ class ParsedName:
     number: int | None = None
     timeline_id: str | None = None
     verdict_id: str | None = None
+    table: str | None = None
 
 
 _HEAD = re.compile(r"heads/(?P<pipeline>[^/]+)/day=(?P<day>\d{4}-\d\d-\d\d)\.json")
 _DATA = re.compile(
     r"(?P<pipeline>[^/]+)/day=(?P<day>\d{4}-\d\d-\d\d)/(?:"
-    r"export=(?P<export_id>[^/]+)/(?:shard=(?P<export_shard>\d{5})/(?P<file>0|[1-9]\d*)\.parquet|(?P<manifest>manifest)\.json)"
+    r"export=(?P<export_id>[^/]+)/(?:(?:table=(?P<table>[^/]+)/)?shard=(?P<export_shard>\d{5})/(?P<file>0|[1-9]\d*)\.parquet|(?P<manifest>manifest)\.json)"
     r"|run=(?P<run_id>[^/]+)/(?:(?P<document>run|export|loaded)\.json"
     r"|(?P<reloaded>reloaded)-(?P<number>\d{5})\.json"
     r"|(?P<note>failure|timeline|verdict)-(?P<note_id>[^/]+)\.json"
@@ -258,7 +265,7 @@ def parse_name(name: str) -> ParsedName | None:
     number = int(match["number"]) if match["number"] else None
     noted: dict[str, Any] = {f"{note}_id": match["note_id"]} if note else {}
     file = int(match["file"]) if match["file"] else None
-    return _parsed(name, ParsedName(kind, *place, file, number=number, **noted))
+    return _parsed(name, ParsedName(kind, *place, file, number=number, table=match["table"], **noted))
 
 
 def _parsed(name: str, parsed: ParsedName) -> ParsedName | None:
@@ -274,7 +281,7 @@ def _build(names: DayNames, parsed: ParsedName) -> str:
     run_id, export_id, shard = parsed.run_id or "", parsed.export_id or "", parsed.shard or 0
     builders: dict[str, Callable[[], str]] = {
         "head": names.head,
-        "shard": lambda: names.shard_file(export_id, shard, parsed.file or 0),
+        "shard": lambda: names.shard_file(export_id, shard, parsed.file or 0, table=parsed.table),
         "manifest": lambda: names.manifest(export_id),
         "run": lambda: names.run(run_id),
         "export": lambda: names.run_export(run_id),
@@ -295,6 +302,12 @@ def _day(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         return date.min
+
+
+def _check_table(name: str) -> str:
+    if not _TABLE.fullmatch(name):
+        raise InputError(f"The table's name {name!r} can't be used.", why="It becomes part of object names.")
+    return name
 
 
 def _check_shard(shard: int) -> None:

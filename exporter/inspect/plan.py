@@ -17,7 +17,7 @@ from exporter.port.database import Source
 from exporter.port.question import DayQuestion, PlannedRead, plan_read
 from exporter.port.sliced_source import Closed, Slices
 from exporter.port.source import Estimate, OpenTable
-from exporter.read.choose import ReadChoice, choose_read, estimate_seconds
+from exporter.read.choose import ReadChoice, choose_read, estimate_seconds, find_why_no_slices
 from exporter.read.slices import find_way
 from exporter.refuse.drift import check_drift
 from exporter.refuse.explain import explain
@@ -76,7 +76,7 @@ def plan_export(question: DayQuestion, contract: Manifest | None, open_source: O
 
 def _why_no_slices(question: DayQuestion, source: Source) -> str:
     is_snapshot = question.pipeline.export.read == "snapshot"
-    return "read is set to snapshot" if is_snapshot else source.why_no_slices(question.table())
+    return "read is set to snapshot" if is_snapshot else find_why_no_slices(question, source)
 
 
 def _open_table(question: DayQuestion, source: Source, why_no_slices: str) -> OpenTable:

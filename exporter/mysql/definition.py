@@ -40,8 +40,8 @@ class Definition:
     counter: int
 
 
-def begin_snapshot(run: Run, table_sql: str, *, dialect: str, between: Callable[[], object] = lambda: None) -> None:
-    """Begin a snapshot in which the table's definition is held.
+def begin_snapshot(run: Run, *tables_sql: str, dialect: str, between: Callable[[], object] = lambda: None) -> None:
+    """Begin a snapshot in which the tables' definitions are held.
 
     On MariaDB the snapshot comes first, for it tells its place in the log; a table that was altered before it is held
     is error 1412. MySQL loses that error over partitions: where one was rewritten meanwhile, a statement over several
@@ -52,7 +52,8 @@ def begin_snapshot(run: Run, table_sql: str, *, dialect: str, between: Callable[
     with_snapshot = "WITH CONSISTENT SNAPSHOT, " if dialect == "mariadb" else ""
     run(f"START TRANSACTION {with_snapshot}READ ONLY", "begin a snapshot")
     between()
-    run(f"SELECT 1 FROM {table_sql} LIMIT 0", "hold the table's definition")  # noqa: S608 - quoted
+    for table_sql in tables_sql:
+        run(f"SELECT 1 FROM {table_sql} LIMIT 0", "hold the table's definition")  # noqa: S608 - quoted
 
 
 def find_definition(run: Run, table: TableName, table_sql: str, *, dialect: str) -> Definition:

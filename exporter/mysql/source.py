@@ -10,7 +10,7 @@ Rights: SELECT on the table. To stop a statement the user kills a thread of its 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from datetime import UTC, datetime
 
@@ -82,13 +82,14 @@ class MysqlSource:
         """Return the project's own error for a driver's."""
         return translate_error(error, doing, self.url)
 
-    def begin_snapshot(self, table: TableName, *, max_seconds: int) -> MysqlSnapshot:
-        """Fix the snapshot, then look at the table.
+    def begin_snapshot(self, table: TableName, *, max_seconds: int, also: Sequence[TableName] = ()) -> MysqlSnapshot:
+        """Fix the snapshot, then look at the tables.
 
-        That first look holds its definition.
+        That first look holds their definitions.
         """
         self._slices = None
-        self._check_engine(table)
+        for each in (table, *also):
+            self._check_engine(each)
         limit = (
             f"max_statement_time = {max_seconds}"
             if self.dialect == "mariadb"
@@ -105,11 +106,12 @@ class MysqlSource:
         before = find_executed_gtids(self.connection.run, self.dialect)
 
         def check_table() -> None:
-            if not self.catalogue.leading_columns(table):
-                self.catalogue.columns(table)  # says which table there may be instead
+            for each in (table, *also):
+                if not self.catalogue.leading_columns(each):
+                    self.catalogue.columns(each)  # says which table there may be instead
 
-        table_sql = self.catalogue.table_sql(table)
-        begin_snapshot(self.connection.run, table_sql, dialect=self.dialect, between=check_table)
+        tables_sql = map(self.catalogue.table_sql, (table, *also))
+        begin_snapshot(self.connection.run, *tables_sql, dialect=self.dialect, between=check_table)
         position = find_log_position(self.connection.run, self.dialect, before)
         evidence = {"connection_id": str(self.connection_id)} | position
         return MysqlSnapshot(self, table, as_of=as_of.replace(tzinfo=UTC), evidence=evidence)
@@ -187,6 +189,12 @@ class MysqlSnapshot(MysqlTable):
         self.as_of = as_of
         self.evidence = evidence
 
+    def beside(self, table: TableName) -> MysqlSnapshot:
+        """Return another table in this transaction."""
+        other = MysqlSnapshot(self._source, table, as_of=self.as_of, evidence=dict(self.evidence))
+        other._open = False
+        return other
+
     def read(self, statement: Statement, estimate: Estimate) -> Iterator[pl.DataFrame]:
         """Read the window.
 
@@ -200,6 +208,8 @@ class MysqlSnapshot(MysqlTable):
         self.evidence |= checksum.evidence()
 
     def _axis(self, statement: Statement, estimate: Estimate) -> Axis | None:
+        if not statement.has_time:
+            return None
         time_is_indexed = self.is_indexed(statement.time)
         if primary_key := self.integer_primary_key():
             time_index = TimeIndex.find(self._catalogue, self.table, statement.time) if time_is_indexed else None

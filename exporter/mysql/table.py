@@ -97,6 +97,8 @@ class MysqlTable:
         0000-00-00 lies before every window, 2026-11-00 before an edge. 2026-11-00 sorts after all of October and before
         all of November; a slice ends with the last time of October.
         """
+        if not statement.has_time:
+            return ()
         time = columns[statement.time_index]
         if time.time is None or (first := _FIRST_TIMES.get(time.time)) is None:
             return ()
@@ -120,7 +122,8 @@ class MysqlTable:
 
         Asked for that column alone: for all of them it may choose to scan the table, and tell that table's rows.
         """
-        by_time = f"SELECT {statement.time} FROM {statement.table} WHERE {statement.window()}"  # noqa: S608 - quoted
+        selected = statement.time if statement.has_time else "1"
+        by_time = f"SELECT {selected} FROM {statement.table} WHERE {statement.window()}"  # noqa: S608 - quoted
         return Estimate(self.expected_rows(by_time), "expected by EXPLAIN")
 
     def expected_rows(self, sql: str) -> int:

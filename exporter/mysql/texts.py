@@ -52,6 +52,8 @@ class TextRows:
 
         A text each, which is ten times our work.
         """
+        # A read of another table in this snapshot may have set it for its own literals.
+        self.connection.run("SET SESSION character_set_connection = utf8mb4", _DOING)
         line = plan_line(self.statement, self.nullable)
         question = f"SELECT {line} FROM {self.statement.table} WHERE {self.statement.condition()}"  # noqa: S608 - quoted
         return self._parsed(map(_joined, self.connection.stream(question, _DOING)))

@@ -53,12 +53,13 @@ class ColumnPlan:
 class ReadPlan:
     """All columns in file order, and how each is selected.
 
-    And the name of the shard function. Before the column of `time_index` (from 0), the time, stand the key's.
+    And the name of the shard function. Before the column of `time_index` (from 0), the time, stand the key's. Of a
+    table without a time `kind` is None, and no column stands for it.
     """
 
     columns: tuple[ColumnPlan, ...]
     select: tuple[Carried, ...]
-    time_kind: TimeKind
+    kind: TimeKind | None
     shard_function: str
     time_index: int
 
@@ -72,6 +73,13 @@ class ReadPlan:
         """The column that decides a row's day."""
         return self.columns[self.time_index]
 
+    @property
+    def time_kind(self) -> TimeKind:
+        """What the time means; ValueError where rows have none."""
+        if self.kind is None:
+            raise ValueError("the table has no time")
+        return self.kind
+
     def schema(self) -> pl.Schema:
         """Return the shards' schema."""
         return pl.Schema({column.name: column.dtype for column in self.columns})
@@ -81,28 +89,31 @@ class ReadPlan:
         return tuple(column for column in self.columns if column.conserved)
 
 
-def plan_columns(source: SourceConfig, found: Mapping[str, SourceColumn]) -> ReadPlan:
+def plan_columns(source: SourceConfig, found: Mapping[str, SourceColumn], *, has_time: bool = True) -> ReadPlan:
     """Return how each column is carried.
 
-    InputError that names the first column that can't be.
+    InputError that names the first column that can't be. A table beside the leading one may have no time.
     """
-    _check_once((*source.key_columns, source.time, *source.columns))
+    _check_once((*source.key_columns, *((source.time,) if has_time else ()), *source.columns))
     key = [_find(name, found, source) for name in source.key_columns]
-    time = _find(source.time, found, source)
+    time = [_find(source.time, found, source)] if has_time else []
     carried = [_find(name, found, source) for name in source.columns]
     of_key = [_carried(column) for column in key]
-    of_time = Carried(INSTANT, Wire.NATIVE, _time_select(time))
+    of_time = [Carried(INSTANT, Wire.NATIVE, _time_select(column)) for column in time]
     of_carried = [_carried(column) for column in carried]
     for column in carried:
         _check_float(column, source)
     return ReadPlan(
         columns=(
             *(_plan(column, how, conserved=False, may_be_null=False) for column, how in zip(key, of_key, strict=True)),
-            _plan(time, of_time, conserved=False, may_be_null=False),
+            *(
+                _plan(column, how, conserved=False, may_be_null=False)
+                for column, how in zip(time, of_time, strict=True)
+            ),
             *(_plan_value(column, how, source) for column, how in zip(carried, of_carried, strict=True)),
         ),
-        select=(*of_key, of_time, *of_carried),
-        time_kind=_time_kind(time),
+        select=(*of_key, *of_time, *of_carried),
+        kind=_time_kind(time[0]) if time else None,
         shard_function=_shard_function(key),
         time_index=len(key),
     )

@@ -7,6 +7,7 @@ one table.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -52,10 +53,11 @@ class Source(Protocol):
         """
         ...
 
-    def begin_snapshot(self, table: TableName, *, max_seconds: int) -> Snapshot:
-        """Fix an instant and hold the table's definition.
+    def begin_snapshot(self, table: TableName, *, max_seconds: int, also: Sequence[TableName] = ()) -> Snapshot:
+        """Fix an instant and hold the tables' definitions.
 
-        The server itself ends what lasts longer than that.
+        The server itself ends what lasts longer than that. `also` are read in the same transaction, by `beside`;
+        InputError where the database has no transaction that sees several tables at one instant.
         """
         ...
 

@@ -23,7 +23,7 @@ BATCH_ROWS = 20_000
 def wire_types(statement: Statement) -> list[pl.DataType]:
     """Return the polars types in which the statement's columns travel."""
     return [
-        _time_type(statement) if i == statement.time_index else _wire_type(carried)
+        _time_type(statement) if statement.has_time and i == statement.time_index else _wire_type(carried)
         for i, carried in enumerate(statement.select)
     ]
 

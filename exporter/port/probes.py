@@ -20,9 +20,8 @@ def run_probes(read: PlannedRead, table: OpenTable) -> None:
 
     Or what else the database's adapter knows of.
     """
-    time = read.time
     probes = [*table.probes(read.statement, read.columns)]
-    if time.nullable:
+    if read.statement.has_time and (time := read.time).nullable:
         probes.insert(
             0, plan_probe(read.statement, read.columns, f"{time.quoted} IS NULL", f"Column {time.name} is NULL")
         )
@@ -33,7 +32,8 @@ def run_probes(read: PlannedRead, table: OpenTable) -> None:
                 why="It would be left out of every export, or changed, without a word.",
                 fix="Correct the row, or leave such rows out with `source.where`. Nothing was exported.",
             )
-    check_unit(read, table)
+    if read.statement.has_time:
+        check_unit(read, table)
 
 
 def check_unit(read: PlannedRead, table: OpenTable) -> None:

@@ -5,7 +5,7 @@ Of which pipeline and day, in which window, under which export id.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from exporter.port.columns import ReadPlan, plan_columns
 from exporter.port.source import OpenTable, SourceColumn, Statement, TableName
@@ -33,6 +33,8 @@ class DayQuestion:
     require_closed: bool = False
     """Whether a day that is not over is refused."""
     most_reads: int = MOST_READS
+    beside: str | None = None
+    """Of which table beside the leading one this is asked, by its name in the pipeline file."""
 
     def table(self) -> TableName:
         """Return the table or view it reads.
@@ -42,6 +44,34 @@ class DayQuestion:
         source = self.pipeline.source
         other = source.parquet or source.python or source.exports
         return TableName(None, other) if other else TableName(*source.table_parts())
+
+    def of_table(self, name: str) -> DayQuestion:
+        """Return the same question of a table beside the leading one.
+
+        Its settings take the place of the leading table's, but for a time, where it has none.
+        """
+        table = self.pipeline.source.with_[name]
+        source = self.pipeline.source.model_copy(
+            update={
+                "table_": table.table,
+                "schema_": table.schema_,
+                "key": table.key,
+                "time": table.time or self.pipeline.source.time,
+                "columns": table.columns,
+                "where": table.where,
+                "allow_null": table.allow_null,
+                "with_": {},
+            }
+        )
+        return replace(self, pipeline=self.pipeline.model_copy(update={"source": source}), beside=name)
+
+    def tables_beside(self) -> tuple[TableName, ...]:
+        """Return the other tables that are read at the same instant."""
+        return tuple(TableName(*table.table_parts()) for table in self.pipeline.source.with_.values())
+
+    def shard_file(self, shard: int) -> str:
+        """Return the name of a shard's file."""
+        return self.names.shard_file(self.export_id, shard, table=self.beside)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +88,30 @@ class PlannedRead:
     def time(self) -> SourceColumn:
         """The column that decides a row's day."""
         return self.columns[self.statement.time_index]
+
+
+def plan_timeless(question: DayQuestion, table: OpenTable, dialect: str) -> PlannedRead:
+    """Return the statement of a table without a time.
+
+    It gives all of its rows.     InputError as `plan_read` has it.
+    """
+    source = question.pipeline.source
+    where = check_where(source.where, dialect=dialect)
+    found = table.describe()
+    plan = plan_columns(source, found, has_time=False)
+    columns = tuple(found[column.name] for column in plan.columns)
+    statement = Statement(
+        select=plan.select,
+        table=table.table_sql,
+        time="",
+        low="",
+        high="",
+        where=where,
+        literal=table.literal,
+        time_index=plan.time_index,
+        has_time=False,
+    )
+    return PlannedRead(plan, columns, statement, tuple(sorted(found)))
 
 
 def plan_read(question: DayQuestion, table: OpenTable, dialect: str) -> PlannedRead:

@@ -106,7 +106,8 @@ class Statement:
     """The one SELECT of an export.
 
     Columns are called c0, c1 … in the order of the shard's. `low` is inclusive, `high` exclusive; `literal` writes a
-    bound as the dialect wants it. Before the column of `time_index` (from 0), the time, stand the key's.
+    bound as the dialect wants it. Before the column of `time_index` (from 0), the time, stand the key's. A table
+    without a time has no window: no column stands for it then, and `time`, `low` and `high` mean nothing.
     """
 
     select: tuple[Carried, ...]
@@ -117,6 +118,7 @@ class Statement:
     where: str | None
     literal: Callable[[Bound], str]
     time_index: int = 1
+    has_time: bool = True
 
     def text(self, low: Bound | None = None, high: Bound | None = None) -> str:
         """Return the SQL, for all or part of the window."""
@@ -137,6 +139,8 @@ class Statement:
 
     def window(self, low: Bound | None = None, high: Bound | None = None) -> str:
         """Return the condition on the time column alone."""
+        if not self.has_time:
+            return "1 = 1"
         low, high = self.low if low is None else low, self.high if high is None else high
         return f"{self.time} >= {self.literal(low)} AND {self.time} < {self.literal(high)}"
 
@@ -223,6 +227,13 @@ class Snapshot(OpenTable, Protocol):
 
     One transaction, all of whose statements see the same.
     """
+
+    def beside(self, table: TableName) -> Snapshot:
+        """Return another table as the same transaction sees it.
+
+        It was named when the snapshot began. To close it ends nothing.
+        """
+        ...
 
     @property
     def as_of(self) -> datetime:

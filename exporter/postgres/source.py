@@ -91,8 +91,8 @@ class PostgresSource:
         ((version, place),) = self.catalogue.rows(TLS_SQL)
         return tell_connection(tls_mode(self.url), str(version or ""), str(place or ""))
 
-    def begin_snapshot(self, table: TableName, *, max_seconds: int) -> PostgresSnapshot:
-        """Lock the table against being altered, then fix the snapshot."""
+    def begin_snapshot(self, table: TableName, *, max_seconds: int, also: Sequence[TableName] = ()) -> PostgresSnapshot:
+        """Lock the tables against being altered, then fix the snapshot."""
         run = self._session.run
         run("RESET ALL", "set up the session")  # of what slices may have set
         self.connection.set_up(
@@ -103,10 +103,12 @@ class PostgresSource:
             }
         )
         snapshot = PostgresSnapshot(self, table)
-        kind = snapshot.kind()
+        others = [snapshot.beside(each) for each in also]
+        lockable = [each.table_sql for each in (snapshot, *others) if each.kind() in _LOCKABLE]
         run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", "begin a snapshot")
-        if kind in _LOCKABLE:
-            run(f"LOCK TABLE {snapshot.table_sql} IN ACCESS SHARE MODE", f"hold the definition of {table}")
+        if lockable:
+            shown = ", ".join(map(str, (table, *also)))
+            run(f"LOCK TABLE {', '.join(lockable)} IN ACCESS SHARE MODE", f"hold the definition of {shown}")
         ((taken, position, micros, backend),) = run(_EVIDENCE, "begin a snapshot")
         snapshot.as_of = _EPOCH + timedelta(microseconds=micros)
         snapshot.evidence = {SNAPSHOT: taken, "lsn": position, "backend_pid": str(backend)}
@@ -159,6 +161,13 @@ class PostgresSnapshot(PostgresTable):
         self._open = True
         self.as_of = _EPOCH
         self.evidence: dict[str, str] = {}
+
+    def beside(self, table: TableName) -> PostgresSnapshot:
+        """Return another table in this transaction."""
+        other = PostgresSnapshot(self._source, table)
+        other._open = False
+        other.as_of, other.evidence = self.as_of, dict(self.evidence)
+        return other
 
     def read(self, statement: Statement, estimate: Estimate) -> Iterator[pl.DataFrame]:
         """Stream the statement."""

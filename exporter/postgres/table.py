@@ -104,8 +104,7 @@ class PostgresTable:
 
     def probes(self, statement: Statement, columns: Sequence[SourceColumn]) -> Sequence[Probe]:
         """Look for infinite times: they lie in no window."""
-        time = columns[statement.time_index]
-        if time.time is None:
+        if not statement.has_time or (time := columns[statement.time_index]).time is None:
             return ()
         infinite = f"{time.quoted} IN ('infinity', '-infinity')"
         return [plan_probe(statement, columns, infinite, f"Column {time.name} is infinite")]

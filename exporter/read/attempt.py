@@ -5,8 +5,8 @@ What comes before the rows, and what comes after them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import polars as pl
@@ -19,19 +19,21 @@ from exporter.port.source import Estimate, OpenTable
 from exporter.read.choose import ReadChoice, choose_read
 from exporter.refuse.drift import check_drift
 from exporter.refuse.full_scan import check_full_scan
-from exporter.shards.commit import Written
+from exporter.shards.commit import Written, WrittenTable
 from exporter.shards.count import plan_shards
 from exporter.shards.decode import Decoder
-from exporter.shards.sink import commit_all
-from exporter.shards.tally import Tally
+from exporter.shards.sink import abort_all, commit_all
+from exporter.shards.tally import ShardTally, Tally
 from exporter.shards.writing import ShardWriting
 from staging.documents import manifest
-from staging.documents.manifest import Manifest
+from staging.documents.manifest import Manifest, ShardFile
 from staging.documents.same_question import describe_asked
 from staging.process.cancel import Cancel
 from staging.process.progress import Progress
 from staging.store import Store
 from staging.window import load_zone
+
+Note = Callable[[Iterator[pl.DataFrame]], Iterator[pl.DataFrame]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,10 @@ class Attempt:
     contract: Manifest | None
     failed_seals: int
     closed: Closed | None
+
+    def of(self, question: DayQuestion) -> Attempt:
+        """Return the same attempt at the question of another table."""
+        return replace(self, question=question)
 
     def choose(self, estimate: Estimate, why_no_slices: str, closed: Closed | None) -> ReadChoice:
         """Return how to read; InputError and UnavailableError as `choose_read` has them."""
@@ -96,29 +102,44 @@ class ShardedRead:
     Written as frames come, committed when all of them were counted.
     """
 
-    def __init__(self, attempt: Attempt, read: PlannedRead, estimate: Estimate) -> None:
+    def __init__(self, attempt: Attempt, read: PlannedRead, estimate: Estimate, of_all: Estimate | None = None) -> None:
+        """Plan the shards by the estimate, or by that of all tables."""
         self._attempt = attempt
         self._read = read
-        self._shards, self._why_shards = plan_shards(attempt.question.pipeline.export.shards, estimate)
+        self._shards, self._why_shards = plan_shards(attempt.question.pipeline.export.shards, of_all or estimate)
         tally = Tally(read.plan, self._shards)
         self._writing = ShardWriting(attempt.question, attempt.store, attempt.progress, tally, self._shards, estimate)
 
-    def write(self, batches: Iterator[pl.DataFrame]) -> None:
+    def write(self, batches: Iterator[pl.DataFrame], note: Note | None = None) -> None:
         """Decode, count and write all rows.
 
-        The objects are finished then, and uncommitted. An error aborts them.
+        The objects are finished then, and uncommitted. An error aborts them. `note` sees the decoded rows before they
+        are counted.
         """
         zone = load_zone(self._attempt.question.pipeline.source.column_timezone)
-        self._writing.write(Decoder(self._read.plan, self._attempt.question.window, zone).decode(batches))
+        frames = Decoder(self._read.plan, self._attempt.question.window, zone).decode(batches)
+        self._writing.write(note(frames) if note is not None else frames)
 
-    def commit(self, how: HowRead) -> Written:
-        """Make the shards exist."""
+    def abort(self) -> None:
+        """Leave nothing."""
+        abort_all(self._writing.objects)
+
+    def commit_files(self) -> tuple[dict[int, ShardFile], dict[int, ShardTally]]:
+        """Make the shards' files exist.
+
+        Returns them and what was counted, by shard.
+        """
         self._attempt.progress.begin("commit")
         counted = self._writing.tally.by_shard()
         rows = {shard: tally.rows for shard, tally in counted.items()}
+        return commit_all(self._writing.objects, rows, check=self._attempt.cancel.check), counted
+
+    def commit(self, how: HowRead, tables: Sequence[WrittenTable] = ()) -> Written:
+        """Make the shards exist, beside those of other tables."""
+        files, counted = self.commit_files()
         return Written(
             shards=self._shards,
-            files=commit_all(self._writing.objects, rows, check=self._attempt.cancel.check),
+            files=files,
             counted=counted,
             plan=self._read.plan,
             source=self._describe_source(how),
@@ -133,6 +154,7 @@ class ShardedRead:
                 not_over=self._attempt.closed.why_not if self._attempt.closed is not None else "",
             ),
             as_of=how.as_of,
+            tables=tuple(tables),
         )
 
     def _describe_source(self, how: HowRead) -> manifest.Source:

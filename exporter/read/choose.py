@@ -19,6 +19,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from exporter.port.database import Source
+from exporter.port.question import DayQuestion
 from exporter.port.sliced_source import Closed
 from exporter.port.source import Estimate
 from staging.config.pipeline import ExportConfig
@@ -41,6 +43,17 @@ class ReadChoice:
 
     mode: Literal["snapshot", "slices"]
     why: str
+
+
+WHY_NO_SLICES = "it is read at one instant with other tables (source.with), which no slices can be sealed of"
+
+
+def find_why_no_slices(question: DayQuestion, source: Source) -> str:
+    """Return why slices can't answer the question, or "".
+
+    A clause.
+    """
+    return WHY_NO_SLICES if question.pipeline.source.with_ else source.why_no_slices(question.table())
 
 
 def estimate_seconds(estimate: Estimate, dialect: str) -> float:

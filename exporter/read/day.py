@@ -15,6 +15,7 @@ from exporter.port.database import Source
 from exporter.port.question import MOST_READS, DayQuestion
 from exporter.port.sliced_source import StartOverError, refuse_slices
 from exporter.read.attempt import Attempt
+from exporter.read.choose import find_why_no_slices
 from exporter.read.slices import look_at, read_in_slices
 from exporter.read.snapshot import read_in_snapshot
 from exporter.read.snapshot_guard import SnapshotGuard
@@ -48,7 +49,7 @@ def read_shards(
 def _read(attempt: Attempt) -> Written:
     source, config = attempt.source, attempt.question.pipeline.export
     table = attempt.question.table()
-    why_no_slices = "" if config.read == "snapshot" else source.why_no_slices(table)
+    why_no_slices = "" if config.read == "snapshot" else find_why_no_slices(attempt.question, source)
     if config.read == "slices" and why_no_slices:
         raise refuse_slices(table, why_no_slices)
     if config.read == "snapshot" or why_no_slices:

@@ -1,23 +1,28 @@
 """Reads a day in one snapshot.
 
-One statement, one pass over its rows, never a pause inside.
+One statement for each table, one pass over its rows, never a pause inside.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing
+from functools import partial
 
 import polars as pl
 
+from exporter.port.database import Source
 from exporter.port.probes import run_probes
 from exporter.port.question import PlannedRead
 from exporter.port.source import Estimate, Snapshot
 from exporter.read.attempt import Attempt, HowRead, ShardedRead
+from exporter.read.beside import PlannedTable, add_up, plan_beside
 from exporter.read.choose import ReadChoice
 from exporter.read.reading import Reading
 from exporter.read.snapshot_guard import SnapshotGuard
+from exporter.read.table_writing import TableWriting
 from exporter.shards.commit import Written
+from exporter.shards.day_keys import DayKeys
 
 
 def read_in_snapshot(
@@ -32,25 +37,56 @@ def read_in_snapshot(
     inside.
     """
     question, source = attempt.question, attempt.source
-    cap = question.pipeline.export.max_snapshot_seconds
+    cap, also = question.pipeline.export.max_snapshot_seconds, question.tables_beside()
     attempt.pace.before_snapshot()
-    with (
-        SnapshotGuard(source, attempt.cancel, cap) as guard,
-        closing(source.begin_snapshot(question.table(), max_seconds=cap)) as snapshot,
-    ):
-        read = attempt.plan(snapshot, planned[0] if planned else None)
-        run_probes(read, snapshot)
-        estimate = planned[1] if planned else snapshot.estimate(read.statement)
-        choice = choose(estimate)
-        sharded = ShardedRead(attempt, read, estimate)
-        with Reading(lambda: _rows(snapshot, read, estimate, guard), source, guard) as reading:
-            sharded.write(reading.batches())
-    how = HowRead("snapshot", choice.why, snapshot.as_of, snapshot.evidence, reading.seconds)
-    return sharded.commit(how)
+    with ExitStack() as undone:
+        with (
+            SnapshotGuard(source, attempt.cancel, cap) as guard,
+            closing(source.begin_snapshot(question.table(), max_seconds=cap, also=also)) as snapshot,
+        ):
+            read = attempt.plan(snapshot, planned[0] if planned else None)
+            run_probes(read, snapshot)
+            beside = plan_beside(attempt, snapshot, read)
+            estimate = planned[1] if planned else snapshot.estimate(read.statement)
+            choice = choose(add_up(estimate, beside))
+            leading = PlannedTable("", None, question, snapshot, read, estimate)
+            writings = _plan_writings(attempt, [leading, *beside])
+            for writing in writings:
+                undone.callback(writing.sharded.abort)
+            seconds = _write_all(writings, snapshot, source, guard)
+        how = HowRead("snapshot", choice.why, snapshot.as_of, snapshot.evidence, seconds)
+        written = writings[0].sharded.commit(how, [writing.commit() for writing in writings[1:]])
+        undone.pop_all()
+    return written
 
 
-def _rows(snapshot: Snapshot, read: PlannedRead, estimate: Estimate, guard: SnapshotGuard) -> Iterator[pl.DataFrame]:
-    """Give the rows and end the snapshot with the last of them: it must not live on while files are finished."""
-    with closing(snapshot):
-        yield from snapshot.read(read.statement, estimate)
+def _plan_writings(attempt: Attempt, tables: Sequence[PlannedTable]) -> list[TableWriting]:
+    """Split all tables into as many shards, by the rows of all of them."""
+    of_all = add_up(tables[0].estimate, tables[1:])
+    keys = DayKeys() if any(not table.has_time for table in tables) else None
+    return [
+        TableWriting(table, ShardedRead(attempt.of(table.question), table.read, table.estimate, of_all), keys)
+        for table in tables
+    ]
+
+
+def _write_all(writings: Sequence[TableWriting], snapshot: Snapshot, source: Source, guard: SnapshotGuard) -> float:
+    """Write the rows of all tables; return how many seconds they were read."""
+    seconds = 0.0
+    for writing in writings:
+        guard.reading = writing.table.shown if len(writings) > 1 else ""
+        ends = snapshot if writing is writings[-1] else None
+        with Reading(partial(_rows, writing.table, guard, ends), source, guard) as reading:
+            writing.write(reading.batches())
+        seconds += reading.seconds
+    return seconds
+
+
+def _rows(table: PlannedTable, guard: SnapshotGuard, ends: Snapshot | None) -> Iterator[pl.DataFrame]:
+    """Give the rows and end the snapshot with the last of all: it must not live on while files are finished."""
+    if ends is None:
+        yield from table.table.read(table.read.statement, table.estimate)
+        return
+    with closing(ends):
+        yield from table.table.read(table.read.statement, table.estimate)
     guard.release()

@@ -37,6 +37,8 @@ class SnapshotGuard:
         self._clock = clock
         self._start = clock()
         self._released = threading.Event()
+        self.reading = ""
+        """What is being read, where that is one of several tables."""
         self._watcher = threading.Thread(target=self._watch, name="snapshot-guard", daemon=True)
 
     def __enter__(self) -> Self:
@@ -80,7 +82,8 @@ class SnapshotGuard:
     def _too_long(self) -> InputError:
         return InputError(
             f"The snapshot was given up after {self._max_seconds} s.",
-            why="A long snapshot harms its database: old row versions pile up, and an ALTER makes everybody queue.",
+            why=f"{self.reading and f'It was reading {self.reading}. '}"
+            "A long snapshot harms its database: old row versions pile up, and an ALTER makes everybody queue.",
             fix="Raise `export.max_snapshot_seconds` if the database can bear it, index the time column, "
             "or read from a replica.",
         )

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 
 from exporter.port.question import DayQuestion, PlannedRead
 from staging.documents.exports import find_current_manifest
@@ -40,11 +40,22 @@ def find_contract(store: Store, question: DayQuestion) -> Manifest | None:
     return None
 
 
-def check_drift(contract: Manifest | None, question: DayQuestion, read: PlannedRead, dialect: str) -> None:
+def find_table_contract(contract: Manifest | None, name: str) -> Contract | None:
+    """Return what the last export had of another table."""
+    for table in contract.tables if contract is not None else ():
+        if table.name == name and contract is not None:
+            return Contract(contract.day, table.columns, contract.source.dialect, table.table_columns)
+    return None
+
+
+def check_drift(contract: Manifest | Contract | None, question: DayQuestion, read: PlannedRead, dialect: str) -> None:
     """Raise InputError where the columns have changed.
 
     It says what was, what is, and how to accept it.
     """
+    if isinstance(contract, Manifest):
+        source = contract.source
+        contract = Contract(contract.day, contract.columns, source.dialect, source.table_columns)
     if contract is None:
         return
     is_strict = question.pipeline.export.schema_changes == "refuse"
@@ -62,21 +73,36 @@ def check_drift(contract: Manifest | None, question: DayQuestion, read: PlannedR
 
 
 @dataclass(frozen=True, slots=True)
+class Contract:
+    """What the last export, of that day, had of a table.
+
+    `table_columns` are all of them, empty where it does not say.
+    """
+
+    day: date
+    columns: tuple[Column, ...]
+    dialect: str
+    table_columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class _Change:
     text: str
     is_carried: bool
 
 
-def _carried(contract: Manifest, read: PlannedRead, dialect: str, allowed_null: Collection[str]) -> Iterator[_Change]:
+def _carried(contract: Contract, read: PlannedRead, dialect: str, allowed_null: Collection[str]) -> Iterator[_Change]:
     before = {column.name: column for column in contract.columns}
     for column in (plan.describe() for plan in read.plan.columns):
         # A column that the pipeline names since yesterday, or whose NULLs it allows, is the operator's own change.
         old = before.get(column.name)
         if old is not None and (text := _difference(old, column, may_loosen=column.name in allowed_null)):
             yield _Change(text, is_carried=True)
+    if read.plan.kind is None:
+        return
     time = read.plan.time.describe()
     old_time = before.get(time.name)
-    if old_time and contract.source.dialect == dialect and _kind(old_time) != _kind(time):
+    if old_time and contract.dialect == dialect and _kind(old_time) != _kind(time):
         was, now = old_time.source_type, time.source_type
         yield _Change(f"{time.name} was {was} and is {now}, which may mean other instants", is_carried=True)
 
@@ -94,8 +120,8 @@ def _kind(time: Column) -> str:
     return _LENGTHS.sub("", time.source_type).lower()
 
 
-def _others(contract: Manifest, read: PlannedRead) -> Iterator[_Change]:
-    before, now = contract.source.table_columns, read.table_columns
+def _others(contract: Contract, read: PlannedRead) -> Iterator[_Change]:
+    before, now = contract.table_columns, read.table_columns
     if not before:  # the manifest of an older version does not say
         return
     new, gone = sorted(set(now) - set(before)), sorted(set(before) - set(now))

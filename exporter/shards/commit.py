@@ -12,11 +12,30 @@ from importlib.metadata import version
 from exporter.port.columns import ReadPlan
 from exporter.port.question import DayQuestion
 from exporter.shards.tally import ShardTally, format_sums
-from staging.documents.manifest import Manifest, Reading, Shard, ShardFile, Source
+from staging.config.with_table import WithTable
+from staging.documents.manifest import Manifest, Reading, Shard, ShardFile, Source, TableExport
 from staging.documents.run import RunExport
 from staging.dtypes import fingerprint
 from staging.names import DayNames
 from staging.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenTable:
+    """A table beside the leading one whose shards are committed.
+
+    `name` is the pipeline's for it; `keys_without_row` as in `TableExport`.
+    """
+
+    name: str
+    table: str
+    config: WithTable
+    files: Mapping[int, ShardFile]
+    counted: Mapping[int, ShardTally]
+    plan: ReadPlan
+    statement: str
+    table_columns: tuple[str, ...]
+    keys_without_row: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +52,7 @@ class Written:
     source: Source
     reading: Reading
     as_of: datetime
+    tables: tuple[WrittenTable, ...] = ()
 
 
 def build_manifest(written: Written, question: DayQuestion, *, now: datetime) -> Manifest:
@@ -41,9 +61,6 @@ def build_manifest(written: Written, question: DayQuestion, *, now: datetime) ->
     A shard without rows has no file.
     """
     columns = tuple(column.describe() for column in written.plan.columns)
-    totals: Counter[str] = Counter()
-    for tally in written.counted.values():
-        totals.update(tally.sums)
     return Manifest(
         export_id=question.export_id,
         pipeline=question.names.pipeline,
@@ -57,15 +74,48 @@ def build_manifest(written: Written, question: DayQuestion, *, now: datetime) ->
         schema_fingerprint=fingerprint(columns),
         shard_function=written.plan.shard_function,
         shards=tuple(_shard(written, shard) for shard in range(written.shards)),
-        rows=sum(tally.rows for tally in written.counted.values()),
-        sums=format_sums(written.plan, dict(totals)),
+        rows=_rows(written),
+        sums=_sums(written),
         reading=written.reading,
         created_at=now,
         penstock_version=version("penstock"),
+        tables=tuple(_table(table, written.shards) for table in written.tables),
     )
 
 
-def _shard(written: Written, shard: int) -> Shard:
+def _table(written: WrittenTable, shards: int) -> TableExport:
+    columns = tuple(column.describe() for column in written.plan.columns)
+    return TableExport(
+        name=written.name,
+        table=written.table,
+        key=written.config.key,
+        time=written.config.time,
+        where=written.config.where,
+        allow_null=written.config.allow_null,
+        only_keys=written.config.only_keys,
+        statement=written.statement,
+        table_columns=written.table_columns,
+        columns=columns,
+        schema_fingerprint=fingerprint(columns),
+        shards=tuple(_shard(written, shard) for shard in range(shards)),
+        rows=_rows(written),
+        sums=_sums(written),
+        keys_without_row=written.keys_without_row,
+    )
+
+
+def _rows(written: Written | WrittenTable) -> int:
+    return sum(tally.rows for tally in written.counted.values())
+
+
+def _sums(written: Written | WrittenTable) -> dict[str, str]:
+    totals: Counter[str] = Counter()
+    for tally in written.counted.values():
+        totals.update(tally.sums)
+    return format_sums(written.plan, dict(totals))
+
+
+def _shard(written: Written | WrittenTable, shard: int) -> Shard:
     tally = written.counted.get(shard)
     return Shard(
         shard=shard,

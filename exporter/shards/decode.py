@@ -43,13 +43,13 @@ class Decoder:
         for raw in batches:
             frame = raw.select(expressions)
             self._check(raw, frame)
-            frame = self._keep_window(frame)
+            frame = self._keep_window(frame) if self.plan.kind is not None else frame
             if frame.height:
                 yield frame
 
     def _expression(self, index: int, column: ColumnPlan) -> pl.Expr:
         source = f"c{index}"
-        if column.name == self.plan.time.name:
+        if self.plan.kind is not None and column.name == self.plan.time.name:
             return decode_time(source, self.plan.time_kind, self.window, self.zone).alias(column.name)
         return _decode_value(pl.col(source), column).alias(column.name)
 
@@ -64,7 +64,7 @@ class Decoder:
                 raise self._fault(raw, row, column, column.null_meaning, fix=_NULL_FIX if column.conserved else _FIX)
 
     def _show(self, column: ColumnPlan, values: pl.Series, row: int | None) -> str:
-        if values.dtype.is_temporal() and column != self.plan.time:
+        if values.dtype.is_temporal() and (self.plan.kind is None or column != self.plan.time):
             # Not to be shown: such a value overflows Python's, and the server's infinity is only a large number here.
             return "a time that is infinite or outside the years 1 to 9999"
         return f"{_show(values[row or 0])}, which is no {column.meaning}"

@@ -48,7 +48,7 @@ class ShardWriting:
         sink.write(self._told(counted), self.tally.schema())
 
     def _create_object(self, shard: int, failure: Failure) -> ShardObject:
-        name = self.question.names.shard_file(self.question.export_id, shard)
+        name = self.question.shard_file(shard)
         self.objects.append(ShardObject(shard, name, self.store.create_stream(name), failure))
         return self.objects[-1]
 

@@ -108,9 +108,9 @@ class SqliteSource:
         except _STREAM_ERRORS as exc:
             raise self.translate(exc, "read the day") from exc
 
-    def begin_snapshot(self, table: TableName, *, max_seconds: int) -> SqliteSnapshot:
-        """Begin a transaction; its first read fixes what it sees."""
-        del max_seconds  # there is no server that could enforce it
+    def begin_snapshot(self, table: TableName, *, max_seconds: int, also: Sequence[TableName] = ()) -> SqliteSnapshot:
+        """Begin a transaction; its first read fixes what all see."""
+        del max_seconds, also  # there is no server that could enforce it, and nobody alters a file that is read
         self.run("BEGIN", "begin a snapshot")
         ((count, now),) = self.run(
             "SELECT (SELECT count(*) FROM sqlite_schema), strftime('%Y-%m-%dT%H:%M:%f+00:00', 'now')",
@@ -161,6 +161,12 @@ class SqliteSnapshot:
         self.as_of = as_of
         self.evidence = evidence
 
+    def beside(self, table: TableName) -> SqliteSnapshot:
+        """Return another table in this transaction."""
+        other = SqliteSnapshot(self._source, table, as_of=self.as_of, evidence=dict(self.evidence))
+        other._open = False
+        return other
+
     def describe(self) -> Mapping[str, SourceColumn]:
         """Return the columns by their declared types."""
         catalogue = self._source.catalogue
@@ -203,8 +209,10 @@ class SqliteSnapshot:
 
     def probes(self, statement: Statement, columns: Sequence[SourceColumn]) -> Sequence[Probe]:
         """Look for times and values that a statement would miss."""
-        time = columns[statement.time_index]
         found = [self._misplaced(statement, columns)]
+        if not statement.has_time:
+            return found
+        time = columns[statement.time_index]
         if time.time in (TimeKind.ISO_TEXT, TimeKind.DATE):
             # Every number sorts before every text, every blob behind.
             other = f"({time.quoted} < '' OR {time.quoted} >= x'')"
@@ -295,7 +303,7 @@ def _with_offset(time: str, statement: Statement) -> str:
 def _example(statement: Statement, index: int) -> str:
     """Return a value of the type in which a column travels."""
     wire, dtype = statement.select[index].wire, statement.select[index].dtype
-    if index == statement.time_index:
+    if statement.has_time and index == statement.time_index:
         return "0" if isinstance(statement.low, int) else "''"
     if wire is Wire.BOOLEAN_INTEGER or dtype.is_integer():
         return "0"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import types
+from collections.abc import Collection
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from annotated_types import Ge, Le, MinLen
@@ -15,6 +16,9 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from staging.config.toml_lines import KeyPath
+
+ANY_NAME = "NAME"
+"""Part of a key that the pipeline chooses: `source.with.NAME.table`."""
 
 _SHOWN_CHARACTERS = 40
 
@@ -26,16 +30,38 @@ def known_keys(model: type[BaseModel]) -> dict[KeyPath, FieldInfo]:
     """
     found: dict[KeyPath, FieldInfo] = {}
     for name, field in model.model_fields.items():
-        path = (field.alias or name,)
+        path: KeyPath = (field.alias or name,)
         found[path] = field
         if section := section_model(field):
+            if get_origin(field.annotation) is dict:
+                path = (*path, ANY_NAME)
+                found[path] = FieldInfo(annotation=section)
             found |= {path + inner: inner_field for inner, inner_field in known_keys(section).items()}
     return found
 
 
+def find_pattern(path: KeyPath, keys: Collection[KeyPath]) -> KeyPath | None:
+    """Return the known key that the path is, or None.
+
+    It has `NAME` where the path has a name of the pipeline's own.
+    """
+    if path in keys:
+        return path
+    return next((each for each in keys if ANY_NAME in each and _is_of(path, each)), None)
+
+
+def _is_of(path: KeyPath, pattern: KeyPath) -> bool:
+    return len(path) == len(pattern) and all(b in (ANY_NAME, a) for a, b in zip(path, pattern, strict=True))
+
+
 def section_model(field: FieldInfo) -> type[BaseModel] | None:
-    """Return the model of a field that is a section, else None."""
+    """Return the model of a field that is a section, else None.
+
+    Or of one that is several, by name.
+    """
     annotation = field.annotation
+    if get_origin(annotation) is dict:
+        annotation = get_args(annotation)[-1]
     return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
 
 
@@ -47,9 +73,9 @@ def key_of(error: ErrorDetails, keys: dict[KeyPath, FieldInfo]) -> KeyPath:
     path = tuple(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
         return path
-    if path and (alias := (*path[:-1], path[-1].removesuffix("_"))) in keys:
+    if path and find_pattern(alias := (*path[:-1], path[-1].removesuffix("_")), keys) is not None:
         path = alias  # a default that was validated is called by its field's name
-    while path and path not in keys:
+    while path and find_pattern(path, keys) is None:
         path = path[:-1]
     return path
 
@@ -58,7 +84,8 @@ def describe_fault(path: KeyPath, error: ErrorDetails, keys: dict[KeyPath, Field
     """Return what is wrong with one key, without the key."""
     if error["type"] == "extra_forbidden":
         return f"there is no such key{propose(path, keys)}"
-    field = keys.get(path)
+    pattern = find_pattern(path, keys)
+    field = keys[pattern] if pattern is not None else None
     if error["type"] == "value_error":
         return str(error["msg"]).removeprefix("Value error, ")
     if field is None:
@@ -71,7 +98,8 @@ def describe_fault(path: KeyPath, error: ErrorDetails, keys: dict[KeyPath, Field
             else f"the section [{path[0]}] is missing"
         )
     if section_model(field) is not None:
-        return f"should be a section, [{'.'.join(path)}] on a line of its own"
+        named = f".{ANY_NAME}" if get_origin(field.annotation) is dict else ""
+        return f"should be a section, [{'.'.join(path)}{named}] on a line of its own"
     return f"should be {expected(field)}{_not(error['input'])}"
 
 
@@ -83,7 +111,7 @@ def propose(path: KeyPath, keys: dict[KeyPath, FieldInfo]) -> str:
     near = nearest(path, keys)
     if near is None:
         return ""
-    is_section = section_model(keys[near]) is not None
+    is_section = section_model(keys[find_pattern(near, keys) or near]) is not None
     return f"; did you mean {'[' if is_section else ''}{'.'.join(near)}{']' if is_section else ''}?"
 
 
@@ -92,7 +120,7 @@ def nearest(path: KeyPath, keys: dict[KeyPath, FieldInfo]) -> KeyPath | None:
 
     Of its section, then of that name elsewhere, then by the whole text.
     """
-    siblings = {key[-1]: key for key in keys if key[:-1] == path[:-1]}
+    siblings = {key[-1]: (*path[:-1], key[-1]) for key in keys if find_pattern(path[:-1], [key[:-1]]) is not None}
     if close := difflib.get_close_matches(path[-1], siblings, n=1, cutoff=0.6):
         return siblings[close[0]]
     if elsewhere := [key for key in keys if key[-1] == path[-1]]:

@@ -17,7 +17,16 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from staging.config.faults import describe_fault, key_of, known_keys, nearest, propose, section_model
+from staging.config.faults import (
+    ANY_NAME,
+    describe_fault,
+    find_pattern,
+    key_of,
+    known_keys,
+    nearest,
+    propose,
+    section_model,
+)
 from staging.config.layers import (
     PipelineFile,
     TextSetting,
@@ -66,7 +75,8 @@ def load_settings(path: Path, *, environ: Mapping[str, str], overrides: Sequence
     meant: set[KeyPath | None] = set()
     values, origins = _copy(file.values), _file_origins(file)
     for setting in (*read_environment(environ), *flags):
-        if setting.path not in _KEYS or section_model(_KEYS[setting.path]) is not None:
+        pattern = find_pattern(setting.path, _KEYS)
+        if pattern is None or section_model(_KEYS[pattern]) is not None:
             faults.append(_unknown_setting(setting))
             meant.add(nearest(setting.path, _KEYS))
         elif _put(values, setting):
@@ -78,7 +88,7 @@ def load_settings(path: Path, *, environ: Mapping[str, str], overrides: Sequence
         raise _all_faults(file, [*_model_faults(exc, file, origins, meant), *faults]) from None
     if faults:
         raise _all_faults(file, faults)
-    keys = [key for key, field in _KEYS.items() if section_model(field) is None]
+    keys = [key for key, field in _KEYS.items() if section_model(field) is None for key in _named(key, values)]
     return Settings(pipeline, {key: origins.get(key, DEFAULT) for key in keys})
 
 
@@ -87,8 +97,20 @@ def _copy(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _file_origins(file: PipelineFile) -> dict[KeyPath, str]:
-    present = [key for key in _KEYS if key[0] in file.values and _holds(file.values, key)]
+    named = [key for each in _KEYS for key in _named(each, file.values)]
+    present = [key for key in named if key[0] in file.values and _holds(file.values, key)]
     return {key: f"line {line_of(key, file.lines)}" for key in present}
+
+
+def _named(key: KeyPath, values: dict[str, Any]) -> list[KeyPath]:
+    """Return the key itself, or one for each name where it has a part that the pipeline chooses."""
+    if ANY_NAME not in key:
+        return [key]
+    place = key.index(ANY_NAME)
+    inner: Any = values
+    for part in key[:place]:
+        inner = inner.get(part) if isinstance(inner, dict) else None
+    return [(*key[:place], name, *key[place + 1 :]) for name in inner] if isinstance(inner, dict) else []
 
 
 def _holds(values: dict[str, Any], key: KeyPath) -> bool:
@@ -102,7 +124,7 @@ def _holds(values: dict[str, Any], key: KeyPath) -> bool:
 
 def _put(values: dict[str, Any], setting: TextSetting) -> bool:
     """Set the key; False where the file has something else than a section in its place (a fault of its own)."""
-    value = _read_text(setting.text, _KEYS[setting.path])
+    value = _read_text(setting.text, _KEYS[find_pattern(setting.path, _KEYS) or setting.path])
     inner: Any = values
     for part in setting.path[:-1]:
         inner = inner.setdefault(part, {})

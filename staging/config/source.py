@@ -11,16 +11,12 @@ from pydantic import AfterValidator, Field, model_validator
 
 from staging.config.checks import check_function, check_name, check_parquet_pattern, check_zone
 from staging.config.database import DatabaseSection
-from staging.config.section import Name, Section
-from staging.key import check_distinct, key_columns, spell_key
+from staging.config.section import KeyColumns, Name, Section
+from staging.config.with_table import WithTable, check_with_name
+from staging.key import key_columns, show_key
 from staging.window import Span
 
 Zone = Annotated[Name, AfterValidator(check_zone)]
-KeyColumns = Annotated[
-    Name | Annotated[tuple[Name, ...], Field(min_length=1, strict=False)],
-    AfterValidator(check_distinct),
-    AfterValidator(lambda key: spell_key(key_columns(key))),
-]
 
 
 class _OtherPlaces(Section):
@@ -53,6 +49,8 @@ class SourceConfig(DatabaseSection, _OtherPlaces):
     allow_null: Annotated[tuple[Name, ...], Field(strict=False)] = ()
     window: Span = "day"
     allow_missing: bool = False
+    with_: dict[str, WithTable] = Field(default_factory=dict, alias="with")
+    """Other tables of the same instant, by the name that a transform knows them by."""
 
     @property
     def key_columns(self) -> tuple[str, ...]:
@@ -77,6 +75,25 @@ class SourceConfig(DatabaseSection, _OtherPlaces):
             )
         if others := sorted(set(self.allow_null) - set(self.columns)):
             raise ValueError(f"allow_null names {', '.join(others)}, which is not among columns")
+        return self
+
+    @model_validator(mode="after")
+    def _tables_belong_together(self) -> Self:
+        if not self.with_:
+            return self
+        if not self.is_database:
+            other = next(key for key in self.elsewhere if getattr(self, key) is not None)
+            raise ValueError(f"has with, for tables of one database, and {other}; leave one of them out")
+        _, leading = self.table_parts()
+        for name, table in self.with_.items():
+            check_with_name(name)
+            if name == leading:
+                raise ValueError(f"with.{name} has the name of the leading table; call it otherwise")
+            if len(table.key_columns) != len(self.key_columns):
+                raise ValueError(
+                    f"with.{name} has the key {show_key(table.key_columns)}, and the leading table "
+                    f"{show_key(self.key_columns)}; both have as many columns, in one order"
+                )
         return self
 
     @model_validator(mode="after")

@@ -58,6 +58,41 @@ class Shard(Part):
     sums: dict[str, Money]
 
 
+class TableExport(Part):
+    """Another table that was read at the same instant.
+
+    Split by the leading table's shard function, by its own key, into as many shards. `name` is the pipeline's for it.
+    With `time` it holds the day's rows; without it one row of a key, of all keys or of those that occur in the day's
+    rows (`only_keys`), and `keys_without_row` counts the keys of the day's rows that have none.
+    """
+
+    name: str
+    table: str
+    key: DocumentKey
+    time: str | None
+    where: str | None
+    allow_null: tuple[str, ...]
+    only_keys: bool
+    statement: str
+    table_columns: tuple[str, ...]
+    columns: tuple[Column, ...]
+    schema_fingerprint: Sha256
+    shards: tuple[Shard, ...]
+    rows: Count
+    sums: dict[str, Money]
+    keys_without_row: Count | None
+
+    @property
+    def key_columns(self) -> tuple[str, ...]:
+        """The names of the key's columns, in the leading key's order."""
+        return key_columns(self.key)
+
+    @property
+    def carried(self) -> tuple[Column, ...]:
+        """The configured columns: all but key and time."""
+        return self.columns[len(self.key_columns) + (self.time is not None) :]
+
+
 class SourceObject(Part):
     """One object that rows were read from, as it was listed.
 
@@ -153,6 +188,8 @@ class Manifest(Document):
     reading: Reading
     created_at: Instant
     penstock_version: str
+    tables: tuple[TableExport, ...] = ()
+    """Other tables of the same instant; none in exports of one table."""
 
     @property
     def carried(self) -> tuple[Column, ...]:

@@ -6,13 +6,14 @@ compared, or an exception with its reason. A test goes over all of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from urllib.parse import parse_qsl, urlsplit
 
 from staging.config.database import PARTS
 from staging.config.source import SourceConfig
-from staging.documents.manifest import Manifest
+from staging.config.with_table import WithTable
+from staging.documents.manifest import Manifest, TableExport
 from staging.errors import InputError
 from staging.key import show_key
 from staging.window import Span
@@ -44,8 +45,7 @@ def _table(manifest: Manifest, source: SourceConfig) -> Pair:
     was = _UNSET if manifest.source.dialect in _NO_DATABASE else manifest.source.table
     if not source.is_database:
         return was, _UNSET
-    schema, table = source.table_parts()
-    return was, f"{schema}.{table}" if schema else table
+    return was, _qualified(*source.table_parts())
 
 
 def _column_timezone(manifest: Manifest, source: SourceConfig) -> Pair:
@@ -65,6 +65,42 @@ def _window(manifest: Manifest, source: SourceConfig) -> Pair:
     days = (manifest.window_end - manifest.window_start) / timedelta(days=1)
     was: Span = "day" if days < _DAYS_OF_A_WEEK - 1 else "week" if days < _DAYS_OF_A_WEEK + 1 else "month"
     return was, source.window
+
+
+def _with(manifest: Manifest, source: SourceConfig) -> Pair:
+    """Each table with all that was asked of it; `allow_null` as the leading table's."""
+    was = "; ".join(sorted(_describe_stored_table(table, source.with_.get(table.name)) for table in manifest.tables))
+    now = "; ".join(sorted(_describe_table(name, table) for name, table in source.with_.items()))
+    return was or _UNSET, now or _UNSET
+
+
+def _describe_table(name: str, table: WithTable) -> str:
+    return _spell_table(name, table, _qualified(*table.table_parts()), table.columns, table.allow_null)
+
+
+def _describe_stored_table(table: TableExport, now: WithTable | None) -> str:
+    withdrawn = set(table.allow_null) - set(now.allow_null if now else ())
+    allowed = {*(now.allow_null if now else table.allow_null), *withdrawn}
+    return _spell_table(table.name, table, table.table, [column.name for column in table.carried], allowed)
+
+
+def _spell_table(
+    name: str, asked: WithTable | TableExport, table: str, columns: Iterable[str], allow_null: Iterable[str]
+) -> str:
+    told = {
+        "table": table,
+        "key": show_key(asked.key_columns),
+        "time": asked.time,
+        "columns": ", ".join(columns),
+        "where": asked.where,
+        "allow_null": ", ".join(sorted(allow_null)),
+        "only_keys": None if asked.time is not None else str(asked.only_keys).lower(),
+    }
+    return f"{name} ({', '.join(f'{key} {value}' for key, value in told.items() if value)})"
+
+
+def _qualified(schema: str | None, table: str) -> str:
+    return f"{schema}.{table}" if schema else table
 
 
 def _allow_missing(manifest: Manifest, source: SourceConfig) -> Pair:
@@ -95,6 +131,7 @@ COMPARED: Mapping[str, Callable[[Manifest, SourceConfig], Pair]] = {
     "allow_null": _allow_null,
     "window": _window,
     "allow_missing": _allow_missing,
+    "with": _with,
 }
 NOT_COMPARED: Mapping[str, str] = {
     **dict.fromkeys(

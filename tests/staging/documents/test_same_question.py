@@ -47,6 +47,7 @@ CHANGED: dict[str, dict[str, Any]] = {
     "column_timezone": {"column_timezone": "Europe/Berlin"},
     "allow_null": {"allow_null": []},
     "window": {"exports": "days", "window": "week", "url": None, "table": None, "where": None},
+    "with": {"with": {"users": {"table": "users", "key": "id", "columns": ["country"]}}},
     "allow_missing": {},  # for longer windows alone: see below
 }
 """For each key that is compared a change of it, which may need others to be a source at all."""

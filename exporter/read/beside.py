@@ -1,0 +1,160 @@
+"""Plans the tables beside the leading one.
+
+All in its snapshot, and before a row is read. Those with a time first: what keys the day's rows have is known when the
+others are read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from exporter.port.probes import run_probes
+from exporter.port.question import DayQuestion, PlannedRead, plan_read, plan_timeless
+from exporter.port.source import Estimate, OpenTable, Snapshot, SourceColumn
+from exporter.read.attempt import Attempt
+from exporter.refuse.drift import check_drift, find_table_contract
+from exporter.refuse.full_scan import check_full_scan
+from staging.config.with_table import WithTable
+from staging.dtypes import format_dtype
+from staging.errors import InputError
+from staging.key import show_row
+
+_KEYS, _KEY = "penstock_keys", "penstock_key_"
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedTable:
+    """A table of the day, ready to be read in a snapshot.
+
+    `name` is the pipeline's for it; the leading table has none, and no `config`.
+    """
+
+    name: str
+    config: WithTable | None
+    question: DayQuestion
+    table: Snapshot
+    read: PlannedRead
+    estimate: Estimate
+
+    @property
+    def has_time(self) -> bool:
+        """Whether it holds rows of the day."""
+        return self.read.statement.has_time
+
+    @property
+    def only_keys(self) -> bool:
+        """Whether only rows of the day's keys are carried."""
+        return self.config is not None and self.config.only_keys
+
+    @property
+    def shown(self) -> str:
+        """What people are shown of it."""
+        return f"{self.question.table()}{f' (source.with.{self.name})' if self.name else ''}"
+
+    @property
+    def key(self) -> list[str]:
+        """The names of the key's columns."""
+        return [column.name for column in self.read.plan.key]
+
+
+def add_up(leading: Estimate, beside: Sequence[PlannedTable]) -> Estimate:
+    """Return how many rows all tables give."""
+    if not beside:
+        return leading
+    rows = leading.rows + sum(table.estimate.rows for table in beside)
+    return Estimate(rows, f"of {len(beside) + 1} tables {leading.how}")
+
+
+def plan_beside(attempt: Attempt, leading: Snapshot, read: PlannedRead) -> list[PlannedTable]:
+    """Return the tables in the order in which they are read.
+
+    InputError for one that can't be read with the leading table: of another key, with a scan for its day, with two rows
+    of a key, with a row that no window shows. Reads no row but to look for such.
+    """
+    question, dialect = attempt.question, attempt.source.dialect
+    found: list[PlannedTable] = []
+    tables = sorted(question.pipeline.source.with_.items(), key=lambda named: named[1].time is None)
+    for name, config in tables:
+        of_table = question.of_table(name)
+        table = leading.beside(of_table.table())
+        planned = _plan(of_table, config, table, dialect, [read, *(each.read for each in found)])
+        check_key(of_table, planned, question, read)
+        check_drift(find_table_contract(attempt.contract, name), of_table, planned, dialect)
+        run_probes(planned, table)
+        if config.time is None:
+            _check_one_row(of_table, planned, table)
+        found.append(PlannedTable(name, config, of_table, table, planned, table.estimate(planned.statement)))
+    return found
+
+
+def _plan(
+    question: DayQuestion, config: WithTable, table: OpenTable, dialect: str, before: Sequence[PlannedRead]
+) -> PlannedRead:
+    if config.time is None:
+        return plan_rows_of_keys(question, config, table, dialect, before)
+    read = plan_read(question, table, dialect)
+    check_full_scan(question, read, table, dialect)
+    return read
+
+
+def plan_rows_of_keys(
+    question: DayQuestion, config: WithTable, table: OpenTable, dialect: str, before: Sequence[PlannedRead]
+) -> PlannedRead:
+    """Return the read of a table without a time.
+
+    With `only_keys` it is joined with the keys of the day's rows: of those tables in `before` that have a time.
+    """
+    read = plan_timeless(question, table, dialect)
+    if not config.only_keys:
+        return read
+    keys = " UNION ".join(_keys_of(each) for each in before if each.statement.has_time)
+    on = " AND ".join(f"{column.quoted} = {_KEYS}.{_KEY}{place}" for place, column in enumerate(_key_columns(read)))
+    joined = f"{read.statement.table} JOIN ({keys}) {_KEYS} ON {on}"
+    return replace(read, statement=replace(read.statement, table=joined))
+
+
+def _keys_of(read: PlannedRead) -> str:
+    selected = ", ".join(f"{column.quoted} AS {_KEY}{place}" for place, column in enumerate(_key_columns(read)))
+    return f"SELECT {selected} FROM {read.statement.table} WHERE {read.statement.condition()}"  # noqa: S608 - quoted by the dialect
+
+
+def _key_columns(read: PlannedRead) -> Sequence[SourceColumn]:
+    return read.columns[: read.statement.time_index]
+
+
+def check_key(question: DayQuestion, read: PlannedRead, leading: DayQuestion, leads: PlannedRead) -> None:
+    """Raise InputError where the key has other types than the leading table's.
+
+    Equal keys would lie in other shards, or be no equal values to who joins them.
+    """
+    if [column.dtype for column in read.plan.key] == [column.dtype for column in leads.plan.key]:
+        return
+    raise InputError(
+        f"The key of {question.table()} has another type than the key of {leading.table()}.",
+        why=f"{_show_types(read)}; {_show_types(leads)}.",
+        fix=f"Choose another column as `source.with.{question.beside}.key`, or read a view that casts it to that type.",
+    )
+
+
+def _show_types(read: PlannedRead) -> str:
+    return ", ".join(f"{each.name} is {each.source_type} ({format_dtype(each.dtype)})" for each in read.plan.key)
+
+
+def _check_one_row(question: DayQuestion, read: PlannedRead, table: OpenTable) -> None:
+    """Raise InputError where a key has two rows, and names it."""
+    key = _key_columns(read)
+    selected = ", ".join(carried.select for carried in read.statement.select[: len(key)])
+    grouped = ", ".join(column.quoted for column in key)
+    twice = table.fetch(
+        f"SELECT {selected} FROM {read.statement.table} WHERE {read.statement.condition()} "  # noqa: S608 - quoted by the dialect
+        f"GROUP BY {grouped} HAVING COUNT(*) > 1"
+    )
+    if twice:
+        raise InputError(
+            f"{question.table()} has more than one row of a key, where "
+            f"{show_row([column.name for column in key], twice[0])}.",
+            why="A table without a time is joined by its key, and each further row would count a sum again.",
+            fix=f"Leave one row a key by `source.with.{question.beside}.where` or a view, or name its time. "
+            "Nothing was exported.",
+        )

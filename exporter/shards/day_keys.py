@@ -1,0 +1,76 @@
+"""Remembers the keys of a day's rows.
+
+To tell which of them a table without a time has a row of. Whole keys, no hashes: two keys never count as one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import polars as pl
+
+_COMPACT_ROWS = 500_000
+
+
+class DayKeys:
+    """The distinct keys of the day's rows, whichever table they are in."""
+
+    def __init__(self) -> None:
+        self._known: list[pl.DataFrame] = []
+        self._rows = 0
+
+    def note(self, frames: Iterable[pl.DataFrame], key: Sequence[str]) -> Iterator[pl.DataFrame]:
+        """Yield the frames, after having taken note of their keys."""
+        for frame in frames:
+            self._add(_keys(frame, key).unique())
+            yield frame
+
+    def _add(self, keys: pl.DataFrame) -> None:
+        self._known.append(keys)
+        self._rows += keys.height
+        if self._rows > _COMPACT_ROWS and len(self._known) > 1:
+            self._known = [self._merged()]
+            # Where nearly all keys are distinct, the next merge waits for as many rows again.
+            self._rows = -self._known[0].height if self._known[0].height > _COMPACT_ROWS // 2 else 0
+
+    def _merged(self) -> pl.DataFrame:
+        return pl.concat(self._known).unique()
+
+    def compare(self, frames: Iterable[pl.DataFrame], key: Sequence[str], *, only: bool) -> KeysCompared:
+        """Return the frames beside the day's keys.
+
+        With `only` those rows alone whose key is among them.
+        """
+        return KeysCompared(self._merged() if self._known else None, frames, key, only=only)
+
+
+class KeysCompared:
+    """Rows of a table without a time, beside the day's keys."""
+
+    def __init__(
+        self, known: pl.DataFrame | None, frames: Iterable[pl.DataFrame], key: Sequence[str], *, only: bool
+    ) -> None:
+        self._known, self._frames, self._key, self._only = known, frames, key, only
+        self.keys_without_row = known.height if known is not None else 0
+
+    def rows(self) -> Iterator[pl.DataFrame]:
+        """Yield the rows, of which each key has one.
+
+        `keys_without_row` is right when all were taken.
+        """
+        for frame in self._frames:
+            keys = _keys(frame, self._key)
+            if self._known is None:
+                found = pl.repeat(value=False, n=frame.height, dtype=pl.Boolean, eager=True)
+            else:
+                known = self._known.with_columns(found=pl.lit(value=True))
+                joined = keys.join(known, on=keys.columns, how="left", maintain_order="left")
+                found = joined.get_column("found").fill_null(value=False)
+            self.keys_without_row -= int(found.sum())
+            kept = frame.filter(found) if self._only else frame
+            if kept.height:
+                yield kept
+
+
+def _keys(frame: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
+    return frame.select(pl.col(column).alias(f"k{place}") for place, column in enumerate(key))

@@ -1,0 +1,190 @@
+"""Several tables of one instant, split alike: on each real server, against rows made in plain Python."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from databases.url import parse_url
+from exporter.any_dialect import AnySource
+from exporter.export_day import OpenSource
+from exporter.port.database import Source
+from staging.config.pipeline import Pipeline
+from staging.errors import InputError
+from tests.exporter.days import Export, committed, pipeline, run_export
+from tests.shop.hand_made_export import fibonacci_shard
+from tests.shop.net_shop import WITH, NetShop, create_net_shop, make_net_shop
+from tests.shop.tables import Database
+
+pytestmark = pytest.mark.integration
+
+SHOP = make_net_shop()
+SHARDS = 3
+
+
+@contextmanager
+def _any(url: str) -> Iterator[Source]:
+    source = AnySource(parse_url(url))
+    yield source
+    source.close()
+
+
+@pytest.fixture(params=["sqlite", "postgres", "mariadb", "mysql"])
+def url(request: pytest.FixtureRequest) -> str:
+    found: str = request.getfixturevalue(f"{request.param}_database")
+    return found
+
+
+def settings(url: str, folder: Path, *, export: dict[str, Any] | None = None, **tables: Any) -> Pipeline:
+    """A pipeline over the three tables; a keyword changes one of them, or takes it away by None."""
+    changed = {name: {**WITH.get(name, {}), **table} for name, table in tables.items() if table is not None}
+    tables_with = {name: table for name, table in (WITH | changed).items() if tables.get(name, {}) is not None}
+    return pipeline(url, folder, export={"shards": SHARDS, **(export or {})}, **{"with": tables_with})
+
+
+def rows_of(export: Export, name: str) -> list[dict[str, Any]]:
+    """The rows of a table beside the leading one, by pyarrow; each lies in the shard of its key."""
+    (table,) = [each for each in export.manifest["tables"] if each["name"] == name]
+    found = []
+    for shard in table["shards"]:
+        for file in shard["files"]:
+            assert f"/table={name}/shard={shard['shard']:05d}/" in file["name"]
+            rows = pq.read_table(export.folder / file["name"], partitioning=None).to_pylist()
+            assert {fibonacci_shard(row[table["key"]], SHARDS) for row in rows} == {shard["shard"]}
+            found += rows
+    assert len(found) == table["rows"]
+    return found
+
+
+def check_whole(export: Export, shop: NetShop) -> None:
+    assert sorted((row["user_id"], row["amount"]) for row in export.rows()) == sorted(shop.of_day("purchases"))
+    refunds = rows_of(export, "refunds")
+    assert sorted((row["user_id"], row["amount"]) for row in refunds) == sorted(shop.of_day("refunds"))
+    assert list(refunds[0]) == ["user_id", "refunded_at", "amount"]
+    users = {row["id"]: row["country"] for row in rows_of(export, "users")}
+    assert users == {user: country for user, country in shop.users if user in shop.buyers()}
+    tables = {table["name"]: table for table in export.manifest["tables"]}
+    assert tables["refunds"]["sums"] == {"amount": str(sum(amount for _, amount in shop.of_day("refunds")))}
+    assert tables["users"]["keys_without_row"] == len(shop.buyers() - dict(shop.users).keys())
+    assert tables["refunds"]["keys_without_row"] is None
+
+
+def test_all_tables_of_a_day_are_read_and_split_alike(url: str, tmp_path: Path) -> None:
+    create_net_shop(url, SHOP)
+    export = run_export(settings(url, tmp_path / "staging"))
+    check_whole(export, SHOP)
+    assert export.manifest["reading"]["mode"] == "snapshot"
+
+
+def test_any_dialect_reads_them_where_it_has_one_instant_for_all(tmp_path: Path, postgres_database: str) -> None:
+    create_net_shop(postgres_database, SHOP)
+    opener: OpenSource = _any
+    check_whole(run_export(settings(postgres_database, tmp_path / "staging"), opener=opener), SHOP)
+
+
+def test_all_rows_of_a_table_without_time_are_read_where_that_is_asked(url: str, tmp_path: Path) -> None:
+    create_net_shop(url, SHOP)
+    export = run_export(settings(url, tmp_path / "staging", users={"only_keys": False}))
+    assert {row["id"]: row["country"] for row in rows_of(export, "users")} == dict(SHOP.users)
+    users = export.manifest["tables"][1]
+    assert users["keys_without_row"] == len(SHOP.buyers() - dict(SHOP.users).keys())
+
+
+def test_conditions_of_each_table_are_its_own(url: str, tmp_path: Path) -> None:
+    create_net_shop(url, SHOP)
+    tables = {"refunds": {"where": "amount >= 100"}, "users": {"where": "country = 'Åland'"}}
+    export = run_export(settings(url, tmp_path / "staging", **tables))
+    large = [(user, amount) for user, amount in SHOP.of_day("refunds") if amount >= 100]
+    assert sorted((row["user_id"], row["amount"]) for row in rows_of(export, "refunds")) == sorted(large)
+    keys = {user for user, _ in [*large, *SHOP.of_day("purchases")]}
+    assert {row["id"] for row in rows_of(export, "users")} == {
+        user for user, country in SHOP.users if country == "Åland" and user in keys
+    }
+
+
+def test_a_day_without_rows_has_empty_tables(url: str, tmp_path: Path) -> None:
+    create_net_shop(url, NetShop([], [], SHOP.users))
+    export = run_export(settings(url, tmp_path / "staging"))
+    assert export.rows() == []
+    assert rows_of(export, "refunds") == rows_of(export, "users") == []
+    assert [len(table["shards"]) for table in export.manifest["tables"]] == [SHARDS, SHARDS]
+    assert [table["sums"] for table in export.manifest["tables"]] == [{"amount": "0.00"}, {}]
+
+
+def refused(url: str, folder: Path, **tables: Any) -> str:
+    with pytest.raises(InputError) as caught:
+        run_export(settings(url, folder / "refused", **tables))
+    assert committed(folder / "refused") == []
+    return str(caught.value)
+
+
+def test_a_table_without_the_key_is_refused_by_name(url: str, tmp_path: Path) -> None:
+    create_net_shop(url, SHOP)
+    assert "Table refunds has no column 'nobody'" in refused(url, tmp_path, refunds={"key": "nobody"})
+    assert "There is no table or view nowhere" in refused(url, tmp_path, users={"table": "nowhere"})
+
+
+def test_a_key_of_another_type_is_refused_by_name(url: str, tmp_path: Path) -> None:
+    create_net_shop(url, SHOP)
+    Database(url).execute("CREATE TABLE decimals (id decimal(12,0) NOT NULL, country varchar(20))")
+    told = refused(url, tmp_path, users={"table": "decimals"})
+    assert "The key of decimals has another type than the key of purchases" in told
+    assert "(Decimal(12, 0)); user_id is " in told
+
+
+def test_a_key_with_two_rows_in_a_table_without_time_is_refused_by_name(url: str, tmp_path: Path) -> None:
+    database = create_net_shop(url, SHOP)
+    twice = min(SHOP.buyers())
+    database.execute("CREATE TABLE doubled (id bigint NOT NULL, country varchar(20))")
+    database.execute("INSERT INTO doubled SELECT id, country FROM users")
+    database.execute(f"INSERT INTO doubled VALUES ({twice}, 'DE'), ({twice}, 'FR'), (9999, 'DE'), (9999, 'FR')")
+    told = refused(url, tmp_path, users={"table": "doubled"})
+    assert f"doubled has more than one row of a key, where id is {twice}." in told
+    database.execute(f"DELETE FROM doubled WHERE id = {twice}")
+    export = run_export(settings(url, tmp_path / "staging", users={"table": "doubled"}))  # 9999 buys nothing
+    assert {row["id"] for row in rows_of(export, "users")} == SHOP.buyers() & dict(SHOP.users).keys() - {twice}
+    assert "where id is 9999" in refused(url, tmp_path, users={"table": "doubled", "only_keys": False})
+
+
+def test_a_row_without_time_in_another_table_is_refused(url: str, tmp_path: Path) -> None:
+    database = create_net_shop(url, SHOP)
+    kind = {"sqlite": "timestamp", "postgresql": "timestamptz"}.get(database.dialect, "datetime(6)")
+    database.execute(
+        f"CREATE TABLE loose (user_id bigint NOT NULL, refunded_at {kind} NULL, amount decimal(10,2) NOT NULL)"
+    )
+    database.execute("INSERT INTO loose VALUES (1, NULL, 1.00)")
+    assert "Column refunded_at is NULL, where user_id is 1" in refused(url, tmp_path, refunds={"table": "loose"})
+
+
+def test_slices_of_several_tables_are_refused_by_name(url: str, tmp_path: Path) -> None:
+    create_net_shop(url, SHOP)
+    with pytest.raises(InputError, match=r"It is read at one instant with other tables \(source.with\)"):
+        run_export(settings(url, tmp_path / "refused", export={"read": "slices"}))
+
+
+def test_a_stored_day_of_other_tables_is_not_used_again(tmp_path: Path, sqlite_database: str) -> None:
+    create_net_shop(sqlite_database, SHOP)
+    first = run_export(settings(sqlite_database, tmp_path / "staging"))
+    again = run_export(settings(sqlite_database, tmp_path / "staging"), run_id="run-0002")
+    assert again.manifest["export_id"] == first.manifest["export_id"]
+    for number, changed in enumerate(
+        ({"users": None}, {"refunds": {"where": "amount > 0"}}, {"users": {"only_keys": False}}), start=3
+    ):
+        with pytest.raises(InputError, match=r"source.with was .* and is "):
+            run_export(settings(sqlite_database, tmp_path / "staging", **changed), run_id=f"run-000{number}")
+
+
+def test_a_table_that_is_no_full_scan_away_is_refused_with_its_index(tmp_path: Path, sqlite_database: str) -> None:
+    database = create_net_shop(sqlite_database, SHOP, time_index=False)
+    database.execute(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100001) "
+        "INSERT INTO refunds SELECT i + 100000, 1, '2025-01-01 00:00:00', '1.00' FROM n"
+    )
+    told = refused(sqlite_database, tmp_path)
+    assert "Finding one day would scan the whole table refunds" in told
+    assert "CREATE INDEX" in told
