@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from exporter.inspect.describe import describe_source
+from exporter.inspect.describe import describe_beside, describe_source
 from loader.alter import propose_changes
 from loader.init import init_target
+from processor.beside.tables import empty_tables
 from processor.find_transform import find_transform
 from processor.transform import Day
 from staging.config.pipeline import Pipeline
@@ -46,4 +47,7 @@ def _some_day(pipeline: Pipeline, folders: Sequence[Path]) -> Day:
         time=source.time,
         columns=source.columns,
         schema=describe_source(pipeline, folders),
+        table=source.leading_name,
+        table_schemas=(tables := describe_beside(pipeline)),
+        tables=empty_tables(tables),
     )

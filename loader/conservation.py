@@ -13,10 +13,10 @@ import polars as pl
 from loader.run_inputs import RunInputs
 from loader.target.table import Kind, kind_of
 from staging.control_sums import format_minor_units, is_conservable, parse_money, scale_of, sum_minor_units
-from staging.documents.manifest import Shard
+from staging.documents.manifest import Manifest, Shard
 from staging.documents.run import Receipt
-from staging.dtypes import schema_of
 from staging.errors import IntegrityError
+from staging.manifest_sums import read_manifest_sum, sum_of_shard
 
 _SHOWN = 5
 _HALF = 10**18  # Int128 sums of decimals of more than 28 digits could wrap; of either half of them they can't
@@ -30,7 +30,7 @@ def check_declared_sums(inputs: RunInputs) -> None:
     faults = [
         fault
         for shard, receipt in zip(inputs.manifest.shards, inputs.receipts, strict=True)
-        for fault in _declared_faults(shard, receipt, schema_of(inputs.manifest.columns), inputs.schema)
+        for fault in _declared_faults(inputs.manifest, shard, receipt, inputs.schema)
     ]
     raise_if_any(faults, "What the exporter read and what the tasks processed do not agree.")
 
@@ -83,15 +83,19 @@ def raise_if_any(faults: list[str], what: str) -> None:
         raise IntegrityError(what, why="; ".join(faults[:_SHOWN]) + more, fix="Nothing was loaded. A person must look.")
 
 
-def _declared_faults(shard: Shard, receipt: Receipt, source: pl.Schema, output: pl.Schema) -> Iterator[str]:
+def _declared_faults(manifest: Manifest, shard: Shard, receipt: Receipt, output: pl.Schema) -> Iterator[str]:
     if receipt.rows_in != shard.rows:
         yield f"shard {shard.shard} has {shard.rows} rows, its receipt counts {receipt.rows_in}"
     for declared in receipt.conserved:
-        if declared.source not in source or declared.output not in output:
+        try:
+            source = read_manifest_sum(manifest, declared.source)
+        except ValueError:
+            source = None
+        if source is None or declared.output not in output:
             yield f"shard {shard.shard}: no columns {declared.source} and {declared.output}"
             continue
-        scale = max(scale_of(source[declared.source]), scale_of(output[declared.output]))
-        counted = shard.sums.get(declared.source)
+        scale = max(source.scale, scale_of(output[declared.output]))
+        counted = sum_of_shard(manifest, shard.shard, declared.source)
         units = [_units(text, scale) for text in (declared.shard, declared.part, declared.quarantine)]
         if counted is None or _units(counted, scale) != units[0]:
             yield f"shard {shard.shard}: {declared.source} adds up to {counted}, its receipt says {declared.shard}"

@@ -11,10 +11,12 @@ from pathlib import Path
 
 import polars as pl
 
+from processor.beside.tables import empty_tables
 from processor.declaration import read_contract
 from processor.find_transform import find_transform
 from processor.transform import Contract, Day, Transform
 from staging.config.pipeline import Pipeline
+from staging.conserved_sum import leading_name
 from staging.documents.exports import read_manifest, read_run_export
 from staging.documents.manifest import Manifest
 from staging.documents.same_question import check_same_question
@@ -105,4 +107,7 @@ def describe_day(manifest: Manifest) -> Day:
         time=manifest.source.time,
         columns=tuple(column.name for column in manifest.carried),
         schema=schema,
+        table=leading_name(manifest.source.table),
+        table_schemas=(schemas := {table.name: schema_of(table.columns) for table in manifest.tables}),
+        tables=empty_tables(schemas),
     )

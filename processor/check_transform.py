@@ -6,16 +6,18 @@ It does what a task does with a shard.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from zoneinfo import ZoneInfo
 
 import polars as pl
 
 from processor.alone.plan import TransformAlone, plan_alone
+from processor.beside.tables import Tables
 from processor.planned import REASON, as_split, check_schema, quarantine_schema
 from processor.transform import Day, Transform
 from processor.user_code import user_code
+from staging.conserved_sum import Term
 from staging.control_sums import format_minor_units, scale_of, sum_minor_units
 from staging.errors import InputError, IntegrityError
 from staging.key import Key, key_columns, show_key
@@ -44,11 +46,14 @@ def check_transform(
     day: date = date(2026, 1, 15),
     timezone: str = "UTC",
     pipeline: str = "tried",
+    table: str = "",
+    tables: Mapping[str, pl.DataFrame] | None = None,
 ) -> Tried:
     """Run a transform on a frame and prove what it promises.
 
     `frame` stands for a shard: its key first, then its time, then the pipeline's `columns`. Without `key` that is the
     first column, without `time` the first of type Datetime, or the second column; times without a zone are UTC.
+    `tables` stand for those that were read beside it; `table` is the leading one's name, where a conserved sum uses it.
 
     Raises InputError or IntegrityError as a task would, and names the promise that was broken.
     """
@@ -65,8 +70,12 @@ def check_transform(
         time=at,
         columns=carried,
         schema=rows.schema,
+        table=table,
+        table_schemas={name: each.schema for name, each in (tables or {}).items()},
     )
-    return try_on(plan_alone(transform, described, name=_name_of(transform)), rows)
+    work = plan_alone(transform, described, name=_name_of(transform))
+    beside = Tables({name: each.lazy() for name, each in (tables or {}).items()})
+    return try_on(replace(work, day=work.day.with_tables(beside)), rows)
 
 
 def try_on(work: TransformAlone, rows: pl.DataFrame) -> Tried:
@@ -100,10 +109,16 @@ def _check_key(made: pl.DataFrame, key: Sequence[str], name: str) -> pl.DataFram
 
 def _check_sum(work: TransformAlone, rows: pl.DataFrame, made: pl.DataFrame, aside: pl.DataFrame, output: str) -> str:
     source = work.contract.conserves[output]
-    made_scale, shard_scale = scale_of(work.contract.schema[output]), scale_of(work.day.schema[source])
+    declared = work.day.conserved_sum(source)
+    made_scale, shard_scale = scale_of(work.contract.schema[output]), declared.scale
     scale = max(made_scale, shard_scale)
-    whole, part = sum_minor_units(rows.get_column(source)), sum_minor_units(made.get_column(output))
-    kept = whole - sum_minor_units(aside.get_column(source))
+
+    def units_of(term: Term) -> int:
+        frame = rows if term.table is None else work.day.tables[term.table].collect()
+        return sum_minor_units(frame.get_column(term.column))
+
+    whole, part = declared.add_up(units_of), sum_minor_units(made.get_column(output))
+    kept = whole - declared.of_leading().add_up(lambda term: sum_minor_units(aside.get_column(term.column)))
     lost = kept * 10 ** (scale - shard_scale) - part * 10 ** (scale - made_scale)
     if lost:
         raise IntegrityError(

@@ -109,12 +109,17 @@ def _check_reasons(result: Result, name: str) -> dict[str, int]:
     return dict(counted.iter_rows())
 
 
+def _counted(result: Result, table: str | None) -> ShardCounts:
+    return result.counts if table is None else result.tables[table]
+
+
 def _check_sum(result: Result, work: Assignment, shard: Shard, output: str, source: str) -> Conservation:
-    """Prove shard = part + quarantine for one declared sum, in units of the finer of the two columns' last places."""
-    part_scale, shard_scale = scale_of(work.contract.schema[output]), scale_of(work.day.schema[source])
-    whole = result.counts.sums[source]
+    """Prove shard = part + quarantine for one declared sum, in units of the finest column's last place."""
+    declared = work.day.conserved_sum(source)
+    part_scale, shard_scale = scale_of(work.contract.schema[output]), declared.scale
+    whole = declared.add_up(lambda term: _counted(result, term.table).sums[term.column])
     part = sum_minor_units(result.rows.get_column(output))
-    aside = sum_minor_units(result.quarantine.get_column(source))
+    aside = declared.of_leading().add_up(lambda term: sum_minor_units(result.quarantine.get_column(term.column)))
     kept = Conservation(
         output=output,
         source=source,

@@ -88,14 +88,18 @@ def _unlike_the_shards(contract: Contract, day: Day) -> Iterator[str]:
 
 def _sums(contract: Contract, day: Day) -> Iterator[str]:
     for output, source in contract.conserves.items():
-        for column, schema, which in ((output, contract.schema, "output"), (source, day.schema, "shards")):
-            if column not in schema:
-                yield f"it conserves {output} = {source}, but the {which} have no column {column!r}"
-            elif not is_conservable(schema[column]):
-                yield (
-                    f"it conserves {column} of type {_text(schema[column])}, which has no exact sum"
-                    f" (integers have, and decimals of {MAX_CONSERVED_DIGITS} digits at most)"
-                )
+        schema = contract.schema
+        if output not in schema:
+            yield f"it conserves {output} = {source}, but the output have no column {output!r}"
+        elif not is_conservable(schema[output]):
+            yield (
+                f"it conserves {output} of type {_text(schema[output])}, which has no exact sum"
+                f" (integers have, and decimals of {MAX_CONSERVED_DIGITS} digits at most)"
+            )
+        try:
+            day.conserved_sum(source)
+        except ValueError as error:
+            yield f"it conserves {output} = {source}, but {error}"
 
 
 def _merges(contract: Contract) -> Iterator[str]:

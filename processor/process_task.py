@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from processor.assignment import Assignment
+from processor.beside.shard import find_tables, with_rows_of
 from processor.contract import Output, check_output
 from processor.part import write_part
 from processor.planned import plan_output
@@ -77,19 +78,23 @@ def prove_shard(store: Store, work: Assignment, shard: Shard, *, scratch: Path, 
     """
     paths = local_paths(shard, scratch)
     rows = scan_shard(paths, work.day.schema)
-    planned = plan_output(work, rows, paths)
+    beside = find_tables(work, shard.shard, scratch)
+    planned = plan_output(with_rows_of(work, beside), rows, [*paths, *(path for each in beside for path in each.paths)])
     checks = plan_checks(work, rows, planned.shared, shard)
-    fetch_shard(store, shard, work.day.schema, paths)
     try:
-        result = run_plan(planned, checks, work, cancel)
+        fetch_shard(store, shard, work.day.schema, paths)
+        for table in beside:
+            table.fetch(store)
+        result = run_plan(planned, checks, {table.name: table.plan_checks(work) for table in beside}, work, cancel)
         return check_output(result, work, shard)
     except InputError:
-        checks.verify_alone(
-            is_stray(work, shard)
-        )  # a shard that is not what it should be is the cause, and not the transform
+        # A shard that is not what it should be is the cause, and not the transform.
+        checks.verify_alone(is_stray(work, shard))
+        for table in beside:
+            table.verify_alone(work)
         raise
     finally:
-        for path in paths:
+        for path in (*paths, *(path for each in beside for path in each.paths)):
             path.unlink(missing_ok=True)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 
 import polars as pl
 
@@ -16,6 +17,7 @@ from staging.documents.run import Receipt
 from staging.dtypes import format_dtype
 from staging.errors import InputError, IntegrityError, ObjectExistsError
 from staging.key import spell_key
+from staging.manifest_sums import sum_of_shard
 from staging.store import Store
 
 ENGINE = f"polars {pl.__version__}"
@@ -49,7 +51,7 @@ def find_receipt(store: Store, work: Assignment, shard: Shard) -> Receipt | None
         *([f"it is of the export {receipt.export_id}"] if receipt.export_id != work.manifest.export_id else []),
         *([f"it is of shard {receipt.shard}"] if receipt.shard != shard.shard else []),
         *([f"it read {receipt.rows_in} rows of {shard.rows}"] if receipt.rows_in != shard.rows else []),
-        *_sum_faults(receipt, shard),
+        *_sum_faults(receipt, shard, work),
         *_object_faults(store, receipt.part, names.part(run_id, shard.shard)),
         *_object_faults(store, receipt.quarantine, names.quarantine(run_id, shard.shard)),
     ]
@@ -93,12 +95,12 @@ def write_receipt(
     return receipt
 
 
-def _sum_faults(receipt: Receipt, shard: Shard) -> list[str]:
-    return [
-        f"it sums {kept.source} to {kept.shard}, the manifest to {shard.sums[kept.source]}"
-        for kept in receipt.conserved
-        if kept.source in shard.sums and parse_money(kept.shard, 38) != parse_money(shard.sums[kept.source], 38)
-    ]
+def _sum_faults(receipt: Receipt, shard: Shard, work: Assignment) -> Iterator[str]:
+    for kept in receipt.conserved:
+        if (exported := sum_of_shard(work.manifest, shard.shard, kept.source)) is None:
+            continue  # of a foreign file no sum is counted beforehand
+        if parse_money(kept.shard, 38) != parse_money(exported, 38):
+            yield f"it sums {kept.source} to {kept.shard}, the manifest to {exported}"
 
 
 def _object_faults(store: Store, file: ShardFile | None, name: str) -> list[str]:

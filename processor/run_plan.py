@@ -5,6 +5,7 @@ One scan feeds both, with bounded memory.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import polars as pl
@@ -26,9 +27,12 @@ class Result:
     rows: pl.DataFrame
     quarantine: pl.DataFrame
     counts: ShardCounts
+    tables: Mapping[str, ShardCounts]
 
 
-def run_plan(planned: Planned, checks: ShardChecks, work: Assignment, cancel: Cancel) -> Result:
+def run_plan(
+    planned: Planned, checks: ShardChecks, beside: Mapping[str, ShardChecks], work: Assignment, cancel: Cancel
+) -> Result:
     """Run all frames together; polars reads what they share once.
 
     IntegrityError when the shard is not as it should be. Only results are held whole: an output has at most a row a
@@ -38,7 +42,11 @@ def run_plan(planned: Planned, checks: ShardChecks, work: Assignment, cancel: Ca
     quarantine = planned.quarantine
     answers = [planned.rows] if quarantine is None else [planned.rows, quarantine]
     with user_code(work.transform_name, "failed while it ran"):
-        results = pl.collect_all([*answers, *checks.frames()], engine="streaming")
+        frames = [frame for each in (checks, *beside.values()) for frame in each.frames()]
+        results = pl.collect_all([*answers, *frames], engine="streaming")
     cancel.check()  # polars may end early and without an error when it is interrupted
     aside = pl.DataFrame(schema=quarantine_schema(work.day)) if quarantine is None else results[1]
-    return Result(results[0], aside, checks.verify(results[len(answers) :]))
+    counted = iter(results[len(answers) :])
+    counts = checks.verify([next(counted) for _ in checks.frames()])
+    tables = {name: each.verify([next(counted) for _ in each.frames()]) for name, each in beside.items()}
+    return Result(results[0], aside, counts, tables)

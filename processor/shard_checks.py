@@ -16,10 +16,11 @@ import polars as pl
 
 from processor.assignment import INSTANT, Assignment
 from staging.control_sums import format_minor_units, parse_money, scale_of
-from staging.documents.manifest import Shard
+from staging.documents.manifest import Column, Shard, TableExport
 from staging.errors import IntegrityError
 from staging.polars_errors import POLARS_ERRORS
 from staging.sharding import BY_FILE, shard_of
+from staging.window import Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class ShardChecks:
     """Frames to run, and what they must say."""
 
     shard: Shard
+    of: str
     schema: pl.Schema
     rows: pl.LazyFrame
     sums_of: tuple[str, ...]
@@ -87,7 +89,7 @@ class ShardChecks:
 
     def _unlike(self, faults: Sequence[str]) -> IntegrityError:
         return IntegrityError(
-            f"Shard {self.shard.shard} is not what its manifest says.",
+            f"Shard {self.shard.shard}{self.of} is not what its manifest says.",
             why="; ".join(faults),
             fix="Read the day again with penstock run --fresh-export, and report it: the exporter wrote both.",
         )
@@ -100,14 +102,43 @@ def plan_checks(work: Assignment, rows: pl.LazyFrame, shared: pl.LazyFrame, shar
     `rows` the shard itself.
     """
     day = work.day
-    sums_of = tuple(dict.fromkeys([*shard.sums, *work.contract.conserves.values()]))
+    conserved = [
+        term.column
+        for source in work.contract.conserves.values()
+        for term in day.conserved_sum(source).terms
+        if term.table is None
+    ]
+    sums_of = tuple(dict.fromkeys([*shard.sums, *conserved]))
     exact = [_minor_units(column, day.schema[column]).alias(f"sum {column}") for column in sums_of]
-    faults = {f"no {c.name}": pl.col(c.name).is_null() for c in work.manifest.columns if not c.nullable}
+    faults = _find_faults(work.manifest.columns, day.key_columns, day.time, day.window)
+    return ShardChecks(shard, "", day.schema, rows, sums_of, shared.select(pl.len(), *exact), faults)
+
+
+def plan_table_checks(work: Assignment, table: TableExport, rows: pl.LazyFrame, shard: Shard) -> ShardChecks:
+    """Return the checks of a shard of another table.
+
+    The transform need not read it.
+    """
+    schema = work.day.table_schemas[table.name]
+    exact = [_minor_units(column, schema[column]).alias(f"sum {column}") for column in shard.sums]
+    faults = _find_faults(table.columns, table.key_columns, table.time, work.day.window)
+    counted = rows.select(pl.len(), *exact)
+    return ShardChecks(shard, f" of {table.name}", schema, rows, tuple(shard.sums), counted, faults)
+
+
+def _find_faults(columns: Sequence[Column], key: Sequence[str], time: str | None, window: Window) -> dict[str, pl.Expr]:
+    faults = {f"no {column.name}": pl.col(column.name).is_null() for column in columns if not column.nullable}
     # A row without a key belongs to no shard, one without a time to no day, whatever the catalogue allows.
-    faults |= {f"no {name}": pl.col(name).is_null() for name in (*day.key_columns, day.time)}
-    start, end = (pl.lit(instant, dtype=INSTANT) for instant in (day.window.start, day.window.end))
-    faults[f"a {day.time} outside the day"] = (pl.col(day.time) < start) | (pl.col(day.time) >= end)
-    return ShardChecks(shard, day.schema, rows, sums_of, shared.select(pl.len(), *exact), faults)
+    faults |= {f"no {name}": pl.col(name).is_null() for name in (*key, *([time] if time is not None else []))}
+    if time is not None:
+        start, end = (pl.lit(instant, dtype=INSTANT) for instant in (window.start, window.end))
+        faults[f"a {time} outside the day"] = (pl.col(time) < start) | (pl.col(time) >= end)
+    return faults
+
+
+def is_stray_of(table: TableExport, schema: pl.Schema, shard: Shard) -> pl.Expr:
+    """Return the condition that another table's row belongs elsewhere."""
+    return shard_of({column: schema[column] for column in table.key_columns}, len(table.shards)) != shard.shard
 
 
 def is_stray(work: Assignment, shard: Shard) -> pl.Expr:

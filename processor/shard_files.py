@@ -22,12 +22,13 @@ MAX_SHARD_ROWS = 2**32 - 2  # polars counts rows of a frame in 32 bits
 _CHUNK_BYTES = 1 << 20
 
 
-def local_paths(shard: Shard, folder: Path) -> list[Path]:
+def local_paths(shard: Shard, folder: Path, table: str = "") -> list[Path]:
     """Where the shard's files will lie.
 
-    A shard without rows may have no file and gets an empty one.
+    A shard without rows may have no file and gets an empty one. `table` is one beside the leading one.
     """
-    return [folder / f"penstock-shard-{shard.shard:05d}-{number}.parquet" for number in range(max(1, len(shard.files)))]
+    stem = f"penstock-shard-{shard.shard:05d}-{table and f'{table}-'}"
+    return [folder / f"{stem}{number}.parquet" for number in range(max(1, len(shard.files)))]
 
 
 def fetch_shard(store: Store, shard: Shard, schema: pl.Schema, paths: Sequence[Path]) -> None:

@@ -1,6 +1,7 @@
 """Makes a transform of a SQL text.
 
-For those who write no Python. It is polars' own SQL over one table, `rows`, which is the shard: https://docs.pola.rs/api/python/stable/reference/sql/.
+For those who write no Python. It is polars' own SQL over the table `rows`, which is the shard, and those that were read
+beside it, by their names: https://docs.pola.rs/api/python/stable/reference/sql/.
 The contract follows from it: its columns with their types, the shard's key, and what `process.conserves` names.
 """
 
@@ -37,7 +38,7 @@ def sql_transform(text: str, conserves: Mapping[str, str]) -> Transform:
         )
 
     def contract(day: Day) -> Contract:
-        planned = _run(text, pl.LazyFrame(schema=day.schema)).collect_schema()
+        planned = _run(text, pl.LazyFrame(schema=day.schema), day).collect_schema()
         schema = pl.Schema({name: _provable(dtype) for name, dtype in planned.items()})
         if missing := [column for column in day.key_columns if column not in schema]:
             raise InputError(
@@ -49,14 +50,14 @@ def sql_transform(text: str, conserves: Mapping[str, str]) -> Transform:
 
     def apply(rows: pl.LazyFrame, day: Day) -> pl.LazyFrame:
         made = contract(day).schema
-        return _run(text, rows).select(pl.col(name).cast(dtype) for name, dtype in made.items())
+        return _run(text, rows, day).select(pl.col(name).cast(dtype) for name, dtype in made.items())
 
     return Transform(contract=contract, apply=apply)
 
 
-def _run(text: str, rows: pl.LazyFrame) -> pl.LazyFrame:
-    """Plan the query; each has a context of its own, which holds one table and nothing of the process."""
-    return pl.SQLContext({TABLE: rows}, register_globals=False).execute(text, eager=False)
+def _run(text: str, rows: pl.LazyFrame, day: Day) -> pl.LazyFrame:
+    """Plan the query; each has a context of its own, which holds the day's tables and nothing of the process."""
+    return pl.SQLContext({TABLE: rows, **day.tables}, register_globals=False).execute(text, eager=False)
 
 
 def _provable(dtype: pl.DataType) -> pl.DataType:

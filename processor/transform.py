@@ -13,12 +13,14 @@ A pipeline names it as `package.module:attribute`::
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Literal
 
 import polars as pl
 
+from processor.beside.tables import Tables
+from staging.conserved_sum import ConservedSum, read_sum
 from staging.key import Key, key_columns
 from staging.window import Window
 
@@ -29,6 +31,10 @@ class Day:
 
     `schema` is the shard's: the key's, time, then `columns`, in this order. `key` is as the pipeline file says it: a
     name, or a tuple of names. `key_columns` is always a tuple.
+
+    `table` is the leading table's name. `tables` are the others that were read at the same instant, by the names that
+    the pipeline file gives them: `day.tables["refunds"]` is a LazyFrame of the rows of the shard's own keys, so a join
+    by the key is exact. Where a contract is asked for they have no rows.
     """
 
     day: date
@@ -39,11 +45,22 @@ class Day:
     time: str
     columns: tuple[str, ...]
     schema: pl.Schema
+    table: str = ""
+    table_schemas: Mapping[str, pl.Schema] = field(default_factory=dict)
+    tables: Mapping[str, pl.LazyFrame] = field(default_factory=Tables, compare=False)
 
     @property
     def key_columns(self) -> tuple[str, ...]:
         """The names of the key's columns, in its order."""
         return key_columns(self.key)
+
+    def conserved_sum(self, source: str) -> ConservedSum:
+        """Return what a contract's text conserves; ValueError where that can't be."""
+        return read_sum(source, self.schema, self.table_schemas, leading_name=self.table)
+
+    def with_tables(self, tables: Mapping[str, pl.LazyFrame]) -> Day:
+        """Return the day with rows of the tables."""
+        return replace(self, tables=tables)
 
 
 Merge = Literal["sum", "min", "max"]
@@ -56,7 +73,8 @@ class Contract:
     `schema` is the output's, in order. `key` is the output column that holds the shard's key, or a tuple of those that
     do, in the same order: unique together, and none NULL.
     `conserves` maps an output column to the input column whose sum it must keep, to the last unit; empty means that
-    the run is reported as not conserved.
+    the run is reported as not conserved. Where there are several tables it may be a sum of columns of them:
+    `"purchases.amount - refunds.amount"`; a column without a table is the leading one's.
 
     `merge` declares the output *partial*: rows of one key come from several shards, and the loader makes one of them,
     column by column as it says. The key may be any columns then. What is conserved is merged by `sum`.

@@ -34,6 +34,16 @@ _OURS = "processor."
 """The built-in transforms are no author's."""
 
 Columns = list[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The columns of all tables, with their types."""
+
+    columns: Columns
+    tables: dict[str, Columns] = field(default_factory=dict)
+
+
 Answer = dict[str, str]
 _planned: set[str] = set()  # many days in one process need it once
 
@@ -107,31 +117,43 @@ class TransformPlanner:
             start_new_session=True,
         )
 
-    def _find_stored(self, store: Store, before: Manifest | None) -> Columns:
-        """Return the columns of the newest stored day, [] where there is none that has those that are asked for."""
+    def _find_stored(self, store: Store, before: Manifest | None) -> Shape | None:
+        """Return the columns of the newest stored day, None where there is none that has those that are asked for."""
         source = self.pipeline.source
         wanted = [*source.key_columns, source.time, *source.columns]
+        beside = {
+            name: [*table.key_columns, *([table.time] if table.time else []), *table.columns]
+            for name, table in source.with_.items()
+        }
         newest = find_newest_manifest(store, self.names, source.window)
         for manifest in (before, newest):
-            if manifest is not None and [column.name for column in manifest.columns] == wanted:
-                return [(column.name, column.dtype) for column in manifest.columns]
-        return []
+            if manifest is None or [column.name for column in manifest.columns] != wanted:
+                continue
+            tables = {table.name: [(each.name, each.dtype) for each in table.columns] for table in manifest.tables}
+            if {name: [column for column, _ in columns] for name, columns in tables.items()} == beside:
+                return Shape([(column.name, column.dtype) for column in manifest.columns], tables)
+        return None
 
-    def _find_columns(self) -> Columns:
-        """Return the columns that the source has now, [] where it can't be asked from here."""
+    def _find_columns(self) -> Shape | None:
+        """Return the columns that the source has now, None where it can't be asked from here."""
         if not self.here or not self.pipeline.source.is_database:
-            return []
-        from exporter.inspect.describe import describe_source  # noqa: PLC0415 - drivers: where nothing is stored alone
+            return None
+        from exporter.inspect.describe import describe_beside, describe_source  # noqa: PLC0415 - drivers: where nothing is stored alone
         from staging.dtypes import format_dtype  # noqa: PLC0415 - as above
 
         try:
-            return [(name, format_dtype(dtype)) for name, dtype in describe_source(self.pipeline).items()]
+            schemas = {"": describe_source(self.pipeline), **describe_beside(self.pipeline)}
         except PenstockError:
-            return []  # the exporter meets it too, and says it with all that belongs to it
+            return None  # the exporter meets it too, and says it with all that belongs to it
 
-    def _ask(self, columns: Columns, cancel: Cancel) -> Answer:
+        columns = {
+            table: [(name, format_dtype(dtype)) for name, dtype in schema.items()] for table, schema in schemas.items()
+        }
+        return Shape(columns.pop(""), columns)
+
+    def _ask(self, shape: Shape | None, cancel: Cancel) -> Answer:
         """Return what each task would end with, {} where none is known to; without columns whether it can be loaded."""
-        asked = self._describe(columns) if columns else None
+        asked = self._describe(shape) if shape else None
         known = json.dumps([self.pipeline.process.name, *map(str, self.folders), asked and {**asked, "day": ""}])
         if known in _planned:
             return {}
@@ -141,8 +163,8 @@ class TransformPlanner:
             _planned.add(known)
         return answer
 
-    def _describe(self, columns: Columns) -> dict[str, Any]:
-        source = self.pipeline.source
+    def _describe(self, shape: Shape) -> dict[str, Any]:
+        source, columns = self.pipeline.source, shape.columns
         return {
             "day": self.names.day.isoformat(),
             "timezone": source.timezone,
@@ -152,6 +174,8 @@ class TransformPlanner:
             "time": source.time,
             "columns": [name for name, _ in columns[len(source.key_columns) + 1 :]],
             "schema": columns,
+            "table": source.leading_name,
+            "tables": shape.tables,
         }
 
     def _tell(self, line: dict[str, Any] | None) -> None:

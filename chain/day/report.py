@@ -14,9 +14,10 @@ from typing import Any, Literal
 from chain.cost.estimate import DayCost, DayFigures, estimate_day
 from staging.config.cloud import CloudConfig
 from staging.control_sums import format_minor_units, parse_money
-from staging.documents.manifest import Manifest
+from staging.documents.manifest import Manifest, TableExport
 from staging.documents.run import Loaded, Receipt
 from staging.errors import IntegrityError
+from staging.manifest_sums import sum_of_day
 
 Status = Literal["done", "already done"]
 
@@ -46,6 +47,20 @@ class Conserved:
 
 
 @dataclass(frozen=True, slots=True)
+class TableFigures:
+    """A table beside the leading one: rows and exact sums.
+
+    As exported, and as every task counted them.
+    `keys_without_row` counts keys of the day's rows that have no row there; None of a table with a time.
+    """
+
+    name: str
+    rows: int
+    sums: dict[str, str]
+    keys_without_row: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """The result of one run.
 
@@ -53,8 +68,8 @@ class Report:
     processor had; `rows_loaded` how many rows the target holds for the day; `inserted`, `updated` and `deleted` what
     this run changed there. `complete` says whether the day was over when it was read, `unfinished` that it was not,
     `waited_seconds` how long that read waited, by reason. `since_export_before` compares the export with the day's one
-    before it, where this run has read the day again. `cost` is what the run came to on Google Cloud, None on this
-    machine.
+    before it, where this run has read the day again. `tables` are those that were read at the same instant. `cost` is
+    what the run came to on Google Cloud, None on this machine.
     """
 
     run_id: str
@@ -81,6 +96,7 @@ class Report:
     cost: DayCost | None = None
     unfinished: bool = False
     since_export_before: dict[str, Any] | None = None
+    tables: tuple[TableFigures, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return what `--json` prints."""
@@ -130,7 +146,15 @@ def build_report(
         since_export_before=describe_since(before, manifest) if before is not None else None,
         waited_seconds=dict(manifest.reading.waited_seconds),
         logs=logs,
+        tables=describe_tables(manifest),
         cost=_cost(manifest, loaded, tasks, seconds, cloud) if changed and cloud.project is not None else None,
+    )
+
+
+def describe_tables(manifest: Manifest) -> tuple[TableFigures, ...]:
+    """Return what is shown of each table beside the leading one."""
+    return tuple(
+        TableFigures(table.name, table.rows, dict(table.sums), table.keys_without_row) for table in manifest.tables
     )
 
 
@@ -145,12 +169,20 @@ def describe_since(before: Manifest, after: Manifest) -> dict[str, Any]:
     """
     rows = {"before": before.rows, "after": after.rows}
     sums = {name: {"before": before.sums.get(name), "after": total} for name, total in after.sums.items()}
-    differs = before.rows != after.rows or before.sums != after.sums
-    same = [file.sha256 for shard in before.shards for file in shard.files] == [
-        file.sha256 for shard in after.shards for file in shard.files
-    ]
+    differs = _figures(before) != _figures(after)
+    same = _digests(before) == _digests(after)
     changed = True if differs else False if same and before.schema_fingerprint == after.schema_fingerprint else None
     return {"export_id": before.export_id, "changed": changed, "rows": rows, "sums": sums}
+
+
+def _figures(manifest: Manifest) -> list[object]:
+    tables: list[Manifest | TableExport] = [manifest, *manifest.tables]
+    return [(each.rows, each.sums) for each in tables]
+
+
+def _digests(manifest: Manifest) -> list[str]:
+    tables: list[Manifest | TableExport] = [manifest, *manifest.tables]
+    return [file.sha256 for table in tables for shard in table.shards for file in shard.files]
 
 
 def check_agreement(report: Report) -> None:
@@ -178,7 +210,7 @@ def conserve(manifest: Manifest, receipts: Sequence[Receipt], loaded: Loaded | N
         Conserved(
             source=source,
             output=output,
-            exported=manifest.sums.get(source, ""),
+            exported=sum_of_day(manifest, source) or "",
             shards=_add(receipts, source, output, "shard"),
             parts=_add(receipts, source, output, "part"),
             set_aside=_add(receipts, source, output, "quarantine"),

@@ -9,11 +9,13 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Literal
 
+from chain.day.report import describe_tables
 from chain.report.charts import draw_per_day, draw_per_shard, draw_stages, draw_timeline, draw_waits
 from chain.report.frame import format_chart, format_facts, format_page, format_section, format_table, format_words
 from chain.report.gather import DayPage
 from chain.report.usage import describe_usage
 from chain.views.figures import format_bytes, format_count, format_money, format_seconds, plural
+from chain.views.summary import tell_table
 from staging.documents.manifest import Manifest
 from staging.redaction import redact
 
@@ -125,6 +127,7 @@ def _proof(page: DayPage, manifest: Manifest) -> str:
     shards, parts = plural(len(manifest.shards), "shard"), sum(each.rows_out for each in page.receipts)
     rows: list[tuple[str, int, list[str], str]] = [
         ("exported", manifest.rows, [each.exported for each in sums], "read from the source"),
+        *((f"  {each.name}", each.rows, ["" for _ in sums], tell_table(each)) for each in describe_tables(manifest)),
         ("shards", manifest.rows, [each.shards for each in sums], f"{shards} on staging"),
         ("parts", parts, [each.parts for each in sums], "after the transform"),
         ("set aside", aside, [each.set_aside for each in sums], "quarantined"),

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from chain.day.report import Conserved, Report
+from chain.day.report import Conserved, Report, TableFigures
 from chain.views.figures import format_count, format_money, format_seconds, plural
 
 Style = Callable[..., str]
@@ -70,8 +70,18 @@ def _table(report: Report) -> list[str]:
     ]
     if not report.rows_set_aside:
         del rows[3]
+    rows[1:1] = [
+        [f"  {table.name}", format_count(table.rows), *("" for _ in sums), tell_table(table)] for table in report.tables
+    ]
     shown = [header, *([row[0], row[1], *map(format_money, row[2:-1]), row[-1]] for row in rows)]
     return _aligned(shown)
+
+
+def tell_table(table: TableFigures) -> str:
+    """Say what is known of a table beside the leading one."""
+    sums = ", ".join(f"{name} {format_money(total)}" for name, total in table.sums.items())
+    missing = f"{plural(table.keys_without_row, 'key')} without a row" if table.keys_without_row else ""
+    return ", ".join(filter(None, [sums, missing])) or "at the same instant"
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -42,6 +42,30 @@ def describe_source(pipeline: Pipeline, folders: Sequence[Path] = ()) -> pl.Sche
         return plan_columns(pipeline.source, snapshot.describe()).schema()
 
 
+def describe_beside(pipeline: Pipeline) -> dict[str, pl.Schema]:
+    """Return the columns of each table beside the leading one, by name.
+
+    Raises as `describe_source`.
+    """
+    tables = pipeline.source.with_
+    if not tables:
+        return {}
+    leading = TableName(*pipeline.source.table_parts())
+    also = [TableName(*each.table_parts()) for each in tables.values()]
+    found = {}
+    with (
+        open_source(pipeline.source.url.reveal()) as source,
+        closing(
+            source.begin_snapshot(leading, max_seconds=pipeline.export.max_snapshot_seconds, also=also)
+        ) as snapshot,
+    ):
+        for name, table in tables.items():
+            described = snapshot.beside(TableName(*table.table_parts())).describe()
+            source_of_table = pipeline.source.of_table(name)
+            found[name] = plan_columns(source_of_table, described, has_time=table.time is not None).schema()
+    return found
+
+
 def _describe_stored(pipeline: Pipeline, days_of: str) -> pl.Schema:
     with open_store(pipeline.staging.url) as store:
         newest = read_newest_stored_day(store, days_of)

@@ -50,19 +50,7 @@ class DayQuestion:
 
         Its settings take the place of the leading table's, but for a time, where it has none.
         """
-        table = self.pipeline.source.with_[name]
-        source = self.pipeline.source.model_copy(
-            update={
-                "table_": table.table,
-                "schema_": table.schema_,
-                "key": table.key,
-                "time": table.time or self.pipeline.source.time,
-                "columns": table.columns,
-                "where": table.where,
-                "allow_null": table.allow_null,
-                "with_": {},
-            }
-        )
+        source = self.pipeline.source.of_table(name)
         return replace(self, pipeline=self.pipeline.model_copy(update={"source": source}), beside=name)
 
     def tables_beside(self) -> tuple[TableName, ...]:

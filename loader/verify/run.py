@@ -148,6 +148,8 @@ def show_totals(totals: Mapping[str, str]) -> str:
 
 def _conserved(inputs: RunInputs) -> str:
     sums = show_totals(inputs.manifest.sums)
+    for table in inputs.manifest.tables:
+        sums = f"{sums or 'no sums'}; {table.name} {table.rows:,} rows, {show_totals(table.sums) or 'no sums'}"
     declared = {each.source for receipt in inputs.receipts for each in receipt.conserved}
     told = f"exporter = shards = receipts: {inputs.manifest.rows:,} rows, {sums or 'no sums'}"
     return told if declared else f"{told}; the transform conserves no sum"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -85,8 +85,14 @@ def read_day(described: Mapping[str, Any]) -> Day:
         key=key[0] if len(key) == 1 else key,
         time=described["time"],
         columns=tuple(described["columns"]),
-        schema=pl.Schema({name: parse_dtype(dtype) for name, dtype in described["schema"]}),
+        schema=_read_schema(described["schema"]),
+        table=described.get("table", ""),
+        table_schemas={name: _read_schema(columns) for name, columns in described.get("tables", {}).items()},
     )
+
+
+def _read_schema(columns: Sequence[Sequence[str]]) -> pl.Schema:
+    return pl.Schema({name: parse_dtype(dtype) for name, dtype in columns})
 
 
 def is_proven(error: InputError, *, here: bool) -> bool:

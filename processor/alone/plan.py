@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from processor.beside.tables import Tables, empty_tables
 from processor.declaration import read_contract
 from processor.planned import plan_output
 from processor.transform import Contract, Day, Transform
@@ -31,7 +32,9 @@ def plan_alone(transform: Transform, day: Day, *, name: str) -> TransformAlone:
 
     InputError as a task would raise it before it fetches a shard.
     """
-    work = TransformAlone(name, transform, day, read_contract(transform, day, name=name))
+    nowhere = Tables({table: scan_shard([_NOWHERE], schema) for table, schema in day.table_schemas.items()})
+    contract = read_contract(transform, day.with_tables(empty_tables(day.table_schemas)), name=name)
+    work = TransformAlone(name, transform, day.with_tables(nowhere), contract)
     plan_output(work, scan_shard([_NOWHERE], day.schema), [_NOWHERE])
     return work
 

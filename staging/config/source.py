@@ -66,6 +66,29 @@ class SourceConfig(DatabaseSection, _OtherPlaces):
             return f"Stored exports of {self.exports}"
         return f"Python function {self.python}" if self.python is not None else f"Table {self.table}"
 
+    @property
+    def leading_name(self) -> str:
+        """What a conserved sum calls the leading table, or ""."""
+        return self.table_parts()[1].rpartition(".")[2] if self.is_database else ""
+
+    def of_table(self, name: str) -> Self:
+        """Return the same source of another table, with its settings.
+
+        The leading table's time takes the place of a time that it doesn't have.
+        """
+        table = self.with_[name]
+        update: dict[str, object] = {
+            "table_": table.table,
+            "schema_": table.schema_,
+            "key": table.key,
+            "time": table.time or self.time,
+            "columns": table.columns,
+            "where": table.where,
+            "allow_null": table.allow_null,
+            "with_": {},
+        }
+        return self.model_copy(update=update)
+
     @model_validator(mode="after")
     def _columns_are_distinct(self) -> Self:
         carried = [*self.key_columns, self.time, *self.columns]
