@@ -24,6 +24,7 @@ _FORM = "Write dialect+driver://user:password@host:port/database. " + ESCAPES
 _ALIASES = {"postgres": "postgresql"}
 """What hosters and libpq call a database that SQLAlchemy knows by another name."""
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,40}")
+_HIGHEST_PORT = 65_535
 _YEAR_SECONDS = 365 * 86_400
 _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
@@ -44,6 +45,8 @@ def parse_url(text: str, key: str = "source.url") -> URL:
         # `from None`: the message may quote the URL, and so the password.
         why = "It can't be parsed; it is not repeated here for it may hold a password."
         raise InputError(f"{key} is not a database URL.", why=why, fix=_FORM) from None
+    if url.port is not None and not 0 < url.port <= _HIGHEST_PORT:
+        raise InputError(f"{key} names a port that can't be.", why=f"Ports are numbers from 1 to {_HIGHEST_PORT}.")
     if "@" in rest.partition("?")[0] and url.username is None and not url.password:
         raise _two_ways(key)
     if "login" in url.query and url.get_backend_name() not in ("postgresql", "mysql", "mariadb"):

@@ -18,6 +18,7 @@ from sqlalchemy.types import NullType, TypeEngine
 
 from exporter.port.catalogue import Catalogue, ReflectedColumn
 from exporter.port.source import TableName
+from staging.errors import InputError
 
 _INTEGERS = {
     "tinyint": mysql.TINYINT,
@@ -81,6 +82,19 @@ class MysqlCatalogue(Catalogue):
             )
             for row in found
         ]
+
+    def no_table(self, table: TableName) -> InputError:
+        """Return the message for a table that is not there.
+
+        Or for a URL that does not say where it should be.
+        """
+        if not table.schema and not self.url.database:
+            return InputError(
+                "source.url names no database.",
+                why=f"So {table} means no table.",
+                fix="Write the database behind the host, or `source.table` as database.table.",
+            )
+        return super().no_table(table)
 
     def indexes(self, table: TableName) -> list[Index]:
         """Return the table's indexes by name; none for views."""

@@ -19,7 +19,7 @@ from exporter.mysql.types import folding, time_kind
 from exporter.port.catalogue import ReflectedColumn
 from exporter.port.probes import plan_probe
 from exporter.port.same_rows import Telling
-from exporter.port.source import Bound, Carried, Estimate, Probe, SourceColumn, Statement, TableName, TimeKind
+from exporter.port.source import JSON, Bound, Carried, Estimate, Probe, SourceColumn, Statement, TableName, TimeKind
 from exporter.port.time_column import utc_text
 from staging.documents.manifest import Source as StoredSource
 from staging.errors import InputError
@@ -66,7 +66,7 @@ class MysqlTable:
                 carried=carried,
                 refusal=refusal,
                 time=time_kind(column),
-                folding=folding(column.collation),
+                folding=JSON if isinstance(column.type, sql.JSON) else folding(column.collation),
                 indexed=column.name in self._indexed,
                 null_meaning="is NULL or a date with zeros"
                 if isinstance(column.type, sql.Date | sql.DateTime)

@@ -178,6 +178,11 @@ class Catalogue:
         names: list[str] = []
         with suppress(SQLAlchemyError), self._inspector() as inspector:  # no such schema: nothing to propose
             names += [*inspector.get_table_names(schema=table.schema), *inspector.get_view_names(schema=table.schema)]
+        if table.table in names:
+            return InputError(
+                f"The catalogue lists {table} and none of its columns.",
+                why="A view may name a table, a column or a function that is gone, or that may not be seen.",
+            )
         near = difflib.get_close_matches(table.table, names, n=1)
         return InputError(
             f"There is no table or view {table} in the source.",

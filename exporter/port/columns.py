@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from exporter.port.source import Carried, SourceColumn, TimeKind, Wire
+from exporter.port.source import JSON, Carried, SourceColumn, TimeKind, Wire
 from exporter.port.time_column import INSTANT
 from staging.config.source import SourceConfig
 from staging.control_sums import is_conservable
@@ -177,6 +177,13 @@ def _time_kind(time: SourceColumn) -> TimeKind:
 
 def _shard_function(key: Sequence[SourceColumn]) -> str:
     for column in key:
+        if column.folding == JSON:
+            raise InputError(
+                f"Key {column.name} is JSON.",
+                why="The database takes different texts of it for one value, such as 1 and 1.0; in shards they would "
+                "be different keys.",
+                fix="Read a view that takes a number or a text out of it, or choose another column as `source.key`.",
+            )
         if column.folding is not None:
             raise InputError(
                 f"Key {column.name} has the collation {column.folding}.",

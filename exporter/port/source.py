@@ -65,12 +65,16 @@ class Carried:
     select: str
 
 
+JSON = "JSON"
+"""What folds the texts of such a column: `1` and `1.0` are one value."""
+
+
 @dataclass(frozen=True, slots=True)
 class SourceColumn:
     """One column as the catalogue describes it.
 
     `carried` is None where it can't be carried exactly; `refusal` says why. `folding` names a collation under which
-    different texts are equal. `indexed` is whether it leads an index.
+    different texts are equal, or is `JSON`, of which that is true as well. `indexed` is whether it leads an index.
     """
 
     name: str

@@ -10,13 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy.dialects import postgresql as pg
-
 from exporter.port.catalogue import Catalogue
 from exporter.port.probes import plan_probe
 from exporter.port.source import Bound, Estimate, Probe, SourceColumn, Statement, TableName
 from exporter.port.time_column import utc_text
-from exporter.postgres.types import base_type, plan_carried, time_kind
+from exporter.postgres.types import plan_carried, time_kind, type_folding
 from staging.errors import InputError
 
 # A domain's modifier is its own, a domain's of a domain the innermost one's: SQLAlchemy does not tell it.
@@ -61,7 +59,7 @@ class PostgresTable:
     def describe(self) -> Mapping[str, SourceColumn]:
         """Return the columns.
 
-        Those of a nondeterministic collation or of citext fold texts.
+        Those of a nondeterministic collation, of citext and of JSON fold texts.
         """
         catalogue = self._catalogue
         ((encoding,),) = catalogue.rows("SELECT current_setting('server_encoding')")
@@ -79,7 +77,7 @@ class PostgresTable:
                 carried=carried,
                 refusal=refusal,
                 time=time_kind(column),
-                folding="citext" if isinstance(base_type(column.type), pg.CITEXT) else folding,
+                folding=type_folding(column.type) or folding,
                 indexed=column.name in indexed,
             )
         return found

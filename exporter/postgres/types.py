@@ -12,7 +12,7 @@ from sqlalchemy.types import TypeEngine
 
 from exporter.port.catalogue import ReflectedColumn
 from exporter.port.exact_types import SIGNED, plan_decimal
-from exporter.port.source import Carried, TimeKind, Wire
+from exporter.port.source import JSON, Carried, TimeKind, Wire
 from exporter.port.time_column import INSTANT
 
 _AS_TEXT = (sql.Uuid, sql.Enum, sql.JSON, pg.CITEXT, sql.CHAR)
@@ -29,6 +29,14 @@ def base_type(type_: TypeEngine[object]) -> TypeEngine[object]:
     while isinstance(type_, pg.DOMAIN):
         type_ = type_.data_type
     return type_
+
+
+def type_folding(type_: TypeEngine[object]) -> str | None:
+    """Return what of a type takes different texts for one, None where nothing does."""
+    base = base_type(type_)
+    if isinstance(base, sql.JSON):
+        return JSON
+    return "citext" if isinstance(base, pg.CITEXT) else None
 
 
 def numeric_digits(typmod: int) -> tuple[int | None, int | None]:

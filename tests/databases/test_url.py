@@ -229,3 +229,13 @@ def test_what_doctor_says_of_a_connection() -> None:
 def test_an_application_s_name_may_be_the_user_s_own() -> None:
     assert postgres("application_name=nightly")["application_name"] == "nightly"
     assert make_url(POSTGRES).username == "u"
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "99999"])
+@pytest.mark.parametrize("before", [MYSQL, POSTGRES])
+def test_a_port_that_can_not_be_is_told(before: str, port: str) -> None:
+    scheme, _, rest = before.rpartition(":")
+    with pytest.raises(InputError, match="port") as told:
+        parse_url(f"{scheme}:{port}/{rest.partition('/')[2]}")
+    assert "65535" in told.value.why
+    assert SECRET not in str(told.value)

@@ -84,6 +84,12 @@ POSTGRES: dict[str, Case] = {
         {},
         ["user_id", "folding", "different keys"],
     ),
+    "a key of jsonb": (_table(key="jsonb"), {}, ["user_id is JSON", "1 and 1.0"]),
+    "a key of a domain over json": (
+        ["CREATE DOMAIN document AS json", *_table(key="document")],
+        {},
+        ["user_id is JSON", "1 and 1.0"],
+    ),
 }
 MARIADB: dict[str, Case] = {
     "a zero date as the time": (
@@ -111,6 +117,8 @@ MARIADB: dict[str, Case] = {
     "a point": (_table(", p point"), {"columns": ["p"]}, ["Column p"]),
 }
 MYSQL: dict[str, Case] = {
+    "a key of JSON": (_table(key="json"), {}, ["user_id is JSON", "1 and 1.0"]),
+} | {
     f"a key under {collation}": (_table(key=f"varchar(20) COLLATE {collation}"), {}, ["user_id", collation, "0900_bin"])
     for collation in (
         *("utf8mb4_0900_as_cs", "utf8mb4_0900_as_ci", "utf8mb4_0900_ai_ci", "utf8mb4_de_pb_0900_as_cs"),

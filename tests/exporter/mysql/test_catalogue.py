@@ -161,3 +161,22 @@ def test_a_column_called_none_is_not_an_expression(mysql_database: str, tmp_path
     database = make(mysql_database, more=", `None` datetime(6)", keys="KEY a_time ((amount + 1)), KEY (purchased_at)")
     database.execute("UPDATE purchases SET `None` = purchased_at")
     assert export(mysql_database, tmp_path, read, time="None")["rows"] == ROWS_OF_DAY
+
+
+def test_a_url_without_a_database_needs_the_table_s(mysql_family_database: str, tmp_path: Path) -> None:
+    make(mysql_family_database)
+    server, _, name = mysql_family_database.rpartition("/")
+    with pytest.raises(InputError, match="no database") as told:
+        export(server, tmp_path, "snapshot")
+    assert "database.table" in told.value.fix
+    assert export(server, tmp_path, "snapshot", table=f"{name}.purchases")["rows"] == ROWS_OF_DAY
+
+
+def test_a_view_of_a_table_that_is_gone_is_not_proposed_for_itself(mysql_family_database: str, tmp_path: Path) -> None:
+    database = make(mysql_family_database)
+    database.execute("CREATE VIEW paid AS SELECT * FROM purchases")
+    database.execute("DROP TABLE purchases")
+    with pytest.raises(InputError, match="paid") as told:
+        export(mysql_family_database, tmp_path, "snapshot", table="paid")
+    assert "gone" in str(told.value)
+    assert "Did you mean" not in str(told.value)
