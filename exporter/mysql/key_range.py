@@ -1,5 +1,11 @@
 """Finds the range of primary keys that holds a window.
 
+One decision for both reads: slices look at the window in small steps with rests, a snapshot in one statement. InnoDB
+keeps rows in the order of the primary key; along the index of a time column it looks up each of them (3-4 times the
+work). So if the keys of the window's rows lie close together, the range from the least to the greatest of them is read,
+still filtered by time. Where the window is a third of the table or more, or can't be looked at by its time, the range
+is the whole table, whose ends cost nothing.
+
 Guessed at both ends of the time column's index, proved by all of it. Rows come in about the order of time, so the keys
 of the first and the last rows of the window nearly span those of all rows; the range is made a little wider than that.
 Then the whole window is looked at on the time column's index, which holds the keys, for a row with a key outside: one
@@ -12,15 +18,23 @@ itself compare (index condition pushdown), and as no row is found, none is looke
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Self
+from typing import Literal, Protocol, Self, TypeVar
 
 from exporter.mysql.catalogue import MysqlCatalogue
 from exporter.port.source import Bound, Statement, TableName
 
 Fetch = Callable[[str], Sequence[tuple[object, ...]]]
+T = TypeVar("T")
+
+ALONG_KEY = "FORCE INDEX (PRIMARY)"
+_COUNT_ALONG_KEY = "USE INDEX (PRIMARY)"
+"""The hint for EXPLAIN: of rows that an index was forced upon MySQL expects one, whatever there are (since 8.0.3 it
+looks into no index then: https://dev.mysql.com/doc/refman/8.0/en/range-optimization.html#equality-range-optimization)."""
+_STREWN = 3.0
+"""A row outside the window costs a third of what looking one up by the time index does."""
 
 _EDGE_ROWS = 500
 _MARGIN_KEYS = 500
@@ -77,6 +91,89 @@ def last_before(high: Bound) -> Bound:
         case int():
             return high - 1
     raise TypeError("MySQL has no time column of texts")
+
+
+class Over(Protocol):
+    """Asks of each part of the window.
+
+    The parts meet; it gives what is answered.
+    """
+
+    def __call__(self, ask: Callable[[Bound, Bound], T]) -> Iterable[T]:
+        """Ask of each part, from its first to its last bound."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRange:
+    """Keys from `low` up to `high`, which is exclusive.
+
+    With about `rows` rows of the table. `of`: from the least to the greatest key of the table, or of the window; or
+    what both ends of the window let guess, with some more.
+    """
+
+    low: int
+    high: int
+    rows: int
+    of: Literal["table", "guess", "window"]
+
+
+@dataclass(frozen=True, slots=True)
+class WindowKeys:
+    """The integer primary key of a table, asked about; `key` is quoted.
+
+    `fetch` runs a small statement, `expected_rows` says what the optimizer expects of one.
+    """
+
+    statement: Statement
+    key: str
+    fetch: Fetch
+    expected_rows: Callable[[str], int]
+
+    def find_range(self, index: TimeIndex | None, window_rows: int, over: Over) -> KeyRange | None:
+        """Return the range to read along, or None.
+
+        None where the index of the time column is cheaper. `window_rows` is about how many rows the window has; no
+        index: it can't be looked at by its time.
+        """
+        least, greatest = self._ends("")
+        # Of the whole range InnoDB expects half the table's rows, whatever there are; of no range, all.
+        all_rows = self.expected_rows(f"SELECT {self.key} FROM {self.statement.table}")  # noqa: S608 - quoted
+        # A few keys far from all others, and a slice would be either all rows or none of them.
+        is_dense = greatest - least <= _STREWN * all_rows
+        if index is None or (is_dense and all_rows <= _STREWN * window_rows):
+            return KeyRange(least, greatest, all_rows, "table")
+        low, high = guess_keys(self.statement, self.key, index, self.fetch)
+        rows, most = self._rows_between(low, high), _STREWN * window_rows
+        if rows > most:
+            return None
+        if not any(over(lambda start, end: self.fetch(self._outside(index, (low, high), (start, end))))):
+            return KeyRange(low, high, rows, "guess")
+        low, high = self._ends_in_window(index, over)
+        rows = self._rows_between(low, high)
+        return KeyRange(low, high, rows, "window") if rows <= most else None
+
+    def _ends(self, condition: str) -> tuple[int, int]:
+        """Return the least key and the one after the greatest, (0, 0) where there is none."""
+        ((least, greatest),) = self.fetch(
+            f"SELECT MIN({self.key}), MAX({self.key}) FROM {self.statement.table}{condition}"  # noqa: S608 - quoted
+        )
+        return (0, 0) if least is None else (int(str(least)), int(str(greatest)) + 1)
+
+    def _ends_in_window(self, index: TimeIndex, over: Over) -> tuple[int, int]:
+        ends = [
+            found
+            for found in over(lambda low, high: self._ends(f" {index.hint} WHERE {self.statement.window(low, high)}"))
+            if found != (0, 0)
+        ]
+        return (min(low for low, _ in ends), max(high for _, high in ends)) if ends else (0, 0)
+
+    def _outside(self, index: TimeIndex, keys: tuple[int, int], part: tuple[Bound, Bound]) -> str:
+        return outside_sql(self.statement, self.key, index, keys, part=part)
+
+    def _rows_between(self, low: int, high: int) -> int:
+        return self.expected_rows(
+            f"SELECT 1 FROM {self.statement.table} {_COUNT_ALONG_KEY} WHERE {self.key} >= {low} AND {self.key} < {high}"  # noqa: S608 - quoted
+        )
 
 
 def guess_keys(statement: Statement, key: str, index: TimeIndex, fetch: Fetch) -> tuple[int, int]:

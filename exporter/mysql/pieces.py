@@ -17,61 +17,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from exporter.mysql.axis import ALONG_KEY, COUNT_ALONG_KEY
-from exporter.mysql.key_range import Fetch, TimeIndex, guess_keys, outside_sql, within
-from exporter.port.sliced_source import Axis, position_bound
+from exporter.mysql.key_range import ALONG_KEY, TimeIndex, WindowKeys, within
+from exporter.port.sliced_source import Axis, position_bound, time_axis
 from exporter.port.source import Statement
 from staging.errors import InputError
 
 PIECE_ROWS = 65_536
 PIECE_BYTES = 4 * 1024 * 1024
 _MOST_GROWTH = 4.0
-_STREWN = 3.0
 _CUT = 32.0
 """What was too long is cut so: keys may lie in a few crowded places of a huge range."""
-
-Explain = Callable[[str], int]
 
 Lines = tuple[int, bytes]
 """How many rows, and their lines."""
 
 
-def find_key_axis(
-    statement: Statement, primary_key: str, *, time_index: TimeIndex | None, fetch: Fetch, explain: Explain
+def plan_pieces(
+    keys: WindowKeys | None, statement: Statement, time_index: TimeIndex | None, window_rows: int
 ) -> Axis | None:
-    """Return the range of keys to read along, or None.
+    """Return what to read along, None where the statement stays whole.
 
-    None where the index of the time column is cheaper. The window's own range costs a scan of the time index; where the
-    window is a third of the table or more, or its index is missing, the range is the whole table, whose ends cost
-    nothing.
+    `keys` where there is an integer primary key, `time_index` where the time column can be looked at by one.
     """
-    window_rows = explain(f"SELECT {primary_key} FROM {statement.table} WHERE {statement.window()}")  # noqa: S608 - quoted
-    # Of the whole range InnoDB expects half the table's rows, whatever there are; of no range, all.
-    all_rows = explain(f"SELECT {primary_key} FROM {statement.table}")  # noqa: S608 - quoted
-    least_and_greatest = f"SELECT MIN({primary_key}), MAX({primary_key}) FROM {statement.table}"  # noqa: S608 - quoted
-
-    def asked(condition: str = "") -> tuple[int, int]:
-        ((least, greatest),) = fetch(least_and_greatest + condition)
-        return (0, 0) if least is None else (int(str(least)), int(str(greatest)) + 1)
-
-    def axis(keys: tuple[int, int], rows: int) -> Axis:
-        return Axis("key", primary_key, *keys, "asked of the same snapshot", ALONG_KEY, rows)
-
-    def dense(keys: tuple[int, int]) -> Axis | None:
-        inside = f"{primary_key} >= {keys[0]} AND {primary_key} < {keys[1]}"
-        rows = explain(f"SELECT 1 FROM {statement.table} {COUNT_ALONG_KEY} WHERE {inside}")  # noqa: S608 - quoted
-        return axis(keys, rows) if rows <= _STREWN * window_rows else None
-
-    whole = asked()
-    # A few keys far from all others, and a stretch would be either all rows or none of them.
-    has_gaps = whole[1] - whole[0] > _STREWN * all_rows
-    if time_index is None or (all_rows <= _STREWN * window_rows and not has_gaps):
-        return axis(whole, all_rows)
-    guess = guess_keys(statement, primary_key, time_index, fetch)
-    found = dense(guess)
-    if found is None or not fetch(outside_sql(statement, primary_key, time_index, guess)):
-        return found
-    return dense(asked(f" WHERE {statement.window()}"))
+    found = keys.find_range(time_index, window_rows, lambda ask: [ask(statement.low, statement.high)]) if keys else None
+    if keys is not None and found is not None:
+        return Axis("key", keys.key, found.low, found.high, "asked of the same snapshot", ALONG_KEY, found.rows)
+    return time_axis(statement, expected_rows=window_rows) if time_index is not None else None
 
 
 def stretch(axis: Axis, statement: Statement, low: int, high: int) -> str:

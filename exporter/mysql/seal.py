@@ -18,8 +18,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from exporter.mysql.axis import ALONG_KEY, PlannedAxis
-from exporter.mysql.key_range import outside_sql
+from exporter.mysql.axis import PlannedAxis
+from exporter.mysql.key_range import ALONG_KEY, outside_sql
 from exporter.mysql.table import Run
 from exporter.mysql.walk import Rest, walk
 from exporter.port.sliced_source import position_bound

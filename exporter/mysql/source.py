@@ -27,15 +27,15 @@ from exporter.mysql.closed import find_closed
 from exporter.mysql.connection import MysqlConnection
 from exporter.mysql.definition import begin_snapshot
 from exporter.mysql.errors import translate_error
-from exporter.mysql.key_range import TimeIndex
+from exporter.mysql.key_range import TimeIndex, WindowKeys
 from exporter.mysql.log import find_executed_gtids, find_log_position
-from exporter.mysql.pieces import find_key_axis
+from exporter.mysql.pieces import plan_pieces
 from exporter.mysql.row_text import RowChecksum, carry_as_text, longest_text_bytes, nullable_selects
 from exporter.mysql.session import MysqlSession
 from exporter.mysql.slices import MysqlSlices
 from exporter.mysql.table import MysqlTable
 from exporter.mysql.texts import TextRows
-from exporter.port.sliced_source import Axis, Closed, Slices, refuse_slices, time_axis
+from exporter.port.sliced_source import Axis, Closed, Slices, refuse_slices
 from exporter.port.source import Estimate, Statement, TableName
 from staging.errors import InputError, PenstockError
 
@@ -210,15 +210,11 @@ class MysqlSnapshot(MysqlTable):
     def _axis(self, statement: Statement, estimate: Estimate) -> Axis | None:
         if not statement.has_time:
             return None
-        time_is_indexed = self.is_indexed(statement.time)
-        if primary_key := self.integer_primary_key():
-            time_index = TimeIndex.find(self._catalogue, self.table, statement.time) if time_is_indexed else None
-            keys = find_key_axis(
-                statement, primary_key, time_index=time_index, fetch=self.fetch, explain=self.expected_rows
-            )
-            if keys is not None:
-                return keys
-        return time_axis(statement, expected_rows=estimate.rows) if time_is_indexed else None
+        is_indexed = self.is_indexed(statement.time)
+        index = TimeIndex.find(self._catalogue, self.table, statement.time) if is_indexed else None
+        key = self.integer_primary_key()
+        keys = WindowKeys(statement, key, self.fetch, self.expected_rows) if key is not None else None
+        return plan_pieces(keys, statement, index, estimate.rows)
 
     def close(self) -> None:
         """End the transaction."""
