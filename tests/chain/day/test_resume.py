@@ -7,7 +7,6 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -20,6 +19,7 @@ import jobs_emulator
 from staging.errors import ExitCode
 from tests.chain.chain_days import DemoDay, is_alive, make_day, make_shop, wait_until
 from tests.chain.jobs.cloudrun.harness import EmulatorProcess, emulator_process
+from tests.warm import warm_python
 
 pytestmark = pytest.mark.integration
 
@@ -64,10 +64,11 @@ def kill_and_resume(day: DemoDay, moment: int) -> None:
     """Kill `penstock run` shortly after it has so many objects in the bucket, and bring the day to done."""
     chance = random.Random(moment)
     objects, delay_seconds = moment * (OBJECTS_OF_A_RUN + 1) // MOMENTS, chance.choice([0, 0.02, 0.1, 0.3, 0.7, 1.5])
-    with day.start("run", *SHORT) as chain:
+    with day.start("run", *SHORT, warm=True) as chain:
         wait_until(lambda: day.count_objects() >= objects or chain.poll() is not None, every_seconds=0.002)
         time.sleep(delay_seconds)
         chain.kill()
+        chain.communicate()
     wait_until(lambda: not day.job_pids())  # none outlives its chain
     assert day.revenue() == [] or day.is_right()
     done = day.progress()
@@ -106,9 +107,10 @@ def test_a_dead_reprocess_and_a_dead_fresh_export_are_resumed_as_what_they_were(
     for command, kind, fresh in ((("reprocess",), "reprocess", False), (("run", "--fresh-export"), "run", True)):
         (day.folder / "go").unlink(missing_ok=True)
         day.use_transform("wait")
-        with day.start(*command, *SHORT) as chain:
+        with day.start(*command, *SHORT, warm=True) as chain:
             wait_until(lambda: day.attempts() or chain.poll() is not None)
             chain.kill()
+            chain.communicate()
         run_id = day.head()["run_id"]
         (day.folder / "go").touch()
         report = json.loads(resume_when_free(day).stdout)
@@ -184,9 +186,9 @@ def test_of_two_chains_at_the_same_day_time_after_time_one_is_refused(day: DemoD
 
 def race(day: DemoDay, attempt: int) -> None:
     """Start two chains, the second one a little later."""
-    with day.start("run", "--json") as first:
+    with day.start("run", "--json", warm=True) as first:
         time.sleep(random.Random(attempt).choice([0, 0, 0.05, 0.3, 1]))
-        with day.start("run", "--json") as second:
+        with day.start("run", "--json", warm=True) as second:
             told = [chain.communicate() for chain in (first, second)]
     codes = sorted([first.returncode, second.returncode])
     assert codes in ([ExitCode.DONE, ExitCode.HELD], [ExitCode.DONE, ExitCode.DONE]), told
@@ -242,7 +244,7 @@ def test_a_chain_frozen_longer_than_its_lease_wakes_up_to_hurt_nothing(day: Demo
 def emulator(day: DemoDay) -> Iterator[EmulatorProcess]:
     """An emulator as a process of its own, that goes on when a chain dies."""
     table = "".join(
-        f'[images.penstock-{job}]\nentrypoint = {json.dumps([sys.executable, "-m", job])}\ncwd = "{day.folder}"\n'
+        f'[images.penstock-{job}]\nentrypoint = {json.dumps([warm_python(), "-m", job])}\ncwd = "{day.folder}"\n'
         for job in ("exporter", "processor", "loader")
     )
     with emulator_process(day.folder, table, "--slots", "4", "--grace", "2") as running:
@@ -275,7 +277,7 @@ def test_an_execution_that_outlives_its_chain_is_continued_and_no_second_one_sta
         chain.wait()
     assert all(is_alive(pid) for _, _, pid in day.attempts())
     wait_until(day.is_free)
-    with day.start("resume", "--json", *SHORT, RUN_EMULATOR_HOST=emulator.address) as resumed:
+    with day.start("resume", "--json", *SHORT, warm=True, RUN_EMULATOR_HOST=emulator.address) as resumed:
         assert resumed.stderr is not None
         wait_until(lambda: "is under way already" in resumed.stderr.readline() or resumed.poll() is not None)
         (day.folder / "go").touch()
@@ -293,7 +295,7 @@ def test_a_frozen_chain_does_not_cancel_what_its_successor_waits_for(day: DemoDa
         day.freeze([frozen.pid])
         frozen.send_signal(signal.SIGTERM)  # it would cancel its execution, had it not lost the day meanwhile
         wait_until(day.is_free)
-        with day.start("resume", "--json", RUN_EMULATOR_HOST=emulator.address) as resumed:
+        with day.start("resume", "--json", warm=True, RUN_EMULATOR_HOST=emulator.address) as resumed:
             assert resumed.stderr is not None
             wait_until(lambda: "is under way already" in resumed.stderr.readline() or resumed.poll() is not None)
             frozen.send_signal(signal.SIGCONT)

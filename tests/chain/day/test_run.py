@@ -18,6 +18,7 @@ from staging.errors import ExitCode, IntegrityError
 from staging.names import DayNames
 from staging.open_store import open_store
 from tests.chain.chain_days import DAY, DemoDay, is_alive, make_day, make_shop, wait_until
+from tests.warm import warm_python
 
 pytestmark = pytest.mark.integration
 
@@ -110,7 +111,7 @@ def test_settings_come_by_flag_and_by_environment_and_reach_the_jobs(day: DemoDa
 def test_a_file_that_changes_while_a_run_is_under_way_changes_nothing_of_it(day: DemoDay, fate: str) -> None:
     day.use_transform("wait")
     text = day.config.read_text()
-    with day.start("run") as process:
+    with day.start("run", warm=True) as process:
         wait_until(day.attempts)  # the export is there, the processor's first task has read its settings
         assert day.progress().has_export
         if fate == "gone":
@@ -186,7 +187,7 @@ def hanging(day: DemoDay) -> Iterator[tuple[DemoDay, subprocess.Popen[str]]]:
     """A run whose tasks hang in the transform."""
     day.use_transform("hang")
     with subprocess.Popen(
-        day.command("run", "--set", "chain.lease_seconds=2"),
+        day.command("run", "--set", "chain.lease_seconds=2", python=warm_python()),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

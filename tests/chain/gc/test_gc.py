@@ -105,8 +105,8 @@ def test_beside_runs_that_export_and_reprocess_it_takes_nothing_of_theirs(shop: 
     cleaner.start()
     try:
         running = [
-            shop.begin("run", "--day", DAY, "--fresh-export"),
-            shop.begin("backfill", "--from", NEXT, "--to", NEXT, "--reprocess"),
+            shop.begin("run", "--day", DAY, "--fresh-export", python=sys.executable),
+            shop.begin("backfill", "--from", NEXT, "--to", NEXT, "--reprocess", python=sys.executable),
         ]
         ended = [(process.communicate(timeout=90)[1], process.returncode) for process in running]
     finally:

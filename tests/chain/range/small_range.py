@@ -91,9 +91,10 @@ class SmallRange:
         assert ended.returncode == code, ended.stderr
         return {day["day"]: day["outcome"] for day in json.loads(ended.stdout)["days"]}
 
-    def begin(self, name: str, *arguments: str) -> subprocess.Popen[str]:
+    def begin(self, name: str, *arguments: str, python: str | None = None) -> subprocess.Popen[str]:
+        """Begin a command; it and its jobs start warm, so it has another number, or by the Python that is named."""
         process = subprocess.Popen(
-            self.command(name, *arguments),
+            self.command(name, *arguments, python=python or warm_python()),
             env=self.environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -6,13 +6,14 @@ import json
 import os
 import sqlite3
 import subprocess
-import sys
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.warm import warm_python
 
 pytestmark = pytest.mark.integration
 
@@ -57,7 +58,7 @@ class Days:
         self.sql(f"INSERT INTO purchases VALUES {values}")
 
     def penstock(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "chain", arguments[0], "--config", str(self.config), *arguments[1:]]
+        command = [warm_python(), "-m", "chain", arguments[0], "--config", str(self.config), *arguments[1:]]
         if arguments[0] in ("run", "reprocess", "resume", "backfill"):
             command += ["--logs", str(self.folder / "logs")]
         return subprocess.run(command, capture_output=True, text=True, env=dict(os.environ), check=False)

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ def test_each_stage_of_a_day_is_told_from_the_bucket_alone(shop: SmallRange) -> 
     }
     watching = None
     with shop.waiting(DAY):
-        running = shop.begin("run", "--day", DAY)
+        running = shop.begin("run", "--day", DAY, python=sys.executable)
         wait_until(lambda: DAY in shop.attempts())
         status = shop.status("--from", DAY, "--to", NEXT)[DAY]
         assert (status["stage"], status["at_rest"], status["runs"]) == ("processing", False, 1)
