@@ -10,6 +10,7 @@ from pathlib import Path
 from chain.day.plan_transform import TransformPlanner
 from chain.day.trace import NO_TRACE, DayTrace
 from chain.jobs.port import ExecutionState, JobName, JobsApi
+from chain.lineage.day import NO_LINEAGE, DayLineage
 from chain.notify.teller import Teller
 from staging.config.pipeline import Pipeline
 from staging.names import DayNames
@@ -80,6 +81,7 @@ class DayRun:
     planner: TransformPlanner | None = None
     asked: Asked = Asked()
     trace: DayTrace = NO_TRACE
+    lineage: DayLineage = NO_LINEAGE
 
     @property
     def names(self) -> DayNames:

@@ -48,7 +48,7 @@ def run_job(run: DayRun, job: JobName, run_id: str, plan: Overrides, *more: str,
     do in any case where it fails.
     """
     arguments = ("--config", CONFIG_ARGUMENT, "--day", run.day.isoformat(), "--run-id", run_id, *more)
-    with run.trace.job(job, run_id) as environment:
+    with run.lineage.job(job, run_id), run.trace.job(job, run_id) as environment:
         wanted = replace(plan, arguments=arguments, environment={**plan.environment, **environment})
         return _run_job(run, job, run_id, wanted, noted=noted)
 

@@ -22,6 +22,7 @@ from chain.day.trace import traced_day
 from chain.history.remember import remembered
 from chain.jobs.environment import plan_environments
 from chain.jobs.open import find_place, open_jobs
+from chain.lineage.day import lineage_of_day
 from chain.notify.teller import Teller, telling
 from chain.views.open import open_view
 from staging.config.pipeline import Pipeline
@@ -71,6 +72,7 @@ def open_day_run(
         end_in_time(cancel),
         open_store(pipeline.staging.url) as store,
         open_view(sys.stderr, progress_mode(), day) as view,
+        lineage_of_day(environment(), pipeline, names, store, now=_now, say=view.say) as lineage,
         remembered(store, names, _now, view.say),
         hold_lease(DayLease(store, names, lease, _now), cancel, view.say, wait=wait) as held,
         noted_failures(store, names, _now, view.say, by=lease.holder),
@@ -93,6 +95,7 @@ def open_day_run(
                 planner=planner,
                 asked=asked,
                 trace=trace,
+                lineage=lineage,
             )
         except InterruptedRunError as error:
             if error.what != STOPPED:

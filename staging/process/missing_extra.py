@@ -21,6 +21,7 @@ EXTRAS = {
     "pyarrow": "parquet",
     "rich": "chain",
     "matplotlib": "report",
+    "openlineage": "openlineage",
     "opentelemetry.sdk": "otel",
     "opentelemetry.exporter.otlp.proto.http": "otel",
     "opentelemetry.exporter.otlp.proto.grpc": "otel",

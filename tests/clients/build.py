@@ -31,14 +31,24 @@ def build_node_client() -> list[str]:
 
 def build_go_client() -> list[str]:
     """Return the command that drives the emulator with cloud.google.com/go/run; ServerMissingError without Go."""
+    return [str(_build_go("go", "client"))]
+
+
+def build_collector() -> str:
+    """Return the OpenTelemetry Collector, built of its own modules; ServerMissingError without Go."""
+    return str(_build_go("otelcol", "otelcol"))
+
+
+def _build_go(name: str, program_name: str) -> Path:
     go = find_go()
-    program = CACHE / f"go-client-{_digest('go/go.mod', 'go/go.sum', 'go/main.go')}" / "client"
+    digest = _digest(f"{name}/go.mod", f"{name}/go.sum", f"{name}/main.go")
+    program = CACHE / f"{name}-client-{digest}" / program_name
     if not program.exists():
         program.parent.mkdir(parents=True, exist_ok=True)
         partial = program.with_suffix(".partial")
-        _run([go, "build", "-trimpath", "-o", str(partial), "."], HERE / "go")
+        _run([go, "build", "-trimpath", "-o", str(partial), "."], HERE / name)
         partial.rename(program)
-    return [str(program)]
+    return program
 
 
 def build_python_client(name: str) -> list[str]:

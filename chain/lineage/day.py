@@ -1,0 +1,173 @@
+"""Says of a day's jobs that they begin, complete or fail.
+
+Without PENSTOCK_OPENLINEAGE=1 nothing is sent, and OpenLineage's client is not imported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from chain.jobs.port import JobName
+from staging.config.pipeline import Pipeline
+from staging.documents.exports import find_run_export, read_manifest
+from staging.documents.manifest import Manifest
+from staging.documents.run import Receipt
+from staging.documents.run_notes import find_receipts, read_loads
+from staging.errors import PenstockError
+from staging.names import DayNames
+from staging.redaction import redact
+from staging.store import Store
+from staging.window import load_zone, plan_window
+
+if TYPE_CHECKING:
+    from chain.lineage.events import Described, JobRun
+    from chain.lineage.sender import Sender
+
+VARIABLE = "PENSTOCK_OPENLINEAGE"
+_ON = ("1", "true", "yes", "on")
+
+
+class DayLineage:
+    """A day whose lineage nobody wants."""
+
+    @contextmanager
+    def job(self, job: JobName, run_id: str) -> Iterator[None]:  # noqa: ARG002 - nobody hears of it
+        """Run the block as a job's run."""
+        yield
+
+
+@dataclass(frozen=True, slots=True)
+class SentLineage(DayLineage):
+    """A day whose jobs' runs are sent to a catalogue."""
+
+    sender: Sender
+    pipeline: Pipeline
+    names: DayNames
+    store: Store
+    now: Callable[[], datetime]
+    say: Callable[[str], None]
+
+    @contextmanager
+    def job(self, job: JobName, run_id: str) -> Iterator[None]:
+        """Run the block as a job's run.
+
+        Sends that it begins, and how it ended.
+        """
+        uuid = str(uuid4())
+        self._send("START", job, run_id, uuid)
+        try:
+            yield
+        except BaseException as error:
+            self._send("FAIL", job, run_id, uuid, redact(getattr(error, "what", type(error).__name__)))
+            raise
+        self._send("COMPLETE", job, run_id, uuid)
+
+    def _send(self, state: str, job: JobName, run_id: str, uuid: str, error: str = "") -> None:
+        try:
+            from openlineage.client.event_v2 import RunState  # noqa: PLC0415 - only where it is wanted
+
+            from chain.lineage.events import describe  # noqa: PLC0415 - the same
+
+            source, output = self._datasets(job, run_id, is_complete=state == "COMPLETE")
+            self.sender.send(
+                describe(RunState[state], self.now(), self._job_run(job, run_id, uuid), source, output, error=error)
+            )
+        except Exception as gone_wrong:  # noqa: BLE001 - no event is worth a night
+            self.say(redact(f"warning: a lineage event could not be made: {gone_wrong}"))
+
+    def _job_run(self, job: JobName, run_id: str, uuid: str) -> JobRun:
+        from chain.lineage.events import JobRun  # noqa: PLC0415 - only where it is wanted
+
+        source = self.pipeline.source
+        window = plan_window(self.names.day, load_zone(source.timezone), source.window)
+        return JobRun(self.pipeline.name, job, uuid, run_id, (window.start, window.end), version("penstock"))
+
+    def _datasets(self, job: JobName, run_id: str, *, is_complete: bool) -> tuple[Described, Described]:
+        from chain.lineage.datasets import (  # noqa: PLC0415 - only where it is wanted
+            name_exports,
+            name_parts,
+            name_source,
+            name_target,
+        )
+        from chain.lineage.events import Described  # noqa: PLC0415 - the same
+
+        manifest, receipts = self._documents(run_id)
+        source, exports = Described(name_source(self.pipeline)), Described(name_exports(self.pipeline))
+        parts, target = Described(name_parts(self.pipeline)), Described(name_target(self.pipeline))
+        if manifest is not None:
+            types = {column.name: column.source_type for column in manifest.columns}
+            source = Described(source.name, types)
+            size_bytes = sum(file.size_bytes for shard in manifest.shards for file in shard.files)
+            exports = Described(
+                exports.name,
+                {column.name: column.dtype for column in manifest.columns},
+                manifest.rows if is_complete else None,
+                size_bytes,
+                {name: [name] for name in types},
+            )
+        if manifest is not None and receipts:
+            columns = receipts[0].output_columns
+            made_of = {each.output: [each.source] for each in receipts[0].conserved}
+            made_of |= {name: [name] for name in receipts[0].key_columns if name in manifest.source.key_columns}
+            rows, size = sum(each.rows_out for each in receipts), sum(each.part.size_bytes for each in receipts)
+            parts = Described(parts.name, columns, rows if is_complete else None, size, made_of)
+            loaded = self._rows_loaded(run_id) if is_complete and job == "loader" else None
+            target = Described(target.name, columns, loaded, None, {name: [name] for name in columns})
+        return {"exporter": (source, exports), "processor": (exports, parts), "loader": (parts, target)}[job]
+
+    def _documents(self, run_id: str) -> tuple[Manifest | None, list[Receipt]]:
+        try:
+            export = find_run_export(self.store, self.names, run_id)
+            if export is None:
+                return None, []
+            manifest = read_manifest(self.store, self.names, export)
+            found = find_receipts(self.store, self.names, run_id, len(manifest.shards))
+        except PenstockError:
+            return None, []
+        return manifest, [receipt for receipt in found if receipt is not None]
+
+    def _rows_loaded(self, run_id: str) -> int | None:
+        loads = read_loads(self.store, self.names, run_id)
+        return loads[-1].rows if loads else None
+
+
+NO_LINEAGE = DayLineage()
+
+
+@contextmanager
+def lineage_of_day(
+    environ: Mapping[str, str],
+    pipeline: Pipeline,
+    names: DayNames,
+    store: Store,
+    *,
+    now: Callable[[], datetime],
+    say: Callable[[str], None],
+) -> Iterator[DayLineage]:
+    """Run the block as a day whose lineage is sent, if wanted."""
+    sender = _open_sender(say) if environ.get(VARIABLE, "").lower() in _ON else None
+    if sender is None:
+        yield NO_LINEAGE
+        return
+    try:
+        yield SentLineage(sender, pipeline, names, store, now, say)
+    finally:
+        sender.close()
+
+
+def _open_sender(say: Callable[[str], None]) -> Sender | None:
+    try:
+        from chain.lineage.sender import Sender  # noqa: PLC0415 - costs time, and may not be there
+
+        return Sender(say)
+    except ImportError as error:
+        say(f"warning: {VARIABLE} is set, but {error.name} is not installed: the extra `openlineage` brings it")
+    except Exception as error:  # noqa: BLE001 - a wrong variable must not end a night
+        say(redact(f"warning: there will be no lineage events: {error}"))
+    return None
