@@ -15,6 +15,7 @@ from loader.digest import ContentDigest
 from loader.merge import merge_parts
 from loader.parts import fetch_objects, read_part
 from loader.run_inputs import RunInputs
+from loader.target.choices import Choices
 from loader.target.content import Content, content_faults
 from loader.target.database import Database
 from loader.target.day import count_rows
@@ -137,13 +138,16 @@ def stage_parts(
     """
     staged = database.create_staged(target.table, target.key, target.values)
     reader = PartReader(store, inputs, cancel)
+    choices = Choices(staged)
     done_rows = 0
     for batch in reader.batches():
         check_fits(batch.rows, staged.columns)
+        choices.add(batch.rows)
         database.append_staged(staged, batch.rows, batch.text)
         done_rows += batch.rows.height
         progress.emit(rows=done_rows, expected_rows=inputs.rows)
     database.finish_staged(staged)
+    choices.check(database)
     content = reader.content()
     found = count_rows(database, staged.name, target, content)
     raise_if_any(list(content_faults(content, found, "staged")), f"{database.name} does not hold what was staged.")

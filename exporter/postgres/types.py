@@ -32,7 +32,7 @@ def base_type(type_: TypeEngine[object]) -> TypeEngine[object]:
 
 
 def type_folding(type_: TypeEngine[object]) -> str | None:
-    """Return what of a type takes different texts for one, None where nothing does."""
+    """Return what takes different texts of a type for one, or None."""
     base = base_type(type_)
     if isinstance(base, sql.JSON):
         return JSON

@@ -123,6 +123,7 @@ def _column(row: tuple[Any, ...]) -> Column:
         finite_only=Kind.FLOAT in accepts,
         is_text=each.collation is not None,
         collation=each.collation,
+        is_choice=each.base == "enum",
     )
 
 

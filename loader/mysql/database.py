@@ -36,6 +36,7 @@ _STAGED = "penstock_staged"
 _SQL_MODE = "STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
 _INSERT_BYTES = 1024 * 1024
 _KEY_TWICE = 1062
+_NO_SUCH_CHARACTER = 1366
 _NO_SUCH_VALUE = {1265, 1292, 1366}  # of an enum, a UUID, a character set
 _NO_PAD_COLLATIONS = ("utf8mb4_nopad_bin", "utf8mb4_0900_bin")  # MariaDB's, MySQL's: 'a' and 'a ' are two keys
 
@@ -193,10 +194,11 @@ class MysqlDatabase(Database):
         why = "; ".join(f"{text} ({number})" for _, number, text in warnings) or "it gave warnings"
         numbers = {number for _, number, _ in warnings}
         if numbers & _NO_SUCH_VALUE:
+            charset = ": utf8mb4 holds every text" if _NO_SUCH_CHARACTER in numbers else ""
             raise InputError(
                 "A column of the target can't hold a value of the day exactly.",
                 why=why,
-                fix="Change the column: utf8mb4 holds every text. Nothing was loaded.",
+                fix=f"Change the column{charset}. Nothing was loaded.",
             )
         twice = " A key stands twice." if _KEY_TWICE in numbers else ""
         raise IntegrityError(

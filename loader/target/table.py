@@ -58,7 +58,8 @@ class Column:
     None means that nothing but its type limits it. `declared` is the database's own spelling. `low` and `high` are
     inclusive. `whole_digits` stand before the decimal point, `scale` behind it. `second_digits` are those behind the
     seconds. `pads`: a fixed length filled up, so that what stands at a value's end is lost. `is_text`: compared by
-    `collation` (where it is known), so differences need a binary look. `affinity` is SQLite's.
+    `collation` (where it is known), so differences need a binary look. `is_choice`: the database makes one of a list of
+    texts of any other (`loader.target.choices`). `affinity` is SQLite's.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Column:
     no_nul: bool = False
     is_text: bool = False
     collation: str | None = None
+    is_choice: bool = False
     affinity: str = ""
 
 

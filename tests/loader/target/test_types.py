@@ -107,6 +107,22 @@ def test_unsigned_keys_beyond_63_bits_need_a_text_column_in_sqlite(sqlite_databa
     assert target.query("SELECT user_id FROM revenue ORDER BY 1") == [("0",), ("18446744073709551615",)]
 
 
+@pytest.mark.parametrize("texts", [["1", "2"], ["b "], ["A"]])
+def test_a_text_that_a_column_of_choices_would_make_another_choice_is_refused(
+    mysql_family_database: str, make: Make, texts: list[str]
+) -> None:
+    target = LoaderTarget("mysql" if mysql_family_database.startswith("mysql") else "mariadb", mysql_family_database)
+    choices = "enum('a', 'b', 'it''s') COLLATE utf8mb4_general_ci"
+    schema = money(pa.field("user_id", pa.string(), nullable=False))
+    target.init(good := make(rows_of(["a", "b", "it's"]), schema=schema))
+    target.execute(f"ALTER TABLE revenue MODIFY user_id {choices} NOT NULL")
+    target.load(good)
+    with pytest.raises(InputError, match="has no choice") as told:
+        target.load(make(rows_of(texts), schema=schema, number=2))
+    assert repr(texts[0]) in str(told.value)
+    assert target.rows() == expected(good)
+
+
 def test_uuid_text_goes_into_uuid_columns(server_target: LoaderTarget, make: Make) -> None:
     keys = KEYS["UUIDs"][1]
     server_target.execute(TABLE.format("char(36)" if server_target.kind == "mysql" else "uuid"))
