@@ -1,4 +1,4 @@
-"""What a manifest says of a sum that a transform conserves."""
+"""What a manifest says of its tables, and of sums over them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from staging.conserved_sum import ConservedSum, leading_name, read_sum
 from staging.control_sums import format_minor_units, parse_money
-from staging.documents.manifest import Manifest
+from staging.documents.manifest import Manifest, TableExport
 from staging.dtypes import schema_of
 
 
@@ -15,6 +15,35 @@ def read_manifest_sum(manifest: Manifest, source: str) -> ConservedSum:
     tables = {table.name: schema_of(table.columns) for table in manifest.tables}
     name = leading_name(manifest.source.table)
     return read_sum(source, schema_of(manifest.columns), tables, leading_name=name)
+
+
+def view_table(manifest: Manifest, table: TableExport) -> Manifest:
+    """Return the export of another table as if it led.
+
+    For what compares exports one table at a time. What the server said of the leading table's rows is left out.
+    """
+    source = manifest.source.model_copy(
+        update={
+            "table": table.table,
+            "key": table.key,
+            "time": table.time or "",
+            "where": table.where,
+            "statement": table.statement,
+            "table_columns": table.table_columns,
+            "evidence": {},
+        }
+    )
+    return manifest.model_copy(
+        update={
+            "source": source,
+            "columns": table.columns,
+            "schema_fingerprint": table.schema_fingerprint,
+            "shards": table.shards,
+            "rows": table.rows,
+            "sums": table.sums,
+            "tables": (),
+        }
+    )
 
 
 def sum_of_shard(manifest: Manifest, shard: int, source: str) -> str | None:

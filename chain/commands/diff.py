@@ -39,10 +39,10 @@ def diff(
     `penstock run --fresh-export`. It reads only the bucket, and ends with 0 either way.
     """
     from chain.calendar import calendar_of
-    from chain.diff.exports import diff_exports
+    from chain.diff.exports import diff_tables
     from chain.diff.find import find_two_exports
-    from chain.diff.plan import plan_comparison
-    from chain.diff.view import format_difference, to_json
+    from chain.diff.plan import plan_comparisons
+    from chain.diff.view import format_differences, tables_to_json
     from staging.config.file import load_pipeline
     from staging.names import DayNames, check_id
     from staging.open_store import open_store
@@ -57,11 +57,11 @@ def diff(
         open_store(pipeline.staging.url) as store,
         TemporaryDirectory(prefix="penstock-diff-") as scratch,
     ):
-        compared = plan_comparison(*find_two_exports(store, names, named))
+        compared = plan_comparisons(*find_two_exports(store, names, named))
         found = run_watched(
-            lambda: diff_exports(store, compared, limit=limit, scratch=Path(scratch), cancel=cancel), cancel
+            lambda: diff_tables(store, compared, limit=limit, scratch=Path(scratch), cancel=cancel), cancel
         )
     if as_json:
-        click.echo(json.dumps(to_json(compared, found), ensure_ascii=False))
+        click.echo(json.dumps(tables_to_json(compared, found), ensure_ascii=False))
     else:
-        click.echo(format_difference(compared, found, style=style_for_stdout()))
+        click.echo(format_differences(compared, found, style=style_for_stdout()))

@@ -6,7 +6,7 @@ figures of each key go to files of this machine, by the same hash for both, and 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -69,6 +69,18 @@ def diff_exports(store: Store, compared: Comparison, *, limit: int, scratch: Pat
         differing = _compare(before, after, compared, found)
         most = pl.concat([most, differing]).sort(order, descending=descending).head(limit)
     found.listed = [_describe(row, compared) for row in most.iter_rows(named=True)]
+    return found
+
+
+def diff_tables(
+    store: Store, comparisons: Sequence[Comparison], *, limit: int, scratch: Path, cancel: Cancel
+) -> list[KeyDifferences]:
+    """Compare one table after the other, as `diff_exports` does."""
+    found = []
+    for each in comparisons:
+        folder = scratch / (each.table or "-")
+        folder.mkdir()
+        found.append(diff_exports(store, each, limit=limit, scratch=folder, cancel=cancel))
     return found
 
 

@@ -5,7 +5,7 @@ And which figures of each key.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
@@ -14,6 +14,7 @@ from staging.control_sums import is_conservable, scale_of
 from staging.documents.manifest import Manifest
 from staging.dtypes import schema_of
 from staging.errors import InputError
+from staging.manifest_sums import view_table
 from staging.sharding import BY_FILE
 
 _HASH_SEED = 0x50E
@@ -35,6 +36,8 @@ class Comparison:
     values: tuple[str, ...]
     left_out: tuple[str, ...]
     is_aligned: bool
+    table: str = ""
+    """Which table beside the leading one this is of; "" of the leading one."""
 
     def scales(self) -> dict[str, int]:
         """Return the decimal places of each sum."""
@@ -78,6 +81,26 @@ def plan_comparison(before: Manifest, after: Manifest) -> Comparison:
         left_out=tuple(sorted((old.keys() | new.keys()) - {*key, *both})),
         is_aligned=_split(before) == _split(after) and after.shard_function != BY_FILE,
     )
+
+
+def plan_comparisons(before: Manifest, after: Manifest) -> list[Comparison]:
+    """Return what is compared, table by table, the leading one first.
+
+    InputError where the exports have other tables, or one of them another key.
+    """
+    names = [[table.name for table in manifest.tables] for manifest in (before, after)]
+    if sorted(names[0]) != sorted(names[1]):
+        raise InputError(
+            f"The exports {before.export_id} and {after.export_id} have different tables.",
+            why=" and ".join(", ".join(["the leading one", *tables]) for tables in names) + ".",
+            fix="Compare two exports that were made with the same `source.with`.",
+        )
+    tables = {table.name: table for table in before.tables}
+    beside = [
+        replace(plan_comparison(view_table(before, tables[each.name]), view_table(after, each)), table=each.name)
+        for each in after.tables
+    ]
+    return [plan_comparison(before, after), *beside]
 
 
 def _split(manifest: Manifest) -> tuple[str, int]:

@@ -43,7 +43,7 @@ def _describe_equal(before: Manifest, after: Manifest) -> str:
 def format_difference(compared: Comparison, found: KeyDifferences, *, style: Callable[..., str]) -> str:
     """Return what differs, a key a line."""
     before, after = compared.before, compared.after
-    name = f"{after.pipeline} {after.day}"
+    name = f"{after.pipeline} {after.day}{compared.table and f', table {compared.table}'}"
     head = f"{name}: equal" if not found.differing else f"{name}: {plural(found.differing, 'key')} differ"
     if found.differing == 1:
         head += "s"
@@ -63,6 +63,14 @@ def format_difference(compared: Comparison, found: KeyDifferences, *, style: Cal
     if (more := found.differing - len(found.listed)) > 0:
         lines.append(f"  … and {format_count(more)} more; --limit lists them.")
     return "\n".join(lines)
+
+
+def format_differences(
+    comparisons: Sequence[Comparison], found: Sequence[KeyDifferences], *, style: Callable[..., str]
+) -> str:
+    """Return what differs in each table, the leading one first."""
+    told = [format_difference(each, differs, style=style) for each, differs in zip(comparisons, found, strict=True)]
+    return "\n".join(told)
 
 
 def _counts(found: KeyDifferences) -> str:
@@ -90,6 +98,16 @@ def to_json(compared: Comparison, found: KeyDifferences) -> dict[str, Any]:
             for each in found.listed
         ],
     }
+
+
+def tables_to_json(comparisons: Sequence[Comparison], found: Sequence[KeyDifferences]) -> dict[str, Any]:
+    """Return the same of several tables.
+
+    The leading one's, with `tables` for the others; `equal` is of all.
+    """
+    leading, *others = [to_json(each, differs) for each, differs in zip(comparisons, found, strict=True)]
+    tables = [{"name": each.table, **told} for each, told in zip(comparisons[1:], others, strict=True)]
+    return {**leading, "equal": all(each["equal"] for each in (leading, *others)), "tables": tables}
 
 
 def _export(manifest: Manifest) -> dict[str, Any]:

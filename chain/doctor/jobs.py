@@ -10,12 +10,11 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import polars as pl
-
 from chain.jobs.cloud_settings import check_filled, plan_settings
 from chain.jobs.open import EMULATOR_VARIABLE, find_place
 from chain.jobs.port import JobName
 from chain.jobs.settings import URLS
+from exporter.inspect.doctor import SourceLook
 from processor.alone.plan import plan_alone
 from processor.find_transform import find_transform
 from processor.transform import Contract, Day
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def examine_transform(
-    pipeline: Pipeline, day: date, schema: pl.Schema | None, folders: Sequence[Path]
+    pipeline: Pipeline, day: date, look: SourceLook, folders: Sequence[Path]
 ) -> tuple[Finding, Contract | None]:
     """Return the finding and what the transform promises.
 
@@ -39,7 +38,7 @@ def examine_transform(
     name, source = pipeline.process.name, pipeline.source
     try:
         transform = find_transform(pipeline.process, folders)
-        if schema is None:
+        if look.schema is None:
             fix = "Mend what is said of the source, and look again."
             return warn("transform", f"{name} is there; what it promises was not asked, without columns.", fix), None
         described = Day(
@@ -50,7 +49,9 @@ def examine_transform(
             key=source.key,
             time=source.time,
             columns=source.columns,
-            schema=schema,
+            schema=look.schema,
+            table=source.leading_name,
+            table_schemas=look.tables,
         )
         contract = plan_alone(transform, described, name=name).contract
     except PenstockError as error:

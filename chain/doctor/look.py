@@ -33,7 +33,7 @@ def examine(
         yield from examine_source(pipeline, day, look, now)
     else:
         yield _examine_other(pipeline, look, folders)
-    finding, contract = examine_transform(pipeline, day, look.schema, folders)
+    finding, contract = examine_transform(pipeline, day, look, folders)
     yield finding
     if pipeline.target.parquet is None:
         output = (contract.schema, contract.key_columns) if contract else (None, ())

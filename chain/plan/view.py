@@ -64,6 +64,9 @@ def _facts(planned: PlannedDay) -> Iterator[tuple[str, str]]:
         rests = ", rests included" if export.read == "slices" else ""
         amount = f"{format_count(export.rows)} {export.rows_are}; {size} before compression"
         yield "rows", f"{amount}; {seconds} to read{rests}"
+    for table in export.tables:
+        carried = ", ".join(column.name for column in table.columns)
+        yield f"with {table.name}", f"{table.table}: {carried}; {plural(table.rows, 'row')} expected"
     if export.shards is not None:
         yield "split", f"{plural(export.shards, 'shard')}, {plural(planned.tasks or 1, 'task')}"
     if planned.cost is not None:

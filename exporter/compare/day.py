@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 
-from exporter.compare.judge import Compared, DayFigures, judge_day
+from exporter.compare.judge import Compared, DayFigures, judge_day, judge_tables
 from exporter.compare.sums import format_sum, read_sum, sum_sql
 from exporter.port.columns import ColumnPlan
 from exporter.port.database import Source
@@ -26,6 +26,7 @@ from exporter.refuse.full_scan import check_full_scan
 from staging.documents.manifest import Manifest
 from staging.documents.same_question import check_same_question
 from staging.errors import InputError, UnavailableError
+from staging.manifest_sums import view_table
 
 _PIECE_SECONDS = 0.002
 
@@ -95,7 +96,7 @@ def compare_day(question: DayQuestion, stored: Manifest, comparing: Comparing) -
     """Return whether the source still has what the export has.
 
     InputError where the export answers another question, or the table can't be read any more; UnavailableError where
-    it may be told later.
+    it may be told later. Of several tables those with a time are compared, one after the other.
     """
     check_same_question(stored, question.pipeline.source)
     if stored.window() != (question.window.start, question.window.end):
@@ -104,6 +105,16 @@ def compare_day(question: DayQuestion, stored: Manifest, comparing: Comparing) -
             why="The rules of the time zone were changed since.",
             fix="Read the day again: penstock run --fresh-export.",
         )
+    compared = _compare_table(question, stored, comparing)
+    others = {
+        table.name: _compare_table(question.of_table(table.name), view_table(stored, table), comparing)
+        for table in stored.tables
+        if table.time is not None and compared.outcome != "changed"
+    }
+    return judge_tables(compared, others, [table.name for table in stored.tables if table.time is None])
+
+
+def _compare_table(question: DayQuestion, stored: Manifest, comparing: Comparing) -> Compared:
     comparing.budget.check()
     comparing.pace.before_snapshot()
     name, source = question.table(), comparing.source

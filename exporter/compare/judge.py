@@ -6,7 +6,7 @@ Pure: from what was counted. What is not proved to be the same is never called e
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from exporter.port.same_rows import Telling, Verdict
@@ -53,6 +53,25 @@ def judge_day(stored: Manifest, found: DayFigures, telling: Telling | str) -> Co
     if verdict.sameness == "not sure":
         return Compared("same sums", f"compared by count and sums alone: {verdict.why}", BY_SUMS, found)
     return Compared(*_sure(verdict), how, found)
+
+
+def judge_tables(leading: Compared, others: Mapping[str, Compared], timeless: Sequence[str]) -> Compared:
+    """Return the verdict on a day of several tables.
+
+    One that has changed is enough. A table without a time is as it was at the instant of the read, and is not of the
+    day: it is not compared, and the verdict says so.
+    """
+    if leading.outcome == "changed" or not (others or timeless):
+        return leading
+    for name, compared in others.items():
+        if compared.outcome == "changed":
+            return replace(leading, outcome="changed", why=f"{name}: {compared.why}", how=compared.how)
+    not_sure = [(name, each.why) for name, each in others.items() if each.outcome != "equal"]
+    told = [leading.why, *(f"{name} {why}" for name, why in not_sure)]
+    if timeless:
+        told.append(f"{', '.join(timeless)}: of no day, and not compared")
+    outcome = "same sums" if not_sure else leading.outcome
+    return replace(leading, outcome=outcome, why="; ".join(filter(None, told)))
 
 
 def _sure(verdict: Verdict) -> tuple[Outcome, str]:

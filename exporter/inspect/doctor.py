@@ -19,7 +19,9 @@ from exporter.port.columns import plan_columns
 from exporter.port.database import Source
 from exporter.port.explained import Fetch
 from exporter.port.question import DayQuestion, PlannedRead, plan_read
-from exporter.port.source import OpenTable, TimeKind
+from exporter.port.source import OpenTable, Snapshot, TimeKind
+from exporter.read.beside import plan_beside
+from exporter.read.choose import find_why_no_slices
 from exporter.refuse.explain import explain
 from exporter.refuse.full_scan import SMALL_TABLE_ROWS, find_full_scan, plan_index, refuse_full_scan
 from staging.config.pipeline import Pipeline
@@ -37,10 +39,11 @@ _OPEN_ALREADY = 2
 class SourceLook:
     """What the look at a source found.
 
-    `schema` is the shards' where all columns can be carried, else None.
+    `schema` is the shards' where all columns can be carried, else None; `tables` are those beside the leading one.
     """
 
     schema: pl.Schema | None = None
+    tables: dict[str, pl.Schema] = field(default_factory=dict)
     said: list[str] = field(default_factory=list)
 
 
@@ -92,7 +95,8 @@ def _examine_table(
         pipeline, DayNames(pipeline.name, day), plan_window(day, load_zone(pipeline.source.timezone)), "doctor"
     )
     before = now()
-    with closing(source.begin_snapshot(question.table(), max_seconds=20)) as snapshot:
+    also = question.tables_beside()
+    with closing(source.begin_snapshot(question.table(), max_seconds=20, also=also)) as snapshot:
         yield _clock(before, snapshot.as_of, now())
         try:
             read = plan_read(question, snapshot, source.dialect)
@@ -103,7 +107,24 @@ def _examine_table(
         yield well("source columns", f"all {len(read.columns)} of {question.table()} are carried exactly")
         yield from _examine_index(question, read, snapshot, source)
         yield from _examine_zone(pipeline, read, snapshot, source)
+        yield from _examine_beside(question, read, snapshot, source, look)
     yield from _examine_slices(question, source)
+
+
+def _examine_beside(
+    question: DayQuestion, read: PlannedRead, snapshot: Snapshot, source: Source, look: SourceLook
+) -> Iterator[Finding]:
+    """The tables that are read at the same instant, as an export would plan them; no row of them is looked at."""
+    if not question.pipeline.source.with_:
+        return
+    try:
+        found = plan_beside(question, None, snapshot, read, source.dialect, looks=False)
+    except PenstockError as error:
+        look.schema = None
+        yield fault("source tables", error)
+        return
+    look.tables = {each.name: each.read.plan.schema() for each in found}
+    yield well("source tables", f"{', '.join(each.shown for each in found)}: read at the same instant, by the same key")
 
 
 def _clock(before: datetime, database: datetime, after: datetime) -> Finding:
@@ -182,7 +203,7 @@ def _is_same_zone(one: str, other: str) -> bool:
 def _examine_slices(question: DayQuestion, source: Source) -> Iterator[Finding]:
     """Whether a day too long for a snapshot could be read, and whether we would know that it is over."""
     config = question.pipeline.export
-    if config.read != "snapshot" and (why := source.why_no_slices(question.table())):
+    if config.read != "snapshot" and (why := find_why_no_slices(question, source)):
         fix = f"A day that takes longer than {config.max_snapshot_seconds} s needs a replica or a higher cap."
         yield warn("source slices", f"{question.table()} can't be read in slices: {why}.", fix)
     closed = source.find_closed(question.window.end, config.grace_seconds)

@@ -16,7 +16,8 @@ from exporter.pacing.rules import PacingRules, plan_rules
 from exporter.port.database import Source
 from exporter.port.question import DayQuestion, PlannedRead, plan_read
 from exporter.port.sliced_source import Closed, Slices
-from exporter.port.source import Estimate, OpenTable
+from exporter.port.source import Estimate, OpenTable, Snapshot
+from exporter.read.beside import plan_beside
 from exporter.read.choose import ReadChoice, choose_read, estimate_seconds, find_why_no_slices
 from exporter.read.slices import find_way
 from exporter.refuse.drift import check_drift
@@ -27,6 +28,20 @@ from staging.documents.manifest import Manifest
 from staging.errors import InputError, PenstockError, UnavailableError
 
 OpenSource = Callable[[str], AbstractContextManager[Source]]
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedBeside:
+    """Another table that is read at the same instant, planned.
+
+    `rows` is an estimate.
+    """
+
+    name: str
+    table: str
+    columns: tuple[PlannedColumn, ...]
+    statement: str
+    rows: int
 
 
 @dataclass
@@ -54,6 +69,7 @@ class ExportPlan:
     shards: int | None = None
     why_shards: str | None = None
     refused: list[PenstockError] = field(default_factory=list)
+    tables: tuple[PlannedBeside, ...] = ()
 
 
 def plan_export(question: DayQuestion, contract: Manifest | None, open_source: OpenSource) -> ExportPlan:
@@ -67,11 +83,43 @@ def plan_export(question: DayQuestion, contract: Manifest | None, open_source: O
         with closing(_open_table(question, source, why_no_slices)) as table:
             try:
                 read = _plan_statement(question, contract, source, table, plan)
+                _plan_beside(question, contract, table, read, plan, dialect=source.dialect)
                 if plan.rows is not None:
                     _plan_reading(question, source, table, read, why_no_slices=why_no_slices, plan=plan)
             except (InputError, UnavailableError) as error:
                 plan.refused.append(error)
     return plan
+
+
+def _plan_beside(
+    question: DayQuestion,
+    contract: Manifest | None,
+    table: OpenTable,
+    read: PlannedRead,
+    plan: ExportPlan,
+    *,
+    dialect: str,
+) -> None:
+    """Fill in the tables beside the leading one, and add their rows; InputError for one that would be refused."""
+    if not question.pipeline.source.with_:
+        return
+    leading: Snapshot = table  # type: ignore[assignment] # `_open_table` opened it so
+    found = plan_beside(question, contract, leading, read, dialect, looks=False)
+    plan.tables = tuple(
+        PlannedBeside(
+            each.name,
+            str(each.question.table()),
+            describe_planned(each.question.pipeline.source, each.table.describe(), has_time=each.has_time),
+            each.read.statement.text(),
+            each.estimate.rows,
+        )
+        for each in found
+    )
+    if plan.rows is not None:
+        plan.rows += sum(each.estimate.rows for each in found)
+        plan.size_bytes = (plan.size_bytes or 0) + sum(
+            each.estimate.rows * estimate_row_bytes(each.read.plan) for each in found
+        )
 
 
 def _why_no_slices(question: DayQuestion, source: Source) -> str:
@@ -82,7 +130,8 @@ def _why_no_slices(question: DayQuestion, source: Source) -> str:
 def _open_table(question: DayQuestion, source: Source, why_no_slices: str) -> OpenTable:
     if not why_no_slices:
         return source.begin_slices(question.table())
-    return source.begin_snapshot(question.table(), max_seconds=question.pipeline.export.max_snapshot_seconds)
+    cap = question.pipeline.export.max_snapshot_seconds
+    return source.begin_snapshot(question.table(), max_seconds=cap, also=question.tables_beside())
 
 
 def _plan_statement(

@@ -50,13 +50,15 @@ class PlannedColumn:
     refused: str
 
 
-def describe_planned(source: SourceConfig, found: Mapping[str, SourceColumn]) -> tuple[PlannedColumn, ...]:
+def describe_planned(
+    source: SourceConfig, found: Mapping[str, SourceColumn], *, has_time: bool = True
+) -> tuple[PlannedColumn, ...]:
     """Return the columns in the order of the shards."""
-    return tuple(_planned(source, found))
+    return tuple(_planned(source, found, has_time=has_time))
 
 
-def _planned(source: SourceConfig, found: Mapping[str, SourceColumn]) -> Iterator[PlannedColumn]:
-    parts = dict.fromkeys(source.key_columns, "key") | {source.time: "time"}
+def _planned(source: SourceConfig, found: Mapping[str, SourceColumn], *, has_time: bool) -> Iterator[PlannedColumn]:
+    parts = dict.fromkeys(source.key_columns, "key") | ({source.time: "time"} if has_time else {})
     for name in (*parts, *source.columns):
         part = parts.get(name, "carried")
         column = found.get(name)

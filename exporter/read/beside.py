@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from exporter.port.probes import run_probes
 from exporter.port.question import DayQuestion, PlannedRead, plan_read, plan_timeless
 from exporter.port.source import Estimate, OpenTable, Snapshot, SourceColumn
-from exporter.read.attempt import Attempt
 from exporter.refuse.drift import check_drift, find_table_contract
 from exporter.refuse.full_scan import check_full_scan
 from staging.config.with_table import WithTable
+from staging.documents.manifest import Manifest
 from staging.dtypes import format_dtype
 from staging.errors import InputError
 from staging.key import show_row
@@ -66,13 +66,20 @@ def add_up(leading: Estimate, beside: Sequence[PlannedTable]) -> Estimate:
     return Estimate(rows, f"of {len(beside) + 1} tables {leading.how}")
 
 
-def plan_beside(attempt: Attempt, leading: Snapshot, read: PlannedRead) -> list[PlannedTable]:
+def plan_beside(
+    question: DayQuestion,
+    contract: Manifest | None,
+    leading: Snapshot,
+    read: PlannedRead,
+    dialect: str,
+    *,
+    looks: bool = True,
+) -> list[PlannedTable]:
     """Return the tables in the order in which they are read.
 
     InputError for one that can't be read with the leading table: of another key, with a scan for its day, with two rows
-    of a key, with a row that no window shows. Reads no row but to look for such.
+    of a key, with a row that no window shows. Reads no row but to look for such, if it `looks`.
     """
-    question, dialect = attempt.question, attempt.source.dialect
     found: list[PlannedTable] = []
     tables = sorted(question.pipeline.source.with_.items(), key=lambda named: named[1].time is None)
     for name, config in tables:
@@ -80,9 +87,10 @@ def plan_beside(attempt: Attempt, leading: Snapshot, read: PlannedRead) -> list[
         table = leading.beside(of_table.table())
         planned = _plan(of_table, config, table, dialect, [read, *(each.read for each in found)])
         check_key(of_table, planned, question, read)
-        check_drift(find_table_contract(attempt.contract, name), of_table, planned, dialect)
-        run_probes(planned, table)
-        if config.time is None:
+        check_drift(find_table_contract(contract, name), of_table, planned, dialect)
+        if looks:
+            run_probes(planned, table)
+        if looks and config.time is None:
             _check_one_row(of_table, planned, table)
         found.append(PlannedTable(name, config, of_table, table, planned, table.estimate(planned.statement)))
     return found

@@ -46,7 +46,7 @@ def read_in_snapshot(
         ):
             read = attempt.plan(snapshot, planned[0] if planned else None)
             run_probes(read, snapshot)
-            beside = plan_beside(attempt, snapshot, read)
+            beside = plan_beside(question, attempt.contract, snapshot, read, source.dialect)
             estimate = planned[1] if planned else snapshot.estimate(read.statement)
             choice = choose(add_up(estimate, beside))
             leading = PlannedTable("", None, question, snapshot, read, estimate)

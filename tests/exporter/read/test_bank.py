@@ -1,0 +1,168 @@
+"""Two tables between which transactions move money: every export has the exact total, whatever is written meanwhile."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from exporter.open_source import open_source
+from exporter.port.database import Source
+from tests.exporter.days import pipeline, run_export
+from tests.shop.net_shop import START
+from tests.shop.tables import Database
+
+pytestmark = pytest.mark.integration
+
+ACCOUNTS = 40
+EACH = 1000
+WITH = {"savings": {"table": "savings", "key": "user_id", "time": "at", "columns": ["amount"]}}
+
+
+@pytest.fixture(params=["postgres", "mariadb", "mysql"])
+def bank(request: pytest.FixtureRequest) -> Database:
+    database = Database(request.getfixturevalue(f"{request.param}_database"))
+    instant = "timestamptz" if database.dialect == "postgresql" else "timestamp(6)"
+    for table in ("giro", "savings"):
+        database.execute(
+            f"CREATE TABLE {table} (user_id bigint PRIMARY KEY, at {instant} NOT NULL, amount decimal(12,2) NOT NULL)"
+        )
+        database.execute(f"CREATE INDEX {table}_by_time ON {table} (at)")
+        at = START if database.dialect == "postgresql" else START.replace(tzinfo=None)
+        database.execute(f"INSERT INTO {table} VALUES (%s, %s, %s)", [(user, at, EACH) for user in range(ACCOUNTS)])
+    return database
+
+
+class Transfers:
+    """Moves one unit from one table to the other and back, each in a transaction, as often as it is asked to."""
+
+    def __init__(self, bank: Database) -> None:
+        self._engine = sa.create_engine(bank.url, poolclass=sa.NullPool)
+        self._connection = self._engine.connect()
+        self.moved = 0
+
+    def move(self) -> None:
+        user = self.moved % ACCOUNTS
+        for table, sign in (("giro", "-"), ("savings", "+")):
+            self._connection.execute(sa.text(f"UPDATE {table} SET amount = amount {sign} 1 WHERE user_id = {user}"))
+        self._connection.commit()
+        self.moved += 1
+
+    def close(self) -> None:
+        self._connection.close()
+        self._engine.dispose()
+
+
+@contextmanager
+def writing(bank: Database) -> Iterator[Transfers]:
+    """A writer that moves money until the block ends, some hundred times a second."""
+    ended, transfers = threading.Event(), Transfers(bank)
+
+    def write() -> None:
+        while not ended.wait(0.002):
+            transfers.move()
+
+    transfers.move()
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        yield transfers
+    finally:
+        ended.set()
+        thread.join()
+        transfers.close()
+
+
+def total_of(bank: Database, folder: Path, number: int, opener: Any = open_source) -> Decimal:
+    settings = pipeline(
+        bank.url,
+        folder / f"staging-{number}",
+        export={"shards": 2},
+        table="giro",
+        time="at",
+        **{"with": WITH},
+    )
+    manifest = run_export(settings, opener=opener).manifest
+    return Decimal(manifest["sums"]["amount"]) + Decimal(manifest["tables"][0]["sums"]["amount"])
+
+
+def check_exports(bank: Database, folder: Path, exports: int) -> None:
+    with writing(bank) as transfers:
+        totals = [total_of(bank, folder, number) for number in range(exports)]
+    assert transfers.moved > 0
+    assert totals == [2 * ACCOUNTS * EACH] * exports
+
+
+def test_every_export_has_the_exact_total_while_money_moves(bank: Database, tmp_path: Path) -> None:
+    check_exports(bank, tmp_path, 4)
+
+
+@pytest.mark.nightly
+def test_two_hundred_exports_have_the_exact_total_while_money_moves(bank: Database, tmp_path: Path) -> None:
+    check_exports(bank, tmp_path, 200)
+
+
+def test_money_that_moves_between_the_reads_of_two_tables_is_in_neither_and_in_no_other_state(
+    bank: Database, tmp_path: Path
+) -> None:
+    """The very moment at which a read outside of the snapshot would be wrong, made to happen."""
+    transfers = Transfers(bank)
+
+    @contextmanager
+    def opener(url: str) -> Iterator[Source]:
+        with open_source(url) as source:
+            begin = source.begin_snapshot
+
+            def begin_snapshot(*args: Any, **options: Any) -> Any:
+                snapshot = begin(*args, **options)
+                read = snapshot.read
+
+                def read_then_move(*given: Any) -> Iterator[Any]:
+                    yield from read(*given)
+                    transfers.move()
+
+                snapshot.read = read_then_move
+                return snapshot
+
+            source.begin_snapshot = begin_snapshot  # type: ignore[method-assign]
+            yield source
+
+    try:
+        assert total_of(bank, tmp_path, 0, opener) == 2 * ACCOUNTS * EACH
+        assert transfers.moved == 1
+    finally:
+        transfers.close()
+
+
+def test_a_second_table_that_is_read_outside_of_the_snapshot_is_found_out_by_this_test(
+    bank: Database, tmp_path: Path
+) -> None:
+    """What the test above rests on: with the one transaction taken away the total is wrong."""
+    transfers = Transfers(bank)
+
+    @contextmanager
+    def opener(url: str) -> Iterator[Source]:
+        with open_source(url) as source, open_source(url) as other:
+            begin = source.begin_snapshot
+
+            def begin_snapshot(table: Any, **options: Any) -> Any:
+                snapshot = begin(table, **options)
+                snapshot.fetch(f"SELECT count(*) FROM {snapshot.table_sql}")
+                transfers.move()
+                outside = other.begin_snapshot(options["also"][0], max_seconds=20)
+                snapshot.beside = lambda _: outside
+                return snapshot
+
+            source.begin_snapshot = begin_snapshot  # type: ignore[method-assign]
+            yield source
+
+    try:
+        assert total_of(bank, tmp_path, 0, opener) == 2 * ACCOUNTS * EACH + 1
+    finally:
+        transfers.close()
