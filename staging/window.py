@@ -18,6 +18,8 @@ Span = Literal["day", "week", "month"]
 """How long a window is. A week begins on Monday (ISO 8601), a month on its first day."""
 
 _DECEMBER = 12
+_FIRST_YEAR, _LAST_YEAR = 1000, 9998
+"""MySQL's DATE begins in the first; what comes behind a window still has a date in the last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,16 @@ def parse_day(text: str) -> date:
         raise InputError(
             f"{text!r} is not a day.", why="Another spelling of a date.", fix=f"Write it as {day.isoformat()}."
         )
+    return _in_reach(day, text)
+
+
+def _in_reach(day: date, text: str) -> date:
+    if not _FIRST_YEAR <= day.year <= _LAST_YEAR:
+        raise InputError(
+            f"{text} is out of reach.",
+            why=f"Days lie in the years {_FIRST_YEAR} to {_LAST_YEAR}.",
+            fix="Choose a day of these years.",
+        )
     return day
 
 
@@ -181,7 +193,7 @@ def parse_month(text: str) -> date:
     """Parse `YYYY-MM`, return its first day; anything else is an InputError."""
     if not re.fullmatch(r"[0-9]{4}-(0[1-9]|1[0-2])", text) or text.startswith("0000"):
         raise InputError(f"{text!r} is not a month.", fix="Write it as YYYY-MM, for example 2026-11.")
-    return date(int(text[:4]), int(text[5:]), 1)
+    return _in_reach(date(int(text[:4]), int(text[5:]), 1), text)
 
 
 def parse_week(text: str) -> date:
@@ -191,7 +203,7 @@ def parse_week(text: str) -> date:
     """
     if re.fullmatch(r"[0-9]{4}-W[0-9]{2}", text):
         with suppress(ValueError):
-            return date.fromisocalendar(int(text[:4]), int(text[6:]), 1)
+            return _in_reach(date.fromisocalendar(int(text[:4]), int(text[6:]), 1), text)
     raise InputError(f"{text!r} is not a week.", fix="Write it as YYYY-Www, for example 2026-W46.")
 
 

@@ -81,6 +81,25 @@ def test_what_is_no_day_is_refused(text: str) -> None:
         parse_day(text)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("9999-12-31", "0001-01-01", "0999-12-31", "month 9999-12", "month 0001-01"),
+        *("week 9999-W01", "week 9999-W52", "week 0001-W01"),
+    ],
+)
+def test_what_has_no_day_before_or_behind_it_is_refused(text: str) -> None:
+    now = datetime(2026, 11, 14, tzinfo=UTC)
+    with pytest.raises(InputError, match="out of reach"):
+        Calendar(load_zone("Europe/Berlin"), now, GRACE_SECONDS).read_day(text)
+
+
+@pytest.mark.parametrize("text", ["1000-01-01", "9998-12-31"])
+@pytest.mark.parametrize("name", ["Pacific/Kiritimati", "Etc/GMT+12"])
+def test_the_first_and_the_last_day_in_reach_have_a_window(text: str, name: str) -> None:
+    assert plan_window(parse_day(text), load_zone(name)).hours() == 24
+
+
 @pytest.mark.parametrize("name", ["Europe/Atlantis", "", "../../etc/passwd", "Europe", "\0"])
 def test_what_is_no_zone_is_refused(name: str) -> None:
     with pytest.raises(InputError, match="There is no time zone"):
