@@ -19,6 +19,7 @@ from typing import Any
 
 from bench.measure import BENCH, CHECKOUT, PEERS, save
 from bench.report import write_report
+from bench.scenarios.days import days
 from bench.scenarios.export import export_mysql_family, export_postgres, export_sizes, export_wide
 from bench.scenarios.felt import felt, saturated
 from bench.scenarios.load import load
@@ -70,6 +71,9 @@ def _scenarios(rounds: int, million: int, *, full: bool) -> dict[str, Callable[[
 
     return {
         "task": lambda _: task(4 * rounds),
+        "days_sqlite": lambda folder: days(
+            folder, rounds=rounds, small=30 * million // MILLION or 3, done=365 * million // MILLION
+        ),
         "export_postgres": postgres(lambda server, folder: export_postgres(server, folder, 5 * million, rounds)),
         "export_mariadb": mariadb(lambda server, folder: export_mysql_family(server, folder, 5 * million, rounds)),
         "export_mysql": mysql(lambda server, folder: export_mysql_family(server, folder, 5 * million, rounds)),

@@ -47,6 +47,9 @@ SATURATED_LIMIT = 0.95
 WIDE_MB = 700
 ROWS_MB = {5_000_000: 300, 50_000_000: 350}
 SLOPE_PERCENT = 5
+ONE_ROW_LIMIT, SMALL_DAY_LIMIT, DONE_DAY_LIMIT, STATUS_LIMIT = 1.2, 0.35, 0.1, 2.0
+STATUS_DAYS = 3_000
+"""`status` is measured over fewer days and counted up."""
 
 
 def write_report(*, plot: bool = True) -> str:
@@ -62,6 +65,7 @@ def write_report(*, plot: bool = True) -> str:
                 *_server(found),
                 *_memory(found),
                 *_task(found),
+                *_days(found),
                 *_loads(found),
             ]
         )
@@ -215,6 +219,41 @@ def _task(found: dict[str, Any]) -> Iterator[str]:
     yield "Bare polars scans, groups, sorts and writes. The task also copies the shard out of the staging, proves its bytes (CRC32C, SHA-256),"
     yield "rows, sums and days, proves the output, and writes part and receipt durably. What it adds is fixed by the rows read, so it"
     yield "weighs most where little is computed: at few users per shard."
+
+
+def _days(found: dict[str, Any]) -> Iterator[str]:
+    if "days_sqlite" not in found:
+        return
+    result = found["days_sqlite"]
+    small, done, samples = result["days"]["small"], result["days"]["done"], result["samples"]
+    yield from ("", "## Small days on this machine", "")
+    yield "Whole commands, SQLite to SQLite, staging in a folder, jobs as processes: what a day costs besides its rows."
+    rows = [
+        ("`run` of a day of one row", "a day of one row", 1, ONE_ROW_LIMIT),
+        (f"`backfill` of {small} days of 10,000 rows, a day", "small days", small, SMALL_DAY_LIMIT),
+        (f"`backfill` of {done} days that are done, a day", "done days", done, DONE_DAY_LIMIT),
+    ]
+    cells = [
+        (
+            what,
+            _kept(_median(samples[name], "seconds") / count, limit),
+            f"{_median(samples[name], 'cpu_seconds') / count:.2f}",
+        )
+        for what, name, count, limit in rows
+    ]
+    seconds, processor = (
+        _count_up(_median(samples["status of a day"], each), _median(samples["status"], each), done)
+        for each in ("seconds", "cpu_seconds")
+    )
+    what = f"`status` of {STATUS_DAYS:,} days, counted up from one and {done}"
+    yield from _table(
+        ("work", "wall s, median", "processor s"), [*cells, (what, _kept(seconds, STATUS_LIMIT), f"{processor:.2f}")]
+    )
+
+
+def _count_up(one: float, many: float, days: int) -> float:
+    """What STATUS_DAYS days take, of what one day and so many days took."""
+    return one + (many - one) / (days - 1) * (STATUS_DAYS - 1)
 
 
 def _loads(found: dict[str, Any]) -> Iterator[str]:

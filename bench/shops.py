@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+from datetime import date, timedelta
 from pathlib import Path
 
 from tests.servers.mysql_family import MysqlFamilyServer
@@ -91,3 +94,22 @@ def fill_mysql_family(server: MysqlFamilyServer, rows: int, *, users: int = 1_00
         connection.commit()
         cursor.execute("ANALYZE TABLE purchases")
     return name
+
+
+def fill_sqlite(path: Path, first: date, days: int, rows: int) -> str:
+    """Return the URL of a new file whose table `purchases` has so many rows on each day, in an index on time."""
+    with closing(sqlite3.connect(path)) as shop:
+        shop.execute(
+            "CREATE TABLE purchases (purchase_id INTEGER PRIMARY KEY, user_id INTEGER NOT NULL,"
+            " amount DECIMAL(12,2) NOT NULL, purchased_at TIMESTAMP NOT NULL)"
+        )
+        for number in range(days):
+            day = str(first + timedelta(days=number))
+            shop.executemany(
+                "INSERT INTO purchases (user_id, amount, purchased_at)"
+                " VALUES (?, ?, strftime('%Y-%m-%d %H:%M:%f', ?, ?) || '000')",
+                ((row % 1000, f"{row % 97}.25", day, f"+{row * 86_399 // rows} seconds") for row in range(rows)),
+            )
+        shop.execute("CREATE INDEX by_time ON purchases (purchased_at)")
+        shop.commit()
+    return f"sqlite:///{path}"

@@ -51,7 +51,8 @@ def check_output(result: Result, work: Assignment, shard: Shard) -> Output:
     reasons = _check_reasons(result, name)
     conserved = tuple(_check_sum(result, work, shard, *pair) for pair in work.contract.conserves.items())
     # Whole rows decide the order, so that two attempts write the same bytes whatever order the engine gave them.
-    return Output(rows, result.quarantine.sort(list(expected)), reasons, conserved, result.counts)
+    aside = result.quarantine.sort(list(expected)) if result.quarantine.height else result.quarantine
+    return Output(rows, aside, reasons, conserved, result.counts)
 
 
 def _check_key(rows: pl.DataFrame, work: Assignment, shard: Shard) -> pl.DataFrame:
@@ -62,13 +63,15 @@ def _check_key(rows: pl.DataFrame, work: Assignment, shard: Shard) -> pl.DataFra
             raise _broken_key(name, f"{missing} of {rows.height} rows have no {column}", shard)
     rows = rows.sort(key)
     keys, shown = rows.select(key), key[0] if len(key) == 1 else f"({show_key(key)})"
-    twice = keys.filter(pl.all_horizontal(pl.col(column) == pl.col(column).shift() for column in key))
-    if twice.height:
-        raise _broken_key(name, f"{shown} is not unique: {_examples(twice.unique(maintain_order=True))}", shard)
-    if work.contract.merge:
-        return rows
-    strays = keys.filter(shard_of(keys.schema, shards) != shard.shard)
-    if strays.height:
+    is_twice = pl.all_horizontal(pl.col(column) == pl.col(column).shift() for column in key)
+    is_stray = pl.lit(value=False) if work.contract.merge else shard_of(keys.schema, shards) != shard.shard
+    # One pass tells both; only where there is something to tell it is looked for.
+    has_twice, has_strays = keys.select(twice=is_twice.any(), stray=is_stray.any()).row(0)
+    if has_twice:
+        twice = keys.filter(is_twice).unique(maintain_order=True)
+        raise _broken_key(name, f"{shown} is not unique: {_examples(twice)}", shard)
+    if has_strays:
+        strays = keys.filter(is_stray)
         raise _broken_key(name, f"{shown} of {strays.height} rows belongs to another shard: {_examples(strays)}", shard)
     return rows
 
@@ -88,6 +91,8 @@ def _examples(keys: pl.DataFrame) -> str:
 
 def _check_reasons(result: Result, name: str) -> dict[str, int]:
     quarantine, counts = result.quarantine, result.counts
+    if not quarantine.height:
+        return {}
     if quarantine.height > counts.rows:
         raise InputError(
             f"The transform {name} sets {quarantine.height} rows aside of a shard that has {counts.rows}.",
