@@ -31,6 +31,7 @@ from chain.commands.status import status
 from chain.commands.try_ import try_
 from chain.commands.unpause import unpause
 from chain.commands.verify import verify
+from staging.version import VERSION
 
 
 class _InOrder(click.Group):
@@ -42,7 +43,7 @@ class _InOrder(click.Group):
 
 
 @click.group(cls=_InOrder, context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=True)
-@click.version_option(package_name="penstock", prog_name="penstock")
+@click.version_option(VERSION, prog_name="penstock")
 def cli() -> None:
     """Read a day of a busy database once and gently.
 

@@ -5,13 +5,12 @@ Images and accounts. What the file names stays, and is yours.
 
 from __future__ import annotations
 
-from importlib.metadata import version
-
 from chain.jobs.cloudrun.place import plan_name
 from chain.jobs.port import DeployedJob
 from staging.config.cloud import CloudConfig
 from staging.config.pipeline import Pipeline
 from staging.errors import InputError
+from staging.version import VERSION
 
 JOBS: tuple[DeployedJob, ...] = ("exporter", "processor", "loader", "chain")
 REPOSITORY = "penstock"
@@ -37,7 +36,7 @@ def image_of(cloud: CloudConfig, job: DeployedJob) -> str:
     Ours is one of this version in the project's own registry.
     """
     named: str | None = getattr(cloud.images, job)
-    return named or f"{registry_of(cloud)}/{REPOSITORY}/{job}:{version('penstock')}"
+    return named or f"{registry_of(cloud)}/{REPOSITORY}/{job}:{VERSION}"
 
 
 def registry_of(cloud: CloudConfig) -> str:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -23,6 +22,7 @@ from staging.errors import PenstockError
 from staging.names import DayNames
 from staging.redaction import redact
 from staging.store import Store
+from staging.version import VERSION
 from staging.window import load_zone, plan_window
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class SentLineage(DayLineage):
 
         source = self.pipeline.source
         window = plan_window(self.names.day, load_zone(source.timezone), source.window)
-        return JobRun(self.pipeline.name, job, uuid, run_id, (window.start, window.end), version("penstock"))
+        return JobRun(self.pipeline.name, job, uuid, run_id, (window.start, window.end), VERSION)
 
     def _datasets(self, job: JobName, run_id: str, *, is_complete: bool) -> tuple[Described, Described]:
         from chain.lineage.datasets import (  # noqa: PLC0415 - only where it is wanted

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from chain.views.figures import format_count, format_money, plural
 from staging.config.notify import Event
 from staging.redaction import redact
+from staging.version import VERSION
 
 Shape = Literal["json", "slack", "google_chat"]
 _HOSTS: Mapping[str, Shape] = {"hooks.slack.com": "slack", "chat.googleapis.com": "google_chat"}
@@ -77,7 +77,7 @@ class Notice:
             "at": self.at.isoformat(timespec="seconds"),
             "text": self.text(),
             "days": [_day_json(news) for news in self.days],
-            "penstock_version": _version(),
+            "penstock_version": VERSION,
         }
 
 
@@ -133,10 +133,3 @@ def _day_json(news: DayNews) -> dict[str, Any]:
         "updated": news.updated,
         "deleted": news.deleted,
     }
-
-
-def _version() -> str:
-    try:
-        return version("penstock")
-    except PackageNotFoundError:  # a checkout that is not installed
-        return "unknown"

@@ -9,7 +9,6 @@ again wants all days anew.
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -21,6 +20,7 @@ from staging.config.pipeline import Pipeline
 from staging.documents.run import Backfill, RunRecord
 from staging.names import BackfillNames, DayNames, new_id
 from staging.store import ObjectInfo, Store
+from staging.version import VERSION
 
 Anew = Literal["reprocess", "fresh export"]
 
@@ -111,7 +111,7 @@ def digest_logic(pipeline: Pipeline, folders: Sequence[Path], *, anew: Anew = "r
     process = pipeline.process
     module = process.transform.partition(":")[0].replace(".", "/")
     digest = hashlib.sha256()
-    for part in (importlib.metadata.version("penstock"), str(pipeline.cloud.images.processor), module, process.name):
+    for part in (VERSION, str(pipeline.cloud.images.processor), module, process.name):
         digest.update(f"{part}\n".encode())
     for path in (folder / f"{module}{end}" for folder in folders for end in (".py", "/__init__.py")):
         if path.is_file():

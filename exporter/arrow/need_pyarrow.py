@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from staging.errors import InputError
+from staging.version import DISTRIBUTION
 
 
 @contextmanager
@@ -21,5 +22,5 @@ def needs_pyarrow() -> Iterator[None]:
             raise
         raise InputError(
             "Parquet files and Python functions are read by pyarrow, which is not installed.",
-            fix="Install Penstock with the extra `parquet`, in the way in which it was installed.",
+            fix=f"Install {DISTRIBUTION} with the extra `parquet`, in the way in which it was installed.",
         ) from exc

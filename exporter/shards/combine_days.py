@@ -11,7 +11,6 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
-from importlib.metadata import version
 from typing import Any
 
 import polars as pl
@@ -25,6 +24,7 @@ from staging.errors import InputError
 from staging.key import Key, key_columns, spell_key
 from staging.sharding import BY_FILE
 from staging.store import Store
+from staging.version import VERSION
 from staging.window import load_zone, plan_window
 
 MAX_ROWS_PER_SHARD = 50_000_000
@@ -67,7 +67,7 @@ def combine_days(question: DayQuestion, store: Store, *, now: datetime) -> Manif
             waited_seconds={},
         ),
         created_at=now,
-        penstock_version=version("penstock"),
+        penstock_version=VERSION,
     )
 
 

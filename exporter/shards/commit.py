@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from importlib.metadata import version
 
 from exporter.port.columns import ReadPlan
 from exporter.port.question import DayQuestion
@@ -18,6 +17,7 @@ from staging.documents.run import RunExport
 from staging.dtypes import fingerprint
 from staging.names import DayNames
 from staging.store import Store
+from staging.version import VERSION
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def build_manifest(written: Written, question: DayQuestion, *, now: datetime) ->
         sums=_sums(written),
         reading=written.reading,
         created_at=now,
-        penstock_version=version("penstock"),
+        penstock_version=VERSION,
         tables=tuple(_table(table, written.shards) for table in written.tables),
     )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from staging.errors import InputError
+from staging.version import DISTRIBUTION
 
 # As in pyproject.toml, by the module's top name.
 EXTRAS = {
@@ -44,7 +45,7 @@ def missing_extra(error: ImportError) -> InputError | None:
     return InputError(
         f"The library {name.partition('.')[0]} is not installed here.",
         why=f"There is no module {name}.",
-        fix=f"Install Penstock with the extra `{found}`, in the way in which it was installed.",
+        fix=f"Install {DISTRIBUTION} with the extra `{found}`, in the way in which it was installed.",
     )
 
 

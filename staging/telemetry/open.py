@@ -68,7 +68,8 @@ def _begin(environ: Mapping[str, str], service: str) -> Begin | None:
 
         sender = find_sender(environ, service)
     except ImportError as error:
-        warn(f"{VARIABLE} is set, but {error.name or 'OpenTelemetry'} is not installed: the extra `otel` brings it")
+        missing = error.name or "OpenTelemetry"
+        warn(f"{VARIABLE} is set, but {missing} is not installed: the extra `otel` brings it")
         return None
     except Exception as error:  # noqa: BLE001 - a wrong OTEL_ variable must not end a night
         warn(f"there will be no traces: {error}")
