@@ -24,16 +24,17 @@ _UPTIME_SLACK_SECONDS = 2
 class Server:
     """Which server answers, and for how long it is up.
 
-    `asked_at` is of our monotonic clock.
+    Between `asked_at` and `answered_at`, of our monotonic clock, which may lie apart where we have to wait for our turn.
     """
 
     identity: tuple[object, ...]
     up_seconds: float
     asked_at: float
+    answered_at: float
 
     def is_same(self, now: Server) -> bool:
         """Whether it is the same, and was up all the time between."""
-        expected_seconds = self.up_seconds + now.asked_at - self.asked_at
+        expected_seconds = self.up_seconds + now.asked_at - self.answered_at
         return self.identity == now.identity and now.up_seconds + _UPTIME_SLACK_SECONDS >= expected_seconds
 
 
@@ -58,5 +59,6 @@ def take_witness(run: Run, table: TableName, table_sql: str, *, dialect: str) ->
 def find_server(run: Run) -> Server:
     """Ask who answers."""
     (identity,) = run(_IDENTITY, "say who it is")
+    asked_at = time.monotonic()
     ((_, up_seconds),) = run(_UPTIME, "say since when it is up")
-    return Server(tuple(identity), float(up_seconds), time.monotonic())
+    return Server(tuple(identity), float(up_seconds), asked_at, time.monotonic())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from typing import Any, ClassVar
 from urllib.parse import quote
@@ -86,7 +87,8 @@ class MysqlFamilyServer(Server):
         with connection, connection.cursor() as cursor:
             cursor.execute("SELECT id FROM information_schema.processlist WHERE db = %s", (name,))
             for (number,) in cursor.fetchall():
-                cursor.execute(f"{self.kill_connection} {number}")
+                with contextlib.suppress(pymysql.err.OperationalError):  # it has ended by itself
+                    cursor.execute(f"{self.kill_connection} {number}")
             cursor.execute(f"DROP DATABASE IF EXISTS {name}")
 
     def execute(self, statement: str) -> None:
