@@ -24,7 +24,7 @@ _UPTIME_SLACK_SECONDS = 2
 class Server:
     """Which server answers, and for how long it is up.
 
-    Between `asked_at` and `answered_at`, of our monotonic clock, which may lie apart where we have to wait for our turn.
+    Between `asked_at` and `answered_at`, of our monotonic clock, may lie seconds where we have to wait for our turn.
     """
 
     identity: tuple[object, ...]
