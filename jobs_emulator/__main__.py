@@ -29,8 +29,8 @@ EXIT_CONFIGURATION = 10
 EXIT_UNAVAILABLE = 20
 
 
-@click.group()
-@click.version_option(package_name="penstock")
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="penstock-pipelines")
 def main() -> None:
     """Run Cloud Run jobs as processes of this machine.
 
