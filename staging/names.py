@@ -180,6 +180,10 @@ class DayNames:
         """Name of the chain's note of why the run ended."""
         return f"{self._run(run_id)}failure-{check_id(failure_id, of='failure id')}.json"
 
+    def failures_prefix(self, run_id: str) -> str:
+        """Return the prefix of the chain's notes of why the run ended."""
+        return f"{self._run(run_id)}failure-"
+
     def timeline(self, run_id: str, timeline_id: str) -> str:
         """Name of when the tasks of one execution ran."""
         return f"{self._run(run_id)}timeline-{check_id(timeline_id, of='timeline id')}.json"

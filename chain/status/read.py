@@ -66,10 +66,10 @@ class StatusReader:
         holder = self._find_holder(head, info)
         if head.run_id is None:
             return DayStatus(day, "exporting" if holder else "never run", at_rest=holder is None, holder=holder)
-        names_of_run = [info.name for info in self.store.list(names.run_prefix(head.run_id))]
-        loaded, error = self._read_notes(names, head.run_id, names_of_run)
+        loaded, error = self._read_notes(names, head.run_id)
         if loaded is not None and loaded.export_id == head.export_id:
             return replace(_loaded(day, head, holder, loaded, error), unfinished=self._is_unfinished(names, loaded))
+        names_of_run = [info.name for info in self.store.list(names.run_prefix(head.run_id))]
         return self._read_unloaded(names, head, holder, names_of_run, error)
 
     def _is_unfinished(self, names: DayNames, loaded: Loaded) -> bool | None:
@@ -121,12 +121,15 @@ class StatusReader:
         receipts = frozenset(found.shard for found in parsed if found.shard is not None)
         return StoredRun(len(manifest.shards), plan_tasks(self.pipeline, manifest).task_count, receipts)
 
-    def _read_notes(self, names: DayNames, run_id: str, objects: list[str]) -> tuple[Loaded | None, LastError | None]:
-        """Return what the loader noted, and the newest failure unless the day was loaded after it."""
-        loaded = failure = None
-        if names.loaded(run_id) in objects:
-            loaded = find_loaded(self.store, names, run_id)
-        failures = sorted(name for name in objects if (found := parse_name(name)) and found.kind == "failure")
+    def _read_notes(self, names: DayNames, run_id: str) -> tuple[Loaded | None, LastError | None]:
+        """Return what the loader noted, and the newest failure unless the day was loaded after it.
+
+        Of a day that is loaded nothing else is looked at: a folder looks at each object that it lists.
+        """
+        failure = None
+        loaded = find_loaded(self.store, names, run_id)
+        listed = [info.name for info in self.store.list(names.failures_prefix(run_id))]
+        failures = sorted(name for name in listed if (found := parse_name(name)) and found.kind == "failure")
         if failures:
             failure = RunFailure.parse(self.store.read(failures[-1])[0], name=failures[-1])
         if failure is None or (loaded is not None and loaded.loaded_at > failure.failed_at):
