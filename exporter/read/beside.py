@@ -6,12 +6,12 @@ others are read.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from exporter.port.probes import run_probes
 from exporter.port.question import DayQuestion, PlannedRead, plan_read, plan_timeless
-from exporter.port.source import Estimate, OpenTable, Snapshot, SourceColumn
+from exporter.port.source import Estimate, OpenTable, Snapshot, SourceColumn, TableName
 from exporter.refuse.drift import check_drift, find_table_contract
 from exporter.refuse.full_scan import check_full_scan
 from staging.config.with_table import WithTable
@@ -50,12 +50,16 @@ class PlannedTable:
     @property
     def shown(self) -> str:
         """What people are shown of it."""
-        return f"{self.question.table()}{f' (source.with.{self.name})' if self.name else ''}"
+        return _show(self.question.table(), self.name)
 
     @property
     def key(self) -> list[str]:
         """The names of the key's columns."""
         return [column.name for column in self.read.plan.key]
+
+
+def _show(table: TableName, name: str) -> str:
+    return f"{table}{f' (source.with.{name})' if name else ''}"
 
 
 def add_up(leading: Estimate, beside: Sequence[PlannedTable]) -> Estimate:
@@ -74,16 +78,19 @@ def plan_beside(
     dialect: str,
     *,
     looks: bool = True,
+    at: Callable[[str], None] = lambda _: None,
 ) -> list[PlannedTable]:
     """Return the tables in the order in which they are read.
 
     InputError for one that can't be read with the leading table: of another key, with a scan for its day, with two rows
-    of a key, with a row that no window shows. Reads no row but to look for such, if it `looks`.
+    of a key, with a row that no window shows. Reads no row but to look for such, if it `looks`. `at`
+    hears which table is looked at.
     """
     found: list[PlannedTable] = []
     tables = sorted(question.pipeline.source.with_.items(), key=lambda named: named[1].time is None)
     for name, config in tables:
         of_table = question.of_table(name)
+        at(_show(of_table.table(), name))
         table = leading.beside(of_table.table())
         planned = _plan(of_table, config, table, dialect, [read, *(each.read for each in found)])
         check_key(of_table, planned, question, read)

@@ -46,7 +46,7 @@ def read_in_snapshot(
         ):
             read = attempt.plan(snapshot, planned[0] if planned else None)
             run_probes(read, snapshot)
-            beside = plan_beside(question, attempt.contract, snapshot, read, source.dialect)
+            beside = plan_beside(question, attempt.contract, snapshot, read, source.dialect, at=guard.at)
             estimate = planned[1] if planned else snapshot.estimate(read.statement)
             choice = choose(add_up(estimate, beside))
             leading = PlannedTable("", None, question, snapshot, read, estimate)
@@ -74,7 +74,7 @@ def _write_all(writings: Sequence[TableWriting], snapshot: Snapshot, source: Sou
     """Write the rows of all tables; return how many seconds they were read."""
     seconds = 0.0
     for writing in writings:
-        guard.reading = writing.table.shown if len(writings) > 1 else ""
+        guard.at(writing.table.shown if len(writings) > 1 else "")
         ends = snapshot if writing is writings[-1] else None
         with Reading(partial(_rows, writing.table, guard, ends), source, guard) as reading:
             writing.write(reading.batches())

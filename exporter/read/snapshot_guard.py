@@ -37,8 +37,7 @@ class SnapshotGuard:
         self._clock = clock
         self._start = clock()
         self._released = threading.Event()
-        self.reading = ""
-        """What is being read, where that is one of several tables."""
+        self._reading = ""
         self._watcher = threading.Thread(target=self._watch, name="snapshot-guard", daemon=True)
 
     def __enter__(self) -> Self:
@@ -53,6 +52,10 @@ class SnapshotGuard:
             self._cancel.check()
         if isinstance(error, PenstockError) and over:
             raise self._too_long() from error
+
+    def at(self, table: str) -> None:
+        """Say which of several tables is being read."""
+        self._reading = table
 
     def release(self) -> None:
         """Say that the snapshot has ended; what follows may take its time."""
@@ -82,7 +85,7 @@ class SnapshotGuard:
     def _too_long(self) -> InputError:
         return InputError(
             f"The snapshot was given up after {self._max_seconds} s.",
-            why=f"{self.reading and f'It was reading {self.reading}. '}"
+            why=f"{self._reading and f'It was reading {self._reading}. '}"
             "A long snapshot harms its database: old row versions pile up, and an ALTER makes everybody queue.",
             fix="Raise `export.max_snapshot_seconds` if the database can bear it, index the time column, "
             "or read from a replica.",

@@ -68,6 +68,34 @@ def test_a_mistake_is_said_before_the_exporter_starts(day: DemoDay, body: str, t
     assert not list(day.staging.rglob("*.parquet"))
 
 
+TABLES = """\
+[source.with.members]
+table = "users"
+key = "user_id"
+columns = ["country"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("users", "asks for the table 'users', which the export does not have"),
+        ("members", "countrie"),
+    ],
+)
+def test_a_table_that_is_not_there_and_a_column_that_it_lacks_are_said_before_the_exporter_starts(
+    day: DemoDay, name: str, told: str
+) -> None:
+    day.config.write_text(day.config.read_text() + TABLES)
+    join = f'rows.join(day.tables["{name}"].select("user_id", "countrie"), on="user_id").group_by'
+    write(day, CONTRACT + APPLY.replace("rows.group_by", join))
+    ended = day.penstock("run")
+    assert ended.returncode == 10, ended.stderr
+    assert told in ended.stderr
+    assert not logs_of(day, "exporter")
+    assert not list(day.staging.rglob("*.parquet"))
+
+
 def test_the_next_run_with_a_mended_transform_is_done(day: DemoDay) -> None:
     write(day, CONTRACT + APPLY.replace('"amount"', '"amuont"'))
     assert day.penstock("run").returncode == 10

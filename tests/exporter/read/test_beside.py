@@ -14,11 +14,13 @@ from databases.url import parse_url
 from exporter.any_dialect import AnySource
 from exporter.export_day import OpenSource
 from exporter.port.database import Source
+from exporter.read.snapshot_guard import SnapshotGuard
 from staging.config.pipeline import Pipeline
 from staging.errors import InputError
+from staging.process.cancel import Cancel
 from tests.exporter.days import Export, committed, pipeline, run_export
 from tests.shop.hand_made_export import fibonacci_shard
-from tests.shop.net_shop import WITH, NetShop, create_net_shop, make_net_shop
+from tests.shop.net_shop import START, WITH, NetShop, create_net_shop, make_net_shop
 from tests.shop.tables import Database
 
 pytestmark = pytest.mark.integration
@@ -159,6 +161,70 @@ def test_a_row_without_time_in_another_table_is_refused(url: str, tmp_path: Path
     )
     database.execute("INSERT INTO loose VALUES (1, NULL, 1.00)")
     assert "Column refunded_at is NULL, where user_id is 1" in refused(url, tmp_path, refunds={"table": "loose"})
+
+
+@pytest.mark.parametrize("name", ["refunds", "users"])
+def test_a_table_that_does_not_fit_under_the_cap_is_refused_by_name(
+    tmp_path: Path, sqlite_database: str, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """The guard's clock goes on by an hour as soon as the table is being read, which is not the last one."""
+    create_net_shop(sqlite_database, SHOP)
+
+    class Late(SnapshotGuard):
+        def __init__(self, source: Source, cancel: Cancel, max_seconds: int | None) -> None:
+            self.hours = 0
+            super().__init__(source, cancel, max_seconds, clock=lambda: 3600.0 * self.hours)
+
+        def at(self, table: str) -> None:
+            super().at(table)
+            self.hours = 1 if table == f"{name} (source.with.{name})" else 0
+
+    monkeypatch.setattr("exporter.read.snapshot.SnapshotGuard", Late)
+    told = refused(sqlite_database, tmp_path, again=WITH["users"])
+    assert "The snapshot was given up after 20 s." in told
+    assert f"It was reading {name} (source.with.{name})." in told
+    assert "Raise `export.max_snapshot_seconds`" in told
+
+
+def test_keys_of_several_columns_are_matched_as_a_whole(url: str, tmp_path: Path) -> None:
+    database = Database(url)
+    time = create_composite(database)
+    rows = [(1, shop, buyer, time, 5) for shop in (1, 2) for buyer in ("a", "bé")]
+    hole = "?" if database.dialect == "sqlite" else "%s"
+    database.execute(f"INSERT INTO sales VALUES ({', '.join([hole] * 5)})", rows)
+    known = [(1, "a", "x"), (2, "bé", "y"), (2, "c", "z"), (3, "a", "w")]
+    database.execute(f"INSERT INTO buyers VALUES ({', '.join([hole] * 3)})", list(known))
+    buyers = {"table": "buyers", "key": ["shop", "buyer"], "columns": ["note"]}
+    asked = {"table": "sales", "key": ["shop_id", "buyer"], "time": "at", "columns": ["amount"]}
+    settings = pipeline(url, tmp_path / "staging", export={"shards": 1}, **asked, **{"with": {"buyers": buyers}})
+    export = run_export(settings)
+    (table,) = export.manifest["tables"]
+    file = export.folder / table["shards"][0]["files"][0]["name"]
+    found = pq.read_table(file, partitioning=None).to_pylist()
+    assert sorted(found, key=str) == [{"shop": 1, "buyer": "a", "note": "x"}, {"shop": 2, "buyer": "bé", "note": "y"}]
+    assert (export.manifest["rows"], table["keys_without_row"]) == (4, 2)
+    database.execute(f"INSERT INTO buyers VALUES ({', '.join([hole] * 3)})", [(2, "bé", "again")])
+    with pytest.raises(InputError, match=r"more than one row of a key, where shop is 2 and buyer is 'bé'"):
+        run_export(settings, fresh_export=True, run_id="run-0002")
+
+
+def create_composite(database: Database) -> object:
+    """Create sales and buyers, whose key is a shop and a text; return a time of the day."""
+    text = {
+        "sqlite": "TEXT",
+        "postgresql": 'varchar(20) COLLATE "C"',
+        "mariadb": "varchar(20) COLLATE utf8mb4_nopad_bin",
+        "mysql": "varchar(20) COLLATE utf8mb4_0900_bin",
+    }[database.dialect]
+    instant = {"sqlite": "timestamp", "postgresql": "timestamptz"}.get(database.dialect, "timestamp(6)")
+    database.execute(
+        f"CREATE TABLE sales (id bigint NOT NULL, shop_id bigint NOT NULL, buyer {text} NOT NULL, "
+        f"at {instant} NOT NULL, amount bigint NOT NULL)"
+    )
+    database.execute(f"CREATE TABLE buyers (shop bigint NOT NULL, buyer {text} NOT NULL, note varchar(20))")
+    naive = START.replace(tzinfo=None)
+    times: dict[str, object] = {"sqlite": naive.isoformat(sep=" "), "postgresql": START}
+    return times.get(database.dialect, naive)
 
 
 def test_slices_of_several_tables_are_refused_by_name(url: str, tmp_path: Path) -> None:
