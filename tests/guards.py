@@ -48,10 +48,17 @@ def pytest_configure() -> None:
         if name.lower() in (*_PROXIES, "no_proxy"):
             del os.environ[name]
     os.environ |= {_MARK: secrets.token_hex(8), "NO_GCE_CHECK": "true", "TZ": "Pacific/Chatham"}
+    # A test may write a module twice in a second: compiled, the second one would not be seen.
+    os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
     # The machine's authorities vouch for no server of ours, and Python reads all of them, in 0.05 s, for each context.
     os.environ |= {"SSL_CERT_FILE": os.devnull, "SSL_CERT_DIR": os.devnull}
     time.tzset()
     sys.addaudithook(_refuse_other_machines)
+
+
+def pytest_collection_finish() -> None:
+    """From here on modules are the tests' own."""
+    sys.dont_write_bytecode = True
 
 
 def _refuse_other_machines(event: str, arguments: tuple[object, ...]) -> None:

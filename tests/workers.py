@@ -7,6 +7,8 @@ A worker has servers of its own, started when the first of its tests asks. What 
 from __future__ import annotations
 
 import functools
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from xdist.workermanage import WorkerController
 
 _SERIAL = "serial"
+_ALL_INTEGRATION = re.compile(r"^pytestmark = (\[.*)?pytest\.mark\.integration\b", re.MULTILINE)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -27,6 +30,13 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> SerialLast | None:
     """Spread by file, where that was asked for."""
     return SerialLast(config, log) if config.getvalue("dist") == "loadfile" else None  # type: ignore[arg-type]
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out a file whose every test would be deselected: `make check` need not import it."""
+    if "not integration" not in config.getoption("markexpr") or collection_path.suffix != ".py":
+        return None
+    return True if _ALL_INTEGRATION.search(collection_path.read_text("utf-8")) else None
 
 
 class SerialLast(LoadFileScheduling):
