@@ -7,7 +7,8 @@ and can't tell that an index is hidden.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +42,10 @@ _TYPES: dict[str, TypeEngine[Any]] = {
     **dict.fromkeys(("char", "varchar", "tinytext", "text", "mediumtext", "longtext", "enum", "set"), sql.String()),
     **dict.fromkeys(("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"), sql.LargeBinary()),
 }
+
+
+_PAIR = re.compile(r"`((?:[^`]|``)+)`\.`((?:[^`]|``)+)`")
+"""A table as the server writes it into a view's text, which it makes anew of the user's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +127,31 @@ class MysqlCatalogue(Catalogue):
         """Return the columns of the primary key; empty for views."""
         found = next((index.columns for index in self.indexes(table) if index.name == "PRIMARY"), ())
         return tuple(column for column in found if column is not None)
+
+    def made_of(self, table: TableName) -> Iterator[tuple[TableName, str, str]]:
+        """Yield each table that a name leads to, its kind and engine.
+
+        That is the table itself, or a view and all that the server's own text of it names, through further views.
+        """
+        schemas = {str(name).casefold() for (name,) in self.rows("SELECT schema_name FROM information_schema.schemata")}
+        seen, left = {table}, [table]
+        while left:
+            each = left.pop()
+            found = self.rows(
+                f"SELECT table_type, coalesce(engine, '') FROM information_schema.tables WHERE {is_table(each)}"  # noqa: S608 - quoted
+            )
+            for kind, engine in found:
+                yield each, str(kind), str(engine)
+            if found and "VIEW" in str(found[0][0]):
+                named = {name for name in self._named_by(each) if str(name.schema).casefold() in schemas} - seen
+                seen |= named
+                left += named
+
+    def _named_by(self, view: TableName) -> set[TableName]:
+        """Return the pairs of names in a view's text; some are a table's alias and a column."""
+        texts = self.rows(f"SELECT view_definition FROM information_schema.views WHERE {is_table(view)}")  # noqa: S608 - quoted
+        pairs = {pair for (text,) in texts for pair in _PAIR.findall(str(text))}
+        return {TableName(schema.replace("``", "`"), name.replace("``", "`")) for schema, name in pairs}
 
     def _named(self, question: str) -> Sequence[dict[str, Any]]:
         """Return rows by the names of their columns, in lower case."""

@@ -163,10 +163,11 @@ class MysqlSource:
             self.catalogue.close()
 
     def _check_engine(self, table: TableName) -> None:
-        kind, engine = self._kind(table) or ("", "")
-        if kind == "BASE TABLE" and engine.upper() not in _VERSIONED_ENGINES:
+        for each, kind, engine in self.catalogue.made_of(table):
+            if "VIEW" in kind or engine.upper() in _VERSIONED_ENGINES:
+                continue
             raise InputError(
-                f"Table {table} is of the engine {engine}, which has no snapshots.",
+                f"Table {each} is of the engine {engine}, which has no snapshots.",
                 why="Rows that change while it is read would be seen half, and nobody would know.",
                 fix="ALTER TABLE … ENGINE = InnoDB, or export a copy of it.",
             )

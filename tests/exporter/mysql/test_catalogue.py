@@ -180,3 +180,30 @@ def test_a_view_of_a_table_that_is_gone_is_not_proposed_for_itself(mysql_family_
         export(mysql_family_database, tmp_path, "snapshot", table="paid")
     assert "gone" in str(told.value)
     assert "Did you mean" not in str(told.value)
+
+
+def test_a_view_is_read_where_all_of_its_tables_have_snapshots(mysql_family_database: str, tmp_path: Path) -> None:
+    database = make(mysql_family_database)
+    database.execute("CREATE TABLE `of ``users`` %` (id bigint PRIMARY KEY, name varchar(9))")
+    database.execute("INSERT INTO `of ``users`` %` SELECT seq, 'x' FROM seq_0_to_6")
+    database.execute(
+        "CREATE VIEW inner_view AS SELECT p.*, u.name FROM purchases p JOIN `of ``users`` %` u ON u.id = p.user_id"
+    )
+    database.execute("CREATE VIEW outer_view AS SELECT * FROM (SELECT * FROM inner_view) AS more")
+    assert export(mysql_family_database, tmp_path / "a", "snapshot", table="outer_view")["rows"] == ROWS_OF_DAY
+    database.execute("ALTER TABLE `of ``users`` %` ENGINE = MyISAM")
+    with pytest.raises(InputError, match="MyISAM, which has no snapshots") as told:
+        export(mysql_family_database, tmp_path / "b", "snapshot", table="outer_view")
+    assert "of `users` %" in told.value.what
+
+
+def test_a_system_versioned_table_without_snapshots_is_refused(mariadb_database: str, tmp_path: Path) -> None:
+    database = make(mariadb_database)
+    database.execute("ALTER TABLE purchases ADD SYSTEM VERSIONING")
+    assert export(mariadb_database, tmp_path / "a", "snapshot")["rows"] == ROWS_OF_DAY
+    database.execute(
+        "CREATE TABLE kept (user_id bigint, purchased_at datetime(6), amount decimal(12,2)) "
+        "ENGINE = Aria WITH SYSTEM VERSIONING"
+    )
+    with pytest.raises(InputError, match="Aria, which has no snapshots"):
+        export(mariadb_database, tmp_path / "b", "snapshot", table="kept")
