@@ -210,8 +210,8 @@ from tests.chain.jobs.local.test_warm_start import Jobs, fork_servers
 from pathlib import Path
 jobs = Jobs(Path(sys.argv[1]))
 with jobs.open() as spawn:
-    pid = jobs.start(spawn, "0", "wait")
-    print(pid, *fork_servers(), flush=True)
+    servers = fork_servers()  # before the job: it has the server's name until it has its own
+    print(jobs.start(spawn, "0", "wait"), *servers, flush=True)
     time.sleep(1000)
 """
 
@@ -228,8 +228,10 @@ def test_neither_fork_server_nor_job_outlives_a_starter_that_was_killed(tmp_path
 
 
 def read_memory(pid: int) -> bytes:
-    """All that a process may read and write of its own."""
+    """All that a process may read and write of its own; it stands still meanwhile."""
     found = b""
+    os.kill(pid, signal.SIGSTOP)
+    wait_until(lambda: Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T")
     with Path(f"/proc/{pid}/mem").open("rb") as memory:
         for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
             place, rights, *_ = line.split()
@@ -237,4 +239,5 @@ def read_memory(pid: int) -> bytes:
             if rights.startswith("rw"):
                 memory.seek(start)
                 found += memory.read(end - start)
+    os.kill(pid, signal.SIGCONT)
     return found
