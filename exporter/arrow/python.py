@@ -33,7 +33,7 @@ from staging.process.user_code import author_code
 from staging.window import Window
 
 _FIX = "Correct the function; it can be tried with Python alone: list(function(day, start, end))."
-_END = object()  # not None: a page may be None by mistake, and what comes after it would be lost
+_ADAPTERS = ("builtins", "itertools")
 _ARROW = ("__arrow_c_stream__", "__arrow_c_array__")
 
 
@@ -153,9 +153,11 @@ class _Calls:
     def _each(self) -> Iterator[list[pa.RecordBatch]]:
         while True:
             with self._author("raised"):
-                given = next(self._batches, _END)
-            if given is _END:
-                return
+                try:
+                    given = next(self._batches)
+                except StopIteration as end:
+                    _check_end(self._batches, end)
+                    return
             yield self._to_arrow(given)
 
     def _to_arrow(self, given: object) -> list[pa.RecordBatch]:
@@ -170,6 +172,7 @@ class _Calls:
             if isinstance(given, pl.LazyFrame):
                 given = given.collect(engine="streaming")
             if isinstance(given, pl.DataFrame):
+                _refuse_objects(given)
                 table = given.to_arrow()
             elif hasattr(given, _ARROW[0]):
                 table = pa.table(given)
@@ -179,6 +182,26 @@ class _Calls:
 
     def _author(self, doing: str) -> Any:  # noqa: ANN401 - a context manager
         return author_code(f"The source {self._name}", doing, fix=_FIX, may_pass=True)
+
+
+def _check_end(batches: Iterator[Any], end: StopIteration) -> None:
+    """Raise RuntimeError where a function of the author's ended the rows.
+
+    `map` and its like take a StopIteration of the function that they call, such as that of a `next` in it, for the end
+    of what they go through, and the rows after it would be lost. A generator makes this error of it by itself
+    (PEP 479).
+    """
+    raised_in = end.__traceback__.tb_next if end.__traceback__ else None
+    if raised_in is None or type(batches).__module__ not in _ADAPTERS:
+        return
+    if not (name := raised_in.tb_frame.f_code.co_name).rstrip("_").endswith("next"):
+        raise RuntimeError(f"{name} raised StopIteration") from end
+
+
+def _refuse_objects(frame: pl.DataFrame) -> None:
+    """Raise TypeError for Python's objects: Arrow would get their addresses in memory."""
+    if names := [name for name, dtype in frame.schema.items() if dtype == pl.Object]:
+        raise TypeError(f"column {names[0]} holds Python objects (pl.Object); give it a type in the schema")
 
 
 def _is_frame(given: object) -> bool:

@@ -188,6 +188,52 @@ def test_an_asynchronous_function_is_told(source: Source, ending: str) -> None:
     assert "async def" in caught.value.why
 
 
+@pytest.mark.parametrize("adapter", ["map(page, [0, 3, 6])", "filter(None, map(page, [0, 3, 6]))"])
+def test_a_stop_iteration_of_a_page_does_not_lose_the_pages_after_it(
+    source: Source, tmp_path: Path, adapter: str
+) -> None:
+    made = source(f"""
+        def read(day, start, end):
+            def page(first):
+                if first == 3:
+                    next(iter([]))
+                return frame(start, first, 3).lazy()
+            return {adapter.replace("None", "lambda each: True")}
+    """)
+    with pytest.raises(InputError, match="raised") as told:
+        run_export(made)
+    assert "page raised StopIteration" in told.value.why
+    assert not committed(tmp_path / "staging")
+
+
+def test_an_iterator_of_the_author_s_own_ends_where_it_says(source: Source) -> None:
+    made = source("""
+        class Pages:
+            def __init__(self, start): self.start, self.first = start, -3
+            def __iter__(self): return self
+            def __next__(self):
+                self.first += 3
+                if self.first == 6:
+                    raise StopIteration
+                return frame(self.start, self.first, 3)
+
+        def read(day, start, end):
+            return map(lambda each: each, Pages(start))
+    """)
+    assert rows_of(run_export(made)) == expected(range(6))
+
+
+def test_python_s_objects_are_no_bytes(source: Source, tmp_path: Path) -> None:
+    made = source("""
+        def read(day, start, end):
+            yield frame(start, 0, 2).with_columns(user_id=pl.Series([object(), object()], dtype=pl.Object))
+    """)
+    with pytest.raises(InputError, match="Arrow can't take") as told:
+        run_export(made)
+    assert "user_id holds Python objects" in told.value.why
+    assert not committed(tmp_path / "staging")
+
+
 def test_a_page_that_is_none_does_not_lose_the_pages_after_it(source: Source, tmp_path: Path) -> None:
     pages = "    yield frame(start, 0, 5)\n    yield None\n    yield frame(start, 5, 5)\n"
     with pytest.raises(InputError, match="gave a NoneType, which is no batch"):
