@@ -26,7 +26,7 @@ class Sender:
         self._wait_seconds = wait_seconds
         self._client = OpenLineageClient()
         self._events: queue.SimpleQueue[RunEvent | None] = queue.SimpleQueue()
-        self._warned = False
+        self._warning = threading.Lock()
         self._thread = threading.Thread(target=self._work, name="lineage", daemon=True)
         self._thread.start()
 
@@ -49,6 +49,5 @@ class Sender:
                 self._warn(f"{type(error).__name__}: {error}".splitlines()[0])
 
     def _warn(self, why: str) -> None:
-        if not self._warned:
-            self._warned = True
+        if self._warning.acquire(blocking=False):  # never released: the first is the only one
             self._say(redact(f"warning: lineage events were not sent: {why}"))
