@@ -91,6 +91,8 @@ _STATES: dict[str, Kind] = {
     "XX002": Kind.DAMAGED,
 }
 _FIXES: Mapping[str, str] = {
+    # libpq has no state for our own connection: it is PostgreSQL that connects further, as for a foreign table
+    "08001": "Look at CREATE SERVER and USER MAPPING of the foreign table: the server behind it could not be reached.",
     "28P01": "Correct the password in {url}; @ : / % in it are written %40 %3A %2F %25.",
     "28000": ACCESS,
     "3D000": "Correct the database in {url}.",

@@ -199,3 +199,11 @@ def test_every_number_that_a_real_mysql_may_send_stands_in_the_table(mysql_serve
     listed = {int(number) for number, server, *_ in MYSQL if server != "client"}
     assert len(known) > 1000
     assert not {number: name for number, name in known.items() if number not in listed}
+
+
+def test_a_server_behind_postgresql_is_not_taken_for_our_own() -> None:
+    error = psycopg.errors.SqlclientUnableToEstablishSqlconnection('could not connect to server "far"')
+    ours = postgres_source_error(error, "look at the day", make_url("postgresql+psycopg://h/d"))
+    assert ours.exit_code == ExitCode.UNAVAILABLE
+    assert "USER MAPPING" in ours.fix
+    assert "is the server up" not in ours.fix
