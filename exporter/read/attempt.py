@@ -120,6 +120,11 @@ class ShardedRead:
         frames = Decoder(self._read.plan, self._attempt.question.window, zone).decode(batches)
         self._writing.write(note(frames) if note is not None else frames)
 
+    def continue_from(self, before: ShardedRead) -> None:
+        """Count rows and bytes on from where another table ended."""
+        self._writing.rows_before = before._writing.rows()
+        self._writing.bytes_before = before._writing.size_bytes()
+
     def abort(self) -> None:
         """Leave nothing."""
         abort_all(self._writing.objects)

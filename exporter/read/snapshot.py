@@ -73,7 +73,9 @@ def _plan_writings(attempt: Attempt, tables: Sequence[PlannedTable]) -> list[Tab
 def _write_all(writings: Sequence[TableWriting], snapshot: Snapshot, source: Source, guard: SnapshotGuard) -> float:
     """Write the rows of all tables; return how many seconds they were read."""
     seconds = 0.0
-    for writing in writings:
+    for place, writing in enumerate(writings):
+        if place:
+            writing.sharded.continue_from(writings[place - 1].sharded)
         guard.at(writing.table.shown if len(writings) > 1 else "")
         ends = snapshot if writing is writings[-1] else None
         with Reading(partial(_rows, writing.table, guard, ends), source, guard) as reading:

@@ -34,6 +34,9 @@ class ShardWriting:
     shards: int
     estimate: Estimate
     objects: list[ShardObject] = field(default_factory=list)
+    rows_before: int = 0
+    bytes_before: int = 0
+    """What other tables of the same export have written before this one: it is shown as one count."""
 
     def write(self, frames: Iterator[pl.DataFrame]) -> None:
         """Write all frames; the objects are finished then, and uncommitted."""
@@ -53,15 +56,20 @@ class ShardWriting:
         return self.objects[-1]
 
     def _told(self, frames: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-        expected = self.estimate.rows or None
+        expected = self.rows_before + self.estimate.rows or None
         self.progress.begin("read")
         for frame in frames:
-            self.progress.emit(rows=self.tally.rows, size_bytes=self._written_bytes(), expected_rows=expected)
+            self.progress.emit(rows=self.rows(), size_bytes=self.size_bytes(), expected_rows=expected)
             yield frame
-        self.progress.emit(rows=self.tally.rows, size_bytes=self._written_bytes(), note="finishing files", last=True)
+        self.progress.emit(rows=self.rows(), size_bytes=self.size_bytes(), note="finishing files", last=True)
 
-    def _written_bytes(self) -> int:
-        return sum(made.size_bytes for made in list(self.objects))
+    def rows(self) -> int:
+        """Return how many rows were written, also of tables before."""
+        return self.rows_before + self.tally.rows
+
+    def size_bytes(self) -> int:
+        """Return how many bytes were written, also of tables before."""
+        return self.bytes_before + sum(made.size_bytes for made in list(self.objects))
 
 
 def plan_row_group_rows(*, budget_bytes: int, shards: int, row_bytes: float, expected_rows: int) -> int:

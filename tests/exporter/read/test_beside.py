@@ -18,6 +18,7 @@ from exporter.read.snapshot_guard import SnapshotGuard
 from staging.config.pipeline import Pipeline
 from staging.errors import InputError
 from staging.process.cancel import Cancel
+from staging.process.progress import Progress
 from tests.exporter.days import Export, committed, pipeline, run_export
 from tests.shop.hand_made_export import fibonacci_shard
 from tests.shop.net_shop import START, WITH, NetShop, create_net_shop, make_net_shop
@@ -225,6 +226,17 @@ def create_composite(database: Database) -> object:
     naive = START.replace(tzinfo=None)
     times: dict[str, object] = {"sqlite": naive.isoformat(sep=" "), "postgresql": START}
     return times.get(database.dialect, naive)
+
+
+def test_progress_counts_the_rows_of_all_tables(
+    tmp_path: Path, sqlite_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create_net_shop(sqlite_database, SHOP)
+    said: list[int] = []
+    monkeypatch.setattr(Progress, "emit", lambda _, *, rows, **__: said.append(rows))
+    export = run_export(settings(sqlite_database, tmp_path / "staging"))
+    assert said == sorted(said)
+    assert said[-1] == export.manifest["rows"] + sum(table["rows"] for table in export.manifest["tables"])
 
 
 def test_slices_of_several_tables_are_refused_by_name(url: str, tmp_path: Path) -> None:
