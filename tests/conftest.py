@@ -33,3 +33,10 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers", "fault(name, step, database): a cell of docs/faults.md; see tests/faults/table.py"
     )
     config.addinivalue_line("markers", "may_skip(reason): may skip even where servers are required")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _warm_before_the_clock_runs(request: pytest.FixtureRequest) -> None:
+    """Start the fork server before the first test that will use it, so that none waits seconds for it on its way."""
+    if "warm_python" in vars(request.module):
+        request.module.warm_python()
