@@ -40,8 +40,13 @@ class OtherMachineError(Exception):
     """A test tried to reach an address that is not loopback."""
 
 
-def pytest_configure() -> None:
-    """Forget the user's settings, mark our children, and watch connections, for the whole run."""
+def pytest_configure(config: pytest.Config) -> None:
+    """Forget the user's settings, mark our children, and watch connections, for the whole run.
+
+    Where workers run the tests, each does so for itself: it shall know the user's environment as it was.
+    """
+    if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
+        return
     for name in list(os.environ):
         if name.startswith(_FOREIGN) and name not in _KEPT_SETTINGS:
             del os.environ[name]
