@@ -59,7 +59,9 @@ class Runs:
         """Write the pipeline file and return its path."""
         path = self.folder / "pipeline.toml"
         text = pipeline_text(self.url, self.transform)
-        path.write_text(text.replace('columns = ["amount"]', f"columns = {self.columns}"))
+        text = text.replace('columns = ["amount"]', f"columns = {self.columns}")
+        if not path.exists() or path.read_text() != text:  # a command that runs already may be reading it
+            path.write_text(text)
         return path
 
     def process(self, task: Task = ALL, run_id: str = RUN_ID, *, cancel: Cancel | None = None) -> list[str]:
