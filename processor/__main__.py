@@ -6,10 +6,9 @@ It reads the environment once, and ends without running destructors.
 from __future__ import annotations
 
 import os
-import shutil
 import sys
-import tempfile
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import click
 
@@ -28,13 +27,10 @@ def main(config: Path, day: str, run_id: str, overrides: tuple[str, ...]) -> Non
     These are numbered CLOUD_RUN_TASK_INDEX, plus multiples of CLOUD_RUN_TASK_COUNT. Cloud Run sets both, and
     CLOUD_RUN_TASK_ATTEMPT. The task connects to the staging bucket only, never to a database.
     """
-    scratch = Path(tempfile.gettempdir()) / f"penstock-processor-{os.getpid()}"
-    code = end_process(lambda: _run(config, day, run_id, overrides, scratch))
-    shutil.rmtree(scratch, ignore_errors=True)
-    exit_now(code)
+    exit_now(end_process(lambda: _run(config, day, run_id, overrides)))
 
 
-def _run(config: Path, day: str, run_id: str, overrides: tuple[str, ...], scratch: Path) -> None:
+def _run(config: Path, day: str, run_id: str, overrides: tuple[str, ...]) -> None:
     with cancel_on_signals() as early:
         # Wrong settings are told before the slow imports; and a signal that comes during these is not lost.
         from processor.start import read_start  # noqa: PLC0415
@@ -44,10 +40,13 @@ def _run(config: Path, day: str, run_id: str, overrides: tuple[str, ...], scratc
         from processor.run_task import run_task  # noqa: PLC0415
 
         # polars, when it is imported, puts a SIGINT handler of its own before ours; entering again puts ours first.
-        with cancel_on_signals() as cancel:
+        # A name of chance: one that was killed has left its folder, and its number is given out again.
+        with (
+            cancel_on_signals() as cancel,
+            TemporaryDirectory(prefix="penstock-processor-", ignore_cleanup_errors=True) as scratch,
+        ):
             early.check()
-            scratch.mkdir(mode=0o700)
-            run_task(start, environ, scratch, cancel, say=lambda line: print(line, file=sys.stderr, flush=True))
+            run_task(start, environ, Path(scratch), cancel, say=lambda line: print(line, file=sys.stderr, flush=True))
 
 
 if __name__ == "__main__":

@@ -62,6 +62,27 @@ def test_no_database_package_is_imported_and_none_for_buckets_that_are_folders(r
     assert runs.revenue() == expected_revenue(ROWS)
 
 
+def test_what_a_killed_process_of_the_same_number_left_is_neither_met_nor_removed(runs: Runs, tmp_path: Path) -> None:
+    scratch = tmp_path / "temporary"
+    scratch.mkdir()
+    # The shell's number is the command's, that takes its place.
+    leave = 'mkdir "$TMPDIR/penstock-processor-$$" && echo "penstock-processor-$$" && exec "$@"'
+    task = {"CLOUD_RUN_TASK_INDEX": "0", "CLOUD_RUN_TASK_COUNT": "1", "CLOUD_RUN_TASK_ATTEMPT": "0"}
+    arguments = ["--config", str(runs.config()), "--day", "2026-11-14", "--run-id", "run-0001"]
+    done = subprocess.run(
+        ["sh", "-c", leave, "sh", sys.executable, "-m", "processor", *arguments],
+        env={**os.environ, **task, "TMPDIR": str(scratch)},
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in scratch.iterdir()] == [done.stdout.strip()]
+    assert runs.revenue() == expected_revenue(ROWS)
+
+
 @pytest.mark.parametrize(
     ("index", "count", "attempt"), [(None, 1, 0), (1, 1, 0), ("one", 1, 0), (0, None, 0), (0, 0, 0), (0, 1, 99)]
 )
