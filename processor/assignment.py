@@ -16,7 +16,7 @@ from processor.declaration import read_contract
 from processor.find_transform import find_transform
 from processor.transform import Contract, Day, Transform
 from staging.config.pipeline import Pipeline
-from staging.conserved_sum import leading_name
+from staging.config.with_table import leading_name
 from staging.documents.exports import read_manifest, read_run_export
 from staging.documents.manifest import Manifest
 from staging.documents.same_question import check_same_question

@@ -13,11 +13,11 @@ from collections.abc import Mapping
 import polars as pl
 
 from processor.transform import Contract, Day, Transform
+from staging.config.with_table import ROWS
 from staging.control_sums import MAX_CONSERVED_DIGITS
 from staging.errors import InputError
 from staging.key import show_key
 
-TABLE = "rows"
 _LEAD = re.compile(r"(?:\s+|--[^\n]*(?:\n|\Z)|/\*.*?\*/)*(\w*)", re.DOTALL)
 """White space and comments, then the first word."""
 _QUERIES = frozenset({"SELECT", "WITH"})
@@ -34,7 +34,7 @@ def sql_transform(text: str, conserves: Mapping[str, str]) -> Transform:
         raise InputError(
             "The SQL of process.sql is no query.",
             why="It begins with neither SELECT nor WITH.",
-            fix=f"Write one query over the table {TABLE}; nothing else can be a transform.",
+            fix=f"Write one query over the table {ROWS}; nothing else can be a transform.",
         )
 
     def contract(day: Day) -> Contract:
@@ -57,7 +57,7 @@ def sql_transform(text: str, conserves: Mapping[str, str]) -> Transform:
 
 def _run(text: str, rows: pl.LazyFrame, day: Day) -> pl.LazyFrame:
     """Plan the query; each has a context of its own, which holds the day's tables and nothing of the process."""
-    return pl.SQLContext({TABLE: rows, **day.tables}, register_globals=False).execute(text, eager=False)
+    return pl.SQLContext({ROWS: rows, **day.tables}, register_globals=False).execute(text, eager=False)
 
 
 def _provable(dtype: pl.DataType) -> pl.DataType:

@@ -12,10 +12,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from staging.config.with_table import ROWS
 from staging.control_sums import MAX_CONSERVED_DIGITS, is_conservable, scale_of
-
-ROWS = "rows"
-"""A name of the leading table beside its own."""
 
 _TERM = re.compile(r'\s*([+-]?)\s*(?:(\w+)\s*\.\s*)?(\w+|"[^"]+")(?=\s*(?:[+-]|$))')
 
@@ -56,14 +54,6 @@ class ConservedSum:
         Rows that are set aside are rows of it.
         """
         return ConservedSum(tuple(term for term in self.terms if term.table is None), self.scale)
-
-
-def leading_name(table: str) -> str:
-    """Return what a sum calls the leading table.
-
-    Of `schema.table` that is the last part.
-    """
-    return table.rpartition(".")[2]
 
 
 def read_sum(text: str, leading: pl.Schema, tables: Mapping[str, pl.Schema], *, leading_name: str) -> ConservedSum:

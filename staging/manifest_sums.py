@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from staging.conserved_sum import ConservedSum, leading_name, read_sum
+from staging.config.with_table import leading_name
+from staging.conserved_sum import ConservedSum, read_sum
 from staging.control_sums import format_minor_units, parse_money
 from staging.documents.manifest import Manifest, TableExport
 from staging.dtypes import schema_of

@@ -41,7 +41,8 @@ from staging.errors import InputError
 
 MAX_SHARDS = 10_000
 _PIPELINE = re.compile(r"[a-z][a-z0-9_-]{0,62}")
-_TABLE = re.compile(r"[a-z][a-z0-9_]{0,62}")
+TABLE_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+"""What a pipeline may call a table beside the leading one."""
 _ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{12}|[a-z0-9][a-z0-9_-]{2,62}")
 
 
@@ -309,7 +310,7 @@ def _day(text: str) -> date:
 
 
 def _check_table(name: str) -> str:
-    if not _TABLE.fullmatch(name):
+    if not TABLE_NAME.fullmatch(name):
         raise InputError(f"The table's name {name!r} can't be used.", why="It becomes part of object names.")
     return name
 

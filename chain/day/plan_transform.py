@@ -121,10 +121,7 @@ class TransformPlanner:
         """Return the columns of the newest stored day, None where there is none that has those that are asked for."""
         source = self.pipeline.source
         wanted = [*source.key_columns, source.time, *source.columns]
-        beside = {
-            name: [*table.key_columns, *([table.time] if table.time else []), *table.columns]
-            for name, table in source.with_.items()
-        }
+        beside = {name: [*table.column_names] for name, table in source.with_.items()}
         newest = find_newest_manifest(store, self.names, source.window)
         for manifest in (before, newest):
             if manifest is None or [column.name for column in manifest.columns] != wanted:

@@ -22,6 +22,7 @@ from staging.errors import PenstockError
 from staging.names import DayNames
 from staging.redaction import redact
 from staging.store import Store
+from staging.telemetry.open import is_on
 from staging.version import VERSION
 from staging.window import load_zone, plan_window
 
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from chain.lineage.sender import Sender
 
 VARIABLE = "PENSTOCK_OPENLINEAGE"
-_ON = ("1", "true", "yes", "on")
 
 
 class DayLineage:
@@ -151,7 +151,7 @@ def lineage_of_day(
     say: Callable[[str], None],
 ) -> Iterator[DayLineage]:
     """Run the block as a day whose lineage is sent, if wanted."""
-    sender = _open_sender(say) if environ.get(VARIABLE, "").lower() in _ON else None
+    sender = _open_sender(say) if is_on(environ, VARIABLE) else None
     if sender is None:
         yield NO_LINEAGE
         return

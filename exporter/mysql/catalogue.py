@@ -128,6 +128,13 @@ class MysqlCatalogue(Catalogue):
         found = next((index.columns for index in self.indexes(table) if index.name == "PRIMARY"), ())
         return tuple(column for column in found if column is not None)
 
+    def kind(self, table: TableName) -> tuple[str, str] | None:
+        """Return the kind of table and its engine, None where it is not there."""
+        found = self.rows(
+            f"SELECT table_type, coalesce(engine, '') FROM information_schema.tables WHERE {is_table(table)}"  # noqa: S608 - quoted
+        )
+        return (str(found[0][0]), str(found[0][1])) if found else None
+
     def made_of(self, table: TableName) -> Iterator[tuple[TableName, str, str]]:
         """Yield each table that a name leads to, its kind and engine.
 
@@ -137,12 +144,10 @@ class MysqlCatalogue(Catalogue):
         seen, left = {table}, [table]
         while left:
             each = left.pop()
-            found = self.rows(
-                f"SELECT table_type, coalesce(engine, '') FROM information_schema.tables WHERE {is_table(each)}"  # noqa: S608 - quoted
-            )
-            for kind, engine in found:
-                yield each, str(kind), str(engine)
-            if found and "VIEW" in str(found[0][0]):
+            if (found := self.kind(each)) is None:
+                continue
+            yield each, *found
+            if "VIEW" in found[0]:
                 named = {name for name in self._named_by(each) if str(name.schema).casefold() in schemas} - seen
                 seen |= named
                 left += named

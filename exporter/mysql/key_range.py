@@ -198,14 +198,13 @@ def _widen(least: int, greatest: int) -> tuple[int, int]:
 
 
 def outside_sql(
-    statement: Statement, key: str, index: TimeIndex, keys: tuple[int, int], *, part: tuple[Bound, Bound] | None = None
+    statement: Statement, key: str, index: TimeIndex, keys: tuple[int, int], *, part: tuple[Bound, Bound]
 ) -> str:
     """Return the statement that finds a row outside of the range.
 
-    It gives a row if one of the window, or of this part, has such a key.
+    It gives a row if one of this part of the window has such a key.
     """
-    low, high = part or (statement.low, statement.high)
     return (
         f"SELECT {index.absent} FROM {statement.table} {index.hint} "  # noqa: S608 - quoted
-        f"WHERE {key} NOT BETWEEN {keys[0]} AND {keys[1] - 1} AND {within(statement, low, high)} LIMIT 1"
+        f"WHERE {key} NOT BETWEEN {keys[0]} AND {keys[1] - 1} AND {within(statement, *part)} LIMIT 1"
     )

@@ -39,9 +39,10 @@ def plan_pieces(
 
     `keys` where there is an integer primary key, `time_index` where the time column can be looked at by one.
     """
-    found = keys.find_range(time_index, window_rows, lambda ask: [ask(statement.low, statement.high)]) if keys else None
-    if keys is not None and found is not None:
-        return Axis("key", keys.key, found.low, found.high, "asked of the same snapshot", ALONG_KEY, found.rows)
+    if keys is not None:
+        found = keys.find_range(time_index, window_rows, lambda ask: [ask(statement.low, statement.high)])
+        if found is not None:
+            return Axis("key", keys.key, found.low, found.high, "asked of the same snapshot", ALONG_KEY, found.rows)
     return time_axis(statement, expected_rows=window_rows) if time_index is not None else None
 
 

@@ -22,7 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from databases.mysql.session import TLS_SQL, open_session
 from databases.mysql.url import driver_arguments, place_of, tls_mode
 from databases.tls import tell_connection
-from exporter.mysql.catalogue import MysqlCatalogue, is_table
+from exporter.mysql.catalogue import MysqlCatalogue
 from exporter.mysql.closed import find_closed
 from exporter.mysql.connection import MysqlConnection
 from exporter.mysql.definition import begin_snapshot
@@ -121,7 +121,7 @@ class MysqlSource:
 
         A view, or an engine other than InnoDB.
         """
-        match self._kind(table):
+        match self.catalogue.kind(table):
             case (kind, _) if "VIEW" in kind:
                 return "it is a view, whose rows no key can be proved to hold"
             case (_, engine) if engine.upper() != "INNODB":
@@ -171,13 +171,6 @@ class MysqlSource:
                 why="Rows that change while it is read would be seen half, and nobody would know.",
                 fix="ALTER TABLE … ENGINE = InnoDB, or export a copy of it.",
             )
-
-    def _kind(self, table: TableName) -> tuple[str, str] | None:
-        """Return the kind of table and its engine, None where it is not there."""
-        found = self.catalogue.rows(
-            f"SELECT table_type, coalesce(engine, '') FROM information_schema.tables WHERE {is_table(table)}"  # noqa: S608 - quoted
-        )
-        return (str(found[0][0]), str(found[0][1])) if found else None
 
 
 class MysqlSnapshot(MysqlTable):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from exporter.port.columns import ReadPlan, plan_columns
-from exporter.port.source import OpenTable, SourceColumn, Statement, TableName
+from exporter.port.source import Bound, OpenTable, SourceColumn, Statement, TableName
 from exporter.port.time_column import plan_bounds
 from exporter.port.where_clause import check_where
 from staging.config.pipeline import Pipeline
@@ -78,49 +78,30 @@ class PlannedRead:
         return self.columns[self.statement.time_index]
 
 
-def plan_timeless(question: DayQuestion, table: OpenTable, dialect: str) -> PlannedRead:
-    """Return the statement of a table without a time.
-
-    It gives all of its rows.     InputError as `plan_read` has it.
-    """
-    source = question.pipeline.source
-    where = check_where(source.where, dialect=dialect)
-    found = table.describe()
-    plan = plan_columns(source, found, has_time=False)
-    columns = tuple(found[column.name] for column in plan.columns)
-    statement = Statement(
-        select=plan.select,
-        table=table.table_sql,
-        time="",
-        low="",
-        high="",
-        where=where,
-        literal=table.literal,
-        time_index=plan.time_index,
-        has_time=False,
-    )
-    return PlannedRead(plan, columns, statement, tuple(sorted(found)))
-
-
-def plan_read(question: DayQuestion, table: OpenTable, dialect: str) -> PlannedRead:
+def plan_read(question: DayQuestion, table: OpenTable, dialect: str, *, has_time: bool = True) -> PlannedRead:
     """Return the statement.
 
-    InputError for what can't be carried exactly. Reads the catalogue, and no row.
+    InputError for what can't be carried exactly. Reads the catalogue, and no row. Of a table without a time the
+    statement gives all rows.
     """
     source = question.pipeline.source
     where = check_where(source.where, dialect=dialect)
     found = table.describe()
-    plan = plan_columns(source, found)
+    plan = plan_columns(source, found, has_time=has_time)
     columns = tuple(found[column.name] for column in plan.columns)
-    low, high = plan_bounds(plan.time_kind, question.window, question.names.day, load_zone(source.column_timezone))
+    bounds: tuple[Bound, Bound] = ("", "")
+    if has_time:
+        zone = load_zone(source.column_timezone)
+        bounds = plan_bounds(plan.time_kind, question.window, question.names.day, zone)
     statement = Statement(
         select=plan.select,
         table=table.table_sql,
-        time=columns[plan.time_index].quoted,
-        low=low,
-        high=high,
+        time=columns[plan.time_index].quoted if has_time else "",
+        low=bounds[0],
+        high=bounds[1],
         where=where,
         literal=table.literal,
         time_index=plan.time_index,
+        has_time=has_time,
     )
     return PlannedRead(plan, columns, statement, tuple(sorted(found)))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from exporter.port.probes import run_probes
-from exporter.port.question import DayQuestion, PlannedRead, plan_read, plan_timeless
+from exporter.port.question import DayQuestion, PlannedRead, plan_read
 from exporter.port.source import Estimate, OpenTable, Snapshot, SourceColumn, TableName
 from exporter.refuse.drift import check_drift, find_table_contract
 from exporter.refuse.full_scan import check_full_scan
@@ -120,7 +120,7 @@ def plan_rows_of_keys(
 
     With `only_keys` it is joined with the keys of the day's rows: of those tables in `before` that have a time.
     """
-    read = plan_timeless(question, table, dialect)
+    read = plan_read(question, table, dialect, has_time=False)
     if not config.only_keys:
         return read
     keys = " UNION ".join(_keys_of(each) for each in before if each.statement.has_time)

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field, model_validator
 from staging.config.checks import check_function, check_name, check_parquet_pattern, check_zone
 from staging.config.database import DatabaseSection
 from staging.config.section import KeyColumns, Name, Section
-from staging.config.with_table import WithTable, check_with_name
+from staging.config.with_table import WithTable, check_with_name, leading_name
 from staging.key import key_columns, show_key
 from staging.window import Span
 
@@ -69,7 +69,7 @@ class SourceConfig(DatabaseSection, _OtherPlaces):
     @property
     def leading_name(self) -> str:
         """What a conserved sum calls the leading table, or ""."""
-        return self.table_parts()[1].rpartition(".")[2] if self.is_database else ""
+        return leading_name(self.table_parts()[1]) if self.is_database else ""
 
     def of_table(self, name: str) -> Self:
         """Return the same source of another table, with its settings.

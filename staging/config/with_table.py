@@ -5,7 +5,6 @@ Its rows lie in the shard of their key, as those of the leading table do.
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
@@ -13,16 +12,23 @@ from pydantic import Field, model_validator
 from staging.config.database import PARTS, split_table
 from staging.config.section import KeyColumns, Name, Section
 from staging.key import key_columns
+from staging.names import TABLE_NAME
 
 ROWS = "rows"
 """What a transform's SQL and a conserved sum call the leading table."""
 
-_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+
+def leading_name(table: str) -> str:
+    """Return what a conserved sum calls the leading table.
+
+    Of `schema.table` that is the last part.
+    """
+    return table.rpartition(".")[2]
 
 
 def check_with_name(name: str) -> str:
     """Return a table's name that can be part of object names."""
-    if not _NAME.fullmatch(name):
+    if not TABLE_NAME.fullmatch(name):
         raise ValueError(
             f"with.{name[:80]} has no name for a table; use a lower-case letter first, then such letters, digits or _"
         )
@@ -51,6 +57,14 @@ class WithTable(Section):
         """The names of the key's columns, in the leading key's order."""
         return key_columns(self.key)
 
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """The names of all columns in file order.
+
+        The key's, time where there is one, the carried ones.
+        """
+        return (*self.key_columns, *([self.time] if self.time else []), *self.columns)
+
     def table_parts(self) -> tuple[str | None, str]:
         """Return (schema or None, table), as the leading table's."""
         return split_table(self.table, self.schema_)
@@ -66,7 +80,7 @@ class WithTable(Section):
 
     @model_validator(mode="after")
     def _columns_are_distinct(self) -> Self:
-        carried = [*self.key_columns, *([self.time] if self.time else []), *self.columns]
+        carried = self.column_names
         if twice := sorted({column for column in carried if carried.count(column) > 1}):
             raise ValueError(
                 f"{', '.join(twice)} is named more than once; key, time and each of columns are different columns"

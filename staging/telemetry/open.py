@@ -24,9 +24,9 @@ _TO_JOBS = (
 """What jobs elsewhere get by their executions, where everybody sees it: no headers, no keys."""
 
 
-def is_traced(environ: Mapping[str, str]) -> bool:
-    """Whether somebody asked for traces."""
-    return environ.get(VARIABLE, "").lower() in _ON
+def is_on(environ: Mapping[str, str], variable: str) -> bool:
+    """Whether a variable switches something on."""
+    return environ.get(variable, "").lower() in _ON
 
 
 Begin = Callable[[str, Attributes, str], AbstractContextManager[Span]]
@@ -39,7 +39,7 @@ def open_span(environ: Mapping[str, str], service: str, name: str, attributes: A
     It goes on with the trace of `TRACEPARENT`, ends as the block ends, and is sent before this returns, within seconds.
     Whatever is wrong with that is a warning.
     """
-    if not is_traced(environ):
+    if not is_on(environ, VARIABLE):
         yield NO_SPAN
         return
     begun = _begin(environ, service)
