@@ -129,7 +129,7 @@ class MysqlCatalogue(Catalogue):
         return tuple(column for column in found if column is not None)
 
     def kind(self, table: TableName) -> tuple[str, str] | None:
-        """Return the kind of table and its engine, None where it is not there."""
+        """Return the kind and engine of a table, None where absent."""
         found = self.rows(
             f"SELECT table_type, coalesce(engine, '') FROM information_schema.tables WHERE {is_table(table)}"  # noqa: S608 - quoted
         )

@@ -100,7 +100,8 @@ def check_definition(before: Definition, after: Definition, table: TableName) ->
     What its name means may have been another for a while; "" if nothing was touched. IntegrityError where the table is
     another one now.
     """
-    if before.columns != after.columns:
+    left = iter(after.columns)
+    if not all(column in left for column in before.columns):
         raise changed(table, "its columns are others now")
     gone = before.numbers - after.numbers
     if gone and gone == before.numbers:
@@ -110,5 +111,7 @@ def check_definition(before: Definition, after: Definition, table: TableName) ->
     if gone:
         # Most likely of a day that nobody reads now; had it one of ours, the read that follows knows.
         return f"{len(gone)} of its {len(before.numbers)} partitions were dropped, emptied or rewritten"
+    if len(before.columns) < len(after.columns):  # beside those that were read, and without a copy of the table
+        return "a column was added to it"
     is_touched = not before.numbers and before.created != after.created
     return "its time of creation is another one now" if is_touched else ""

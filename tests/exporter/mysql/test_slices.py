@@ -488,13 +488,23 @@ def test_what_leaves_the_days_rows_alone_is_no_alarm(shop: Shop, tmp_path: Path,
     assert between.begun == 1
 
 
+@pytest.mark.parametrize("ddl", ["ADD COLUMN more int", "ADD COLUMN more int NOT NULL DEFAULT 7 AFTER user_id"])
+@pytest.mark.parametrize("at", [0, 2, -1])
+def test_a_column_that_is_added_without_a_copy_of_the_table_makes_it_start_over(
+    shop: Shop, tmp_path: Path, ddl: str, at: int
+) -> None:
+    between = Between(at, lambda: shop.do(f"ALTER TABLE purchases {ddl}, ALGORITHM=INSTANT"))
+    manifest = run_export(shop.settings(tmp_path), opener=between).manifest
+    assert (manifest["rows"], between.begun) == (ROWS, 2)
+    assert "more" not in [column["name"] for column in manifest["columns"]]
+
+
 _SWAP = "CREATE TABLE twin LIKE purchases;; RENAME TABLE purchases TO purchases_old, twin TO purchases"
 
 
 @pytest.mark.parametrize(
     ("ddl", "says"),
     [
-        ("ALTER TABLE purchases ADD COLUMN more int", "columns"),
         ("ALTER TABLE purchases DROP COLUMN note", "columns"),
         ("ALTER TABLE purchases MODIFY amount decimal(14,3) NOT NULL", "columns"),
         ("ALTER TABLE purchases CHANGE note remark varchar(200)", "columns"),
