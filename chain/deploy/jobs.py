@@ -29,6 +29,11 @@ class DeployedDefinition:
     job_id: str
     definition: dict[str, Any]
 
+    @property
+    def image(self) -> str:
+        """Return the image that its container runs."""
+        return str(self.definition["template"]["template"]["containers"][0]["image"])
+
 
 def plan_jobs(pipeline: Pipeline) -> list[DeployedDefinition]:
     """Return the jobs of a complete pipeline.

@@ -27,9 +27,7 @@ def to_readme(deployment: Deployment, *, terraform: bool) -> str:
     """Return the text in Markdown."""
     chain = next(each for each in deployment.jobs if each.job == "chain")
     place = f"--project={deployment.project} --region={deployment.region}"
-    images = "\n".join(
-        f"docker push {each.definition['template']['template']['containers'][0]['image']}" for each in deployment.jobs
-    )
+    images = "\n".join(f"docker push {each.image}" for each in deployment.jobs)
     secrets = "\n".join(
         f"printf %s 'the-URL' | gcloud secrets create {name.partition('/')[2]} --project={name.partition('/')[0]} "
         "--data-file=-"

@@ -73,7 +73,7 @@ def to_outputs(deployment: Deployment) -> dict[str, Any]:
             "jobs": {"value": {each.job: each.job_id for each in deployment.jobs}},
             "service_accounts": {"value": {**accounts, "scheduler": deployment.scheduler_account}},
             "buckets": {"value": list(deployment.buckets)},
-            "images": {"value": {each.job: _container(each)["image"] for each in deployment.jobs}},
+            "images": {"value": {each.job: each.image for each in deployment.jobs}},
             "schedule": {"value": f"{deployment.schedule.cron} ({deployment.schedule.zone})"},
         }
     }
@@ -207,11 +207,6 @@ def _grant(deployment: Deployment, grant: Grant) -> tuple[str, dict[str, Any]]:
         kind, where = "google_cloud_run_v2_job_iam_member", {"name": grant.name, "location": deployment.region}
         needed = [*needed, f"google_cloud_run_v2_job.{job}"]
     return kind, {**where, **who, "depends_on": needed or ["google_project_service.needed"]}
-
-
-def _container(each: DeployedDefinition) -> dict[str, Any]:
-    found: dict[str, Any] = each.definition["template"]["template"]["containers"][0]
-    return found
 
 
 def _name_of(grant: Grant) -> str:

@@ -19,6 +19,7 @@ from staging.errors import InputError
 
 Format = Literal["terraform", "gcloud"]
 SCRIPT = "penstock.sh"
+IMAGES = "images.txt"
 
 
 def write_deployment(pipeline: Pipeline, folder: Path, kind: Format) -> dict[Path, bool]:
@@ -40,15 +41,20 @@ def write_deployment(pipeline: Pipeline, folder: Path, kind: Format) -> dict[Pat
 
 def to_files(deployment: Deployment, kind: Format) -> Mapping[str, str]:
     """Return the text of each file by its name."""
-    readme = {"README.md": to_readme(deployment, terraform=kind == "terraform")}
+    common = {IMAGES: _to_images(deployment), "README.md": to_readme(deployment, terraform=kind == "terraform")}
     if kind == "gcloud":
-        return {SCRIPT: to_script(deployment), **readme}
+        return {SCRIPT: to_script(deployment), **common}
     return {
         "penstock.tf.json": to_text(to_terraform(deployment)),
         "variables.tf.json": to_text(to_variables()),
         "outputs.tf.json": to_text(to_outputs(deployment)),
-        **readme,
+        **common,
     }
+
+
+def _to_images(deployment: Deployment) -> str:
+    """Return a line for each job with its image, for a shell's `while read`."""
+    return "".join(f"{each.job} {each.image}\n" for each in deployment.jobs)
 
 
 def _write(path: Path, text: str) -> bool:

@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 
 import click
+import pytest
+from sqlalchemy import NullPool, create_engine, text
 
 from chain.cli import cli
 from chain.cost.estimate import DayFigures, estimate_day, format_dollars
@@ -15,18 +17,18 @@ from chain.deploy.deployment import plan_deployment
 from chain.deploy.grants import plan_grants
 from staging.config.cloud import CloudConfig
 from staging.config.file import load_pipeline
+from tests.chain.deploy.night import DEPLOYER, PLACE, make_purchases
+from tests.docs.reader import Reader
+from tests.docs.stand_in_cloud import StandInCloud
+from tests.servers.fake_gcs import FakeGcsServer
 
 ROOT = Path(__file__).parents[2]
+COLUMNS = "user_id bigint NOT NULL, amount numeric(12,2) NOT NULL, purchased_at timestamp NOT NULL"
 GUIDE = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
-REST = (
-    'name = "my_revenue"\n[source]\ntable = "p"\nkey = "u"\ntime = "t"\ncolumns = ["a"]\ntimezone = "Europe/Berlin"\n'
-)
 
 
 def test_the_file_of_the_guide_deploys(tmp_path: Path) -> None:
-    text = GUIDE.split("```toml\n")[1].split("```")[0]
-    whole = text.replace("[source]\n", REST, 1).replace("[target]\n", '[target]\ntable = "revenue"\n', 1)
-    (tmp_path / "p.toml").write_text(whole)
+    (tmp_path / "p.toml").write_text(GUIDE.split('```toml title="my_revenue.toml"\n')[1].split("```")[0])
     pipeline = load_pipeline(tmp_path / "p.toml", environ={})
     deployment = plan_deployment(pipeline)
     assert deployment.buckets == ("my-project-penstock",)
@@ -61,3 +63,39 @@ def test_the_costs_of_the_guide_are_those_of_the_code() -> None:
         assert (vcpu, operations) == (f"{cost.vcpu_seconds:,.0f}", f"{cost.class_a + cost.class_b:,}")
         assert stored == f"{cost.stored_bytes / 1e6:,.0f}"
         assert (day, million) == (format_dollars(cost.dollars), format_dollars(cost.dollars / int(millions)))
+
+
+@pytest.mark.integration
+def test_the_guide_is_followed_from_an_empty_project_to_a_green_night_and_down_again(
+    gcs_server: FakeGcsServer, postgres_database: str, tmp_path: Path
+) -> None:
+    rows, expected = make_purchases()
+    engine = create_engine(postgres_database, poolclass=NullPool)
+    with engine.begin() as shop:
+        shop.execute(text(f"CREATE TABLE purchases ({COLUMNS})"))
+        shop.execute(text("CREATE INDEX ON purchases (purchased_at)"))
+        shop.execute(
+            text("INSERT INTO purchases VALUES (:u, :a, :t)"), [dict(zip("uat", row, strict=True)) for row in rows]
+        )
+    bucket = gcs_server.create_bucket()
+    reader = Reader(tmp_path)
+    (tmp_path / "docker").symlink_to(ROOT / "docker")
+    reader.instead = {"my-project-penstock": bucket, "my-project": "acme", "'postgresql://…'": f"'{postgres_database}'"}
+    reader.instead |= {"--last,60": "--last,1"}  # sixty nights at once are for a cloud
+    whole, down, rest = GUIDE.partition("## Take it down")
+    cloud = StandInCloud(reader, gcs_server.endpoint, {bucket})
+    with cloud.opened:
+        cloud.begin()
+        reader.follow_text(whole)
+        assert cloud.night is not None
+        with engine.connect() as books:
+            found = dict(
+                books.execute(
+                    text("SELECT user_id, revenue FROM revenue WHERE day = (SELECT max(day) FROM revenue)")
+                ).all()
+            )
+        assert found == expected
+        assert cloud.night.is_done(), cloud.night.log()  # the scheduler's own call
+        reader.follow_text(down + rest)
+        assert cloud.secrets == {}
+        assert cloud.night.call("GET", f"/v2/{PLACE}/jobs", None, DEPLOYER).get("jobs", []) == []

@@ -35,6 +35,7 @@ from staging.config.file import load_pipeline
 from tests.chain.deploy.spoken import Resources, job_of_resource, resources_of
 from tests.chain.jobs.cloudrun.harness import EmulatorProcess
 from tests.servers.gcs_proxy import GcsProxy
+from tests.warm import warm_python
 
 PLACE = "projects/acme/locations/europe-west1"
 DEPLOYER = "user:ada@example.com"
@@ -134,7 +135,7 @@ class Night:
 
     def wait(self, execution: str) -> dict[str, Any]:
         """The execution when it is over."""
-        deadline = time.monotonic() + 180
+        deadline = time.monotonic() + 600  # for a machine that hangs, not for one that is slow
         while "completionTime" not in (found := self.call("GET", f"/v2/{execution}", None, DEPLOYER)):
             assert time.monotonic() < deadline, found
             time.sleep(0.1)
@@ -150,16 +151,20 @@ class Night:
 
     def penstock(self, *arguments: str, storage: str) -> subprocess.CompletedProcess[str]:
         """A command of somebody who may start the jobs, on a machine from where no database is reached."""
+        environ = dict(os.environ) | self.variables(storage)
+        command = [sys.executable, "-m", "chain", *arguments, "--config", str(self.folder / "night.toml")]
+        return subprocess.run(command, capture_output=True, text=True, check=False, env=environ)
+
+    def variables(self, storage: str) -> dict[str, str]:
+        """What makes a machine of somebody who may start the jobs speak to this deployment and not to Google."""
         token = self.folder / "ada.token"
         token.write_text(_token(DEPLOYER) + "\n")
         token.chmod(0o600)
-        environ = dict(os.environ) | {
+        return {
             "RUN_EMULATOR_HOST": self.emulator.address,
             "RUN_EMULATOR_TOKEN_FILE": str(token),
             "STORAGE_EMULATOR_HOST": storage,
         }
-        command = [sys.executable, "-m", "chain", *arguments, "--config", str(self.folder / "night.toml")]
-        return subprocess.run(command, capture_output=True, text=True, check=False, env=environ)
 
     def log(self) -> str:
         """What all attempts have written, for a test that failed."""
@@ -171,8 +176,11 @@ class Night:
         return {user: Decimal(str(amount)) for user, amount in rows}
 
 
-def make_shop(folder: Path) -> dict[int, Decimal]:
-    """A shop with purchases of three days that end today; returns what yesterday was in Berlin, by plain Python."""
+Purchase = tuple[int, str, str]
+
+
+def make_purchases() -> tuple[list[Purchase], dict[int, Decimal]]:
+    """Purchases of three days that end today; and what yesterday was in Berlin, by plain Python."""
     yesterday = datetime.now(ZONE).date() - timedelta(days=1)
     expected: dict[int, Decimal] = {}
     rows = []
@@ -182,6 +190,12 @@ def make_shop(folder: Path) -> dict[int, Decimal]:
         rows.append((user, str(amount), at.replace(tzinfo=None).isoformat(" ")))
         if at.astimezone(ZONE).date() == yesterday:
             expected[user] = expected.get(user, Decimal(0)) + amount
+    return rows, expected
+
+
+def make_shop(folder: Path) -> dict[int, Decimal]:
+    """A shop with these purchases; returns what yesterday was."""
+    rows, expected = make_purchases()
     with closing(sqlite3.connect(folder / "shop.db")) as shop, shop:
         shop.execute(
             "CREATE TABLE purchases (user_id INTEGER NOT NULL, amount DECIMAL(12,2) NOT NULL,"
@@ -195,6 +209,16 @@ def make_shop(folder: Path) -> dict[int, Decimal]:
 def open_night(folder: Path, gcs_endpoint: str, bucket: str, *, without: Grant | None = None) -> Iterator[Night]:
     """A deployed night whose databases are there; `without` is a grant that somebody forgot."""
     resources = _deployed(folder, bucket)
+    with open_deployment(folder, resources, gcs_endpoint, urls_of_secrets(folder), without=without) as night:
+        night.create_jobs()
+        yield night
+
+
+@contextmanager
+def open_deployment(
+    folder: Path, resources: Resources, gcs_endpoint: str, secrets: Mapping[str, str], *, without: Grant | None = None
+) -> Iterator[Night]:
+    """What the file's accounts may reach, before its jobs are created; `secrets` by their names."""
     policy = _policy([grant for grant in grants_of(resources) if grant != without], resources)
     (folder / "policy.json").write_text(json.dumps(policy))
     with ExitStack() as opened:
@@ -202,16 +226,14 @@ def open_night(folder: Path, gcs_endpoint: str, bucket: str, *, without: Grant |
             job: _door(opened, gcs_endpoint, parse_policy(policy), _account(resource))
             for job, resource in resources["google_cloud_run_v2_job"].items()
         }
-        table = _image_table(folder, resources, doors)
+        table = _image_table(folder, resources, doors, secrets)
         emulator = EmulatorProcess(folder, table, "--slots", "3", "--policy", str(folder / "policy.json"))
         opened.callback(emulator.end)
         (folder / "chain.token").write_text(_token(_account(resources["google_cloud_run_v2_job"]["chain"])) + "\n")
         (folder / "chain.token").chmod(0o600)
         (folder / "images.toml").write_text(table.replace("@ADDRESS@", emulator.address))
         emulator.start()
-        night = Night(folder, resources, emulator)
-        night.create_jobs()
-        yield night
+        yield Night(folder, resources, emulator)
 
 
 def deployed_grants(folder: Path, bucket: str) -> list[Grant]:
@@ -237,6 +259,10 @@ def urls(folder: Path) -> dict[str, str]:
     return {"SHOP_URL": f"sqlite:///{folder}/shop.db", "BOOKS_URL": f"sqlite:///{folder}/books.db"}
 
 
+def urls_of_secrets(folder: Path) -> dict[str, str]:
+    return {"shop-url": urls(folder)["SHOP_URL"], "books-url": urls(folder)["BOOKS_URL"]}
+
+
 def _account(resource: Mapping[str, Any]) -> str:
     return f"serviceAccount:{resource['template']['template']['service_account']}"
 
@@ -259,16 +285,15 @@ def _door(opened: ExitStack, endpoint: str, policy: Policy, member: str) -> str:
     return proxy.endpoint
 
 
-def _image_table(folder: Path, resources: Resources, doors: Mapping[str, str]) -> str:
+def _image_table(folder: Path, resources: Resources, doors: Mapping[str, str], secrets: Mapping[str, str]) -> str:
     lines = []
     for job, resource in resources["google_cloud_run_v2_job"].items():
         image = resource["template"]["template"]["containers"][0]["image"]
         variables = [f"STORAGE_EMULATOR_HOST={doors[job]}"]
         if job == "chain":
             variables += ["RUN_EMULATOR_HOST=@ADDRESS@", f"RUN_EMULATOR_TOKEN_FILE={folder}/chain.token"]
-        entrypoint = json.dumps(["env", *variables, sys.executable, "-m", job])
+        entrypoint = json.dumps(["env", *variables, warm_python(), "-m", job])
         lines += [f'[images."{image}"]', f"entrypoint = {entrypoint}", f'cwd = "{folder}"']
         lines.append(f'env = {{ PYTHONPATH = "{Path(__file__).parents[3]}", HOME = "{folder}" }}')
-    secrets = urls(folder)
-    lines += ["[secrets]", f'shop-url = "value:{secrets["SHOP_URL"]}"', f'books-url = "value:{secrets["BOOKS_URL"]}"']
+    lines += ["[secrets]", *(f"{name} = {json.dumps(f'value:{text}')}" for name, text in secrets.items())]
     return "\n".join(lines) + "\n"

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
 import subprocess
+from collections.abc import Iterable
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,8 @@ from google.cloud import run_v2
 
 Resources = dict[str, dict[str, dict[str, Any]]]
 EGRESS = run_v2.VpcAccess.VpcEgress
+COMPLETIONS = Path("/usr/lib/google-cloud-sdk/data/cli/gcloud_completions.py")
+_ANYWHERE = {"--format", "--project", "--quiet"}
 
 
 def resources_of(text: str) -> Resources:
@@ -170,3 +175,23 @@ def _list(text: str) -> list[str]:
         _, separator, rest = text.split("^", 2)
         return rest.split(separator)
     return text.split(",") if text else []
+
+
+def check_gcloud(words: list[str], flags: Iterable[str]) -> None:
+    """Look a command up in the SDK's own table of commands and flags, where there is an SDK."""
+    if not COMPLETIONS.exists():
+        return
+    tree = _gcloud_commands()
+    node = tree
+    for word in words:
+        if word not in node.get("commands", {}):
+            break
+        node = node["commands"][word]
+    assert not node.get("commands"), words
+    assert set(flags) - set(node["flags"]) <= {*tree["flags"], *_ANYWHERE}, words
+
+
+@cache
+def _gcloud_commands() -> dict[str, Any]:
+    found: dict[str, Any] = runpy.run_path(str(COMPLETIONS))["STATIC_COMPLETION_CLI_TREE"]
+    return found
