@@ -15,7 +15,7 @@ from loader.run_inputs import RunInputs
 from loader.target.ledger import LedgerRow
 from staging.config.day_checks import ChecksConfig
 from staging.config.pipeline import Pipeline
-from staging.documents.recent_days import RecentDay, read_recent_days
+from staging.documents.recent_days import RecentDay, median_of_shrunken, read_recent_days
 from staging.errors import IntegrityError
 from staging.store import Store
 
@@ -76,7 +76,7 @@ def _faults(
         return
     middle = median(map(Decimal, recent))
     told = f"it has {rows:,} {noun}, the median of the last {len(recent)} stored days is {middle:,}"
-    if not is_early and rows < middle * (1 - Decimal(str(checks.max_drop))):
+    if not is_early and median_of_shrunken(rows, recent, checks.max_drop) is not None:
         yield f"{told} (checks.max_drop is {checks.max_drop:g})"
     elif checks.max_rise is not None and rows > middle * (1 + Decimal(str(checks.max_rise))):
         yield f"{told} (checks.max_rise is {checks.max_rise:g})"

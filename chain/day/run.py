@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import TypeGuard
 
 from chain.day.closed import check_finished, is_stale
 from chain.day.day_run import DayRun
@@ -70,7 +71,7 @@ def _bring_to_done(run: DayRun, wish: Wish) -> Report:
         step = BeginRun(kind="run", fresh_export=True)
     if not isinstance(step, BeginRun) and state.has_export:
         check_stored(run, read_manifest_of(run, step.run.run_id))
-    if isinstance(step, AskLedger) and _is_outdated(run, step.run):
+    if _rests_on_an_export(step, state, wish) and _is_outdated(run, step.run):
         step = BeginRun(kind="run", fresh_export=True)
     if run.asked.permitted.raise_fence is not None and not isinstance(step, BeginRun):
         step = BeginRun(kind="reprocess" if wish == "reprocess" else "run")
@@ -99,6 +100,11 @@ def _bring_to_done(run: DayRun, wish: Wish) -> Report:
 def _reads_anyway(step: BeginRun | GoOn | AskLedger, state: DayState) -> bool:
     """Whether a run that is gone on with was to read the source, and has not done it yet."""
     return isinstance(step, GoOn) and step.run.fresh_export and not state.has_export
+
+
+def _rests_on_an_export(step: BeginRun | GoOn | AskLedger, state: DayState, wish: Wish) -> TypeGuard[GoOn | AskLedger]:
+    """Whether what is there would be loaded, or called done, by a command that is asked for the day as it is now."""
+    return isinstance(step, AskLedger) or (isinstance(step, GoOn) and wish == "run" and state.has_export)
 
 
 def _is_outdated(run: DayRun, record: RunRecord) -> bool:

@@ -18,6 +18,7 @@ import polars as pl
 from exporter.port.question import DayQuestion
 from staging.control_sums import format_minor_units, parse_money, scale_of
 from staging.documents.manifest import Manifest, Reading, Shard, Source
+from staging.documents.same_question import describe_other_question
 from staging.documents.stored_days import StoredDay, read_stored_days
 from staging.dtypes import schema_of
 from staging.errors import InputError
@@ -86,6 +87,12 @@ def _check_day(manifest: Manifest, first: Manifest, question: DayQuestion) -> No
             f"The stored export of {manifest.pipeline} {manifest.day} answers another question.",
             why="; ".join(wrong) + ".",
             fix="Write key, time, columns and timezone as the pipeline of the days has them.",
+        )
+    if others := describe_other_question(manifest, first):
+        raise InputError(
+            f"The stored exports of {manifest.pipeline} {first.day} and {manifest.day} answer two questions.",
+            why="; ".join(others) + ".",
+            fix=f"Read the days again that were asked otherwise: penstock run --fresh-export of {manifest.pipeline}.",
         )
     window = plan_window(manifest.day, load_zone(manifest.timezone))
     if manifest.window() != (window.start, window.end):

@@ -5,11 +5,13 @@ A new day is compared with them. By names, never by listing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, timedelta
+from decimal import Decimal
 from itertools import islice
+from statistics import median
 
 from staging.documents.exports import find_current_id, find_export
 from staging.documents.head import read_head
@@ -47,7 +49,7 @@ def read_recent_days(store: Store, names: DayNames, span: Span) -> list[RecentDa
     before = _days_before(names.day, span)
     with ThreadPoolExecutor(_AT_ONCE) as readers:
         while len(found) < LAST_DAYS and (days := list(islice(before, _AT_ONCE))):
-            read = readers.map(lambda day: _read(store, DayNames(names.pipeline, day)), days)
+            read = readers.map(lambda day: find_accepted(store, DayNames(names.pipeline, day)), days)
             found += [each for each in read if each is not None]
     return found[:LAST_DAYS]
 
@@ -67,6 +69,14 @@ def find_newest_manifest(store: Store, names: DayNames, span: Span) -> Manifest 
     return None
 
 
+def median_of_shrunken(rows: int, recent: Sequence[int], max_drop: float) -> Decimal | None:
+    """Return the median of the recent days' rows where `rows` is less than what `max_drop` leaves of it."""
+    if not recent:
+        return None
+    middle = median(map(Decimal, recent))
+    return middle if rows < middle * (1 - Decimal(str(max_drop))) else None
+
+
 def _days_before(day: date, span: Span) -> Iterator[date]:
     for _ in range(_LOOK_BACK):
         if day == date.min:
@@ -75,7 +85,8 @@ def _days_before(day: date, span: Span) -> Iterator[date]:
         yield day
 
 
-def _read(store: Store, names: DayNames) -> RecentDay | None:
+def find_accepted(store: Store, names: DayNames) -> RecentDay | None:
+    """Return a day whose current export is loaded and was read when the day was over, or None."""
     head = read_head(store, names)
     if head is None or (run_id := head[0].run_id) is None or (export_id := head[0].export_id) is None:
         return None

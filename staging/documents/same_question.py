@@ -32,6 +32,12 @@ Pair = tuple[str, str]
 """What the export was made with, and what the file says now, as texts for people."""
 
 
+def _where(manifest: Manifest, source: SourceConfig) -> Pair:
+    """A longer window has the condition of its days, and none of its own."""
+    was = manifest.source.where or _UNSET
+    return was, source.where or (_UNSET if source.exports is None else was)
+
+
 def _of_dialect(dialect: str) -> Callable[[Manifest, SourceConfig], Pair]:
     def pair(manifest: Manifest, source: SourceConfig) -> Pair:
         was = manifest.source.table if manifest.source.dialect == dialect else _UNSET
@@ -125,7 +131,7 @@ COMPARED: Mapping[str, Callable[[Manifest, SourceConfig], Pair]] = {
         ", ".join(column.name for column in manifest.carried),
         ", ".join(source.columns),
     ),
-    "where": lambda manifest, source: (manifest.source.where or _UNSET, source.where or _UNSET),
+    "where": _where,
     "timezone": lambda manifest, source: (manifest.timezone, source.timezone),
     "column_timezone": _column_timezone,
     "allow_null": _allow_null,
@@ -159,6 +165,34 @@ def check_same_question(manifest: Manifest, source: SourceConfig) -> None:
             why="; ".join(differences.values()) + ".",
             fix="Read the day again with `penstock run --fresh-export`, or put the settings back.",
         )
+
+
+def describe_other_question(day: Manifest, first: Manifest) -> list[str]:
+    """Return what another day of one pipeline was asked otherwise.
+
+    Of what decides which rows a day holds; what either manifest does not say is left out. Their columns, key and zone
+    are for the caller to compare.
+    """
+    asked = {"table": _describe_rows_of, "where": _describe_where, "column_timezone": _describe_column_timezone}
+    told = [(name, ask(day), ask(first)) for name, ask in asked.items()]
+    return [
+        f"source.{name} was {here} for {day.day} and {there} for {first.day}"
+        for name, here, there in told
+        if here and there and here != there
+    ]
+
+
+def _describe_rows_of(manifest: Manifest) -> str:
+    source = manifest.source
+    return f"{source.dialect} {source.table}" if source.dialect in _NO_DATABASE else source.table
+
+
+def _describe_where(manifest: Manifest) -> str:
+    return manifest.source.where or _UNSET
+
+
+def _describe_column_timezone(manifest: Manifest) -> str:
+    return manifest.source.evidence.get("column_timezone", "")
 
 
 def describe_asked(source: SourceConfig) -> dict[str, str]:

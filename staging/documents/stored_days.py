@@ -5,20 +5,23 @@ The rows of a longer window, read by manifest and generation, from no database.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
-from itertools import groupby
+from itertools import groupby, islice
 
 from staging.config.pipeline import Pipeline
 from staging.documents.exports import find_current_id, find_export
 from staging.documents.manifest import Manifest, SourceExport
+from staging.documents.recent_days import LAST_DAYS, find_accepted, median_of_shrunken, read_recent_days
 from staging.errors import InputError, IntegrityError
 from staging.names import DayNames, parse_name
 from staging.store import Store
 from staging.window import days_within
 
 _SHOWN_DAYS = 5
+_READERS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,29 +36,71 @@ def read_stored_days(store: Store, pipeline: Pipeline, day: date) -> list[Stored
     """Return the current exports of a window's days, in order.
 
     The window begins with `day`. InputError names the days that have no export, or one that was read before its day was
-    over; with `source.allow_missing` both are left out, but not all of them.
+    over, or one of a size that nobody has accepted; with `source.allow_missing` they are left out, but not all of them.
     """
     name = str(pipeline.source.exports)
     days = days_within(day, pipeline.source.window)
-    found = [stored for each in days if (stored := _read(store, DayNames(name, each))) is not None]
-    whole = [stored for stored in found if not stored.manifest.unfinished]
-    there = {stored.manifest.day for stored in whole}
-    missing = [each for each in days if each not in there]
-    if not whole or (missing and not pipeline.source.allow_missing):
-        unfinished = {stored.manifest.day for stored in found} - there
+    whole, left_out = _find_whole(store, pipeline, day)
+    if not whole or (left_out and not pipeline.source.allow_missing):
+        missing = list(left_out)
         raise InputError(
             f"{len(missing)} of {len(days)} days of {name} are not there for the {pipeline.source.window} of {day}.",
-            why=_list_days(missing, unfinished),
+            why=_list_days(left_out),
             fix=f"Bring them to done with `penstock backfill --from {missing[0]} --to {missing[-1]}` of {name}"
+            + (
+                ", a doubted one that is right with --accept-change"
+                if any("doubted" in e for e in left_out.values())
+                else ""
+            )
             + (", or set `source.allow_missing`." if whole else "."),
         )
     return whole
 
 
+def _find_whole(store: Store, pipeline: Pipeline, day: date) -> tuple[list[StoredDay], dict[date, str]]:
+    """Return the days that a window is made of, and why each of the others is left out."""
+    name, days = str(pipeline.source.exports), days_within(day, pipeline.source.window)
+    whole: list[StoredDay] = []
+    left_out: dict[date, str] = {}
+    for each in days:
+        stored = _read(store, DayNames(name, each))
+        if stored is None:
+            left_out[each] = "has no export"
+        elif stored.manifest.unfinished:
+            left_out[each] = "was read before it was over"
+        else:
+            whole.append(stored)
+    doubted = _find_doubted(store, DayNames(name, day), whole, pipeline.checks.max_drop)
+    whole = [stored for stored in whole if stored.named.day not in doubted]
+    return whole, {each: why for each in days if (why := (left_out | doubted).get(each))}
+
+
+def _find_doubted(store: Store, first: DayNames, days: Sequence[StoredDay], max_drop: float) -> dict[date, str]:
+    """Return the days that the loader would doubt, and that it has not loaded, with both figures.
+
+    A day's export is there before the loader sees it, and stays there when the loader refuses it.
+    """
+    with ThreadPoolExecutor(_READERS) as readers:
+        accepted = list(readers.map(lambda d: find_accepted(store, DayNames(first.pipeline, d.named.day)), days))
+    if all(accepted):
+        return {}
+    recent = [each.rows_exported for each in reversed(read_recent_days(store, first, "day"))]
+    doubted: dict[date, str] = {}
+    for stored, found in zip(days, accepted, strict=True):
+        rows = stored.manifest.rows
+        if found is not None:
+            recent.append(found.rows_exported)
+        elif (middle := median_of_shrunken(rows, recent[-LAST_DAYS:], max_drop)) is not None:
+            doubted[stored.named.day] = (
+                f"is doubted and not loaded: it has {rows:,} rows, the median of the loaded days before it {middle:,}"
+            )
+    return doubted
+
+
 def is_outdated(store: Store, manifest: Manifest, pipeline: Pipeline) -> bool:
     """Return whether a day of the window has a newer export.
 
-    Newer than the stored one was made of. Reads heads only.
+    Newer than the stored one was made of. Reads heads only, but for days that were left out and have an export.
     """
     if pipeline.source.exports is None:
         return False
@@ -64,7 +109,11 @@ def is_outdated(store: Store, manifest: Manifest, pipeline: Pipeline) -> bool:
     for each in days_within(manifest.day, pipeline.source.window):
         if (export_id := find_current_id(store, DayNames(name, each))) is not None:
             now[each] = export_id
-    return any(now.get(each, export_id) != export_id for each, export_id in used.items()) or bool(now.keys() - used)
+    if any(now.get(each, export_id) != export_id for each, export_id in used.items()):
+        return True
+    if not now.keys() - used:
+        return False
+    return any(stored.named.day not in used for stored in _find_whole(store, pipeline, manifest.day)[0])
 
 
 def read_newest_stored_day(store: Store, pipeline: str) -> Manifest | None:
@@ -123,10 +172,7 @@ def _read(store: Store, names: DayNames) -> StoredDay | None:
     return StoredDay(manifest, named)
 
 
-def _list_days(missing: Sequence[date], unfinished: set[date]) -> str:
-    shown = [
-        f"{day} was read before it was over" if day in unfinished else f"{day} has no export"
-        for day in missing[:_SHOWN_DAYS]
-    ]
-    more = f"; and {len(missing) - _SHOWN_DAYS} more" if len(missing) > _SHOWN_DAYS else ""
+def _list_days(left_out: Mapping[date, str]) -> str:
+    shown = [f"{day} {why}" for day, why in islice(left_out.items(), _SHOWN_DAYS)]
+    more = f"; and {len(left_out) - _SHOWN_DAYS} more" if len(left_out) > _SHOWN_DAYS else ""
     return "; ".join(shown) + more + "."

@@ -15,8 +15,12 @@ import pytest
 
 from chain.gc.clean_up import clean_up
 from staging.config.pipeline import Pipeline
-from staging.documents.manifest import Manifest
+from staging.documents.head import read_head
+from staging.documents.manifest import Manifest, ShardFile
+from staging.documents.run import Loaded, Receipt
+from staging.documents.run_start import begin_run
 from staging.errors import InputError
+from staging.names import DayNames
 from staging.open_store import open_store
 from staging.process.cancel import Cancel
 from tests.exporter.days import Export, pipeline, run_export
@@ -50,8 +54,10 @@ class Shop:
     def buy(self, user: int, at: datetime, amount: str) -> None:
         self.sql("INSERT INTO purchases VALUES (?, ?, ?)", (user, f"{at:%Y-%m-%d %H:%M:%S}", amount))
 
-    def export(self, day: date, *, shards: int = 4, now: datetime = LATER, again: bool = False) -> Export:
-        settings = pipeline(self.url, self.staging, export={"shards": shards})
+    def export(
+        self, day: date, *, shards: int = 4, now: datetime = LATER, again: bool = False, **source: Any
+    ) -> Export:
+        settings = pipeline(self.url, self.staging, export={"shards": shards}, **source)
         run_id = f"run-{day.day:02}{shards:02}{'b' if again else 'a'}"
         return run_export(settings, day=day, run_id=run_id, fresh_export=again, now=now)
 
@@ -183,9 +189,90 @@ def test_days_that_answer_another_question_are_refused(shop: Shop, source: dict[
     assert said in refused.value.why
 
 
+def test_a_week_of_days_under_a_condition_has_theirs(shop: Shop) -> None:
+    for day in WEEK:
+        shop.export(day, where="amount >= 100")
+    week = shop.week()
+    assert {row["amount"] >= 100 for row in week.rows()} == {True}
+    assert shop.week("week-0002").manifest["export_id"] == week.manifest["export_id"]
+
+
+@pytest.mark.parametrize(
+    ("later", "said"),
+    [
+        ({"where": "amount > 1"}, "source.where was amount > 1 for 2026-10-22 and not set for 2026-10-19"),
+        ({"table": "main.purchases"}, "source.table was main.purchases for 2026-10-22 and purchases for 2026-10-19"),
+        ({"column_timezone": "Asia/Tokyo"}, "source.column_timezone was Asia/Tokyo for 2026-10-22 and UTC for"),
+    ],
+)
+def test_a_week_whose_days_were_asked_otherwise_is_refused(shop: Shop, later: dict[str, Any], said: str) -> None:
+    for day in WEEK:
+        shop.export(day, **(later if day.day >= 22 else {}))
+    with pytest.raises(InputError, match="answer two questions") as refused:
+        shop.week()
+    assert said in refused.value.why
+
+
+def _load(shop: Shop, day: date) -> None:
+    """Write what a run leaves that loaded the day's current export."""
+    with open_store(shop.staging.as_uri()) as store:
+        names = DayNames("daily_revenue", day)
+        head = read_head(store, names)
+        assert head is not None
+        known: dict[str, Any] = {"run_id": head[0].run_id, "export_id": head[0].export_id}
+        counts = {"inserted": 1, "updated": 0, "deleted": 0, "totals": {}, "digest": "0" * 64}
+        loaded = Loaded(**known, **counts, fence=1, day=day, rows=1, loaded_at=LATER)
+        receipt = Receipt(
+            **known,
+            shard=0,
+            rows_in=1,
+            rows_out=1,
+            rows_quarantined=0,
+            quarantine_reasons={},
+            part=ShardFile(name="part", generation=1, size_bytes=1, crc32c=1, sha256="0" * 64, rows=1),
+            quarantine=None,
+            output_columns={},
+            key="user_id",
+            conserved=(),
+            transform="processor.revenue:revenue_per_user",
+            engine="polars",
+        )
+        store.create(names.loaded(loaded.run_id), loaded.to_bytes())
+        store.create(names.receipt(loaded.run_id, 0), receipt.to_bytes())
+
+
+def test_a_day_that_the_loader_doubted_makes_no_week_unless_it_may_be_missing(shop: Shop) -> None:
+    for day in WEEK[:5]:
+        shop.export(day)
+        _load(shop, day)
+    shop.sql("DELETE FROM purchases WHERE purchased_at >= '2026-10-23 22:00:00'")
+    for day in WEEK[5:]:
+        shop.export(day)
+    with pytest.raises(InputError) as refused:
+        shop.week()
+    assert "2 of 7 days" in refused.value.what
+    assert "2026-10-24 is doubted and not loaded: it has 0 rows, the median of the loaded days before it 72" in (
+        refused.value.why
+    )
+    assert "--accept-change" in refused.value.fix
+    first = shop.week("week-0002", allow_missing=True)
+    again = shop.week("week-0003", allow_missing=True)
+    assert len(first.manifest["source"]["exports"]) == 5
+    assert again.manifest["export_id"] == first.manifest["export_id"], "nothing is new, and it was made anew"
+    for day in WEEK[5:]:  # a person has accepted them
+        _load(shop, day)
+    assert len(shop.week("week-0004", allow_missing=True).manifest["source"]["exports"]) == 7
+
+
 def test_the_command_loads_a_week_and_says_what_begins_none(shop: Shop) -> None:
     for day in WEEK:
         shop.export(day)
+    with open_store(shop.staging.as_uri()) as store:  # a run that was cut short after its export
+        names = DayNames("weekly_revenue", MONDAY)
+        begin_run(store, names, "week-0001", kind="run", fresh_export=False, now=LATER, by="ada")
+    shop.week("week-0001")
+    shop.buy(5, datetime(2026, 10, 21, 12, tzinfo=UTC), "1000.01")
+    shop.export(WEEK[2], again=True)
     config = shop.folder / "weekly.toml"
     config.write_text(
         f"""name = "weekly_revenue"
@@ -212,8 +299,8 @@ table = "weekly"
     for _ in range(2):
         ended = penstock("run", "--week", "2026-W43", "--logs", str(shop.folder / "logs"))
         assert ended.returncode == 0, ended.stderr
-    loaded = shop.sql("SELECT user_id, CAST(revenue AS TEXT) FROM weekly WHERE day = '2026-10-19'")
-    assert {user: Decimal(total) for user, total in loaded} == shop.totals()
+        loaded = shop.sql("SELECT user_id, CAST(revenue AS TEXT) FROM weekly WHERE day = '2026-10-19'")
+        assert {user: Decimal(total) for user, total in loaded} == shop.totals()
     assert penstock("verify", "--week", "2026-W43").returncode == 0
     assert "4 shards" in penstock("plan", "--week", "2026-W43").stdout
     wrong = penstock("run", "--day", "2026-10-21")
