@@ -15,11 +15,14 @@ from loader.run_inputs import RunInputs
 from loader.target.ledger import LedgerRow
 from staging.config.day_checks import ChecksConfig
 from staging.config.pipeline import Pipeline
+from staging.documents.manifest import Manifest
 from staging.documents.recent_days import RecentDay, median_of_shrunken, read_recent_days
 from staging.errors import IntegrityError
 from staging.store import Store
 
 _TOLD_RISE = 10
+_FEW_ROWS = 10
+"""Of a table beside the leading one: where its days have fewer, a day without any is nothing unusual."""
 
 
 class DoubtedDayError(IntegrityError):
@@ -46,6 +49,7 @@ def check_doubt(
     if found is None or found.export_id != manifest.export_id:
         exported = [each.rows_exported for each in recent]
         faults += _faults(manifest.rows, exported, checks, "rows", say, is_early=manifest.unfinished)
+        faults += _table_faults(manifest, recent, checks)
     faults += _output_faults(inputs, recent, checks, say)
     if faults:
         raise DoubtedDayError(
@@ -65,6 +69,18 @@ def _output_faults(
     only_drop = checks.model_copy(update={"min_rows": None, **({"max_rise": None} if inputs.merge else {})})
     quiet: Callable[[str], None] = (lambda _: None) if inputs.merge else say
     return list(_faults(inputs.rows, alike, only_drop, "rows of output", quiet, is_early=inputs.manifest.unfinished))
+
+
+def _table_faults(manifest: Manifest, recent: Sequence[RecentDay], checks: ChecksConfig) -> Iterator[str]:
+    """Of the tables beside the leading one only a drop is doubted."""
+    for table in manifest.tables if not manifest.unfinished else ():
+        counts = [each.rows_of_tables[table.name] for each in recent if table.name in each.rows_of_tables]
+        middle = median_of_shrunken(table.rows, counts, checks.max_drop)
+        if middle is not None and middle >= _FEW_ROWS:
+            yield (
+                f"{table.name} has {table.rows:,} rows, the median of the last {len(counts)} stored days is {middle:,} "
+                f"(checks.max_drop is {checks.max_drop:g})"
+            )
 
 
 def _faults(

@@ -5,7 +5,7 @@ A new day is compared with them. By names, never by listing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -30,13 +30,15 @@ _AT_ONCE = 16
 class RecentDay:
     """A day that is loaded.
 
-    Rows of its export, rows that the target got, and the transform that made them.
+    Rows of its export, rows that the target got, the transform that made them, and rows of each table beside the
+    leading one.
     """
 
     day: date
     rows_exported: int
     rows_loaded: int
     transform: str
+    rows_of_tables: Mapping[str, int]
 
 
 def read_recent_days(store: Store, names: DayNames, span: Span) -> list[RecentDay]:
@@ -96,4 +98,5 @@ def find_accepted(store: Store, names: DayNames) -> RecentDay | None:
     export, receipt = find_export(store, names, export_id), find_receipt(store, names, run_id, 0)
     if export is None or receipt is None or export.manifest.unfinished:
         return None
-    return RecentDay(names.day, export.manifest.rows, loaded.rows, receipt.transform)
+    tables = {table.name: table.rows for table in export.manifest.tables}
+    return RecentDay(names.day, export.manifest.rows, loaded.rows, receipt.transform, tables)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -37,7 +39,11 @@ class Shop:
         known = {"run_id": f"run-{day:%d}-{number}", "export_id": f"export-{day:%d}-{number}", "fence": number}
         end = datetime(day.year, day.month, day.day, 23, tzinfo=UTC)
         as_of = options.pop("as_of", end + timedelta(hours=3))
-        run = self.make(number, rows=revenue(range(rows)), day=day, as_of=as_of, **known, **options).write()
+        beside = options.pop("refunds", None)
+        run = self.make(number, rows=revenue(range(rows)), day=day, as_of=as_of, **known, **options)
+        if beside is not None:
+            run.manifest["tables"] = [refunds(run, beside)]
+        run.write()
         with open_store(run.staging_url) as store:
             names = DayNames(run.pipeline, day)
             fields = {"head_id": run.head_id, "fence": number, "run_id": run.run_id, "export_id": run.export_id}
@@ -64,6 +70,36 @@ class Shop:
             self.load(self.stored(back, rows), max_drop=1.0)
 
 
+def refunds(run: LoaderRun, rows: int) -> dict[str, Any]:
+    """What a manifest says of a table beside the leading one; all its rows lie in the first shard."""
+    columns = [
+        {"name": "id", "dtype": "Int64", "source_type": "bigint", "nullable": False},
+        {"name": "refunded_at", "dtype": "Datetime(us)", "source_type": "timestamp", "nullable": False},
+    ]
+    text = json.dumps([[c["name"], c["dtype"], c["nullable"]] for c in columns])
+    name = DayNames(run.pipeline, run.day).shard_file(run.export_id, 0, table="refunds")
+    file = {"name": name, "generation": 1, "size_bytes": 1, "crc32c": 0, "sha256": "0" * 64, "rows": rows}
+    empty = {"files": [], "rows": 0, "min_key": None, "max_key": None, "sums": {}}
+    shards = [{"shard": shard} | empty | ({"files": [file], "rows": rows} if shard == 0 else {}) for shard in range(3)]
+    return {
+        "name": "refunds",
+        "table": "refunds",
+        "key": "id",
+        "time": "refunded_at",
+        "where": None,
+        "allow_null": [],
+        "only_keys": False,
+        "statement": "SELECT …",
+        "table_columns": [],
+        "columns": columns,
+        "schema_fingerprint": hashlib.sha256(text.encode()).hexdigest(),
+        "shards": shards,
+        "rows": rows,
+        "sums": {},
+        "keys_without_row": None,
+    }
+
+
 @pytest.fixture
 def shop(tmp_path: Path) -> Shop:
     return Shop(tmp_path)
@@ -85,6 +121,21 @@ def test_an_empty_or_shrunken_day_is_doubted_with_both_figures(shop: Shop, rows:
     doubted(shop, run := shop.stored(0, rows), f"{rows} rows", "median of the last 7 stored days is 100")
     assert shop.load(run, accept_change=True) == rows
     assert shop.load(run) == rows  # what was accepted is not doubted again
+
+
+def test_a_table_beside_the_leading_one_that_is_empty_is_doubted_with_its_name(shop: Shop) -> None:
+    """Else a day without its refunds would be revenue that nobody had."""
+    for back in range(1, 8):
+        shop.load(shop.stored(back, 100, refunds=20))
+    doubted(shop, run := shop.stored(0, 100, refunds=1), "refunds has 1 rows", "the last 7 stored days is 20")
+    assert shop.load(run, max_drop=1) == 100
+    assert shop.load(shop.stored(0, 100, refunds=2, number=2)) == 100
+
+
+def test_a_table_that_has_few_rows_a_day_may_have_none(shop: Shop) -> None:
+    for back in range(1, 8):
+        shop.load(shop.stored(back, 100, refunds=9))
+    assert shop.load(shop.stored(0, 100, refunds=0)) == 100
 
 
 def test_a_tenth_of_the_median_is_no_reason(shop: Shop) -> None:
