@@ -23,6 +23,7 @@ from bench.scenarios.days import days
 from bench.scenarios.export import export_mysql_family, export_postgres, export_sizes, export_wide
 from bench.scenarios.felt import felt, saturated
 from bench.scenarios.load import load
+from bench.scenarios.long import long
 from bench.scenarios.server import one_day_of_ten, sealed
 from bench.scenarios.task import task
 from tests.servers.mariadb import MariadbServer
@@ -74,6 +75,7 @@ def _scenarios(rounds: int, million: int, *, full: bool) -> dict[str, Callable[[
         "days_sqlite": lambda folder: days(
             folder, rounds=rounds, small=30 * million // MILLION or 3, done=365 * million // MILLION
         ),
+        "long_sqlite": lambda folder: long(folder, rounds=rounds, days=3_000 * million // MILLION),
         "export_postgres": postgres(lambda server, folder: export_postgres(server, folder, 5 * million, rounds)),
         "export_mariadb": mariadb(lambda server, folder: export_mysql_family(server, folder, 5 * million, rounds)),
         "export_mysql": mysql(lambda server, folder: export_mysql_family(server, folder, 5 * million, rounds)),

@@ -10,12 +10,17 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal
 
-from staging.documents.history import PastDay, PastRun, RunOutcome
+from staging.documents.exports import find_export
+from staging.documents.history import LoadedDay, PastDay, PastRun, RunOutcome
 from staging.documents.lease import lease_end
 from staging.documents.run import Head, Loaded, RunFailure, RunRecord
+from staging.errors import IntegrityError
 from staging.names import DayNames, parse_name
 from staging.process.cancel import STOPPED
 from staging.store import ObjectInfo, Store
+
+VERSION = 2
+"""Of what is remembered of a day; see `PastDay`."""
 
 
 def read_past_day(store: Store, names: DayNames, *, now: datetime) -> PastDay:
@@ -29,13 +34,18 @@ def read_past_day(store: Store, names: DayNames, *, now: datetime) -> PastDay:
     # Most days have one run; then its own objects are all there is to list, and no shard of the day's exports.
     only = head.run_id if head.fence == 1 and head.run_id else None
     prefix = names.run_prefix(only) if only else names.runs_prefix()
+    by_run = _by_run(store, prefix) if head.run_id else {}
     runs = [
         run
-        for run_id, objects in (_by_run(store, prefix) if head.run_id else {}).items()
+        for run_id, objects in by_run.items()
         if (run := _read_run(store, objects, is_at_work=is_held and run_id == head.run_id)) is not None
     ]
     return PastDay(
-        day=names.day, head_generation=info.generation, runs=tuple(sorted(runs, key=lambda run: run.began_at))
+        day=names.day,
+        head_generation=info.generation,
+        runs=tuple(sorted(runs, key=lambda run: run.began_at)),
+        version=VERSION,
+        loaded=_read_loaded(store, names, head, by_run.get(head.run_id or "", {})),
     )
 
 
@@ -53,6 +63,32 @@ def is_settled(day: PastDay) -> bool:
     Its last run has loaded it.
     """
     return bool(day.runs) and day.runs[-1].outcome == "loaded"
+
+
+def _read_loaded(
+    store: Store, names: DayNames, head: Head, objects: Mapping[str, list[ObjectInfo]]
+) -> LoadedDay | None:
+    """Return what a status says of it as long as the head stays; None where it is not simply loaded and at rest."""
+    if head.lease is not None or head.run_id is None or "loaded" not in objects:
+        return None
+    name, failure = objects["loaded"][0].name, _last_failure(store, objects)
+    note = Loaded.parse(store.read(name)[0], name=name)
+    if note.export_id != head.export_id or (failure is not None and failure.failed_at >= note.loaded_at):
+        return None
+    try:
+        export = find_export(store, names, note.export_id)
+    except IntegrityError:  # a status says it of the day; its runs can be told all the same
+        return None
+    if export is None:
+        return None
+    return LoadedDay(
+        fence=head.fence,
+        run_id=head.run_id,
+        export_id=note.export_id,
+        rows=note.rows,
+        loaded_at=note.loaded_at,
+        unfinished=export.manifest.unfinished,
+    )
 
 
 def _by_run(store: Store, prefix: str) -> Mapping[str, dict[str, list[ObjectInfo]]]:

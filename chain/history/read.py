@@ -5,14 +5,14 @@ From the index where it holds, else from the day's own documents.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from chain.history.day import is_loaded, is_settled, read_past_day
+from chain.history.day import VERSION, is_loaded, is_settled, read_past_day
 from chain.history.index import read_index, remember_days
-from staging.documents.history import PastDay
+from staging.documents.history import LoadedDay, PastDay
 from staging.errors import InputError, IntegrityError, PenstockError
 from staging.names import DayNames, heads_prefix, parse_name
 from staging.store import ObjectInfo, Store
@@ -69,13 +69,31 @@ def read_history(
     wanted = [day for day in heads if (first is None or day >= first) and (last is None or day <= last)]
     wanted = wanted[-newest:] if newest else wanted
     known = read_index(store, pipeline, sorted({day.year for day in wanted}))
-    stale = [day for day in wanted if day not in known or known[day].head_generation != heads[day].generation]
+    stale = [day for day in wanted if not _holds(known.get(day), heads[day])]
     fresh, damaged = _read_days(store, pipeline, stale, now) if stale else ({}, {})
     settled = [day for day in fresh.values() if is_settled(day)]
     if len(settled) >= _WORTH_REMEMBERING_DAYS:
         _try_to_remember(store, pipeline, settled)
     days = [fresh.get(day) or known[day] for day in wanted if day not in damaged and (day in fresh or day in known)]
     return History(tuple(days), damaged)
+
+
+def recall_loaded_days(store: Store, pipeline: str, heads: Mapping[date, ObjectInfo]) -> dict[date, LoadedDay]:
+    """Return the days that are loaded as the index has it.
+
+    Of these heads, and none whose head has changed since. It reads the index alone.
+    """
+    known = read_index(store, pipeline, sorted({day.year for day in heads}))
+    return {
+        day: past.loaded
+        for day, head in heads.items()
+        if (past := known.get(day)) is not None and past.loaded is not None and _holds(past, head)
+    }
+
+
+def _holds(past: PastDay | None, head: ObjectInfo) -> bool:
+    """Return whether what is remembered of a day is all there is to know: its head is still the one of then."""
+    return past is not None and past.head_generation == head.generation and past.version >= VERSION
 
 
 def remember_day(store: Store, names: DayNames, *, now: Callable[[], datetime]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -21,6 +20,7 @@ from chain.notify.teller import Teller
 from chain.range.dates import plan_range, starts_of
 from chain.status.day import DayStatus
 from chain.status.late import check_loaded, newest_due
+from chain.status.many import read_days
 from chain.status.read import StatusReader
 from chain.status.view import format_change, format_days
 from chain.status.watch import ChangedDays, Look, watch_days, watch_on_terminal
@@ -32,7 +32,6 @@ from staging.open_store import open_store
 from staging.process.cancel import Cancel, cancel_on_signals
 from staging.window import Calendar
 
-_READERS = 8
 _DAYS = 7
 
 
@@ -64,7 +63,6 @@ def show_status(request: StatusRequest) -> None:
         cancel_on_signals() as cancel,
         open_store(pipeline.staging.url) as store,
         open_lookout(pipeline, environment(), cancel, lambda text: click.echo(text, err=True)) as lookout,
-        ThreadPoolExecutor(_READERS) as readers,
     ):
         if (switch := read_pause_switch(store, pipeline.name)) is not None and switch.paused:
             click.echo(f"{pipeline.name} is {switch.describe()}", err=True)
@@ -72,7 +70,7 @@ def show_status(request: StatusRequest) -> None:
 
         def look() -> list[DayStatus]:
             compared = read_comparisons(store, pipeline.name)
-            return [_with_comparison(day, compared.get(day.day)) for day in readers.map(reader.read, days)]
+            return [_with_comparison(day, compared.get(day.day)) for day in read_days(reader, days)]
 
         if request.watch:
             _watch(request, look, cancel)

@@ -44,15 +44,33 @@ class PastRun(Part):
     error: str = ""
 
 
+class LoadedDay(Part):
+    """What a status says of a day at rest.
+
+    Its head's run has loaded the export that the head names. `rows` and `loaded_at` are the loader's first note of it,
+    `unfinished` is its manifest's.
+    """
+
+    fence: Count
+    run_id: str
+    export_id: str
+    rows: Count
+    loaded_at: Instant
+    unfinished: bool
+
+
 class PastDay(Part):
     """The runs of one day, oldest first.
 
-    As they were when its head was of `head_generation`.
+    As they were when its head was of `head_generation`. `loaded` is None where a status has to read the documents.
+    `version` is 1 where an earlier Penstock remembered the day, and could not say whether it is loaded.
     """
 
     day: date
     head_generation: int
     runs: tuple[PastRun, ...]
+    version: Count = 1
+    loaded: LoadedDay | None = None
 
 
 class HistoryIndex(Document):

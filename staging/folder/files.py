@@ -60,19 +60,35 @@ def walk_to(folder: Path, segments: Sequence[str], *, create: bool) -> Iterator[
     It is made with all on its way when `create`.
     """
     try:
-        here = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        start = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     except FileNotFoundError as exc:
         raise InputError(
             f"The folder {folder} is gone.", why="It was there when it was opened.", fix="Put it back, or run again."
         ) from exc
     try:
+        with walk_on(start, segments, create=create) as here:
+            yield here
+    finally:
+        os.close(start)
+
+
+@contextmanager
+def walk_on(start: int, segments: Sequence[str], *, create: bool) -> Iterator[int]:
+    """Yield a file descriptor of a folder below the open one.
+
+    As `walk_to`; `start` stays open.
+    """
+    here = start
+    try:
         for segment in segments:
             inner = _enter(here, segment, create=create)
-            os.close(here)
+            if here != start:
+                os.close(here)
             here = inner
         yield here
     finally:
-        os.close(here)
+        if here != start:
+            os.close(here)
 
 
 def _enter(here: int, segment: str, *, create: bool) -> int:

@@ -20,7 +20,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from staging.folder.files import read_all, walk_to, write_all
+from staging.folder.files import read_all, walk_on, walk_to, write_all
 from staging.object_name import RESERVED_FOLDER
 
 _SUFFIX = ".json"
@@ -55,14 +55,14 @@ def set_generation(fd: int, generation: int) -> bool:
     return generation_of(os.fstat(fd)) == generation
 
 
-def find_record(folder: Path, name: str, generation: int) -> tuple[Record | None, bool]:
+def find_record(root: int, name: str, generation: int) -> tuple[Record | None, bool]:
     """Return what was written as this generation, if it was.
 
-    And whether any generation of the name has a record.
+    And whether any generation of the name has a record. `root` is the store's folder, open.
     """
     is_known = False
     for place in (records_of(name), _earlier_records_of(name)):
-        with suppress(FileNotFoundError), walk_to(folder, place, create=False) as records:
+        with suppress(FileNotFoundError), walk_on(root, place, create=False) as records:
             if (record := _read_record(records, generation)) is not None:
                 return record, True
             is_known = is_known or bool(_known_generations(records))

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from staging.documents.head import change_head
+from staging.documents.manifest import Column, Manifest, Reading, Shard, Source
 from staging.documents.run import Loaded, RunExport, RunFailure
 from staging.documents.run_start import begin_run
+from staging.dtypes import fingerprint
 from staging.folder.store import open_folder_store
 from staging.names import DayNames, new_id
 
@@ -73,3 +75,43 @@ def give_up(store: Any, day: date, run_id: str, what: str, *, stopped: bool = Fa
         run_id=run_id, exit_code=20, what=what, why="", fix="", log="", failed_at=at, by="ada", stopped=stopped
     )
     store.create(DayNames(PIPELINE, day).failure(run_id, new_id(at)), failure.to_bytes())
+
+
+def commit(store: Any, day: date, export_id: str, *, is_over: bool = True) -> None:
+    """The manifest of an export without rows: read when the day was over, or in the middle of it."""
+    start = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    read_at = start + timedelta(hours=26 if is_over else 12)
+    columns = (
+        Column(name="user_id", dtype="Int64", source_type="bigint", nullable=False),
+        Column(name="purchased_at", dtype="Datetime(us, UTC)", source_type="timestamptz", nullable=False),
+    )
+    manifest = Manifest(
+        export_id=export_id,
+        pipeline=PIPELINE,
+        day=day,
+        timezone="UTC",
+        window_start=start,
+        window_end=start + timedelta(days=1),
+        as_of=read_at,
+        source=Source(
+            dialect="postgresql",
+            server_version="15.4",
+            server_identity="7",
+            table="purchases",
+            key="user_id",
+            time="purchased_at",
+            where=None,
+            statement="SELECT 1",
+            evidence={},
+        ),
+        columns=columns,
+        schema_fingerprint=fingerprint(columns),
+        shard_function="fibonacci-u64",
+        shards=(Shard(shard=0, files=(), rows=0, min_key=None, max_key=None, sums={}),),
+        rows=0,
+        sums={},
+        reading=Reading(mode="snapshot", why="small", reader="adbc", seconds=1.5, waited_seconds={}),
+        created_at=read_at,
+        penstock_version="0.1.0",
+    )
+    store.create(DayNames(PIPELINE, day).manifest(export_id), manifest.to_bytes())
