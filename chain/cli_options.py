@@ -96,6 +96,14 @@ logs_option = click.option(
 wait_option = click.option(
     "--wait", is_flag=True, help="Wait for a day that somebody else holds, instead of ending with 30; Ctrl-C ends it."
 )
+patience_option = click.option(
+    "--patience-seconds",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, 604_800),
+    metavar="N",
+    help="For how long a day that can't be done now (exit code 20) is tried again.",
+)
 accept_change_option = click.option(
     "--accept-change",
     is_flag=True,

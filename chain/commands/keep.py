@@ -17,6 +17,7 @@ from chain.cli_options import (
     json_option,
     line_characters,
     logs_option,
+    patience_option,
     progress_option,
     style_for_stdout,
 )
@@ -25,6 +26,7 @@ from chain.cli_options import (
 @click.command(short_help="Make missing days, and read again those that changed.")
 @common
 @compared_days_options
+@patience_option
 @json_option
 @progress_option
 @logs_option
@@ -36,6 +38,7 @@ def keep(
     last: str | None,
     newest: int | None,
     budget_seconds: float | None,
+    patience_seconds: int,
     logs: Path | None,
     as_json: bool,
 ) -> None:
@@ -50,8 +53,10 @@ def keep(
 
     from chain.calendar import calendar_of
     from chain.changed.days import choose_days
-    from chain.keep.bring import Keeping, keep_days
+    from chain.day.patience import Patience
+    from chain.keep.bring import Keeping
     from chain.keep.kept import check_all_kept
+    from chain.keep.persist import persist_days
     from chain.keep.view import format_differences, format_kept, format_tally, to_json
     from chain.notify.teller import Teller
     from staging.config.file import load_pipeline
@@ -68,7 +73,8 @@ def keep(
     with cancel_on_signals() as cancel:
         teller = Teller(pipeline, environment())
         try:
-            kept = keep_days(Keeping(config, days, logs, budget_seconds, teller, say), cancel)
+            patience = Patience(patience_seconds, say, sleep=cancel.wait)
+            kept = persist_days(Keeping(config, days, logs, budget_seconds, teller, say), patience, cancel)
         except PenstockError as error:  # before any day was begun
             teller.tell_of([(days[-1], error)])
             raise

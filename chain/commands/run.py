@@ -15,6 +15,7 @@ from chain.cli_options import (
     environment,
     json_option,
     logs_option,
+    patience_option,
     permission_options,
     progress_option,
     raise_fence_option,
@@ -36,14 +37,7 @@ if TYPE_CHECKING:
 @raise_fence_option
 @permission_options
 @wait_option
-@click.option(
-    "--patience-seconds",
-    default=0,
-    show_default=True,
-    type=click.IntRange(0, 604_800),
-    metavar="N",
-    help="For how long a day that can't be done now (exit code 20) is tried again.",
-)
+@patience_option
 @json_option
 @logs_option
 @progress_option

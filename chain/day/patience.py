@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from staging.errors import ExitCode, InterruptedRunError, PenstockError
+from staging.errors import ExitCode, InterruptedRunError, LeftForLaterError, PenstockError
 
 T = TypeVar("T")
 
@@ -34,8 +34,7 @@ class Patience:
     def persist(self, attempt: Callable[[], T]) -> T:
         """Return what an attempt returns.
 
-        Raises its error where trying again is of no use, or the time is over. Only exit code 20 is tried again; a wish
-        to stop, which has that code, too, is none.
+        Raises its error where trying again is of no use, or the time is over.
         """
         deadline, pause_seconds = self.now() + self.seconds, _FIRST_PAUSE_SECONDS
         while True:
@@ -43,9 +42,17 @@ class Patience:
                 return attempt()
             except PenstockError as error:
                 wait_seconds = pause_seconds * random.uniform(0.75, 1.0)  # noqa: S311 - no secret
-                over = self.now() + wait_seconds > deadline
-                if error.exit_code is not ExitCode.UNAVAILABLE or isinstance(error, InterruptedRunError) or over:
+                if not may_be_tried_again(error) or self.now() + wait_seconds > deadline:
                     raise
-                self.say(f"warning: {error.what} {error.why} The day is tried again in {wait_seconds:.0f} s.")
+                self.say(f"warning: {error.what} {error.why} It is tried again in {wait_seconds:.0f} s.")
             self.sleep(wait_seconds)
             pause_seconds = min(2 * pause_seconds, _LONGEST_PAUSE_SECONDS)
+
+
+def may_be_tried_again(error: PenstockError) -> bool:
+    """Return whether another try now may go better.
+
+    Exit code 20 says so. A wish to stop and a day that is left for the next night have that code, too, and mean no.
+    """
+    is_meant_for_later = isinstance(error, InterruptedRunError | LeftForLaterError)
+    return error.exit_code is ExitCode.UNAVAILABLE and not is_meant_for_later

@@ -61,12 +61,14 @@ def job_id_of(pipeline: Pipeline, job: DeployedJob) -> str:
 def night_arguments(pipeline: Pipeline) -> tuple[str, ...]:
     """Return what the chain's job does each night.
 
-    The newest day (week, month) that is over, with patience.
+    The newest day (week, month) that is over, with patience; or the last days, where they are to be kept.
     """
-    patience = str(pipeline.cloud.chain.patience_seconds)
+    patience = ("--patience-seconds", str(pipeline.cloud.chain.patience_seconds))
+    if (days := pipeline.cloud.schedule.keep_days) is not None:
+        return ("keep", "--config", CONFIG_ARGUMENT, "--last", str(days), *patience)
     window = pipeline.source.window
     newest = ("--day", "yesterday") if window == "day" else (f"--{window}", "last")
-    return ("run", "--config", CONFIG_ARGUMENT, *newest, "--wait", "--patience-seconds", patience)
+    return ("run", "--config", CONFIG_ARGUMENT, *newest, "--wait", *patience)
 
 
 def _wanted(pipeline: Pipeline, job: DeployedJob) -> WantedJob:

@@ -73,9 +73,13 @@ class CloudChain(CloudSingleJob):
 
 
 class CloudSchedule(Section):
-    """When the night begins: a time of day in `source.timezone`."""
+    """When the night begins (a time of day in `source.timezone`), and its work.
+
+    `keep_days`: how many days up to yesterday it keeps as the source has them; without it, it makes yesterday alone.
+    """
 
     at: Annotated[str, AfterValidator(check_time_of_day)] = "04:00"
+    keep_days: Annotated[int, Field(ge=1, le=366)] | None = None
 
 
 class CloudVpc(Section):

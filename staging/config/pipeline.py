@@ -124,6 +124,12 @@ class Pipeline(Section):
             raise ValueError("target.parquet and staging.url lie in each other; what is cleaned up in one is not ours")
         return self
 
+    @model_validator(mode="after")
+    def _only_days_of_a_table_are_kept(self) -> Self:
+        if self.cloud.schedule.keep_days is not None and not self.source.is_database:
+            raise ValueError("cloud.schedule.keep_days is for source.table: other days have nothing to compare with")
+        return self
+
     def databases(self) -> dict[str, DatabaseSection]:
         """Return the sections whose rows lie in a database, by name."""
         sections: tuple[DatabaseSection, ...] = (self.source, self.target)

@@ -10,6 +10,7 @@ from staging.errors import (
     InputError,
     IntegrityError,
     InterruptedRunError,
+    LeftForLaterError,
     PenstockError,
     UnavailableError,
     UsageError,
@@ -62,6 +63,7 @@ def test_what_is_unavailable_is_tried_again_and_said() -> None:
         HeldError("x"),
         IntegrityError("x"),
         InterruptedRunError("Stopped."),
+        LeftForLaterError("Somebody is writing it."),
     ],
 )
 def test_what_would_end_the_same_way_or_was_stopped_is_not_tried_again(error: PenstockError) -> None:

@@ -22,11 +22,11 @@ def generated(number: int, folder: Path) -> Pipeline:
 
 
 def _text(dice: random.Random) -> str:
-    where = dice.choice(WHERES)
+    where, source = dice.choice(WHERES), _source(dice)
     sections = [
         f'name = "{dice.choice(NAMES)}"',
         "[source]",
-        *_source(dice),
+        *source,
         'key = "user_id"',
         'time = "purchased_at"',
         'columns = ["amount"]',
@@ -38,7 +38,7 @@ def _text(dice: random.Random) -> str:
         f"tasks = {dice.choice((AUTO, 4, 10_000))}",
         f"max_retries = {dice.randint(0, 10)}",
         *_target(dice),
-        *_cloud(dice),
+        *_cloud(dice, keeps="table" in source[-1] and dice.random() < 0.3),
     ]
     text = "\n".join(sections) + "\n"
     if where and "[source]\nurl" in text:
@@ -59,7 +59,7 @@ def _target(dice: random.Random) -> list[str]:
     return ["[target]", 'url = "env:REVENUE_URL"', 'table = "revenue"']
 
 
-def _cloud(dice: random.Random) -> list[str]:
+def _cloud(dice: random.Random, *, keeps: bool) -> list[str]:
     project = dice.choice(("acme-data", "acme.com:shop"))
     lines = ["[cloud]", f'project = "{project}"', f'region = "{dice.choice(("europe-west1", "us-central1"))}"']
     if dice.random() < 0.5:
@@ -71,6 +71,8 @@ def _cloud(dice: random.Random) -> list[str]:
     lines += ["[cloud.vpc]", *dice.choice(_NETWORKS)]
     if dice.random() < 0.5:
         lines.append("processor = true")
+    if keeps:
+        lines += ["[cloud.schedule]", f"keep_days = {dice.randint(1, 366)}"]
     shop = dice.choice(("shop-url", "shop-url:3", "projects/vault/secrets/shop/versions/4", "projects/vault/secrets/x"))
     lines += ["[cloud.secrets]", f'SHOP_URL = "{shop}"', 'REVENUE_URL = "revenue-url"']
     return lines + (['API_TOKEN = "token"'] if dice.random() < 0.3 else [])

@@ -19,7 +19,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -170,31 +170,37 @@ class Night:
         """What all attempts have written, for a test that failed."""
         return "".join(path.read_text(errors="replace") for path in sorted(self.folder.rglob("data/logs/**/*.log")))
 
-    def revenue(self) -> dict[int, Decimal]:
+    def revenue(self, day: date | None = None) -> dict[int, Decimal]:
+        """What the target has, of a day or at all."""
+        where = "" if day is None else f"WHERE day = '{day}'"
         with closing(sqlite3.connect(self.folder / "books.db")) as books:
-            rows = books.execute("SELECT user_id, revenue FROM revenue").fetchall()
+            rows = books.execute(f"SELECT user_id, revenue FROM revenue {where}").fetchall()
         return {user: Decimal(str(amount)) for user, amount in rows}
 
 
 Purchase = tuple[int, str, str]
 
 
-def make_purchases() -> tuple[list[Purchase], dict[int, Decimal]]:
-    """Purchases of three days that end today; and what yesterday was in Berlin, by plain Python."""
-    yesterday = datetime.now(ZONE).date() - timedelta(days=1)
-    expected: dict[int, Decimal] = {}
+def yesterday() -> date:
+    """In Berlin."""
+    return datetime.now(ZONE).date() - timedelta(days=1)
+
+
+def make_purchases() -> tuple[list[Purchase], dict[date, dict[int, Decimal]]]:
+    """Purchases of three days that end today; and what each day was in Berlin, by plain Python."""
+    expected: dict[date, dict[int, Decimal]] = {}
     rows = []
     for number in range(600):
         at = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=number * 7)
         user, amount = number % 17, Decimal(number * 37 % 10_000) / 100
         rows.append((user, str(amount), at.replace(tzinfo=None).isoformat(" ")))
-        if at.astimezone(ZONE).date() == yesterday:
-            expected[user] = expected.get(user, Decimal(0)) + amount
+        day = expected.setdefault(at.astimezone(ZONE).date(), {})
+        day[user] = day.get(user, Decimal(0)) + amount
     return rows, expected
 
 
-def make_shop(folder: Path) -> dict[int, Decimal]:
-    """A shop with these purchases; returns what yesterday was."""
+def make_shop(folder: Path) -> dict[date, dict[int, Decimal]]:
+    """A shop with these purchases; returns what each day was."""
     rows, expected = make_purchases()
     with closing(sqlite3.connect(folder / "shop.db")) as shop, shop:
         shop.execute(
@@ -206,9 +212,11 @@ def make_shop(folder: Path) -> dict[int, Decimal]:
 
 
 @contextmanager
-def open_night(folder: Path, gcs_endpoint: str, bucket: str, *, without: Grant | None = None) -> Iterator[Night]:
-    """A deployed night whose databases are there; `without` is a grant that somebody forgot."""
-    resources = _deployed(folder, bucket)
+def open_night(
+    folder: Path, gcs_endpoint: str, bucket: str, *, without: Grant | None = None, more: str = ""
+) -> Iterator[Night]:
+    """A deployed night whose databases are there; `without` is a grant that somebody forgot, `more` TOML."""
+    resources = _deployed(folder, bucket, more)
     with open_deployment(folder, resources, gcs_endpoint, urls_of_secrets(folder), without=without) as night:
         night.create_jobs()
         yield night
@@ -241,8 +249,8 @@ def deployed_grants(folder: Path, bucket: str) -> list[Grant]:
     return grants_of(_deployed(folder, bucket))
 
 
-def _deployed(folder: Path, bucket: str) -> Resources:
-    (folder / "night.toml").write_text(PIPELINE.format(bucket=bucket))
+def _deployed(folder: Path, bucket: str, more: str = "") -> Resources:
+    (folder / "night.toml").write_text(PIPELINE.format(bucket=bucket) + more)
     pipeline = load_pipeline(folder / "night.toml", environ={})
     return resources_of(to_files(plan_deployment(pipeline), "terraform")["penstock.tf.json"])
 

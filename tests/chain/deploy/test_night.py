@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from tests.chain.deploy.night import create_tables, deployed_grants, make_shop, open_night
+from tests.chain.deploy.night import (
+    create_tables,
+    deployed_grants,
+    make_shop,
+    open_night,
+    yesterday,
+)
 from tests.servers.fake_gcs import FakeGcsServer
 
 pytestmark = pytest.mark.integration
@@ -17,7 +24,7 @@ def test_the_scheduler_s_call_brings_yesterday_to_done_by_the_jobs_and_rights_of
     gcs_server: FakeGcsServer, tmp_path: Path
 ) -> None:
     bucket = gcs_server.create_bucket()
-    expected = make_shop(tmp_path)
+    expected = make_shop(tmp_path)[yesterday()]
     create_tables(tmp_path, bucket)
     with open_night(tmp_path, gcs_server.endpoint, bucket) as night:
         ended = night.wait(night.fire())
@@ -28,6 +35,17 @@ def test_the_scheduler_s_call_brings_yesterday_to_done_by_the_jobs_and_rights_of
         again = night.wait(night.fire())
         assert again.get("succeededCount") == 1, night.log()
         assert night.revenue() == expected
+
+
+def test_a_night_that_keeps_days_makes_the_missed_one_too(gcs_server: FakeGcsServer, tmp_path: Path) -> None:
+    bucket = gcs_server.create_bucket()
+    expected = make_shop(tmp_path)
+    days = [yesterday() - timedelta(days=1), yesterday()]
+    create_tables(tmp_path, bucket)
+    with open_night(tmp_path, gcs_server.endpoint, bucket, more="[cloud.schedule]\nkeep_days = 2\n") as night:
+        ended = night.wait(night.fire())
+        assert ended.get("succeededCount") == 1, night.log()
+        assert [night.revenue(day) for day in days] == [expected[day] for day in days]
 
 
 def test_tables_are_made_and_all_is_looked_at_from_within_the_cloud(gcs_server: FakeGcsServer, tmp_path: Path) -> None:

@@ -24,7 +24,8 @@ from tests.warm import warm_python
 SHORT_LEASE = ("--set", "chain.lease_seconds=10")
 """For a chain that is going to be killed; others have the default, as a busy machine may forget them for a while."""
 
-# Each attempt leaves a line, waits for a file where the test wants it to, and fails on days that `faults` names.
+# Each attempt leaves a line, waits for a file where the test wants it to, dies of another one, and fails on days that
+# `faults` names.
 TRANSFORM = """\
 import os, time
 from pathlib import Path
@@ -36,6 +37,7 @@ def watched(rows, day):
     today = day.day.isoformat()
     with open(HERE / "attempts", "a") as attempts: attempts.write(today + "\\n")
     while (HERE / ("wait-" + today)).exists(): time.sleep(0.05)
+    if (HERE / ("dies-" + today)).exists(): os.kill(os.getpid(), 9)  # as the kernel does without memory
     if today in (HERE / "faults").read_text(): raise RuntimeError("Row 7 is odd.")
     return apply(rows, day)
 
