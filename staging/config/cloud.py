@@ -73,7 +73,7 @@ class CloudChain(CloudSingleJob):
 
 
 class CloudSchedule(Section):
-    """When the night begins (a time of day in `source.timezone`), and its work.
+    """When the night begins, in `source.timezone`, and its work.
 
     `keep_days`: how many days up to yesterday it keeps as the source has them; without it, it makes yesterday alone.
     """

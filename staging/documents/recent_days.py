@@ -72,7 +72,10 @@ def find_newest_manifest(store: Store, names: DayNames, span: Span) -> Manifest 
 
 
 def median_of_shrunken(rows: int, recent: Sequence[int], max_drop: float) -> Decimal | None:
-    """Return the median of the recent days' rows where `rows` is less than what `max_drop` leaves of it."""
+    """Return the recent days' median where `rows` fall short of it.
+
+    None where they are at least what `max_drop` leaves of it.
+    """
     if not recent:
         return None
     middle = median(map(Decimal, recent))
@@ -88,7 +91,10 @@ def _days_before(day: date, span: Span) -> Iterator[date]:
 
 
 def find_accepted(store: Store, names: DayNames) -> RecentDay | None:
-    """Return a day whose current export is loaded and was read when the day was over, or None."""
+    """Return a day that somebody accepted, or None.
+
+    Its current export is loaded, and was read when the day was over.
+    """
     head = read_head(store, names)
     if head is None or (run_id := head[0].run_id) is None or (export_id := head[0].export_id) is None:
         return None
