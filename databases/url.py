@@ -57,10 +57,15 @@ def parse_url(text: str, key: str = "source.url") -> URL:
 
 
 def _check_signs(rest: str, key: str) -> None:
-    """Refuse what can't be told apart: a second @ before the options, a % that begins no escape."""
+    """Refuse what can't be told apart, a second @ before the options, a % that begins no escape; and a NUL."""
     before_host, at, behind = rest.partition("@")
     if "@" in behind.partition("?")[0] or any("@" in part.partition("=")[0] for part in _options_of(behind)):
         raise _two_ways(key)
+    if "%00" in rest or "\0" in rest:
+        why = "What follows a NUL would be left out on the way to the server."
+        raise InputError(
+            f"{key} holds a NUL.", why=why, fix="Take it out; no server takes one in a name or a password."
+        )
     if at and _STRAY_PERCENT.search(before_host):
         why = "A % in user or password is not followed by two hexadecimal digits."
         raise InputError(f"{key} holds a sign that is not escaped.", why=why, fix="Write % as %25. " + ESCAPES)

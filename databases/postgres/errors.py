@@ -137,6 +137,14 @@ _BY_WORDS: tuple[tuple[str, Kind, str], ...] = (
         "Correct the database in {url}.",
     ),
     (r"permission denied for database", Kind.RIGHT, "Grant it: GRANT CONNECT ON DATABASE … TO the user of {url}."),
+    (
+        (
+            r"authentication method requirement|channel binding required|GSSAPI encryption required"
+            r"|definition of service .* not found|service file .* not found"
+        ),
+        Kind.LOGIN,
+        "Look at the options of {url}.",
+    ),
     (r"transaction blocks not allowed in statement pooling mode", Kind.SETTING, POOLER),
     # between two rows, from ADBC, which drops the SQLSTATE
     (r"No space left on device", Kind.FULL, _ROOM),

@@ -12,7 +12,7 @@ Not set back, for they are the language and the place of what a user wrote: `sea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import psycopg
 
@@ -69,8 +69,7 @@ _STAYS = (
 )
 
 _UNTIMED = "SET statement_timeout = 0"
-_TRIES = 5
-"""A hostile `statement_timeout` of a millisecond may end even the statement that lifts it."""
+_UNTIMED_EARLY = "-c statement_timeout=0"
 
 
 def set_up_sql(settings: Mapping[str, str]) -> str:
@@ -97,10 +96,26 @@ def open_session(parameters: Mapping[str, str], settings: Mapping[str, str]) -> 
     Raises psycopg.Error, or InputError for a pool. Without prepared statements: a pool between us and the server may
     not know them.
     """
+    try:
+        return _open(parameters, settings)
+    except psycopg.errors.QueryCanceled:
+        return _open(without_time_limit(parameters), settings)
+
+
+def without_time_limit(parameters: Mapping[str, str]) -> dict[str, str]:
+    """Return the same parameters of libpq, and that no statement is ended for its time.
+
+    A default of a few milliseconds may end even the statement that lifts it. It is said in the startup packet, which
+    pools refuse: so only where it is needed.
+    """
+    return {**parameters, "options": f"{parameters.get('options', '')} {_UNTIMED_EARLY}".strip()}
+
+
+def _open(parameters: Mapping[str, str], settings: Mapping[str, str]) -> psycopg.Connection[tuple[object, ...]]:
     connection = psycopg.connect(**parameters, autocommit=True, prepare_threshold=None)  # type: ignore[arg-type] # libpq's own
     try:
         refuse_shared_session(connection, parameters)
-        lift_time_limit(lambda sql: connection.execute(sql.encode()))
+        connection.execute(_UNTIMED)
         connection.execute(set_up_sql(settings).encode())
     except BaseException:
         connection.close()
@@ -113,18 +128,6 @@ def place_of(connection: psycopg.Connection[tuple[object, ...]]) -> dict[str, st
     info = connection.info
     place = {"host": info.host, "port": str(info.port)}
     return place | {"hostaddr": info.hostaddr} if info.hostaddr else place  # a Unix socket has no address
-
-
-def lift_time_limit(run: Callable[[str], object]) -> None:
-    """Lift the limit under which all that follows would stand."""
-    for left in reversed(range(_TRIES)):
-        try:
-            run(_UNTIMED)
-        except psycopg.errors.QueryCanceled:
-            if not left:
-                raise
-        else:
-            return
 
 
 def _values(settings: Mapping[str, str]) -> str:

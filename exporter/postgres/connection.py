@@ -18,7 +18,8 @@ import polars as pl
 import pyarrow as pa
 from sqlalchemy.engine import URL
 
-from databases.postgres.session import set_up_sql
+from databases.postgres.errors import sqlstate_of
+from databases.postgres.session import set_up_sql, without_time_limit
 from databases.postgres.url import connect_parameters, conninfo
 from exporter.port.sliced_source import SliceRows
 from exporter.port.source_errors import CONNECT
@@ -28,8 +29,10 @@ from staging.errors import PenstockError
 _BATCH_BYTES = 4 * 1024 * 1024
 APPLICATION = "penstock-exporter"
 _PLAIN_NAMES = "-c quote_all_identifiers=off"
-"""Where that is on, ADBC knows no type by its name, and gives bytes for numbers. Only the startup packet is early
+"""ADBC looks at the catalogue of types before anything can be set. Where identifiers are quoted it knows no type by its
+name, and gives bytes for numbers; where a role's limit of time is short it is ended. Only the startup packet is early
 enough; as pools refuse it there, it is asked for only where it is needed."""
+_ENDED = "57014"
 _DriverError = adbc_driver_manager.Error
 # What goes wrong between two batches comes out of pyarrow, not of the driver.
 DRIVER_ERRORS = (_DriverError, OSError, pa.ArrowException)
@@ -44,18 +47,33 @@ class PostgresConnection:
     def __init__(self, url: URL, place: Mapping[str, str]) -> None:
         """Connect to `place`: libpq's host, port and address of one server."""
         self.url = url
-        parameters = connect_parameters(url, APPLICATION) | dict(place)
-        self._connect(parameters)
+        if not self._opens(place, early=False):
+            self._opens(place, early=True)
+
+    def _opens(self, place: Mapping[str, str], *, early: bool) -> bool:
+        """Connect and set up the session; False where it can't be used so, and settings that come `early` may help."""
+        parameters = connect_parameters(self.url, APPLICATION) | dict(place)
+        if early:
+            parameters = without_time_limit(parameters)
+            parameters["options"] += f" {_PLAIN_NAMES}"
         try:
-            if not self._knows_types():
-                self.close()
-                given = parameters.get("options", "")
-                parameters = connect_parameters(url, APPLICATION) | dict(place)
-                self._connect({**parameters, "options": f"{given} {_PLAIN_NAMES}".strip()})
-            self.set_up({})
-        except PenstockError:
+            self._connect(parameters)
+        except PenstockError as error:
+            if early or not _was_ended(error):
+                raise
+            return False
+        try:
+            is_usable = early or self._knows_types()
+            if is_usable:
+                self.set_up({})
+        except PenstockError as error:
             self.close()
-            raise
+            if early or not _was_ended(error):
+                raise
+            return False
+        if not is_usable:
+            self.close()
+        return is_usable
 
     def _connect(self, parameters: Mapping[str, str]) -> None:
         try:
@@ -114,6 +132,11 @@ class PostgresConnection:
         for closing in (self._cursor.close, self._plain.close, self._connection.close):
             with suppress(_DriverError):
                 closing()
+
+
+def _was_ended(error: PenstockError) -> bool:
+    """Whether a limit of time, or somebody, ended the statement."""
+    return error.__cause__ is not None and sqlstate_of(error.__cause__) == _ENDED
 
 
 def rows_of(whole: SliceRows) -> list[tuple[Any, ...]]:

@@ -9,6 +9,7 @@ up by name, so that no library is imported for it.
 from __future__ import annotations
 
 import errno
+import re
 import socket
 import ssl
 from collections.abc import Iterator, Mapping
@@ -43,11 +44,13 @@ _BROKEN: Mapping[str, frozenset[str]] = {
     "aiohttp": frozenset({"ClientConnectionError", "ClientPayloadError", "ServerTimeoutError"}),
     "asyncio": frozenset({"IncompleteReadError"}),
     "botocore": frozenset({"ConnectionError", "HTTPClientError", "ResponseStreamingError", "IncompleteReadError"}),
+    "elastic_transport": frozenset({"ConnectionError", "ConnectionTimeout"}),
     "ftplib": frozenset({"error_temp"}),
     "http": frozenset({"IncompleteRead", "BadStatusLine"}),
     "httpcore": frozenset({"TimeoutException", "NetworkError", "RemoteProtocolError", "ProxyError"}),
     "httpx": frozenset({"TimeoutException", "NetworkError", "RemoteProtocolError", "ProxyError"}),
     "imaplib": frozenset({"IMAP4.abort"}),
+    "psycopg": frozenset({"ConnectionTimeout"}),
     "pyarrow": frozenset({"FlightUnavailableError", "FlightTimedOutError"}),
     "pymongo": frozenset({"AutoReconnect", "NetworkTimeout"}),
     "redis": frozenset({"ConnectionError", "TimeoutError", "BusyLoadingError"}),
@@ -55,9 +58,22 @@ _BROKEN: Mapping[str, frozenset[str]] = {
     "subprocess": frozenset({"TimeoutExpired"}),
     "urllib": frozenset({"ContentTooShortError"}),
     "urllib3": frozenset({"ProtocolError", "TimeoutError", "NewConnectionError"}),
+    "websocket": frozenset({"WebSocketConnectionClosedException", "WebSocketTimeoutException"}),
     "websockets": frozenset({"ConnectionClosed"}),
 }
 """Of each library the classes, with all that derive from them, that mean a connection which broke or took too long."""
+
+_USED_UP = re.compile(r"too many ([0-9]{3}) error responses")
+"""How urllib3 says which status its retries met to the end, in an error that has no field for it."""
+
+_LIBPQ = re.compile(
+    r"Connection refused|Connection reset|Connection timed out|timeout expired|No route to host"
+    r"|Network is unreachable|failed to resolve host|could not translate host name"
+    r"|server closed the connection|connection is lost|could not (receive data from|send data to) server"
+    r"|SSL connection has been closed|SSL SYSCALL error"
+    r"|FATAL:\s+(the database system is (starting up|shutting down|in recovery mode)|sorry, too many clients)",
+)
+"""How libpq says that it has no connection, or none any more: then there is no SQLSTATE, as no server gave one."""
 
 
 def is_passing(error: BaseException) -> bool:
@@ -124,6 +140,8 @@ def _http_passes(error: BaseException) -> bool:
     if isinstance(response := getattr(error, "response", None), Mapping):  # botocore's
         metadata = response.get("ResponseMetadata")
         statuses.append(metadata.get("HTTPStatusCode") if isinstance(metadata, Mapping) else None)
+    if type(error).__module__.partition(".")[0] == "urllib3":
+        statuses += [int(status) for status in _USED_UP.findall(str(error))]
     if any(isinstance(each, int) and (each in _HTTP_STATUSES or each in _HTTP_SERVER_FAULTS) for each in statuses):
         return True
     return any(reason in _GOOGLE_REASONS for reason in _google_reasons(error))
@@ -152,5 +170,8 @@ def _database_passes(error: BaseException) -> bool:
     state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
     if isinstance(state, str) and state.startswith(_SQLSTATES):
         return True
-    is_mysql = type(error).__module__.partition(".")[0] in ("pymysql", "MySQLdb", "mysql")
+    library = type(error).__module__.partition(".")[0]
+    if state is None and library in ("psycopg", "psycopg2") and type(error).__name__ == "OperationalError":
+        return _LIBPQ.search(str(error)) is not None
+    is_mysql = library in ("pymysql", "MySQLdb", "mysql")
     return is_mysql and bool(error.args) and error.args[0] in _MYSQL_NUMBERS

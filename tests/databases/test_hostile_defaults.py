@@ -70,7 +70,7 @@ _OF_ONE: dict[str, dict[str, str]] = {
     },
 }
 _POSTGRES = {
-    "statement_timeout": "50ms",
+    "statement_timeout": "1ms",
     "lock_timeout": "1ms",
     "idle_in_transaction_session_timeout": "1ms",
     "idle_session_timeout": "2s",

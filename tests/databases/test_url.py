@@ -209,6 +209,12 @@ def test_a_password_that_is_not_escaped_is_told_and_no_part_of_it_shown(text: st
         assert part not in told.replace("password", "").replace("passed", "")
 
 
+@pytest.mark.parametrize("place", ["u%00:p@h/d", "u:p%00@h/d", "u:p@h/d%00x", "u:p@h/d?application_name=%00"])
+def test_a_nul_is_told_for_the_rest_would_be_left_out(place: str) -> None:
+    with pytest.raises(InputError, match=r"source\.url holds a NUL"):
+        parse_url(f"postgresql://{place}")
+
+
 def test_what_is_escaped_is_read_as_it_was_meant() -> None:
     url = parse_url("mysql+pymysql://u%40x:p%40ss%2Fw%25%3A@h/d%40b")
     assert (url.username, url.password, url.database) == ("u@x", "p@ss/w%:", "d@b")

@@ -12,6 +12,7 @@ from typing import Any
 
 import google.api_core.exceptions
 import grpc
+import psycopg
 import pymysql
 import pytest
 import requests
@@ -56,6 +57,12 @@ def google_error(code: int, reason: str) -> BaseException:
     return error
 
 
+def _used_up(status: int) -> urllib3.exceptions.MaxRetryError:
+    """As urllib3 raises it where `Retry(status_forcelist=…)` has come to its end."""
+    told = urllib3.exceptions.ResponseError.SPECIFIC_ERROR.format(status_code=status)
+    return urllib3.exceptions.MaxRetryError(None, "/", urllib3.exceptions.ResponseError(told))  # type: ignore[arg-type]
+
+
 PASSING: dict[str, Any] = {
     "reset": ConnectionResetError(),
     "timeout": TimeoutError(),
@@ -72,6 +79,11 @@ PASSING: dict[str, Any] = {
     "requests, timeout": requests.ReadTimeout(),
     "requests, 503": requests.HTTPError(response=response(503)),
     "requests, held in its arguments": requests.RequestException(urllib3.exceptions.ProtocolError("cut")),
+    "requests, retries used up at 503": requests.exceptions.RetryError(_used_up(503)),
+    "urllib3, retries used up at 429": _used_up(429),
+    "psycopg, no connection": psycopg.OperationalError('connection to server at "h" failed: Connection refused'),
+    "psycopg, cut": psycopg.OperationalError("consuming input failed: server closed the connection unexpectedly"),
+    "psycopg, starting up": psycopg.OperationalError("FATAL:  the database system is starting up"),
     "urllib3": urllib3.exceptions.ReadTimeoutError(None, "/", "late"),  # type: ignore[arg-type]
     "httpx": library("httpx", "RemoteProtocolError"),
     "aiohttp": library("aiohttp.client_exceptions", "ClientPayloadError"),
@@ -93,6 +105,9 @@ LASTING: dict[str, Any] = {
     "Google, forbidden": google_error(403, "forbidden"),
     "exit": SystemExit(503),
     "a code of something else": type("Mine", (Exception,), {"code": 1205})(),
+    "requests, retries used up at 404": requests.exceptions.RetryError(_used_up(404)),
+    "psycopg, wrong password": psycopg.OperationalError("FATAL:  password authentication failed for user"),
+    "psycopg, a certificate": psycopg.OperationalError("SSL error: certificate verify failed"),
     "certificate": ssl.SSLCertVerificationError(),
     "certificate in requests": requests.exceptions.SSLError(ssl.SSLCertVerificationError()),
     "address": requests.exceptions.InvalidURL(),
