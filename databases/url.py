@@ -38,6 +38,7 @@ def parse_url(text: str, key: str = "source.url") -> URL:
     dialect, plus, driver = scheme.partition("+")
     dialect = _ALIASES.get(dialect, dialect)
     _check_signs(rest, key)
+    _check_none_is_empty(rest, key)
     text = f"{dialect}{plus}{driver}{separator}{_move_hosts(rest) if dialect == 'postgresql' else rest}"
     try:
         url = make_url(text)
@@ -71,6 +72,15 @@ def _check_signs(rest: str, key: str) -> None:
         raise InputError(f"{key} holds a sign that is not escaped.", why=why, fix="Write % as %25. " + ESCAPES)
 
 
+def _check_none_is_empty(rest: str, key: str) -> None:
+    """Refuse an option without a value: SQLAlchemy leaves it out, and with an empty `ssl_ca` nobody is checked."""
+    for option in filter(None, _options_of(rest)):
+        name, _, value = option.partition("=")
+        if not value:
+            shown = f"option `{name}`" if _NAME.fullmatch(name) else "option whose name is not repeated here"
+            raise InputError(f"The {shown} of {key} has no value.", fix="Write a value, or leave the option out.")
+
+
 def _move_hosts(rest: str) -> str:
     """Return the URL with several hosts, as libpq writes them before the database's name, among its options."""
     account, at, place = rest.rpartition("@")
@@ -82,8 +92,8 @@ def _move_hosts(rest: str) -> str:
     return f"{account}{at}{slash}{name}?{moved}{'&' if options else ''}{options}"
 
 
-def _options_of(behind_at: str) -> list[str]:
-    return behind_at.partition("?")[2].split("&")
+def _options_of(text: str) -> list[str]:
+    return text.partition("?")[2].split("&")
 
 
 def _two_ways(key: str) -> InputError:

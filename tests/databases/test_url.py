@@ -209,6 +209,12 @@ def test_a_password_that_is_not_escaped_is_told_and_no_part_of_it_shown(text: st
         assert part not in told.replace("password", "").replace("passed", "")
 
 
+@pytest.mark.parametrize("url", ["mysql://h/d?ssl_mode=REQUIRED&ssl_ca=", "postgresql://h/d?ssl_ca&sslmode=require"])
+def test_an_option_without_a_value_is_named_for_it_would_be_left_out(url: str) -> None:
+    with pytest.raises(InputError, match=r"The option `ssl_ca` of source\.url has no value"):
+        parse_url(url)
+
+
 @pytest.mark.parametrize("place", ["u%00:p@h/d", "u:p%00@h/d", "u:p@h/d%00x", "u:p@h/d?application_name=%00"])
 def test_a_nul_is_told_for_the_rest_would_be_left_out(place: str) -> None:
     with pytest.raises(InputError, match=r"source\.url holds a NUL"):
