@@ -1,6 +1,6 @@
 # Every target sets up what it needs: git, make and Python 3.11 or newer are enough.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench docs nightly fresh clean
+.PHONY: help demo test lint check bench docs nightly fresh clean
 BIN := .venv/bin
 # The documents' examples say `python` and `penstock`, as in an environment that is active.
 # Each worker has servers of its own; tests marked `serial` come last, alone (tests/workers.py).
@@ -17,12 +17,14 @@ demo:           ## Make a small shop on SQLite and bring one of its days to its 
 	@.ci/setup demo
 	@$(BIN)/penstock demo --folder .demo
 
-check:          ## Format, lint, types, import contracts, unit tests
+lint:           ## Format, lint, types, import contracts
 	@.ci/setup all
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+check: lint     ## Format, lint, types, import contracts, unit tests
 	$(TEST) --durations=0 --durations-min=5 -m "not integration and not nightly"
 
 test:           ## Run all tests; servers they need are installed where that needs no question (make test ARGS="-k fence")

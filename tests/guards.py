@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import ipaddress
 import os
 import secrets
@@ -34,6 +35,9 @@ _FOREIGN = (
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 _PATIENCE_SECONDS = 5.0
 _PROC = Path("/proc")
+_others: set[str] = set()
+"""Processes that no test started, by their numbers: who has no mark gets none. The kernel gives a number out again only
+after all others."""
 
 
 class OtherMachineError(Exception):
@@ -59,11 +63,14 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ |= {"SSL_CERT_FILE": os.devnull, "SSL_CERT_DIR": os.devnull}
     time.tzset()
     sys.addaudithook(_refuse_other_machines)
+    _others.update(_numbers())
 
 
 def pytest_collection_finish() -> None:
-    """From here on modules are the tests' own."""
+    """From here on modules are the tests' own; and garbage is looked for among what they make, not among all tests."""
     sys.dont_write_bytecode = True
+    gc.collect()
+    gc.freeze()
 
 
 def _refuse_other_machines(event: str, arguments: tuple[object, ...]) -> None:
@@ -104,17 +111,29 @@ def find_children_of_tests() -> dict[int, str]:
     They are known by a variable in their environment, so one whose parent has died is found, too.
     """
     mark = f"{_MARK}={os.environ[_MARK]}".encode()
+    present = _numbers()
+    _others.intersection_update(present)
     found = {}
-    for folder in _PROC.glob("[0-9]*"):
+    for number in present - _others:
         try:
-            if int(folder.name) == os.getpid() or mark not in (folder / "environ").read_bytes().split(b"\0"):
-                continue
-            command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+            environment = (_PROC / number / "environ").read_bytes()
+            if mark in environment.split(b"\0"):
+                command = (
+                    (_PROC / number / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+                )
+                if (
+                    command and "multiprocessing.resource_tracker" not in command
+                ):  # a zombie has no command line any more
+                    found[int(number)] = command
+            elif environment:  # there is none for a moment while a program is loaded
+                _others.add(number)
         except OSError:
             continue
-        if command and "multiprocessing.resource_tracker" not in command:  # a zombie has no command line any more
-            found[int(folder.name)] = command
     return found
+
+
+def _numbers() -> set[str]:
+    return {name for name in os.listdir(_PROC) if name.isdecimal()}  # noqa: PTH208 - after each test
 
 
 def environment_of_servers() -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from databases.url import parse_url
@@ -23,10 +23,19 @@ from staging.store import Store
 
 
 @contextmanager
-def open_pace(pipeline: Pipeline, dialect: str, store: Store, cancel: Cancel, progress: Progress) -> Iterator[Pace]:
+def open_pace(
+    pipeline: Pipeline,
+    dialect: str,
+    store: Store,
+    cancel: Cancel,
+    progress: Progress,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] | None = None,
+) -> Iterator[Pace]:
     """Yield the pace for a source of this dialect.
 
-    It connects when it first looks, not before.
+    It connects when it first looks, not before. For `clock` and `sleep` see `ClosedLoop`.
     """
     rules = plan_rules(pipeline.pacing, dialect)
     connection = SignalConnection(parse_url(pipeline.source.url.reveal()), dialect)
@@ -37,11 +46,12 @@ def open_pace(pipeline: Pipeline, dialect: str, store: Store, cancel: Cancel, pr
     try:
         yield ClosedLoop(
             rules,
-            Calm(signals, time.monotonic),
+            Calm(signals, clock),
             cancel,
             progress,
-            clock=time.monotonic,
+            clock=clock,
             active_sessions=sessions.mean if sessions is not None else lambda: 0.0,
+            sleep=sleep,
         )
     finally:
         connection.close()

@@ -12,7 +12,6 @@ import json
 import os
 import sqlite3
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -152,7 +151,7 @@ class Night:
     def penstock(self, *arguments: str, storage: str) -> subprocess.CompletedProcess[str]:
         """A command of somebody who may start the jobs, on a machine from where no database is reached."""
         environ = dict(os.environ) | self.variables(storage)
-        command = [sys.executable, "-m", "chain", *arguments, "--config", str(self.folder / "night.toml")]
+        command = [warm_python(), "-m", "chain", *arguments, "--config", str(self.folder / "night.toml")]
         return subprocess.run(command, capture_output=True, text=True, check=False, env=environ)
 
     def variables(self, storage: str) -> dict[str, str]:
@@ -259,7 +258,7 @@ def create_tables(folder: Path, bucket: str) -> None:
     """As somebody would with `penstock init`, from where the databases can be reached."""
     (folder / "init.toml").write_text(PIPELINE.format(bucket=bucket))
     environ = dict(os.environ) | urls(folder)
-    command = [sys.executable, "-m", "chain", "init", "--config", str(folder / "init.toml")]
+    command = [warm_python(), "-m", "chain", "init", "--config", str(folder / "init.toml")]
     subprocess.run(command, check=True, capture_output=True, env=environ)
 
 

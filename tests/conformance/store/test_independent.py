@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import random
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from staging.parquet_object import ParquetObject
 
 pytestmark = pytest.mark.integration
 
-BYTES = bytes(i * i % 253 for i in range(3_000_000))
+BYTES = random.Random(1).randbytes(3_000_000)
 
 
 @pytest.fixture

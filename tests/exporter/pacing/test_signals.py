@@ -33,6 +33,10 @@ from tests.servers.postgres import PostgresServer
 pytestmark = pytest.mark.integration
 
 Server = PostgresServer | MysqlFamilyServer
+TIMES = 10
+"""How many times as fast the clock of a pace goes here: what it waits for are the server's answers, not the seconds."""
+NEXT_LOOK_SECONDS = 1.1 / TIMES
+A_FEW_LOOKS_SECONDS = 3.0 / TIMES
 
 
 @pytest.fixture(params=["postgres", "mariadb", "mysql"])
@@ -51,7 +55,15 @@ def settings(url: str, folder: Path, **pacing: Any) -> Pipeline:
 def paced(server: Server, folder: Path, *, url: str = "", **pacing: Any) -> Iterator[Pace]:
     chosen = settings(url or server.url(), folder, **({"gentle": "replica"} | pacing))
     dialect = "postgresql" if isinstance(server, PostgresServer) else server.dialect
-    with open_store(f"file://{folder}") as store, open_pace(chosen, dialect, store, Cancel(), Progress()) as pace:
+    cancel = Cancel()
+    with (
+        open_store(f"file://{folder}") as store,
+        open_pace(
+            *(chosen, dialect, store, cancel, Progress()),
+            clock=lambda: time.monotonic() * TIMES,
+            sleep=lambda seconds: cancel.wait(seconds / TIMES),
+        ) as pace,
+    ):
         yield pace
 
 
@@ -241,7 +253,7 @@ _DUMPS = "SELECT id FROM information_schema.processlist WHERE command = 'Binlog 
 def _read_slices(pace: Pace) -> None:
     for _ in range(3):
         pace.before_slice()
-        pace.after_slice(0.002, 100)
+        pace.after_slice(0.1, 100)
     pace.before_slice()
 
 
@@ -249,9 +261,9 @@ def test_sessions_over_the_limit_pause_the_reading_until_they_have_ended(server:
     with paced(server, tmp_path, max_active_sessions=2) as pace:
         pace.before_slice()
         assert not pace.waited_seconds
-        time.sleep(1.1)  # the next look is due
+        time.sleep(NEXT_LOOK_SECONDS)  # the next look is due
         with busy(server, 3), Reader(pace) as reader:
-            assert not reader.went_on.wait(1.5)
+            assert not reader.went_on.wait(A_FEW_LOOKS_SECONDS)
             _cancel_all(server)
         assert reader.error is None
         assert list(pace.waited_seconds) == ["active_sessions"]
@@ -270,7 +282,7 @@ def test_critical_load_ends_a_read_that_has_begun(server: Server, tmp_path: Path
     with paced(server, tmp_path, max_active_sessions=1, critical_active_sessions=3) as pace:
         pace.before_slice()
         pace.after_slice(0.002, 100)
-        time.sleep(1.1)
+        time.sleep(NEXT_LOOK_SECONDS)
         with busy(server, 3), pytest.raises(UnavailableError, match="overloaded") as caught:
             pace.before_slice()
         assert "3 " in caught.value.why
@@ -282,9 +294,9 @@ def test_without_the_right_to_see_sessions_those_in_a_transaction_are_counted(
     with nobody(postgres_server) as (_, url), paced(postgres_server, tmp_path, url=url, max_active_sessions=2) as pace:
         pace.before_slice()
         with busy(postgres_server, 3):
-            time.sleep(1.1)
+            time.sleep(NEXT_LOOK_SECONDS)
             with Reader(pace) as reader:
-                assert not reader.went_on.wait(1.5)
+                assert not reader.went_on.wait(A_FEW_LOOKS_SECONDS)
                 _cancel_all(postgres_server)
         assert reader.error is None
         assert list(pace.waited_seconds) == ["active_sessions"]
@@ -313,9 +325,9 @@ def test_threads_are_told_to_anybody(mysql_family_server: MysqlFamilyServer, tmp
     with nobody(server) as (_, url), paced(server, tmp_path, url=url, max_active_sessions=2) as pace:
         pace.before_slice()
         with busy(server, 3):
-            time.sleep(1.1)
+            time.sleep(NEXT_LOOK_SECONDS)
             with Reader(pace) as reader:
-                assert not reader.went_on.wait(1.5)
+                assert not reader.went_on.wait(A_FEW_LOOKS_SECONDS)
                 _cancel_all(server)
         assert reader.error is None
 
@@ -331,7 +343,7 @@ def test_the_right_to_see_sessions_revoked_on_the_way_paces_and_then_gives_up(
         ):
             pace.before_slice()
             admin.execute(f"REVOKE pg_monitor FROM {name}")
-            time.sleep(1.1)
+            time.sleep(NEXT_LOOK_SECONDS)
             with pytest.raises(UnavailableError, match="max_pause_seconds") as caught:
                 pace.before_slice()
             assert "hides what other sessions do" in caught.value.why
@@ -355,9 +367,9 @@ def test_a_probe_of_the_users_paces_as_long_as_it_says_so(
     with paced(server, tmp_path, url=server.url(name), probe="SELECT count(*) FROM jobs") as pace:
         pace.before_slice()
         _rows(owner, "INSERT INTO jobs VALUES (1)")
-        time.sleep(1.1)
+        time.sleep(NEXT_LOOK_SECONDS)
         with Reader(pace) as reader:
-            assert not reader.went_on.wait(1.5)
+            assert not reader.went_on.wait(A_FEW_LOOKS_SECONDS)
             _rows(owner, "DELETE FROM jobs")
         assert reader.error is None
         assert list(pace.waited_seconds) == ["probe"]
@@ -373,7 +385,7 @@ def test_a_probe_whose_right_is_revoked_on_the_way_paces_and_then_gives_up(
         with paced(server, tmp_path, url=url, probe="SELECT count(*) FROM jobs", max_pause_seconds=1) as pace:
             pace.before_slice()
             _rows(owner, f"REVOKE SELECT ON jobs FROM {user}")
-            time.sleep(1.1)
+            time.sleep(NEXT_LOOK_SECONDS)
             with pytest.raises(UnavailableError, match="max_pause_seconds") as caught:
                 pace.before_slice()
             assert "pacing.probe can't be read" in caught.value.why
@@ -410,7 +422,7 @@ def test_a_server_that_comes_back_lets_reading_go_on(own_postgres: PostgresServe
     with paced(own_postgres, tmp_path, max_active_sessions=5) as pace:
         pace.before_slice()
         own_postgres.kill()
-        time.sleep(1.1)
+        time.sleep(NEXT_LOOK_SECONDS)
         with Reader(pace) as reader:
             assert not reader.went_on.wait(1.0)
             own_postgres.start()

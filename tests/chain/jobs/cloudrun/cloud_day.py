@@ -175,13 +175,21 @@ def make_shop(folder: Path, shop: Shop) -> Path:
 
 @contextmanager
 def cloud_day(
-    shop: Path, folder: Path, *, shards: int = 2, staging: str | None = None, python: str | None = None
+    shop: Path,
+    folder: Path,
+    *,
+    shards: int = 2,
+    staging: str | None = None,
+    python: str | None = None,
+    python_of_processor: str | None = None,
 ) -> Iterator[CloudDay]:
     """A day of its own, ready to run: a copy of the shop, an empty staging, an emulator that keeps its state.
 
-    Command and jobs start warm, or by the Python that is named.
+    Command, emulator and jobs start warm, or by the Python that is named: the emulator watches the memory of what it
+    starts itself, which what starts warm is not.
     """
-    python = python or warm_python()
+    own = {"processor": python_of_processor or python}
+    chosen, python = python, python or warm_python()
     (folder / "shop.db").write_bytes(shop.read_bytes())
     (folder / "staging").mkdir()
     (folder / "own_transform.py").write_text(TRANSFORM)
@@ -190,11 +198,9 @@ def cloud_day(
     write_demo_pipeline(folder / "shop.toml", url=url, staging=staging or (folder / "staging").as_uri(), shards=shards)
     init = [python, "-m", "chain", "init", "--config", str(folder / "shop.toml")]
     subprocess.run(init, check=True, capture_output=True)
-    # The emulator watches the memory of what it starts itself, which what starts warm is not.
-    own = {"processor": sys.executable}
-    table = "".join(image(module, folder, own.get(module, python)) for module in STEPS)
+    table = "".join(image(module, folder, own.get(module) or python) for module in STEPS)
     table += f'[secrets]\nshop-url = "value:{url}"\n'
-    with emulator_process(folder, table, "--slots", "2", "--grace", "2") as emulator:
+    with emulator_process(folder, table, "--slots", "2", "--grace", "2", python=chosen) as emulator:
         made = CloudDay(folder, emulator, python=python)
         try:
             yield made

@@ -7,7 +7,6 @@ import json
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from typing import Any
 
 from staging.config.file import load_pipeline
 from staging.config.pipeline import Pipeline
+from tests.warm import warm_python
 
 PATIENCE_SECONDS = 90.0
 BASE = """\
@@ -63,10 +63,14 @@ def _is_alive(pid: int) -> bool:
 
 
 class EmulatorProcess:
-    """The emulator's own command as a process on a port that stays over restarts. Its image `sh` is a shell."""
+    """The emulator's own command as a process on a port that stays over restarts. Its image `sh` is a shell.
 
-    def __init__(self, folder: Path, table: str, *options: str) -> None:
+    It starts warm, or by the Python that is named: one whose memory is measured, or that measures that of its tasks.
+    """
+
+    def __init__(self, folder: Path, table: str, *options: str, python: str | None = None) -> None:
         self.folder = folder
+        self._python = python or warm_python()
         (folder / "images.toml").write_text(table, encoding="utf-8")
         self._options = options
         self.port = _free_port()
@@ -74,7 +78,7 @@ class EmulatorProcess:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, *options: str) -> None:
-        command = [sys.executable, "-m", "jobs_emulator", "serve", "--images", str(self.folder / "images.toml")]
+        command = [self._python, "-m", "jobs_emulator", "serve", "--images", str(self.folder / "images.toml")]
         command += [
             "--no-auth",
             "--port",
@@ -97,6 +101,15 @@ class EmulatorProcess:
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(number)
             self._process.wait(PATIENCE_SECONDS)
+            wait_until(self._is_gone)
+
+    def _is_gone(self) -> bool:
+        """Whether its port is free; what started warm ends a moment after the process that stands for it."""
+        try:
+            socket.create_connection(("127.0.0.1", self.port), timeout=10).close()
+        except ConnectionRefusedError:
+            return True
+        return False
 
     def chaos(self, **switches: Any) -> None:
         assert self.ask("PATCH", "/_emulator/chaos", switches) is not None
@@ -116,9 +129,9 @@ class EmulatorProcess:
 
 
 @contextmanager
-def emulator_process(folder: Path, table: str, *options: str) -> Iterator[EmulatorProcess]:
+def emulator_process(folder: Path, table: str, *options: str, python: str | None = None) -> Iterator[EmulatorProcess]:
     """A running emulator process, ended afterwards."""
-    emulator = EmulatorProcess(folder, table, *options)
+    emulator = EmulatorProcess(folder, table, *options, python=python)
     try:
         emulator.start()
         yield emulator

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,9 +29,19 @@ def day(shop: Path, tmp_path: Path) -> Iterator[CloudDay]:
         yield made
 
 
+@pytest.fixture
+def slow_day(shop: Path, tmp_path: Path) -> Iterator[CloudDay]:
+    """One whose tasks are not done before they can be killed: each is a whole start."""
+    with cloud_day(shop, tmp_path, python_of_processor=sys.executable) as made:
+        yield made
+
+
 @pytest.mark.fault("lost reply", step="chain")
-def test_a_day_is_done_though_every_call_fails_once_each_reply_is_lost_and_a_task_is_killed(day: CloudDay) -> None:
-    day.emulator.chaos(unavailable_first=1, lost_run_replies=3, kill_tasks=[{"task": 1, "after_seconds": 0.1}])
+def test_a_day_is_done_though_every_call_fails_once_each_reply_is_lost_and_a_task_is_killed(
+    slow_day: CloudDay,
+) -> None:
+    day = slow_day
+    day.emulator.chaos(unavailable_first=1, lost_run_replies=3, kill_tasks=[{"task": 1, "after_seconds": 0.05}])
     day.go()
     code, stdout, stderr = day.finish(day.begin())
     assert code == 0, stderr
