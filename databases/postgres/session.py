@@ -103,7 +103,7 @@ def open_session(parameters: Mapping[str, str], settings: Mapping[str, str]) -> 
 
 
 def without_time_limit(parameters: Mapping[str, str]) -> dict[str, str]:
-    """Return the same parameters of libpq, and that no statement is ended for its time.
+    """Return the same parameters, and that no statement has a time limit.
 
     A default of a few milliseconds may end even the statement that lifts it. It is said in the startup packet, which
     pools refuse: so only where it is needed.
