@@ -6,12 +6,11 @@ From the model that checks it, and from the reference where it lies.
 from __future__ import annotations
 
 import re
-from importlib.resources import files
-from pathlib import Path
 
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from chain.bundled import list_bundled, read_bundled
 from staging.config.faults import expected, known_keys, propose, section_model
 from staging.config.layers import variable_of
 from staging.config.pipeline import Pipeline
@@ -22,7 +21,7 @@ _ROW = re.compile(r"^\| `([a-z_.NAME]+)` \| .*? \| (.*) \|$", re.MULTILINE)
 
 
 def explain(key: str | None) -> str:
-    """Return what a key is, or the keys of a section.
+    """Return what a key is, a section's keys, or a page.
 
     Or all keys. UsageError proposes the nearest key.
     """
@@ -35,7 +34,13 @@ def explain(key: str | None) -> str:
         return _whole(path, keys[path], meanings)
     if inner := [each for each in keys if each[: len(path)] == path]:
         return "\n".join(_line(each, meanings) for each in inner)
-    raise UsageError(f"There is no key {key!r}{propose(path, known_keys(Pipeline))}", fix="`penstock help` lists all.")
+    if (page := read_bundled("docs", f"{key}.md")) is not None:
+        return page.rstrip()
+    pages = ", ".join(list_bundled("docs", ".md"))
+    raise UsageError(
+        f"There is no key {key!r}{propose(path, known_keys(Pipeline))}",
+        fix="`penstock help` lists all keys." + (f" Pages are {pages}." if pages else ""),
+    )
 
 
 def _whole(path: KeyPath, field: FieldInfo, meanings: dict[str, str]) -> str:
@@ -64,8 +69,5 @@ def _toml(value: object) -> str:
 
 def _meanings() -> dict[str, str]:
     """Return what the reference says of each key, nothing where it is not here; links and code are left as words."""
-    for place in (files("chain").joinpath("reference.md"), Path(__file__).parents[1] / "docs" / "reference.md"):
-        if place.is_file():
-            found = _ROW.findall(place.read_text(encoding="utf-8"))
-            return {key: re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", said).replace("`", "") for key, said in found}
-    return {}
+    found = _ROW.findall(read_bundled("docs", "reference.md") or "")
+    return {key: re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", said).replace("`", "") for key, said in found}

@@ -139,7 +139,7 @@ def read_options(url: URL, key: str, known: Mapping[str, Read], *, several: tupl
     return found
 
 
-_KNOWN = "docs/connect.md lists the options and what they may be."
+_KNOWN = "`penstock help connect` lists the options and what they may be."
 
 
 def as_text(text: str) -> str:

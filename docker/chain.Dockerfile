@@ -11,7 +11,7 @@ RUN pip install --no-cache-dir uv==0.13.9
 WORKDIR /app
 # Dependencies first: they change more seldom than the code, so their layer is cached.
 COPY pyproject.toml uv.lock ./
-RUN uv sync --locked --no-dev --no-install-project --extra chain --extra postgres --extra mysql
+RUN uv sync --locked --no-dev --no-install-project --extra chain --extra postgres --extra mysql --extra otel --extra openlineage
 COPY README.md LICENSE ./
 COPY penstock/ penstock/
 COPY staging/ staging/
@@ -21,7 +21,7 @@ COPY processor/ processor/
 COPY loader/ loader/
 COPY chain/ chain/
 COPY jobs_emulator/ jobs_emulator/
-RUN uv sync --locked --no-dev --no-editable --extra chain --extra postgres --extra mysql
+RUN uv sync --locked --no-dev --no-editable --extra chain --extra postgres --extra mysql --extra otel --extra openlineage
 # One command: whoever wants a job alone takes its image.
 RUN find .venv/bin -name 'penstock*' ! -name penstock -delete
 

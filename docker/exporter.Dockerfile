@@ -10,12 +10,12 @@ RUN pip install --no-cache-dir uv==0.13.9
 WORKDIR /app
 # Dependencies first: they change more seldom than the code, so their layer is cached.
 COPY pyproject.toml uv.lock ./
-RUN uv sync --locked --no-dev --no-install-project --extra exporter --extra postgres --extra mysql
+RUN uv sync --locked --no-dev --no-install-project --extra exporter --extra postgres --extra mysql --extra otel
 COPY README.md LICENSE ./
 COPY staging/ staging/
 COPY databases/ databases/
 COPY exporter/ exporter/
-RUN uv sync --locked --no-dev --no-editable --extra exporter --extra postgres --extra mysql
+RUN uv sync --locked --no-dev --no-editable --extra exporter --extra postgres --extra mysql --extra otel
 # The distribution names the commands of all jobs; those whose job is not here go.
 RUN find .venv/bin -name 'penstock*' ! -name penstock-exporter -delete
 

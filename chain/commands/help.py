@@ -5,14 +5,14 @@ from __future__ import annotations
 import click
 
 
-@click.command(name="help", short_help="Explain a key of the pipeline file.")
+@click.command(name="help", short_help="Explain a key of the pipeline file; show a page.")
 @click.argument("key", required=False)
 @click.pass_context
 def help_key(context: click.Context, key: str | None) -> None:
     """Explain a KEY of the pipeline file; without KEY list all keys.
 
     It shows what the key takes, its default, its variable and what it means. KEY is a whole key such as export.shards,
-    a section such as pacing, or the name of a command.
+    a section such as pacing, the name of a command, or a page of the documentation such as connect.
     """
     from chain.explain_key import explain
 

@@ -22,13 +22,14 @@ from chain.cli_options import environment
 @click.option("--target-table", metavar="NAME", help="The table that gets it. [default: TABLE_per_KEY]")
 @click.option(
     "--out",
-    default="pipeline.toml",
-    show_default=True,
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="The file to write.",
+    help="The file to write. [default: pipeline.toml, or NAME.toml]",
 )
-def new(url: str | None, table: str | None, timezone: str, out: Path, **wanted: str | None) -> None:
+@click.option("--example", metavar="NAME", help="Copy an example that Penstock brings along; `list` lists them.")
+def new(
+    url: str | None, table: str | None, timezone: str, out: Path | None, example: str | None, **wanted: str | None
+) -> None:
     """Write a commented pipeline file that works.
 
     It asks the table's catalogue and reads no row. It proposes key, time, columns and the index that a day needs;
@@ -36,6 +37,10 @@ def new(url: str | None, table: str | None, timezone: str, out: Path, **wanted: 
     """
     import sys
 
+    if example is not None:
+        _copy_example(example, out)
+        return
+    out = out or Path("pipeline.toml")
     from chain.new.write import Wishes, write_pipeline
     from exporter.inspect.reflect import list_tables
     from staging.config.secret_url import look_up_in
@@ -59,3 +64,13 @@ def new(url: str | None, table: str | None, timezone: str, out: Path, **wanted: 
     for step in ("init", "doctor"):
         click.echo(f"  penstock {step} --config {out}")
     click.echo(f"  penstock run --config {out} --day yesterday")
+
+
+def _copy_example(name: str, out: Path | None) -> None:
+    from chain.new.example import copy_example, describe_examples
+
+    if name == "list":
+        click.echo(describe_examples())
+        return
+    for path in copy_example(name, out):
+        click.echo(f"{path} is written.")

@@ -15,7 +15,7 @@ from staging.config.pipeline import Pipeline
 from staging.errors import InputError
 
 _FILE = """\
-# Revenue per user and day, from the demo shop. Every key is in docs/reference.md.
+# Revenue per user and day, from the demo shop. `penstock help KEY` explains every key.
 name = "{name}"
 
 [source]

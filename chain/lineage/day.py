@@ -23,14 +23,13 @@ from staging.names import DayNames
 from staging.redaction import redact
 from staging.store import Store
 from staging.telemetry.open import is_on
+from staging.telemetry.variables import LINEAGE
 from staging.version import VERSION
 from staging.window import load_zone, plan_window
 
 if TYPE_CHECKING:
     from chain.lineage.events import Described, JobRun
     from chain.lineage.sender import Sender
-
-VARIABLE = "PENSTOCK_OPENLINEAGE"
 
 
 class DayLineage:
@@ -151,7 +150,7 @@ def lineage_of_day(
     say: Callable[[str], None],
 ) -> Iterator[DayLineage]:
     """Run the block as a day whose lineage is sent, if wanted."""
-    sender = _open_sender(say) if is_on(environ, VARIABLE) else None
+    sender = _open_sender(say) if is_on(environ, LINEAGE) else None
     if sender is None:
         yield NO_LINEAGE
         return
@@ -167,7 +166,7 @@ def _open_sender(say: Callable[[str], None]) -> Sender | None:
 
         return Sender(say)
     except ImportError as error:
-        say(f"warning: {VARIABLE} is set, but {error.name} is not installed: the extra `openlineage` brings it")
+        say(f"warning: {LINEAGE} is set, but {error.name} is not installed: the extra `openlineage` brings it")
     except Exception as error:  # noqa: BLE001 - a wrong variable must not end a night
         say(redact(f"warning: there will be no lineage events: {error}"))
     return None

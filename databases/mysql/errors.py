@@ -21,7 +21,7 @@ _VIEW = (
 )
 _LIMIT = (
     "Raise it: ALTER USER … WITH MAX_USER_CONNECTIONS, or the server's `max_user_connections`; "
-    "docs/connect.md says how many connections each job needs."
+    "`penstock help connect` says how many connections each job needs."
 )
 _ROOM = (
     "Free space on the disk of the database server, where it keeps temporary files (`tmpdir`, on MySQL "

@@ -14,7 +14,7 @@ from databases.errors import NOT_KNOWN, Kind, Meaning
 ACCESS = "Correct user, password and database in {url}; @ : / % in them are written %40 %3A %2F %25."
 _LIMIT = (
     "Raise it: ALTER ROLE or ALTER DATABASE … CONNECTION LIMIT; "
-    "docs/connect.md says how many connections each job needs."
+    "`penstock help connect` says how many connections each job needs."
 )
 _TLS = "Look at `sslmode` and the certificates named in {url}."
 _ROOM = (

@@ -24,7 +24,7 @@ from staging.errors import InputError, PenstockError, UnavailableError
 _NOTHING = Answer((), ())
 _CONNECT_SECONDS = 5
 _ANSWER_SECONDS = 2
-_FIX = "Look at `pacing.probe`, and at the rights of the user of source.url; docs/gentle.md says which."
+_FIX = "Look at `pacing.probe`, and at the rights of the user of source.url; `penstock help gentle` says which."
 _SILENCE_SECONDS = 5  # the server's own limit did not answer either: the network is gone
 
 

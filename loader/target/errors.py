@@ -77,7 +77,7 @@ _WORDS = {
     Kind.LOGIN: ("{} does not let the target's user in.", f"Look at {KEY}."),
     Kind.TLS: ("{} does not take the connection's encryption.", f"Look at {KEY}."),
     Kind.ACCOUNT_LIMIT: ("{} gives the target's user no more connections.", ""),
-    Kind.RIGHT: ("The target's user lacks a right.", "docs/guarantees.md lists the rights the loader needs."),
+    Kind.RIGHT: ("The target's user lacks a right.", "`penstock help guarantees` lists those the loader needs."),
     Kind.HIDDEN: ("{} would hide rows of the target from the loader.", ""),
     Kind.MISSING: ("{} can't run the load on this target.", _INIT),
     Kind.STATEMENT: ("{} can't run the load on this target.", _INIT),

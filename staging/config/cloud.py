@@ -20,6 +20,7 @@ from staging.config.cloud_checks import (
     check_region,
     check_secrets,
     check_time_of_day,
+    check_variables,
 )
 from staging.config.section import Name, Section
 
@@ -70,6 +71,8 @@ class CloudChain(CloudSingleJob):
     """
 
     patience_seconds: Annotated[int, Field(ge=0, le=604_800)] = 21_600
+    variables: Annotated[dict[str, str], AfterValidator(check_variables)] = Field(default_factory=dict)
+    """Where traces and lineage go; the other jobs get theirs with each execution."""
 
 
 class CloudSchedule(Section):
@@ -119,6 +122,13 @@ class CloudConfig(Section):
     """Whether a run creates the jobs and keeps them as the file says; `penstock deploy` sets it to false."""
     vpc: CloudVpc = CloudVpc()
     secrets: Annotated[dict[str, str], AfterValidator(check_secrets)] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _each_variable_once(self) -> Self:
+        twice = sorted(self.chain.variables.keys() & (self.secrets.keys() | self.chain.secrets.keys()))
+        if twice:
+            raise ValueError(f"{twice[0]} is among the secrets and in chain.variables: take it out of one")
+        return self
 
     @model_validator(mode="after")
     def _project_and_region(self) -> Self:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 
+from staging.telemetry.variables import SHOWN
+
 _RESERVED = ("PENSTOCK_", "CLOUD_RUN_")
 _SECRET = re.compile(r"(projects/[a-z0-9.:-]+/secrets/)?[A-Za-z0-9_-]{1,255}((:|/versions/)(latest|[0-9]+))?")
 JOB_ID_CHARACTERS = 49
@@ -80,6 +82,22 @@ def check_secrets(secrets: dict[str, str]) -> dict[str, str]:
                 "projects/…/secrets/name/versions/version"
             )
     return secrets
+
+
+def check_variables(variables: dict[str, str]) -> dict[str, str]:
+    """Return variables of traces and lineage, which hold no secret.
+
+    Everybody sees them who may look at the job. No value is shown, as somebody may write a password.
+    """
+    for name, value in variables.items():
+        if name not in SHOWN:
+            raise ValueError(
+                f"{name if name.isidentifier() else 'one of its names'} is none of {', '.join(SHOWN)}; "
+                "what holds a key or a header belongs into Secret Manager: [cloud.secrets]"
+            )
+        if "@" in value or "?" in value:
+            raise ValueError(f"{name} has a sign of a password in it; put it into Secret Manager: [cloud.secrets]")
+    return variables
 
 
 def _matching(text: str, pattern: str, expected: str) -> str:

@@ -59,7 +59,7 @@ def read_pipeline_file(path: Path, environ: Mapping[str, str]) -> PipelineFile:
         raise InputError(
             f"There is no pipeline file {path}.",
             why="--config names it.",
-            fix="Give the path of a TOML file; pipelines/daily_revenue.toml is one to start from.",
+            fix="Give the path of a TOML file; `penstock new` writes one.",
         ) from None
     except (OSError, UnicodeDecodeError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else "It is not UTF-8 text."

@@ -10,18 +10,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 
 from staging.telemetry.span import NO_SPAN, Attributes, Span
+from staging.telemetry.variables import OTEL, TRACE_VARIABLES
 from staging.telemetry.warning import warn
 
-VARIABLE = "PENSTOCK_OTEL"
 _ON = ("1", "true", "yes", "on")
-_TO_JOBS = (
-    *("OTEL_SDK_DISABLED", "OTEL_RESOURCE_ATTRIBUTES", "OTEL_TRACES_EXPORTER", "OTEL_METRICS_EXPORTER"),
-    *("OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_PROTOCOL"),
-    *("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_TIMEOUT"),
-    *("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", "OTEL_EXPORTER_OTLP_COMPRESSION"),
-    *("OTEL_EXPORTER_OTLP_INSECURE", "OTEL_BSP_EXPORT_TIMEOUT"),
-)
-"""What jobs elsewhere get by their executions, where everybody sees it: no headers, no keys."""
 
 
 def is_on(environ: Mapping[str, str], variable: str) -> bool:
@@ -39,7 +31,7 @@ def open_span(environ: Mapping[str, str], service: str, name: str, attributes: A
     It goes on with the trace of `TRACEPARENT`, ends as the block ends, and is sent before this returns, within seconds.
     Whatever is wrong with that is a warning.
     """
-    if not is_on(environ, VARIABLE):
+    if not is_on(environ, OTEL):
         yield NO_SPAN
         return
     begun = _begin(environ, service)
@@ -53,13 +45,13 @@ def open_span(environ: Mapping[str, str], service: str, name: str, attributes: A
 def plan_job_environment(environ: Mapping[str, str], span: Span) -> dict[str, str]:
     """Return the variables by which a job continues the trace.
 
-    None of them may hold a secret.
+    None of them may hold a secret: everybody sees those of an execution.
     """
     parent = span.environment()
     if not parent:
         return {}
-    shown = {name: environ[name] for name in _TO_JOBS if name in environ and "@" not in environ[name]}
-    return shown | {VARIABLE: "1"} | parent
+    shown = {name: environ[name] for name in TRACE_VARIABLES if name in environ and "@" not in environ[name]}
+    return shown | {OTEL: "1"} | parent
 
 
 def _begin(environ: Mapping[str, str], service: str) -> Begin | None:
@@ -69,7 +61,7 @@ def _begin(environ: Mapping[str, str], service: str) -> Begin | None:
         sender = find_sender(environ, service)
     except ImportError as error:
         missing = error.name or "OpenTelemetry"
-        warn(f"{VARIABLE} is set, but {missing} is not installed: the extra `otel` brings it")
+        warn(f"{OTEL} is set, but {missing} is not installed: the extra `otel` brings it")
         return None
     except Exception as error:  # noqa: BLE001 - a wrong OTEL_ variable must not end a night
         warn(f"there will be no traces: {error}")

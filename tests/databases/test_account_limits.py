@@ -43,7 +43,7 @@ def test_a_run_says_so_at_once(narrow: str, tmp_path: Path) -> None:
         run_export(pipeline(narrow, tmp_path, export={"read": "slices"}))
     told = str(caught.value)
     assert "too many connections for role" in told or "max_user_connections" in told
-    assert "docs/connect.md" in told
+    assert "penstock help connect" in told
     assert "source.where" not in told
     assert "pacing.probe" not in told
 
@@ -52,4 +52,4 @@ def test_doctor_opens_as_many_as_a_run_does(narrow: str, tmp_path: Path) -> None
     found = list(examine_source(pipeline(narrow, tmp_path), DAY, SourceLook(), lambda: NOW))
     faults = {each.name: each for each in found if each.level == "fault"}
     assert "connections at the same time" in faults["source connections"].text
-    assert "docs/connect.md" in faults["source connections"].fix
+    assert "penstock help connect" in faults["source connections"].fix

@@ -99,7 +99,7 @@ def plan_chain(pipeline: Pipeline, image: str, pipeline_json: str, arguments: tu
         cpu=cloud.chain.cpu,
         memory=cloud.chain.memory,
         service_account=cloud.chain.service_account,
-        variables={VARIABLE: pipeline_json},
+        variables={VARIABLE: pipeline_json, **cloud.chain.variables},
         arguments=arguments,
         timeout_seconds=cloud.chain.timeout_seconds or CHAIN_SECONDS,
     )

@@ -95,4 +95,6 @@ def _resources(dice: random.Random, job: str) -> list[str]:
     lines += [f'memory = "{dice.choice(("512Mi", "4Gi"))}"'] if dice.random() < 0.5 else []
     lines += [f'service_account = "own-{job}@acme.iam.gserviceaccount.com"'] if dice.random() < 0.3 else []
     lines += [f'job = "my-{job}"'] if dice.random() < 0.2 else []
+    if job == "chain" and dice.random() < 0.3:
+        lines.append('variables = { PENSTOCK_OTEL = "1", OTEL_RESOURCE_ATTRIBUTES = "team=a,cost=b:c|d" }')
     return lines + (["timeout_seconds = 7200"] if job != "processor" and dice.random() < 0.3 else [])

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from chain.jobs.settings import URLS
 from tests.chain.deploy.night import (
     create_tables,
     deployed_grants,
@@ -16,8 +17,16 @@ from tests.chain.deploy.night import (
     yesterday,
 )
 from tests.servers.fake_gcs import FakeGcsServer
+from tests.staging.telemetry.otlp import http_receiver
 
 pytestmark = pytest.mark.integration
+
+TRACED = """\
+[cloud.chain.variables]
+PENSTOCK_OTEL = "1"
+OTEL_EXPORTER_OTLP_ENDPOINT = "{address}"
+OTEL_BSP_EXPORT_TIMEOUT = "60000"
+"""
 
 
 def test_the_scheduler_s_call_brings_yesterday_to_done_by_the_jobs_and_rights_of_the_file(
@@ -26,11 +35,17 @@ def test_the_scheduler_s_call_brings_yesterday_to_done_by_the_jobs_and_rights_of
     bucket = gcs_server.create_bucket()
     expected = make_shop(tmp_path)[yesterday()]
     create_tables(tmp_path, bucket)
-    with open_night(tmp_path, gcs_server.endpoint, bucket) as night:
+    with (
+        http_receiver() as collector,
+        open_night(tmp_path, gcs_server.endpoint, bucket, more=TRACED.format(address=collector.address)) as night,
+    ):
         ended = night.wait(night.fire())
         assert ended.get("succeededCount") == 1, night.log()
         assert night.revenue() == expected
         assert expected
+        # The variables that the file gives to the chain reach all jobs, so the night is one trace.
+        assert {span.service.removeprefix("penstock-") for span in collector.spans} == {"chain", *URLS}
+        assert len({span.trace_id for span in collector.spans}) == 1
         # The same call again finds the day done.
         again = night.wait(night.fire())
         assert again.get("succeededCount") == 1, night.log()

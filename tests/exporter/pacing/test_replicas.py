@@ -401,7 +401,7 @@ def test_an_export_that_may_not_see_the_replication_it_was_told_to_watch_ends_at
     with pytest.raises(InputError) as caught:
         run_export(settings(url, tmp_path))
     assert "SLAVE MONITOR" in caught.value.why.upper()
-    assert "docs/gentle.md" in caught.value.fix
+    assert "penstock help gentle" in caught.value.fix
     assert committed(tmp_path) == []
     filled.execute("GRANT REPLICA MONITOR ON *.* TO reader")
     assert run_export(settings(url, tmp_path)).manifest["rows"] == ROWS

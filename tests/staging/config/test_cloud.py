@@ -109,3 +109,20 @@ def test_a_password_in_place_of_a_secrets_name_is_not_repeated(tmp_path: Path) -
     message = fault_of(tmp_path, '[cloud.secrets]\nSHOP_URL = "postgresql://u:hunter2@h/d"\n')
     assert "SHOP_URL should name a secret of Secret Manager" in message
     assert "hunter2" not in message
+
+
+def test_variables_of_traces_are_read_and_anything_that_may_hold_a_secret_is_refused_unseen(tmp_path: Path) -> None:
+    read = load_pipeline(write(tmp_path, CLOUD + '[cloud.chain.variables]\nPENSTOCK_OTEL = "1"\n'), environ={}).cloud
+    assert read.chain.variables == {"PENSTOCK_OTEL": "1"}
+    for line, told in (
+        ('OTEL_EXPORTER_OTLP_HEADERS = "hunter2"', "Secret Manager"),
+        ('OPENLINEAGE_API_KEY = "hunter2"', "Secret Manager"),
+        ('OTEL_EXPORTER_OTLP_ENDPOINT = "https://ada:hunter2@collector"', "Secret Manager"),
+        ('OPENLINEAGE_URL = "https://catalogue?key=hunter2"', "Secret Manager"),
+        ('PENSTOCK_SOURCE__URL = "hunter2"', "is none of PENSTOCK_OTEL"),
+    ):
+        fault = fault_of(tmp_path, f"{CLOUD}[cloud.chain.variables]\n{line}\n")
+        assert told in fault
+        assert "hunter2" not in fault
+    secret = CLOUD + 'OPENLINEAGE_URL = "catalogue-url"\n[cloud.chain.variables]\nOPENLINEAGE_URL = "http://c"\n'
+    assert "take it out of one" in fault_of(tmp_path, secret)
