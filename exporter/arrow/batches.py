@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import date, timedelta
 
 import polars as pl
 import pyarrow as pa
@@ -23,6 +24,8 @@ from staging.key import show_row
 from staging.process.cancel import Cancel
 
 _NANOSECONDS = 1000  # of a microsecond
+
+_DAY = timedelta(days=1)
 
 MICROSECOND = "us"
 _FIX = "Write the column as what it is: text as UTF-8 (or as binary), values within their type. Nothing was exported."
@@ -41,6 +44,8 @@ class ArrowBatches:
     high: Bound
     cancel: Cancel
     outside_rows: int = 0
+    has_near: bool = False
+    """Whether any row lies in the window, or within a day of it."""
 
     def frames(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pl.DataFrame]:
         """Yield the frames.
@@ -62,16 +67,20 @@ class ArrowBatches:
 
         As c0, c1 …; the others are counted.
         """
-        inside = frame.filter(self._inside(frame))
+        inside = frame.filter(self._inside(frame, self.low, self.high))
         self.outside_rows += frame.height - inside.height
+        if not self.has_near:
+            self.has_near = not frame.filter(
+                self._inside(frame, _moved(self.low, -_DAY), _moved(self.high, _DAY))
+            ).is_empty()
         return inside
 
-    def _inside(self, frame: pl.DataFrame) -> pl.Expr:
+    def _inside(self, frame: pl.DataFrame, low: Bound, high: Bound) -> pl.Expr:
         name = f"c{self.plan.time_index}"
         time, dtype = pl.col(name), frame.schema[name]
         if isinstance(dtype, pl.Datetime):
             time = time.cast(INSTANT if dtype.time_zone else pl.Datetime("us"))
-        return time.is_null() | ((time >= pl.lit(self.low)) & (time < pl.lit(self.high)))
+        return time.is_null() | ((time >= pl.lit(low)) & (time < pl.lit(high)))
 
     def _check_fractions(self, schema: pa.Schema, frame: pl.DataFrame) -> None:
         for index, column in enumerate(self.plan.columns):
@@ -87,6 +96,10 @@ class ArrowBatches:
                     why="Shards hold microseconds, and nothing is rounded.",
                     fix="Write the column in microseconds. Nothing was exported.",
                 )
+
+
+def _moved(bound: Bound, by: timedelta) -> Bound:
+    return bound + by if isinstance(bound, date) else bound
 
 
 def exact_column(name: str, column: pa.Array) -> pa.Array:

@@ -16,6 +16,7 @@ from staging.errors import InputError
 from staging.lake.port import Lake, LakeFile
 from staging.lake.table_logs import find_table_log
 
+_SUFFIX = ".parquet"
 _HIDDEN = ("_", ".")
 """How names begin that every reader of lakes passes over: files of a write that is under way, markers, sums."""
 
@@ -42,11 +43,32 @@ def find_files(lake: Lake, pattern: str, day: date) -> MeantFiles:
         names.append(file.name)
         if meant.names.fullmatch(file.name):
             matching.append(file)
+        elif (folder := _find_folder(file.name, meant)) is not None and not is_hidden(file.name, meant):
+            raise _is_folder(lake, folder)
     files = tuple(file for file in matching if not is_hidden(file.name, meant))
     if not files:
         raise _none_meant(lake, pattern, day, len(matching))
     _refuse_tables(lake, names, files)
     return MeantFiles(files, len(matching) - len(files))
+
+
+def _find_folder(name: str, meant: ParquetPattern) -> str | None:
+    """Return the folder of a file's path that the pattern means, or None.
+
+    Spark and others write a set of files as a folder with a file's name, and other readers go into it.
+    """
+    if not name.endswith(_SUFFIX):
+        return None
+    ends = [end for end, sign in enumerate(name) if sign == "/" and name.endswith(_SUFFIX, 0, end)]
+    return next((name[:end] for end in ends if meant.names.fullmatch(name[:end])), None)
+
+
+def _is_folder(lake: Lake, folder: str) -> InputError:
+    return InputError(
+        f"{lake.url}/{folder} matches `source.parquet`, and is a folder of files.",
+        why="A pattern means files alone, so the folder's rows would be left out.",
+        fix="Write /*.parquet behind it, or /** for all that lies in it, or narrow the pattern. Nothing was exported.",
+    )
 
 
 def is_hidden(name: str, meant: ParquetPattern) -> bool:

@@ -27,6 +27,7 @@ from exporter.shards.tally import Tally
 from exporter.shards.writing import ShardWriting
 from staging.documents import manifest
 from staging.documents.same_question import describe_asked
+from staging.errors import InputError
 from staging.process.cancel import Cancel
 from staging.process.progress import Progress
 from staging.store import Store
@@ -87,6 +88,7 @@ def read_arrow(question: DayQuestion, rows: ArrowRows, store: Store, cancel: Can
     writing = ShardWriting(question, store, progress, Tally(plan, shards), shards, estimate)
     frames = arriving.frames(rows.batches(tuple(column.name for column in plan.columns)))
     writing.write(Decoder(plan, question.window, zone).decode(frames))
+    _check_any_near(question, arriving)
     counted = writing.tally.by_shard()
     files = commit_all(writing.objects, {shard: t.rows for shard, t in counted.items()}, check=cancel.check)
     return Written(
@@ -104,6 +106,20 @@ def read_arrow(question: DayQuestion, rows: ArrowRows, store: Store, cancel: Can
         ),
         as_of=rows.as_of,
     )
+
+
+def _check_any_near(question: DayQuestion, arriving: ArrowBatches) -> None:
+    """Raise InputError where the day's own files hold rows, and none within a day of it.
+
+    Such a day is no empty one: its files are another day's, or `time` is in another unit.
+    """
+    pattern = question.pipeline.source.parquet or ""
+    if "{day}" in pattern and arriving.outside_rows and not arriving.has_near:
+        raise InputError(
+            f"None of the {arriving.outside_rows:,} rows in the files of {question.names.day} lies within a day of it.",
+            why="`{day}` in `source.parquet` means the day's own files; the day would be empty without a word.",
+            fix="Look at the files' times: another unit, zone or day? Where files hold many days, leave `{day}` out.",
+        )
 
 
 def plan_arrow_read(question: DayQuestion, rows: ArrowRows) -> PlannedRead:

@@ -2,7 +2,7 @@
 
 It says which Parquet files are the table now. Without it a reader of the files takes rows that were deleted, or
 replaced, or never committed. https://github.com/delta-io/delta/blob/master/PROTOCOL.md,
-https://iceberg.apache.org/spec/, https://hudi.apache.org/
+https://iceberg.apache.org/spec/, https://hudi.apache.org/, https://paimon.apache.org/docs/master/concepts/spec/
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ TABLE_LOGS = (
     TableLog("Delta Lake", "_delta_log"),
     TableLog("Apache Hudi", ".hoodie"),
     TableLog("Apache Iceberg", "metadata", ".metadata.json"),
+    TableLog("Apache Iceberg", "metadata", ".metadata.json.gz"),  # how old writers named it packed
+    TableLog("Apache Paimon", "snapshot", "LATEST"),
 )
 
 

@@ -6,11 +6,12 @@ import gzip
 import json
 import os
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from google.cloud import storage
@@ -119,6 +120,8 @@ LOGS = {
     "Delta Lake": "_delta_log/00000000000000000000.json",
     "Apache Hudi": ".hoodie/hoodie.properties",
     "Apache Iceberg": "metadata/00000-b5c7.metadata.json",
+    "Iceberg": "metadata/00000-b5c7.metadata.json.gz",
+    "Apache Paimon": "snapshot/LATEST",
 }
 
 
@@ -132,8 +135,38 @@ def test_a_table_formats_folder_is_refused_by_its_name(
     log = lake / "table" / LOGS[table_format]
     log.parent.mkdir()
     log.write_text("{}")
-    with pytest.raises(InputError, match=f"is a table of {table_format}"):
+    with pytest.raises(InputError, match=f"is a table of (Apache )?{table_format}"):
         run_export(pipeline(f"file://{lake}/{pattern}", tmp_path))
+
+
+@pytest.mark.parametrize("pattern", ["*.parquet", "{day}.parquet", "?*.parquet"])
+def test_a_folder_that_the_pattern_means_is_told_and_not_left_out(lake: Path, tmp_path: Path, pattern: str) -> None:
+    put(lake / f"{DAY}.parquet" / "part-0.parquet")
+    (lake / f"{DAY}.parquet" / "_SUCCESS").touch()
+    with pytest.raises(InputError, match=f"{DAY}.parquet matches `source.parquet`, and is a folder"):
+        run_export(pipeline(f"file://{lake}/{pattern}", tmp_path))
+    assert rows_of(f"file://{lake}/{pattern}/*.parquet", tmp_path) == exported_rows(TABLE)
+
+
+def test_files_of_a_day_that_hold_another_days_rows_are_no_empty_day(lake: Path, tmp_path: Path) -> None:
+    put(lake / f"{DAY}.parquet", moved(TABLE, timedelta(days=-3)))
+    with pytest.raises(InputError, match="None of the 24 rows in the files of 2026-11-14 lies within a day"):
+        run_export(pipeline(f"file://{lake}/{{day}}.parquet", tmp_path))
+    assert rows_of(f"file://{lake}/*.parquet", tmp_path) == 0  # files of many days: this one has none
+
+
+def test_rows_of_the_day_beside_it_may_be_all_that_a_file_has(lake: Path, tmp_path: Path) -> None:
+    """A file of a day in UTC has rows of two days elsewhere."""
+    put(lake / f"{DAY}.parquet", moved(TABLE, timedelta(days=-1)))
+    put(lake / "empty" / f"{DAY}.parquet", TABLE.slice(0, 0))
+    assert rows_of(f"file://{lake}/{{day}}.parquet", tmp_path / "a") < 24
+    assert rows_of(f"file://{lake}/empty/{{day}}.parquet", tmp_path / "b") == 0
+
+
+def moved(table: pa.Table, by: timedelta) -> pa.Table:
+    """The same rows at other times."""
+    at = table.schema.get_field_index("purchased_at")
+    return table.set_column(at, table.schema.field(at), pc.add(table["purchased_at"], by))
 
 
 def test_a_table_beside_the_files_is_no_matter(lake: Path, tmp_path: Path) -> None:
