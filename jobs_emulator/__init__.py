@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from jobs_emulator.clients import tasks_client as tasks_client
     from jobs_emulator.embedded import Emulator as Emulator
     from jobs_emulator.embedded import start as start
+    from jobs_emulator.errors import ApiError as ApiError
     from jobs_emulator.images import Image as Image
     from jobs_emulator.images import ImageTable as ImageTable
     from jobs_emulator.images import ImageTableError as ImageTableError
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from jobs_emulator.store import StoreError as StoreError
 
 _HOMES = {
+    "ApiError": "errors",
     "ChaosError": "chaos",
     "Emulator": "embedded",
     "Image": "images",

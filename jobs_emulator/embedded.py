@@ -9,11 +9,13 @@ import asyncio
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import CancelledError
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from jobs_emulator.chaos import parse_chaos
+from jobs_emulator.errors import ApiError, Code, LostReplyError
 from jobs_emulator.http.door import Door
 from jobs_emulator.images import Image, ImageTable, image_table, read_image_table
 from jobs_emulator.logs.entries import EntrySink
@@ -59,6 +61,24 @@ class Emulator:
         """
         settings = parse_chaos(switches)
         self._call(lambda: self._server.chaos.change(settings))
+
+    def call(self, method: str, request: bytes, *, seconds: float) -> bytes:
+        """Carries out one call that comes by no connection.
+
+        `method` is such as `Jobs.GetJob`; request and answer are serialized as gRPC does. ApiError as the API answers,
+        also where there is no answer for so long, or the emulator has ended.
+        """
+        answer = self._server.call(method, request)
+        assert self._loop is not None  # noqa: S101 — as below
+        try:
+            return asyncio.run_coroutine_threadsafe(answer, self._loop).result(seconds)
+        except TimeoutError as exc:
+            raise ApiError(Code.DEADLINE_EXCEEDED, f"No answer for {seconds:g} s.") from exc
+        except LostReplyError as exc:
+            raise ApiError(Code.UNAVAILABLE, "The answer was lost (chaos switch).") from exc
+        except (RuntimeError, CancelledError) as exc:  # its loop is closed, or closes just now
+            answer.close()
+            raise ApiError(Code.UNAVAILABLE, "The emulator has ended.") from exc
 
     def __enter__(self) -> Self:
         return self
@@ -110,6 +130,7 @@ def start(
     entries: EntrySink | None = None,
     logs: str | Path | None = None,
     private: bool = False,
+    listening: bool = True,
     spawn: Spawn = spawn,
 ) -> Emulator:
     """Starts an emulator in a thread and returns when it listens.
@@ -117,7 +138,8 @@ def start(
     Its `address` is `127.0.0.1:port`. Only this user's processes may call it, and root's. Where the system does not
     tell whose a connection is (it does on Linux), its `token` is asked for, which this package's own clients send.
     `private`: it listens on no port at all, but on a Unix socket in a folder of mode 0700, and `address` is
-    `unix:PATH`, as gRPC's channels take it.
+    `unix:PATH`, as gRPC's channels take it. Without `listening` nobody can connect, and `Emulator.call` alone is
+    answered.
 
     `images`: a TOML file's path, an ImageTable, or a mapping from image reference to an entrypoint, an `Image`, or a
     mapping with entrypoint, cmd, cwd, env. `data` keeps state over restarts, `logs` is where the attempts'
@@ -140,8 +162,9 @@ def start(
             inherited=dict(os.environ),
             entries=entries,
             logs=Path(logs) if logs is not None else None,
-            door=Door(token="" if private else new_token(), owner_enters=True),
+            door=Door(token="" if private or not listening else new_token(), owner_enters=True),
             private=private,
+            listening=listening,
             spawn=spawn,
         )
     )

@@ -10,10 +10,13 @@ from __future__ import annotations
 from typing import Any
 
 from google.api import launch_stage_pb2
-from google.cloud import run_v2
 from google.longrunning import operations_pb2
 from google.protobuf import any_pb2, empty_pb2
 from google.rpc import error_details_pb2, status_pb2
+
+from jobs_emulator.run_messages import import_messages
+
+run_v2 = import_messages()
 
 JobMessage = Any
 ExecutionMessage = Any

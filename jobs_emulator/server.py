@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from jobs_emulator.api.dispatch import Dispatcher
 from jobs_emulator.api.executions import ExecutionsService, TasksService
 from jobs_emulator.api.jobs import JobsService
-from jobs_emulator.api.methods import all_methods
+from jobs_emulator.api.methods import Method, all_methods
 from jobs_emulator.api.operations import OperationsService
 from jobs_emulator.chaos import Chaos, ChaosSettings
 from jobs_emulator.clock import Clock
@@ -27,7 +27,7 @@ from jobs_emulator.http.answers import HttpRequest, HttpResponse, json_response
 from jobs_emulator.http.callers import Callers
 from jobs_emulator.http.door import Door
 from jobs_emulator.http.front import Front
-from jobs_emulator.http.grpc_server import start_grpc_server
+from jobs_emulator.http.grpc_server import parse_request, start_grpc_server
 from jobs_emulator.http.origin import foreign_host, foreign_origin
 from jobs_emulator.http.rest import RestApi
 from jobs_emulator.images import ImageTable
@@ -53,7 +53,8 @@ class Settings:
     Port 0 takes a free one, `data` None keeps nothing over a restart. `logs` is the folder of the attempts' logs, which
     stays; by default `logs/` in `data`, or nothing that stays. `inherited` is the environment tasks may take variables
     from; `entries` gets each log line as Cloud Logging would show it. `door` says who may call; with `private` it
-    listens on no port, but on a Unix socket that only this user can reach. With `policy` a call, and the start of an
+    listens on no port, but on a Unix socket that only this user can reach; without `listening` nowhere, and only `call`
+    is answered. With `policy` a call, and the start of an
     execution, takes what it permits. `spawn` starts the processes.
     """
 
@@ -69,6 +70,7 @@ class Settings:
     clock: Clock = time.time
     door: Door = field(default_factory=Door)
     private: bool = False
+    listening: bool = True
     policy: Policy | None = None
     spawn: Spawn = spawn
 
@@ -84,6 +86,8 @@ class EmulatorServer:
         self._opened = AsyncExitStack()
         self.chaos = Chaos(settings.chaos)
         self.address = ""
+        self._dispatcher = Dispatcher(self.chaos, Rights(settings.policy))
+        self._methods: dict[str, Method] = {}
 
     async def start(self) -> None:
         """Begins to listen.
@@ -95,6 +99,15 @@ class EmulatorServer:
         except BaseException:
             await self._opened.aclose()
             raise
+
+    async def call(self, method: str, request: bytes) -> bytes:
+        """The answer to a call that came by no connection.
+
+        `method` is such as `Jobs.GetJob`; request and answer are serialized as gRPC does. Raises ApiError, and
+        LostReplyError as `Dispatcher.call`.
+        """
+        found = self._methods[method]
+        return bytes((await self._dispatcher.call(found, parse_request(found, request), "")).SerializeToString())
 
     async def stop(self) -> None:
         """Stops listening, ends all tasks, writes what is kept.
@@ -138,18 +151,19 @@ class EmulatorServer:
             clock=settings.clock,
             dice=dice,
         )
-        await self._listen(state, executor, scheduler, private)
-        executor.resume_all()
-
-    async def _listen(self, state: State, executor: Executor, scheduler: Scheduler, private: Path) -> None:
-        settings = self._settings
-        dispatcher = Dispatcher(self.chaos, Rights(settings.policy))
         methods = all_methods(
             JobsService(state, settings.images, executor),
             ExecutionsService(state, executor),
             TasksService(state),
             OperationsService(state),
         )
+        self._methods = {method.short_name: method for method in methods}
+        if settings.listening:
+            await self._listen(state, methods, scheduler, private)
+        executor.resume_all()
+
+    async def _listen(self, state: State, methods: list[Method], scheduler: Scheduler, private: Path) -> None:
+        settings, dispatcher = self._settings, self._dispatcher
         socket = private / "grpc.sock"
         callers = Callers(settings.door)
         grpc_server = await start_grpc_server(methods, dispatcher, socket, callers)

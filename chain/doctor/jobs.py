@@ -24,8 +24,8 @@ from staging.process.finding import Finding, fault, warn, well
 from staging.window import load_zone, plan_window, start_of
 
 if TYPE_CHECKING:
-    from chain.jobs.cloudrun.clients import Clients
     from chain.jobs.cloudrun.place import Place
+    from chain.jobs.cloudrun.services import Clients
 
 
 def examine_transform(
@@ -91,7 +91,8 @@ def _examine_place(pipeline: Pipeline, environ: Mapping[str, str]) -> Iterator[F
 
 
 def _examine_job(pipeline: Pipeline, place: Place, clients: Clients, job: JobName) -> Finding:
-    from chain.jobs.cloudrun.errors import NOT_FOUND, SDK_ERRORS, code_of, translate  # noqa: PLC0415 - as above
+    from chain.jobs.cloudrun.answers import NOT_FOUND  # noqa: PLC0415 - as above
+    from chain.jobs.cloudrun.errors import call_errors, code_of, translate  # noqa: PLC0415 - as above
     from chain.jobs.cloudrun.place import plan_job_id  # noqa: PLC0415 - as above
     from chain.jobs.cloudrun.retry import CALL_SECONDS  # noqa: PLC0415 - as above
 
@@ -99,7 +100,7 @@ def _examine_job(pipeline: Pipeline, place: Place, clients: Clients, job: JobNam
     image = getattr(pipeline.cloud.images, job)
     try:
         clients.jobs.get_job(name=place.job(job_id), timeout=CALL_SECONDS)
-    except SDK_ERRORS as error:
+    except call_errors() as error:
         if code_of(error) != NOT_FOUND:
             raise translate(error, place, f"look at the job {job_id}") from error
         if image is not None or place.emulator:

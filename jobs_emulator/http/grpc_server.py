@@ -63,7 +63,7 @@ def _behaviour(
         try:
             _refuse_others(context, callers)
             authorization = str(dict(context.invocation_metadata() or ()).get("authorization", ""))
-            response = await dispatcher.call(method, _parse(method, data), authorization)
+            response = await dispatcher.call(method, parse_request(method, data), authorization)
         except LostReplyError:
             await context.abort(grpc.StatusCode.UNAVAILABLE, "Connection reset by peer (chaos switch: reply lost)")
             raise  # abort raises by itself; this is for the reader
@@ -76,7 +76,8 @@ def _behaviour(
     return answer
 
 
-def _parse(method: Method, data: bytes) -> RequestMessage:
+def parse_request(method: Method, data: bytes) -> RequestMessage:
+    """The method's request; ApiError where these bytes are none."""
     try:
         return method.request.FromString(data)
     except DecodeError as exc:

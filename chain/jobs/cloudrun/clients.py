@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import google.auth
@@ -22,8 +21,10 @@ from google.cloud.run_v2.services.jobs.transports import JobsGrpcTransport
 from google.cloud.run_v2.services.tasks.transports import TasksGrpcTransport
 from google.oauth2.credentials import Credentials
 
+import chain.jobs.cloudrun.client_errors  # noqa: F401 - what these clients raise is known from now on
 from chain.jobs.cloudrun.errors import translate
 from chain.jobs.cloudrun.place import Place
+from chain.jobs.cloudrun.services import Clients
 from staging.config.cloud import CloudConfig
 
 _CHANNEL_OPTIONS = [
@@ -33,15 +34,6 @@ _CHANNEL_OPTIONS = [
     ("grpc.initial_reconnect_backoff_ms", 200),
     ("grpc.max_reconnect_backoff_ms", 4_000),
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Clients:
-    """The three services of Cloud Run that jobs need."""
-
-    jobs: run_v2.JobsClient
-    executions: run_v2.ExecutionsClient
-    tasks: run_v2.TasksClient
 
 
 @contextmanager

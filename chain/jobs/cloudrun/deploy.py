@@ -10,11 +10,12 @@ import time
 
 from google.cloud import run_v2
 
-from chain.jobs.cloudrun.clients import Clients
+from chain.jobs.cloudrun.answers import CONFLICT, NOT_FOUND
 from chain.jobs.cloudrun.definition import PIPELINE_LABEL, WantedJob, define
-from chain.jobs.cloudrun.errors import CONFLICT, NOT_FOUND, SDK_ERRORS, code_of, is_transient, translate
+from chain.jobs.cloudrun.errors import call_errors, code_of, is_transient, translate
 from chain.jobs.cloudrun.place import Place, short_name
 from chain.jobs.cloudrun.retry import CALL_SECONDS, ask, new_patience, persist
+from chain.jobs.cloudrun.services import Clients
 from chain.jobs.port import JobName, Overrides
 from staging.errors import InputError, PenstockError, UnavailableError
 from staging.process.cancel import Cancel
@@ -79,7 +80,7 @@ class JobDeployer:
             return persist(
                 lambda: self._jobs.get_job(name=name, timeout=CALL_SECONDS), new_patience(self._place, self._cancel)
             )
-        except SDK_ERRORS as error:
+        except call_errors() as error:
             if code_of(error) == NOT_FOUND:
                 return None
             raise translate(error, self._place, f"look at the job {job_id}") from error
@@ -91,7 +92,7 @@ class JobDeployer:
                 self._jobs.update_job(job=definition, timeout=CALL_SECONDS)
             else:
                 self._jobs.create_job(parent=self._place.parent, job=definition, job_id=job_id, timeout=CALL_SECONDS)
-        except SDK_ERRORS as error:
+        except call_errors() as error:
             if is_transient(error) or code_of(error) in (CONFLICT, NOT_FOUND if exists else CONFLICT):
                 return error
             raise translate(error, self._place, f"write the job {job_id}") from error

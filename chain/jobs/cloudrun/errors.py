@@ -1,26 +1,38 @@
-"""Sorts what the client can raise.
+"""Sorts what a call can raise.
 
-Over gRPC and over REST: try again, unknown, or a person must act. The classes of the two transports differ
-(AlreadyExists and Conflict), their HTTP codes do not. Nothing of the client leaves the adapter.
+Try again, unknown, or a person must act. Nothing of the client leaves the adapter. Google's own classes are in
+`client_errors.py`: that is imported where its client is, and not where calls are answered by this process.
 """
 
 from __future__ import annotations
 
-import re
+import sys
 
-import requests
-from google.api_core import exceptions as api
-from google.auth import exceptions as auth
-
+from chain.jobs.cloudrun.answers import (
+    CONFLICT,
+    FORBIDDEN,
+    NOT_FOUND,
+    TOO_MANY,
+    UNAUTHORIZED,
+    UNIMPLEMENTED,
+    UNKNOWN_CODES,
+    RefusedCallError,
+)
 from chain.jobs.cloudrun.place import Place
 from staging.errors import InputError, PenstockError, UnavailableError
 
-SDK_ERRORS = (api.GoogleAPICallError, api.RetryError, auth.GoogleAuthError, requests.RequestException)
-
-BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, NOT_FOUND, CONFLICT, TOO_MANY, UNIMPLEMENTED = 400, 401, 403, 404, 409, 429, 501
-_UNKNOWN_CODES = {408, 499, 500, 502, 503, 504}
+_CLIENT_ERRORS = "chain.jobs.cloudrun.client_errors"
 
 _RIGHTS = "roles/run.developer on its jobs, and roles/iam.serviceAccountUser on the service accounts the jobs run as"
+
+
+def call_errors() -> tuple[type[Exception], ...]:
+    """Return all that a call can raise.
+
+    To be asked when something was raised: Google's classes can be only where its client is loaded.
+    """
+    client = sys.modules.get(_CLIENT_ERRORS)
+    return (RefusedCallError, *getattr(client, "SDK_ERRORS", ()))
 
 
 def code_of(error: Exception) -> int | None:
@@ -28,35 +40,38 @@ def code_of(error: Exception) -> int | None:
 
     None where there was no answer.
     """
-    if not isinstance(error, api.GoogleAPICallError):
-        return None
-    return 500 if error.code is None else int(error.code)  # gRPC's UNKNOWN has no code of its own
+    if isinstance(error, RefusedCallError):
+        return error.code
+    from chain.jobs.cloudrun import client_errors  # noqa: PLC0415 - as said above
+
+    return client_errors.code_of(error)
 
 
 def is_unknown(error: Exception) -> bool:
     """Return whether the call may have been carried out nevertheless."""
-    if isinstance(error, api.GoogleAPICallError):
-        return code_of(error) in _UNKNOWN_CODES
-    return isinstance(error, (api.RetryError, requests.RequestException))
+    if isinstance(error, RefusedCallError):
+        return error.code in UNKNOWN_CODES
+    from chain.jobs.cloudrun import client_errors  # noqa: PLC0415 - as said above
+
+    return client_errors.is_unknown(error)
 
 
 def is_transient(error: Exception) -> bool:
     """Return whether the same call may succeed a moment later."""
-    if isinstance(error, auth.GoogleAuthError):
-        return isinstance(error, auth.TransportError) or bool(error.retryable)
-    return is_unknown(error) or code_of(error) == TOO_MANY
+    if isinstance(error, RefusedCallError):
+        return is_unknown(error) or error.code == TOO_MANY
+    from chain.jobs.cloudrun import client_errors  # noqa: PLC0415 - as said above
+
+    return client_errors.is_transient(error)
 
 
 def reason(error: Exception) -> str:
     """Return the service's own sentence, else what became of the connection."""
-    if isinstance(error, api.GoogleAPICallError):
-        told = re.sub(r"^(GET|POST|PUT|PATCH|DELETE) \S+: ", "", str(error.message)).strip()
-        return f"The service answered: {told or type(error).__name__}"
-    root: BaseException = error
-    while (inner := root.__cause__ or root.__context__) is not None:
-        root = inner
-    detail = root.strerror if isinstance(root, OSError) and root.strerror else type(root).__name__
-    return f"The connection failed: {detail}."
+    if isinstance(error, RefusedCallError):
+        return f"The service answered: {error.message}"
+    from chain.jobs.cloudrun import client_errors  # noqa: PLC0415 - as said above
+
+    return client_errors.reason(error)
 
 
 def translate(error: Exception, place: Place, doing: str) -> PenstockError:
@@ -67,7 +82,7 @@ def translate(error: Exception, place: Place, doing: str) -> PenstockError:
     what = f"Could not {doing} ({place})."
     if is_transient(error):
         return UnavailableError(what, why=reason(error), fix=_when_to_try_again(error, place))
-    if isinstance(error, auth.GoogleAuthError):
+    if _is_of_login(error):
         return InputError(
             what,
             why=f"There are no credentials that Google Cloud takes ({type(error).__name__}).",
@@ -99,3 +114,11 @@ def _what_to_correct(code: int | None, place: Place) -> str:
     if code == UNIMPLEMENTED:
         return "Correct cloud.endpoint: what answers there is not Cloud Run."
     return "Correct what the service names; it comes from [cloud] and [process] of the pipeline file."
+
+
+def _is_of_login(error: Exception) -> bool:
+    if isinstance(error, RefusedCallError):
+        return False
+    from chain.jobs.cloudrun import client_errors  # noqa: PLC0415 - as said above
+
+    return client_errors.is_of_login(error)

@@ -13,13 +13,14 @@ from dataclasses import dataclass, field, replace
 from google.cloud import run_v2
 
 from chain.jobs.attempt_logs import AttemptLogs, LogsElsewhere
-from chain.jobs.cloudrun.clients import Clients, open_clients
+from chain.jobs.cloudrun.answers import BAD_REQUEST, NOT_FOUND
 from chain.jobs.cloudrun.definition import plan_job
 from chain.jobs.cloudrun.deploy import JobDeployer
-from chain.jobs.cloudrun.errors import BAD_REQUEST, NOT_FOUND, SDK_ERRORS, code_of, translate
+from chain.jobs.cloudrun.errors import call_errors, code_of, translate
 from chain.jobs.cloudrun.mark import new_mark
 from chain.jobs.cloudrun.place import Place, plan_job_id, short_name
 from chain.jobs.cloudrun.retry import CALL_SECONDS, Patience, persist
+from chain.jobs.cloudrun.services import Call, Clients, direct_clients
 from chain.jobs.cloudrun.start import ExecutionStarter
 from chain.jobs.cloudrun.state import find_failures, to_state, to_task_run
 from chain.jobs.port import ExecutionState, JobName, Overrides, StartedExecution, TaskFailure
@@ -74,8 +75,15 @@ def open_cloud_run_jobs(
 
     InputError where there are no credentials.
     """
+    from chain.jobs.cloudrun.clients import open_clients  # noqa: PLC0415 - a second, only where somebody is connected to
+
     with open_clients(pipeline.cloud, place) as clients:
         yield CloudRunJobs(pipeline, clients, place, cancel, settings)
+
+
+def direct_jobs(pipeline: Pipeline, call: Call, place: Place, cancel: Cancel, settings: JobSettings) -> CloudRunJobs:
+    """Return the jobs of the pipeline where calls are answered in this process."""
+    return CloudRunJobs(pipeline, direct_clients(call), place, cancel, settings)
 
 
 class CloudRunJobs:
@@ -110,7 +118,7 @@ class CloudRunJobs:
         try:
             found = self._starter.find_all(name, new_mark(run_id, job))
         except InputError as error:
-            if isinstance(error.__cause__, SDK_ERRORS) and code_of(error.__cause__) == NOT_FOUND:
+            if isinstance(error.__cause__, call_errors()) and code_of(error.__cause__) == NOT_FOUND:
                 return None
             raise
         return self._remember(found[0].name) if found else None
@@ -125,7 +133,7 @@ class CloudRunJobs:
             tasks = self._list_tasks(current, whole=True) if current.completion_time else []
             failures = self._failures(current, tasks)
             return to_state(current, failures, self._settings.logs, map(to_task_run, tasks))
-        except SDK_ERRORS as error:
+        except call_errors() as error:
             raise translate(error, self._place, f"look at the execution {execution}") from error
 
     def cancel_execution(self, execution: str) -> None:
@@ -168,7 +176,7 @@ class CloudRunJobs:
     def _is_over(self, name: str) -> bool:
         try:
             return bool(self._get(name).completion_time)
-        except SDK_ERRORS:
+        except call_errors():
             return False  # it was told to end; nothing depends on seeing that
 
     def _failures(self, execution: run_v2.Execution, ended: Sequence[run_v2.Task]) -> Sequence[TaskFailure]:
@@ -192,7 +200,7 @@ class CloudRunJobs:
         patience = Patience(Cancel(), _CANCEL_PATIENCE_SECONDS)  # the run's own flag is set already
         try:
             persist(lambda: self._clients.executions.cancel_execution(name=name, timeout=CALL_SECONDS), patience)
-        except SDK_ERRORS as error:
+        except call_errors() as error:
             over = code_of(error) == NOT_FOUND or (code_of(error) == BAD_REQUEST and self._is_over(name))
             if not over:
                 raise translate(error, self._place, f"cancel the execution {short_name(name)}") from error

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from chain.jobs.cloudrun.errors import SDK_ERRORS, is_transient, translate
+from chain.jobs.cloudrun.errors import call_errors, is_transient, translate
 from chain.jobs.cloudrun.place import Place
 from staging.process.cancel import Cancel
 
@@ -65,7 +65,7 @@ def persist(call: Callable[[], T], patience: Patience) -> T:
     while True:
         try:
             return call()
-        except SDK_ERRORS as error:
+        except call_errors() as error:
             if not is_transient(error) or not patience.back_off():
                 raise
 
@@ -74,5 +74,5 @@ def ask(call: Callable[[], T], patience: Patience, place: Place, doing: str) -> 
     """Do as `persist`, and raise our error; `doing` continues "could not …"."""
     try:
         return persist(call, patience)
-    except SDK_ERRORS as error:
+    except call_errors() as error:
         raise translate(error, place, doing) from error

@@ -19,11 +19,11 @@ from datetime import UTC, datetime, timedelta
 
 from google.cloud import run_v2
 
-from chain.jobs.cloudrun.clients import Clients
-from chain.jobs.cloudrun.errors import SDK_ERRORS, is_transient, is_unknown, translate
+from chain.jobs.cloudrun.errors import call_errors, is_transient, is_unknown, translate
 from chain.jobs.cloudrun.mark import Mark
 from chain.jobs.cloudrun.place import Place, short_name
 from chain.jobs.cloudrun.retry import CALL_SECONDS, ask, new_patience
+from chain.jobs.cloudrun.services import Clients
 from chain.jobs.port import Overrides
 from staging.process.cancel import Cancel
 
@@ -79,7 +79,8 @@ class ExecutionStarter:
             self._place,
             f"list the executions of {short_name(job_name)}",
         )
-        return next(iter(pager.pages))
+        page: run_v2.ListExecutionsResponse = next(iter(pager.pages))
+        return page
 
     def _run(self, job: run_v2.Job, mark: Mark, request: run_v2.RunJobRequest) -> run_v2.Execution:
         """Call RunJob until an execution of ours is known."""
@@ -87,7 +88,7 @@ class ExecutionStarter:
         while True:
             try:
                 operation = self._clients.jobs.run_job(request=request, timeout=CALL_SECONDS)
-            except SDK_ERRORS as error:
+            except call_errors() as error:
                 once_more = is_transient(error) and patience.back_off()
                 if is_unknown(error) and (begun := self._find_ours(job, mark)):
                     return begun

@@ -1,10 +1,10 @@
 """Runs the jobs on this machine.
 
 An emulator of Cloud Run inside this process, for as long as a run takes. It is driven by the very adapter that drives
-the cloud. The jobs are this installation's own modules; each has the chain's environment, without the database URLs
+the cloud, but asked without a
+connection. The jobs are this installation's own modules; each has the chain's environment, without the database URLs
 that are not its business. That environment goes to the emulator in its image table, so it is neither in an argument nor
-in anything the emulator's API shows. Nobody else can reach the emulator: it listens on a Unix socket in a folder of
-this user's.
+in anything the emulator's API shows. Nobody else can reach the emulator: it listens nowhere.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import jobs_emulator
-from chain.jobs.cloudrun.jobs import CloudRunJobs, JobSettings, Polling, open_cloud_run_jobs
+import jobs_emulator.protos  # before all that takes messages of Google's package: its clients stay out
+from chain.jobs.cloudrun.answers import RefusedCallError
+from chain.jobs.cloudrun.jobs import CloudRunJobs, JobSettings, Polling, direct_jobs
 from chain.jobs.cloudrun.place import Place
+from chain.jobs.cloudrun.services import Call
 from chain.jobs.local.attached import STARTER_VARIABLE, attached_command
 from chain.jobs.local.logs import EmulatedLogs
 from chain.jobs.port import JobName, Overrides
@@ -31,6 +33,7 @@ from staging.process.progress import VARIABLE as PROGRESS_VARIABLE
 
 JOBS: tuple[JobName, ...] = ("exporter", "processor", "loader")
 _LOCAL = "local"  # project and region
+_IN_PROCESS = "this process"
 _MEMORY = "32Gi"  # the most Cloud Run knows: here the machine is the limit
 _GRACE_SECONDS = 3.0
 _POLLING = Polling(shortest_seconds=0.02, longest_seconds=0.5)
@@ -74,13 +77,22 @@ def open_emulated_jobs(
         grace_seconds=_GRACE_SECONDS,
         entries=seen.take,
         logs=logs,
-        private=True,
+        listening=False,
         spawn=spawn or start_program,
     ) as emulator:
-        place = Place(_LOCAL, _LOCAL, emulator.address)
+        place = Place(_LOCAL, _LOCAL, _IN_PROCESS)
         settings = JobSettings(environment_of=_share_processors(cpus, environments), logs=seen, polling=_POLLING)
-        with open_cloud_run_jobs(_deployed_here(pipeline), place, cancel, settings) as jobs:
-            yield jobs
+        yield direct_jobs(_deployed_here(pipeline), _calls_of(emulator), place, cancel, settings)
+
+
+def _calls_of(emulator: jobs_emulator.Emulator) -> Call:
+    def call(method: str, request: bytes, seconds: float) -> bytes:
+        try:
+            return emulator.call(method, request, seconds=seconds)
+        except jobs_emulator.ApiError as error:
+            raise RefusedCallError(error.http_status, error.message) from error
+
+    return call
 
 
 def available_cpus() -> int:

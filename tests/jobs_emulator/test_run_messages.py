@@ -1,0 +1,69 @@
+"""Google's messages without its clients: what is left out until somebody asks, and that nothing is missing then."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = pytest.mark.integration
+
+MESSAGES = "import sys\nfrom jobs_emulator.run_messages import import_messages\nmessages = import_messages()\n"
+
+
+def run(program: str) -> str:
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout.strip()
+
+
+def test_messages_come_without_clients_also_by_the_packages_own_name() -> None:
+    program = MESSAGES + (
+        "from google.cloud import run_v2\n"
+        "assert run_v2.Job is messages.Job\n"
+        "assert run_v2.RunJobRequest.Overrides(task_count=3).task_count == 3\n"
+        "print([name for name in sys.modules if name in ('google.api_core', 'requests')"
+        " or name.startswith('google.cloud.run_v2.services')])"
+    )
+    assert run(program) == "[]"
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "from google.cloud import run_v2; run_v2.JobsClient",
+        "from google.cloud.run_v2 import JobsClient",
+        "import google.cloud.run_v2; google.cloud.run_v2.JobsClient",
+        "from google.cloud.run_v2.services.jobs.transports import JobsGrpcTransport",
+        "from google.cloud.run_v2 import *; JobsClient",
+        "import google.cloud.run_v2 as package; package.services, package.gapic_version, package.__version__",
+    ],
+)
+def test_whoever_asks_for_a_client_has_the_package_as_it_is_without_us(asked: str) -> None:
+    whole = (
+        f"\n{asked}\nfrom google.cloud import run_v2 as package\nassert package.ExecutionsClient is not None\n"
+        "print(sorted(name for name in vars(package) if name[:2] != '__'), package.__version__)"
+    )
+    assert run(MESSAGES + whole) == run(f"import sys\nimport google.cloud.run_v2{whole}")
+
+
+def test_where_the_package_is_there_already_nothing_is_done() -> None:
+    program = "from google.cloud import run_v2\nbefore = dict(vars(run_v2))\n" + MESSAGES
+    assert run(program + "print(dict(vars(run_v2)) == before and run_v2.Job is messages.Job)") == "True"
+
+
+def test_a_name_that_is_not_there_is_said_as_ever() -> None:
+    program = MESSAGES + (
+        "from google.cloud import run_v2\n"
+        "try:\n    run_v2.Jobz\nexcept AttributeError as error:\n    print(error, hasattr(run_v2, 'Tasks'))"
+    )
+    assert run(program) == "module 'google.cloud.run_v2' has no attribute 'Jobz' False"
+
+
+def test_jobs_on_this_machine_are_driven_without_googles_client() -> None:
+    program = (
+        "import sys\nimport chain.jobs.local.jobs\n"
+        "print([name for name in ('google.api_core', 'google.auth', 'requests', 'aiohttp') if name in sys.modules])"
+    )
+    assert run(program) == "[]"
