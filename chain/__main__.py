@@ -5,6 +5,7 @@ The only place that turns its end into an exit code.
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -16,10 +17,14 @@ from chain.views.json_errors import json_errors
 from staging.errors import ExitCode, UsageError
 from staging.process.entry import end_process, exit_now
 
+_MANY_OBJECTS = 20_000
+"""New objects before a look for garbage. What a command imports stays: looking through it is a tenth of a start."""
+
 
 def main() -> None:
     """Run `penstock`."""
     code = 0
+    gc.set_threshold(_MANY_OBJECTS)
 
     def run() -> None:
         nonlocal code

@@ -12,24 +12,15 @@ from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from jobs_emulator.api.dispatch import Dispatcher
+from jobs_emulator.api.dispatch import Dispatcher, parse_request
 from jobs_emulator.api.executions import ExecutionsService, TasksService
 from jobs_emulator.api.jobs import JobsService
 from jobs_emulator.api.methods import Method, all_methods
 from jobs_emulator.api.operations import OperationsService
 from jobs_emulator.chaos import Chaos, ChaosSettings
 from jobs_emulator.clock import Clock
-from jobs_emulator.errors import ApiError, Code, not_this_machine
-from jobs_emulator.http.admin import AdminPages
-from jobs_emulator.http.answers import HttpRequest, HttpResponse, json_response
-from jobs_emulator.http.callers import Callers
 from jobs_emulator.http.door import Door
-from jobs_emulator.http.front import Front
-from jobs_emulator.http.grpc_server import parse_request, start_grpc_server
-from jobs_emulator.http.origin import foreign_host, foreign_origin
-from jobs_emulator.http.rest import RestApi
 from jobs_emulator.images import ImageTable
 from jobs_emulator.logs.entries import EntrySink
 from jobs_emulator.rights.check import Rights
@@ -159,41 +150,20 @@ class EmulatorServer:
         )
         self._methods = {method.short_name: method for method in methods}
         if settings.listening:
-            await self._listen(state, methods, scheduler, private)
+            # Servers and pages are a tenth of a second: only where somebody can call.
+            from jobs_emulator.http.admin import AdminPages  # noqa: PLC0415 — see above
+            from jobs_emulator.http.listen import listen  # noqa: PLC0415 — see above
+
+            self.address = await listen(
+                methods,
+                self._dispatcher,
+                AdminPages(state, settings.images, self.chaos, scheduler.logs_folder, settings.clock),
+                folder=private,
+                port=None if settings.private else settings.port,
+                door=settings.door,
+                opened=self._opened,
+            )
         executor.resume_all()
-
-    async def _listen(self, state: State, methods: list[Method], scheduler: Scheduler, private: Path) -> None:
-        settings, dispatcher = self._settings, self._dispatcher
-        socket = private / "grpc.sock"
-        callers = Callers(settings.door)
-        grpc_server = await start_grpc_server(methods, dispatcher, socket, callers)
-        self._opened.push_async_callback(grpc_server.stop, 0.0)
-        rest = RestApi(methods, dispatcher)
-        admin = AdminPages(state, settings.images, self.chaos, scheduler.logs_folder, settings.clock)
-
-        async def answer(request: HttpRequest) -> HttpResponse:
-            refusal = _refusal(request)
-            if refusal is not None:
-                return json_response(refusal.to_json(), refusal.http_status)
-            path = urlsplit(request.target).path
-            return await (rest.answer(request) if path.startswith("/v2/") else admin.answer(request))
-
-        front = Front(socket, answer, callers)
-        self._opened.push_async_callback(front.stop)
-        if settings.private:
-            self.address = await front.start_private(private / "api.sock")
-        else:
-            self.address = await front.start(settings.port)
-
-
-def _refusal(request: HttpRequest) -> ApiError | None:
-    """Why a browser's request is not carried out; None when it is."""
-    host, origin = request.headers.get("host", ""), request.headers.get("origin")
-    if foreign_host(host):
-        return not_this_machine(host)
-    if origin is not None and foreign_origin(origin, host):
-        return ApiError(Code.PERMISSION_DENIED, f"Origin '{origin}' may not call the emulator.")
-    return None
 
 
 async def run_until(server: EmulatorServer, stop: asyncio.Event, started: Callable[[str], None]) -> None:

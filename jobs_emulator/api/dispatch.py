@@ -8,6 +8,8 @@ from __future__ import annotations
 import sys
 import traceback
 
+from google.protobuf.message import DecodeError
+
 from jobs_emulator.api.methods import Method
 from jobs_emulator.chaos import Chaos
 from jobs_emulator.errors import ApiError, Code, LostReplyError
@@ -39,3 +41,13 @@ class Dispatcher:
         if self._chaos.loses_reply(method.short_name):
             raise LostReplyError
         return response
+
+
+def parse_request(method: Method, data: bytes) -> RequestMessage:
+    """The method's request; ApiError where these bytes are none."""
+    try:
+        return method.request.FromString(data)
+    except DecodeError as exc:
+        raise ApiError(
+            Code.INVALID_ARGUMENT, f"The request is not a valid {method.request.DESCRIPTOR.full_name}."
+        ) from exc

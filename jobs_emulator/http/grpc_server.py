@@ -12,13 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-from google.protobuf.message import DecodeError
 
-from jobs_emulator.api.dispatch import Dispatcher
+from jobs_emulator.api.dispatch import Dispatcher, parse_request
 from jobs_emulator.api.methods import Method
 from jobs_emulator.errors import ApiError, Code, LostReplyError, not_this_machine
 from jobs_emulator.http.callers import Callers
-from jobs_emulator.protos import RequestMessage
 
 REQUEST_BYTES_MAX = 4 * 2**20
 """Largest request over either transport: gRPC's own default."""
@@ -74,16 +72,6 @@ def _behaviour(
         return bytes(response.SerializeToString())
 
     return answer
-
-
-def parse_request(method: Method, data: bytes) -> RequestMessage:
-    """The method's request; ApiError where these bytes are none."""
-    try:
-        return method.request.FromString(data)
-    except DecodeError as exc:
-        raise ApiError(
-            Code.INVALID_ARGUMENT, f"The request is not a valid {method.request.DESCRIPTOR.full_name}."
-        ) from exc
 
 
 def _refuse_others(context: Context, callers: Callers) -> None:

@@ -82,7 +82,7 @@ def open_cloud_run_jobs(
 
 
 def direct_jobs(pipeline: Pipeline, call: Call, place: Place, cancel: Cancel, settings: JobSettings) -> CloudRunJobs:
-    """Return the jobs of the pipeline where calls are answered in this process."""
+    """Return the jobs of the pipeline, asked in this process."""
     return CloudRunJobs(pipeline, direct_clients(call), place, cancel, settings)
 
 

@@ -16,6 +16,8 @@ from google.longrunning import operations_pb2
 Call = Callable[[str, bytes, float], bytes]
 """A method such as `Jobs.GetJob`, its request, seconds -> its answer; RefusedCallError where that is an error."""
 
+_SECONDS = 20.0
+
 
 @dataclass(frozen=True, slots=True)
 class Clients:
@@ -44,23 +46,23 @@ class DirectJobs:
 
     call: Call
 
-    def get_job(self, *, name: str, timeout: float) -> run_v2.Job:
+    def get_job(self, *, name: str, timeout: float = _SECONDS) -> run_v2.Job:
         """Return the job."""
         request = run_v2.GetJobRequest(name=name)
         job: run_v2.Job = _ask(self.call, "Jobs.GetJob", request, run_v2.Job, timeout)
         return job
 
-    def create_job(self, *, parent: str, job: run_v2.Job, job_id: str, timeout: float) -> None:
+    def create_job(self, *, parent: str, job: run_v2.Job, job_id: str, timeout: float = _SECONDS) -> None:
         """Store a new job."""
         request = run_v2.CreateJobRequest(parent=parent, job=job, job_id=job_id)
         self.call("Jobs.CreateJob", run_v2.CreateJobRequest.serialize(request), timeout)
 
-    def update_job(self, *, job: run_v2.Job, timeout: float) -> None:
+    def update_job(self, *, job: run_v2.Job, timeout: float = _SECONDS) -> None:
         """Replace the job's definition."""
         request = run_v2.UpdateJobRequest(job=job)
         self.call("Jobs.UpdateJob", run_v2.UpdateJobRequest.serialize(request), timeout)
 
-    def run_job(self, *, request: run_v2.RunJobRequest, timeout: float) -> Started:
+    def run_job(self, *, request: run_v2.RunJobRequest, timeout: float = _SECONDS) -> Started:
         """Start an execution."""
         data = self.call("Jobs.RunJob", run_v2.RunJobRequest.serialize(request), timeout)
         operation = operations_pb2.Operation.FromString(data)
@@ -73,17 +75,17 @@ class DirectExecutions:
 
     call: Call
 
-    def get_execution(self, *, name: str, timeout: float) -> run_v2.Execution:
+    def get_execution(self, *, name: str, timeout: float = _SECONDS) -> run_v2.Execution:
         """Return the execution."""
         request = run_v2.GetExecutionRequest(name=name)
         execution: run_v2.Execution = _ask(self.call, "Executions.GetExecution", request, run_v2.Execution, timeout)
         return execution
 
-    def list_executions(self, *, request: run_v2.ListExecutionsRequest, timeout: float) -> DirectPages:
+    def list_executions(self, *, request: run_v2.ListExecutionsRequest, timeout: float = _SECONDS) -> DirectPages:
         """Return pages of executions, newest first."""
         return DirectPages(self.call, "Executions.ListExecutions", request, run_v2.ListExecutionsResponse, timeout)
 
-    def cancel_execution(self, *, name: str, timeout: float) -> None:
+    def cancel_execution(self, *, name: str, timeout: float = _SECONDS) -> None:
         """Ask for the execution's end."""
         request = run_v2.CancelExecutionRequest(name=name)
         self.call("Executions.CancelExecution", run_v2.CancelExecutionRequest.serialize(request), timeout)
@@ -95,7 +97,7 @@ class DirectTasks:
 
     call: Call
 
-    def list_tasks(self, *, request: run_v2.ListTasksRequest, timeout: float) -> DirectPages:
+    def list_tasks(self, *, request: run_v2.ListTasksRequest, timeout: float = _SECONDS) -> DirectPages:
         """Return pages of tasks."""
         return DirectPages(self.call, "Tasks.ListTasks", request, run_v2.ListTasksResponse, timeout)
 
