@@ -48,6 +48,7 @@ def parse_url(text: str, key: str = "source.url") -> URL:
         raise InputError(f"{key} is not a database URL.", why=why, fix=_FORM) from None
     if url.port is not None and not 0 < url.port <= _HIGHEST_PORT:
         raise InputError(f"{key} names a port that can't be.", why=f"Ports are numbers from 1 to {_HIGHEST_PORT}.")
+    _check_hosts(url, key)
     if "@" in rest.partition("?")[0] and url.username is None and not url.password:
         raise _two_ways(key)
     if "login" in url.query and url.get_backend_name() not in ("postgresql", "mysql", "mariadb"):
@@ -70,6 +71,20 @@ def _check_signs(rest: str, key: str) -> None:
     if at and _STRAY_PERCENT.search(before_host):
         why = "A % in user or password is not followed by two hexadecimal digits."
         raise InputError(f"{key} holds a sign that is not escaped.", why=why, fix="Write % as %25. " + ESCAPES)
+
+
+def _check_hosts(url: URL, key: str) -> None:
+    """Refuse a name of a host that can't be: Python's look-up of addresses fails at it in its own way."""
+    options = url.query.get("host", ())
+    for host in [url.host or "", *([options] if isinstance(options, str) else options)]:
+        if host.startswith(("/", "@")):  # a Unix socket
+            continue
+        try:
+            for name in host.split(","):
+                name.encode("idna")
+        except UnicodeError:
+            why = "The parts of a host's name have 1 to 63 characters, with a dot between two of them."
+            raise InputError(f"{key} names a host that can't be.", why=why) from None
 
 
 def _check_none_is_empty(rest: str, key: str) -> None:

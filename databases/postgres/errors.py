@@ -150,6 +150,7 @@ _BY_WORDS: tuple[tuple[str, Kind, str], ...] = (
     (r"No space left on device", Kind.FULL, _ROOM),
     (r"exceeds temp_file_limit", Kind.SETTING, _FIXES["53400"]),
     (r"conflict with recovery", Kind.CONTENDED, ""),
+    (r"cannot execute \S+( \S+)* in a read-only transaction", Kind.READ_ONLY, ""),
     (r"canceling statement", Kind.INTERRUPTED, _FIXES["57014"]),
     (r"deadlock detected|could not serialize", Kind.CONTENDED, ""),
     (r"out of memory", Kind.FULL, ""),

@@ -162,6 +162,7 @@ def test_while_connecting_no_advice_is_on_columns_or_the_condition() -> None:
         ("server does not support SSL, but SSL was required", Kind.TLS),
         ("connection to server failed: Connection refused", Kind.UNREACHABLE),
         ("ERROR: canceling statement due to conflict with recovery", Kind.CONTENDED),
+        ("ERROR: cannot execute DELETE in a read-only transaction", Kind.READ_ONLY),
         ('connection is bad: definition of service "x" not found', Kind.LOGIN),
         ('authentication method requirement "md5" failed: server requested SASL authentication', Kind.LOGIN),
         ("channel binding required, but SSL not in use", Kind.LOGIN),

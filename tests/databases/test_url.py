@@ -215,6 +215,19 @@ def test_an_option_without_a_value_is_named_for_it_would_be_left_out(url: str) -
         parse_url(url)
 
 
+@pytest.mark.parametrize("place", ["a..b/d", f"{'a' * 64}/d", "a,b..c/d", "/d?host=a..b", "/d?host=a&host=.b"])
+def test_a_host_that_can_not_be_is_told(place: str) -> None:
+    with pytest.raises(InputError, match=r"source\.url names a host that can't be"):
+        parse_url(f"postgresql://u:p@{place}")
+
+
+@pytest.mark.parametrize(
+    "place", ["[::1]:5432/d", "ö.example:1/d", "a:1,b:2/d", "/d?host=/cloudsql/p:r:i", "/d?host=a."]
+)
+def test_hosts_of_every_kind_are_taken(place: str) -> None:
+    assert parse_url(f"postgresql://u:p@{place}").database == "d"
+
+
 @pytest.mark.parametrize("place", ["u%00:p@h/d", "u:p%00@h/d", "u:p@h/d%00x", "u:p@h/d?application_name=%00"])
 def test_a_nul_is_told_for_the_rest_would_be_left_out(place: str) -> None:
     with pytest.raises(InputError, match=r"source\.url holds a NUL"):
