@@ -157,8 +157,18 @@ class _Calls:
                     given = next(self._batches)
                 except StopIteration as end:
                     _check_end(self._batches, end)
+                    self._check_nothing_returned(end.value)
                     return
             yield self._to_arrow(given)
+
+    def _check_nothing_returned(self, value: object) -> None:
+        """Refuse rows that a generator returns at its end: nobody would get them."""
+        if _is_frame(value) or (hasattr(value, "__iter__") and not isinstance(value, str | bytes)):
+            raise InputError(
+                f"The source {self._name} is a generator, and returned a {type(value).__name__} at its end.",
+                why="What a function with `yield` returns is no batch: its rows would be lost.",
+                fix="Write `yield` for one frame, `yield from` for several, and an empty `return` to end.",
+            )
 
     def _to_arrow(self, given: object) -> list[pa.RecordBatch]:
         if not _is_frame(given):

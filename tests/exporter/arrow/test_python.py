@@ -181,6 +181,28 @@ def test_what_is_returned_and_gives_no_batches_is_told(source: Source, returned:
         run_export(source(f"def read(day, start, end):\n    return {returned}\n"))
 
 
+@pytest.mark.parametrize("last", ["frame(start, 5, 5)", "[frame(start, 5, 5)]", "(frame(start, 5, 5) for _ in '1')"])
+@pytest.mark.parametrize("pages", [0, 1])
+def test_what_a_generator_returns_at_its_end_is_told_and_not_lost(
+    source: Source, tmp_path: Path, last: str, pages: int
+) -> None:
+    with pytest.raises(InputError, match="is a generator, and returned a"):
+        run_export(
+            source(f"""
+        def read(day, start, end):
+            for _ in range({pages}):
+                yield frame(start, 0, 5)
+            return {last}
+    """)
+        )
+    assert not committed(tmp_path / "staging")
+
+
+def test_a_generator_may_return_what_holds_no_rows(source: Source) -> None:
+    made = source("def read(day, start, end):\n    yield frame(start, 0, 5)\n    return 1\n")
+    assert rows_of(run_export(made)) == expected(range(5))
+
+
 @pytest.mark.parametrize("ending", ["yield frame(start, 0, 1)", "return [frame(start, 0, 1)]"])
 def test_an_asynchronous_function_is_told(source: Source, ending: str) -> None:
     with pytest.raises(InputError, match="can't be called for batches") as caught:
