@@ -14,7 +14,8 @@ import polars as pl
 
 from processor.alone.plan import TransformAlone, plan_alone
 from processor.beside.tables import Tables
-from processor.planned import REASON, as_split, check_schema, quarantine_schema
+from processor.contract import count_reasons
+from processor.planned import as_split, check_schema, quarantine_schema
 from processor.transform import Day, Transform
 from processor.user_code import user_code
 from staging.conserved_sum import Term
@@ -91,8 +92,7 @@ def try_on(work: TransformAlone, rows: pl.DataFrame) -> Tried:
     check_schema("quarantine", aside.schema, quarantine_schema(work.day), name=name)
     made = _check_key(made, contract.key_columns, name)
     sums = {output: _check_sum(work, rows, made, aside, output) for output in contract.conserves}
-    reasons = dict(aside.group_by(REASON).len().sort(REASON).iter_rows())
-    return Tried(made, aside, reasons, sums)
+    return Tried(made, aside, count_reasons(aside, rows.height, name), sums)
 
 
 def _check_key(made: pl.DataFrame, key: Sequence[str], name: str) -> pl.DataFrame:

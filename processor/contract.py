@@ -48,7 +48,7 @@ def check_output(result: Result, work: Assignment, shard: Shard) -> Output:
     check_schema("output", result.rows.schema, work.contract.schema, name=name)
     check_schema("quarantine", result.quarantine.schema, expected, name=name)
     rows = _check_key(result.rows, work, shard)
-    reasons = _check_reasons(result, name)
+    reasons = count_reasons(result.quarantine, result.counts.rows, name)
     conserved = tuple(_check_sum(result, work, shard, *pair) for pair in work.contract.conserves.items())
     # Whole rows decide the order, so that two attempts write the same bytes whatever order the engine gave them.
     aside = result.quarantine.sort(list(expected)) if result.quarantine.height else result.quarantine
@@ -89,13 +89,16 @@ def _examples(keys: pl.DataFrame) -> str:
     return shown + (f" and {keys.height - _SHOWN_KEYS} more" if keys.height > _SHOWN_KEYS else "")
 
 
-def _check_reasons(result: Result, name: str) -> dict[str, int]:
-    quarantine, counts = result.quarantine, result.counts
+def count_reasons(quarantine: pl.DataFrame, rows: int, name: str) -> dict[str, int]:
+    """Return how many rows were set aside by reason.
+
+    Of `rows` in the shard. InputError where there are more of them, some have no reason, or the reasons are too many.
+    """
     if not quarantine.height:
         return {}
-    if quarantine.height > counts.rows:
+    if quarantine.height > rows:
         raise InputError(
-            f"The transform {name} sets {quarantine.height} rows aside of a shard that has {counts.rows}.",
+            f"The transform {name} sets {quarantine.height} rows aside of a shard that has {rows}.",
             fix="Quarantine takes rows of the shard, each once.",
         )
     reasons = quarantine.get_column(REASON)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -83,6 +84,27 @@ def test_key_and_time_may_be_named_and_zones_are_taken() -> None:
     assert tried.rows.columns[:2] == ["shop", "user_id"]
     with pytest.raises(InputError, match="has type"):
         check_transform(revenue_per_user, FRAME, time="amount")
+
+
+@pytest.mark.parametrize(
+    ("aside", "says"),
+    [
+        (lambda rows: rows.with_columns(reason=pl.lit(None, pl.String)), "sets 1 rows aside without a reason"),
+        (lambda rows: rows.with_columns(reason=pl.lit("")), "sets 1 rows aside without a reason"),
+        (
+            lambda rows: pl.concat([rows.with_columns(reason=pl.lit("x"))] * 5),
+            "sets 5 rows aside of a shard that has 4",
+        ),
+    ],
+)
+def test_what_is_set_aside_in_another_way_than_a_task_takes_is_named(
+    aside: Callable[[pl.LazyFrame], pl.LazyFrame], says: str
+) -> None:
+    def apply(rows: pl.LazyFrame, day: Day) -> Split:
+        return Split(spent(rows, day), aside(rows.filter(pl.col("amount").is_null())))
+
+    with pytest.raises(InputError, match=says):
+        check_transform(Transform(a_contract, apply), FRAME)
 
 
 def test_what_is_set_aside_counts_for_the_sum() -> None:
