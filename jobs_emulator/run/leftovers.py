@@ -27,7 +27,7 @@ def kill_leftovers(folder: Path) -> list[int]:
 
 def _carries(process: Path, marker: bytes) -> bool:
     try:
-        environment = (process / "environ").read_bytes().split(b"\0")
+        environment = b"\0" + (process / "environ").read_bytes() + b"\0"
     except OSError:  # ended meanwhile, or another user's
         return False
-    return any(variable == marker or variable.startswith(marker + b"/") for variable in environment)
+    return any(b"\0" + marker + after in environment for after in (b"\0", b"/"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
+from typing import Any
 
 from google.cloud import run_v2
 
@@ -52,9 +53,11 @@ def new_mark(run_id: str, step: JobName) -> Mark:
 
 
 def _told(execution: run_v2.Execution) -> dict[str, str]:
+    """Return our variables. Many executions are looked at: plain messages are read in a tenth of the wrappers' time."""
+    plain: Any = run_v2.Execution.pb(execution)
     return {
         variable.name: variable.value
-        for container in execution.template.containers
+        for container in plain.template.containers
         for variable in container.env
         if variable.name.startswith("PENSTOCK_")
     }
