@@ -89,7 +89,8 @@ def _check_hosts(url: URL, key: str) -> None:
 
 def _check_none_is_empty(rest: str, key: str) -> None:
     """Refuse an option without a value: SQLAlchemy leaves it out, and with an empty `ssl_ca` nobody is checked."""
-    for option in filter(None, _options_of(rest)):
+    behind_account = rest.partition("@")[2] if "@" in rest else rest
+    for option in filter(None, _options_of(behind_account)):
         name, _, value = option.partition("=")
         if not value:
             shown = f"option `{name}`" if _NAME.fullmatch(name) else "option whose name is not repeated here"

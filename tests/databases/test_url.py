@@ -237,6 +237,7 @@ def test_a_nul_is_told_for_the_rest_would_be_left_out(place: str) -> None:
 def test_what_is_escaped_is_read_as_it_was_meant() -> None:
     url = parse_url("mysql+pymysql://u%40x:p%40ss%2Fw%25%3A@h/d%40b")
     assert (url.username, url.password, url.database) == ("u@x", "p@ss/w%:", "d@b")
+    assert parse_url("postgresql://u:p?ss@h/d").password == "p?ss"
 
 
 def test_the_name_that_hosters_give_postgresql_is_taken() -> None:
