@@ -111,8 +111,9 @@ class AnySource:
     def find_closed(self, window_end: datetime, grace_seconds: int) -> None:
         """Return None: nothing is known of others' transactions."""
 
-    def begin_slices(self, table: TableName) -> Slices:
+    def begin_slices(self, table: TableName, *, also: Sequence[TableName] = (), max_seconds: int = 0) -> Slices:
         """Raise InputError: there are no slices here."""
+        del also, max_seconds
         raise refuse_slices(table, self.why_no_slices(table))
 
     def interrupt(self) -> None:

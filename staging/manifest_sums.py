@@ -21,7 +21,7 @@ def read_manifest_sum(manifest: Manifest, source: str) -> ConservedSum:
 def view_table(manifest: Manifest, table: TableExport) -> Manifest:
     """Return the export of another table as if it led.
 
-    For what compares exports one table at a time. What the server said of the leading table's rows is left out.
+    For what compares exports one table at a time. What the server said of the read is what it said of this table.
     """
     source = manifest.source.model_copy(
         update={
@@ -31,7 +31,7 @@ def view_table(manifest: Manifest, table: TableExport) -> Manifest:
             "where": table.where,
             "statement": table.statement,
             "table_columns": table.table_columns,
-            "evidence": {},
+            "evidence": table.evidence,
         }
     )
     return manifest.model_copy(

@@ -16,10 +16,10 @@ from exporter.pacing.rules import PacingRules, plan_rules
 from exporter.port.database import Source
 from exporter.port.question import DayQuestion, PlannedRead, plan_read
 from exporter.port.sliced_source import Closed, Slices
-from exporter.port.source import Estimate, OpenTable, Snapshot
-from exporter.read.beside import plan_beside
+from exporter.port.source import Estimate, OpenTable
+from exporter.read.beside import PlannedTable, plan_beside
 from exporter.read.choose import ReadChoice, choose_read, estimate_seconds, find_why_no_slices
-from exporter.read.slices import find_way
+from exporter.read.slices import begin_slices, find_way
 from exporter.refuse.drift import check_drift
 from exporter.refuse.explain import explain
 from exporter.refuse.full_scan import find_full_scan, refuse_full_scan
@@ -83,9 +83,9 @@ def plan_export(question: DayQuestion, contract: Manifest | None, open_source: O
         with closing(_open_table(question, source, why_no_slices)) as table:
             try:
                 read = _plan_statement(question, contract, source, table, plan)
-                _plan_beside(question, contract, table, read, plan, dialect=source.dialect)
+                beside = _plan_beside(question, contract, table, read, plan, dialect=source.dialect)
                 if plan.rows is not None:
-                    _plan_reading(question, source, table, read, why_no_slices=why_no_slices, plan=plan)
+                    _plan_reading(question, source, table, read, beside, why_no_slices=why_no_slices, plan=plan)
             except (InputError, UnavailableError) as error:
                 plan.refused.append(error)
     return plan
@@ -99,12 +99,9 @@ def _plan_beside(
     plan: ExportPlan,
     *,
     dialect: str,
-) -> None:
+) -> list[PlannedTable[OpenTable]]:
     """Fill in the tables beside the leading one, and add their rows; InputError for one that would be refused."""
-    if not question.pipeline.source.with_:
-        return
-    leading: Snapshot = table  # type: ignore[assignment] # `_open_table` opened it so
-    found = plan_beside(question, contract, leading, read, dialect, looks=False)
+    found = plan_beside(question, contract, table, read, dialect, looks=False)
     plan.tables = tuple(
         PlannedBeside(
             each.name,
@@ -120,6 +117,7 @@ def _plan_beside(
         plan.size_bytes = (plan.size_bytes or 0) + sum(
             each.estimate.rows * estimate_row_bytes(each.read.plan) for each in found
         )
+    return found
 
 
 def _why_no_slices(question: DayQuestion, source: Source) -> str:
@@ -129,7 +127,7 @@ def _why_no_slices(question: DayQuestion, source: Source) -> str:
 
 def _open_table(question: DayQuestion, source: Source, why_no_slices: str) -> OpenTable:
     if not why_no_slices:
-        return source.begin_slices(question.table())
+        return begin_slices(question, source)
     cap = question.pipeline.export.max_snapshot_seconds
     return source.begin_snapshot(question.table(), max_seconds=cap, also=question.tables_beside())
 
@@ -164,6 +162,7 @@ def _plan_reading(
     source: Source,
     table: OpenTable,
     read: PlannedRead,
+    beside: Sequence[PlannedTable[OpenTable]],
     *,
     why_no_slices: str,
     plan: ExportPlan,
@@ -183,10 +182,10 @@ def _plan_reading(
     if why_no_slices:
         choice = choose(why_no_slices, None)
     else:
-        slices: Slices = table  # type: ignore[assignment] # `_open_table` opened it so
-        choice, _ = find_way(
-            slices, read, choose, lambda: source.find_closed(question.window.end, config.grace_seconds)
-        )
+        leading = PlannedTable("", None, question, table, read, estimate)
+        tables: list[PlannedTable[Slices]] = [leading, *beside]  # type: ignore[list-item] # `_open_table` opened them so
+        cap = config.max_snapshot_seconds
+        choice, _ = find_way(tables, cap, choose, lambda: source.find_closed(question.window.end, config.grace_seconds))
     if choice.mode == "slices":
         plan.seconds = _with_rests(plan.seconds, estimate.rows, rules)
     plan.read, plan.why_read = choice.mode, choice.why

@@ -39,6 +39,8 @@ _LONGEST_CHARACTER_BYTES = 4
 _LEAST_PACKET_BYTES = 1024
 _SECONDS_TEXT_BYTES = len("2026-11-14 00:00:00")
 KEY_BYTES = 8
+ANY_LITERAL = "character_set_connection = utf8mb4"
+"""The setting under which each literal says what it says."""
 CHECKSUM_KEY, CHECKSUM = "row_checksum_key", "row_checksum"
 
 
@@ -98,8 +100,8 @@ def plan_charset(statement: Statement) -> str:
     are the same in latin1. Only where no literal of `source.where` could be changed by it; texts keep the character set
     of their columns.
     """
-    plain = statement.where is None or statement.where.isascii()
-    return f"character_set_connection = {'latin1' if plain else 'utf8mb4'}"
+    is_plain = statement.where is None or statement.where.isascii()
+    return "character_set_connection = latin1" if is_plain else ANY_LITERAL
 
 
 def plan_line(statement: Statement, nullable: Mapping[str, bool]) -> str:

@@ -15,18 +15,25 @@ Where a range of keys was read, the same snapshot is asked for rows of the windo
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from exporter.mysql.axis import PlannedAxis
+from exporter.mysql.definition import begin_snapshot
 from exporter.mysql.key_range import ALONG_KEY, outside_sql
+from exporter.mysql.log import find_executed_gtids, find_log_position
 from exporter.mysql.table import Run
 from exporter.mysql.walk import Rest, walk
 from exporter.port.sliced_source import position_bound
 from exporter.port.source import Statement
+from staging.errors import InputError, PenstockError
 
 SEAL_SECONDS = 15.0
 """How old the seal's snapshot may get for the sake of resting; snapshots of 20 s were not felt."""
+_REST_SHARE = 3
+"""What part of the seconds that the snapshot may last it gets old for the sake of resting at most."""
 _COST_OF_READ = 0.8  # a piece's seal against its read
 _DOING = "seal what was read"
 
@@ -48,7 +55,8 @@ class SealQuestion:
     """What is to be sealed.
 
     The statement, what it was cut along, the pieces, and the SQL of a row's checksum. `read_seconds` is how long the
-    slices took, `rest_factor` how many times that was rested between them.
+    slices took, `rest_factor` how many times that was rested between them. `seal_seconds`: how old the snapshot may get
+    meanwhile for the sake of resting.
     """
 
     statement: Statement
@@ -57,6 +65,61 @@ class SealQuestion:
     checksum: str
     read_seconds: float
     rest_factor: float
+    seal_seconds: float = SEAL_SECONDS
+
+
+class SealSnapshot:
+    """The one consistent snapshot that all tables of a read are sealed in."""
+
+    def __init__(self, tables_sql: Sequence[str], dialect: str, max_seconds: int) -> None:
+        self._tables_sql = tables_sql
+        self._dialect = dialect
+        self._as_of: datetime | None = None
+        self._seal_seconds = min(SEAL_SECONDS, max_seconds / _REST_SHARE) if max_seconds else SEAL_SECONDS
+        self.read_seconds: dict[int, float] = {}
+        """How long the slices of each table took, by whatever tells them apart."""
+        self.position: Mapping[str, str] = {}
+        """Where it lies in the log."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it has begun, and not ended."""
+        return self._as_of is not None
+
+    def begin(self, run: Run) -> datetime:
+        """Begin it, unless it has begun, and hold all tables' definitions; return its instant.
+
+        The clock of `source.where` stands there in all of it.
+        """
+        if self._as_of is not None:
+            return self._as_of
+        doing = "begin a snapshot"
+        ((as_of, micros),) = run("SELECT UTC_TIMESTAMP(6), UNIX_TIMESTAMP(NOW(6))", "tell the time")
+        self._as_of = as_of.replace(tzinfo=UTC)
+        with suppress(InputError):  # secure_timestamp: then it goes on, as it does between slices
+            run(f"SET SESSION timestamp = {micros}", doing)
+        before = find_executed_gtids(run, self._dialect)
+        run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", doing)
+        begin_snapshot(run, *self._tables_sql, dialect=self._dialect)
+        self.position = find_log_position(run, self._dialect, before)
+        return self._as_of
+
+    def seal_seconds(self, table: int) -> float:
+        """Return how long the seal of one of the tables may take for the sake of resting."""
+        of_all = sum(self.read_seconds.values())
+        return self._seal_seconds * (self.read_seconds.get(table, 0.0) / of_all if of_all else 1.0)
+
+    def end(self, run: Run) -> None:
+        """End it, and let the clock go on; safe to call twice."""
+        if self._as_of is not None:
+            self._as_of = None
+            with suppress(PenstockError):  # a dead connection has ended both
+                run("ROLLBACK", "end the snapshot")
+                run("SET SESSION timestamp = DEFAULT", "let the clock go on")
+
+    def lost(self) -> None:
+        """Take note that its connection is gone, and another one there."""
+        self._as_of = None
 
 
 def seal_window(run: Run, question: SealQuestion, rest: Rest) -> Sealed:
@@ -64,7 +127,7 @@ def seal_window(run: Run, question: SealQuestion, rest: Rest) -> Sealed:
 
     It rests as the reading did.
     """
-    rest.limit(SEAL_SECONDS, question.read_seconds * _COST_OF_READ, question.rest_factor)
+    rest.limit(question.seal_seconds, question.read_seconds * _COST_OF_READ, question.rest_factor)
     in_window = rows = checksum = 0
     for low, high in question.pieces:
         began = time.perf_counter()

@@ -40,7 +40,7 @@ class MysqlSession:
     def __init__(self, url: URL) -> None:
         self._url = url
         self._sql_mode: str | None = None
-        self._also: list[str] = []
+        self.set_too: list[str] = []
         self.connection_id = 0
         self.longest_text_bytes = 0
         self._connection = self._connect()
@@ -70,7 +70,7 @@ class MysqlSession:
     def set_also(self, setting: str) -> None:
         """Set something for the session, and for those that follow it."""
         self.run(f"SET SESSION {setting}", "set up the session")
-        self._also.append(setting)
+        self.set_too.append(setting)
 
     def reconnect(self) -> None:
         """Connect again, with the same guards."""
@@ -113,7 +113,7 @@ class MysqlSession:
             f"lock_wait_timeout = {LOCK_TIMEOUT_SECONDS}",
             f"innodb_lock_wait_timeout = {LOCK_TIMEOUT_SECONDS}",
             f"group_concat_max_len = {self.longest_text_bytes}",
-            *self._also,
+            *self.set_too,
             "TRANSACTION ISOLATION LEVEL READ COMMITTED, READ ONLY",
         ):
             cursor.execute(f"SET SESSION {setting}")

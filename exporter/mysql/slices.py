@@ -1,26 +1,27 @@
-"""Reads a MySQL or MariaDB table in slices.
+"""Reads MySQL or MariaDB tables in slices.
 
-The witness first, short statements in autocommit, and the seal at the end. InnoDB tables only. Rights: SELECT on the
+The witnesses first, short statements in autocommit, and the seal at the end. InnoDB tables only. Rights: SELECT on the
 table; PROCESS makes more certain that the day is closed (`closed`) and that the table is still the same (`definition`).
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import replace
-from datetime import UTC, datetime
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 from sqlalchemy.engine import URL
 
 from databases.mysql.errors import error_number
 from exporter.mysql.axis import PlannedAxis, plan_axis
 from exporter.mysql.catalogue import MysqlCatalogue
-from exporter.mysql.definition import Definition, begin_snapshot, check_definition, find_definition
-from exporter.mysql.log import find_executed_gtids, find_log_position
+from exporter.mysql.definition import Definition, check_definition, find_definition
 from exporter.mysql.pieces import stretch
 from exporter.mysql.row_text import (
+    ANY_LITERAL,
     RowChecksum,
     carry_as_text,
     checksum_of,
@@ -31,15 +32,16 @@ from exporter.mysql.row_text import (
     plan_checksum,
     plan_slice_select,
 )
-from exporter.mysql.seal import Sealed, SealQuestion, seal_window
+from exporter.mysql.seal import Sealed, SealQuestion, SealSnapshot, seal_window
 from exporter.mysql.session import MysqlSession
 from exporter.mysql.table import MysqlTable
 from exporter.mysql.walk import Rest
-from exporter.mysql.witness import find_server, take_witness
+from exporter.mysql.witness import Witness, find_server, take_witness
 from exporter.port.sliced_source import (
     Axis,
     Gathered,
     Seal,
+    SliceLostError,
     SliceRows,
     SliceTooLongError,
     StartOverError,
@@ -47,7 +49,7 @@ from exporter.port.sliced_source import (
     touched_while_read,
 )
 from exporter.port.source import Statement, TableName
-from staging.errors import InputError, PenstockError
+from staging.errors import InputError
 
 _ROUND_TRIPS = 5
 _NO_SUCH_TABLE = 1146
@@ -55,24 +57,67 @@ _PIECE_SECONDS = 0.003
 _HOW = "keyed checksum of every row, count"
 
 
+@dataclass(frozen=True, slots=True)
+class SealedRead:
+    """What all tables of one read in slices share."""
+
+    session: MysqlSession
+    catalogue: MysqlCatalogue
+    dialect: str
+    witnesses: Mapping[TableName, Witness]
+    snapshot: SealSnapshot
+    rest: Rest
+
+    def set_charset(self, setting: str) -> None:
+        """Set in which character set literals are; the one in which all can be said stays."""
+        if ANY_LITERAL not in self.session.set_too:
+            self.session.set_also(setting)
+
+
+def begin_sliced_read(
+    url: URL, catalogue: MysqlCatalogue, tables: Sequence[TableName], *, dialect: str, max_seconds: int
+) -> SealedRead:
+    """Take the witnesses of all tables.
+
+    InputError where one is not there.
+    """
+    session = MysqlSession(url)
+    for table in tables:
+        catalogue.columns(table)  # says which table there may be instead
+    tables_sql = {table: catalogue.table_sql(table) for table in tables}
+    witnesses = {
+        table: take_witness(session.run, table, table_sql, dialect=dialect) for table, table_sql in tables_sql.items()
+    }
+    snapshot = SealSnapshot(list(tables_sql.values()), dialect, max_seconds)
+    return SealedRead(session, catalogue, dialect, witnesses, snapshot, Rest())
+
+
 class MysqlSlices(MysqlTable):
     """One table, read piece by piece."""
 
-    def __init__(self, url: URL, catalogue: MysqlCatalogue, table: TableName, *, dialect: str) -> None:
-        """Take the witness; InputError where there is no such table."""
-        self._session = MysqlSession(url)
-        catalogue.columns(table)  # says which table there may be instead
-        self._witness = take_witness(self._session.run, table, catalogue.table_sql(table), dialect=dialect)
-        super().__init__(catalogue, self._session.run, table, dialect=dialect, carry=carry_as_text)
-        self._rest = Rest()
+    def __init__(self, read: SealedRead, table: TableName) -> None:
+        """Begin with a table whose witness was taken."""
+        super().__init__(read.catalogue, read.session.run, table, dialect=read.dialect, carry=carry_as_text)
+        self._read = read
+        self._session = read.session
+        self._witness = read.witnesses[table]
+        self._rest = read.rest
+        self._leads = True
+        self._axis: Axis | None = None
         self._planned: PlannedAxis | None = None
         self._statement: Statement | None = None
         self._checksum = self._slice_select = ""
-        self._began_at = 0.0
+        self._began_at = self._ended_at = 0.0
         self._round_trip_seconds = 0.0
         self._pieces: list[tuple[int, int]] = []
         self._read_seconds = self._piece_seconds = self._gather_seconds = 0.0
         self.evidence: dict[str, str] = {}
+
+    def beside(self, table: TableName) -> MysqlSlices:
+        """Return another table of this read."""
+        other = MysqlSlices(self._read, table)
+        other._leads = False
+        return other
 
     @property
     def connection_id(self) -> int:
@@ -92,15 +137,14 @@ class MysqlSlices(MysqlTable):
 
     def begin_seal(self, statement: Statement, axis: Axis) -> None:
         """Note what is to be sealed, and how rows are written."""
-        del axis  # the one that was planned
-        self._statement = statement
+        self._statement, self._axis = statement, axis
         nullable = nullable_selects(self.describe())
         self._checksum = plan_checksum(statement, nullable, self._witness.key)
         self._slice_select = plan_slice_select(statement, nullable)
         self._pieces = []
         self._read_seconds = self._piece_seconds = self._gather_seconds = 0.0
-        self._session.set_also(plan_charset(statement))
-        self._began_at = time.monotonic()
+        self._read.set_charset(plan_charset(statement))
+        self._began_at = self._ended_at = time.monotonic()
         self._round_trip_seconds = min(self._empty_statement() for _ in range(_ROUND_TRIPS))
 
     def read_slice(self, low: int, high: int) -> SliceRows:
@@ -110,7 +154,7 @@ class MysqlSlices(MysqlTable):
         """
         began = time.perf_counter()
         with self._same_table():
-            ((rows, text),) = self._session.run(self._slice(low, high), "read a slice")
+            ((rows, text),) = self._run_slice(self._slice(low, high))
         seconds = max(time.perf_counter() - began - self._round_trip_seconds, 0.0)
         lines = (text or "").encode()
         if not is_whole(lines, rows, longest_bytes=self._session.longest_text_bytes):
@@ -130,6 +174,7 @@ class MysqlSlices(MysqlTable):
         assert frame.height == sum(each.rows for each in slices)  # noqa: S101 - `is_whole` counted them
         gathered = Gathered(frame, sum(checksum_of(each.data, each.rows, self._witness.key) for each in slices))
         self._gather_seconds += time.perf_counter() - began
+        self._ended_at = time.monotonic()
         return gathered
 
     def reconnect(self) -> None:
@@ -137,6 +182,7 @@ class MysqlSlices(MysqlTable):
 
         The server is the same if it has its name and number and has been up for all that time.
         """
+        self._read.snapshot.lost()
         self._session.reconnect()
         if not self._witness.server.is_same(find_server(self._session.run)):
             raise StartOverError(
@@ -148,24 +194,30 @@ class MysqlSlices(MysqlTable):
     def seal(self, rows_read: int, checksum: int) -> Seal:
         """Count the window's rows and add up their checksums, in one snapshot."""
         assert self._statement is not None and self._planned is not None  # noqa: S101, PT018 - begin_seal came before
-        rested_seconds = time.monotonic() - self._began_at - self._read_seconds - self._gather_seconds
+        snapshot = self._read.snapshot
+        rested_seconds = self._ended_at - self._began_at - self._read_seconds - self._gather_seconds
+        if not snapshot.is_open:
+            self._check_definition()
         question = SealQuestion(
             self._statement,
             self._planned,
             self._pieces,
             self._checksum,
             self._read_seconds,
-            rested_seconds / max(self._read_seconds, 1e-6),
+            max(rested_seconds, 0.0) / max(self._read_seconds, 1e-6),
+            snapshot.seal_seconds(id(self)),
         )
-        self._check_definition()
         began = time.monotonic()
-        with self._same_table(), self._snapshot() as as_of:
+        with self._same_table():
+            as_of = snapshot.begin(self._session.run)
             sealed = seal_window(self._session.run, question, self._rest)
+        self.evidence |= snapshot.position
         self.evidence |= RowChecksum(self._witness.key, sealed.checksum).evidence()
-        seconds = time.monotonic() - began
-        touched = self._check_definition()
-        found = self._judge(sealed, rows_read, checksum, as_of, seconds)
-        return replace(found, agrees=False, found=f"{found.found}; {touched}") if touched else found
+        return self._judge(sealed, rows_read, checksum, as_of, time.monotonic() - began)
+
+    def end_seal(self) -> None:
+        """End the snapshot that all tables are sealed in."""
+        self._read.snapshot.end(self._session.run)
 
     def check_table(self) -> None:
         """Raise an error if the table is not the witness's.
@@ -181,15 +233,26 @@ class MysqlSlices(MysqlTable):
 
     def close(self) -> None:
         """Let go of the connection."""
-        self._session.close()
+        if self._leads:
+            self._session.close()
 
     def _slice(self, low: int, high: int) -> str:
-        assert self._statement is not None and self._planned is not None  # noqa: S101, PT018 - see above
-        return f"SELECT {self._slice_select} {stretch(self._planned.axis, self._statement, low, high)}"
+        assert self._statement is not None and self._axis is not None  # noqa: S101, PT018 - see above
+        return f"SELECT {self._slice_select} {stretch(self._axis, self._statement, low, high)}"
+
+    def _run_slice(self, sql: str) -> Sequence[tuple[Any, ...]]:
+        try:
+            return self._session.run(sql, "read a slice")
+        except SliceLostError as exc:
+            if self._read.snapshot.is_open:  # it ends with its connection
+                raise StartOverError(exc.what, why=exc.why, fix=exc.fix) from exc
+            raise
 
     def _note_piece(self, low: int, high: int, seconds: float) -> None:
         """Note what the seal will look at in one statement: a slice, or several short ones."""
         self._read_seconds += seconds
+        self._read.snapshot.read_seconds[id(self)] = self._read_seconds
+        self._ended_at = time.monotonic()
         if self._pieces and self._piece_seconds + seconds < _PIECE_SECONDS:
             self._pieces[-1] = (self._pieces[-1][0], high)
             self._piece_seconds += seconds
@@ -198,29 +261,12 @@ class MysqlSlices(MysqlTable):
             self._piece_seconds = seconds
 
     @contextmanager
-    def _snapshot(self) -> Iterator[datetime]:
-        """Open a consistent snapshot and give its instant, at which the clock of `source.where` stands in all of it."""
-        run, doing = self._session.run, "begin a snapshot"
-        ((as_of, micros),) = run("SELECT UTC_TIMESTAMP(6), UNIX_TIMESTAMP(NOW(6))", "tell the time")
-        with suppress(InputError):  # secure_timestamp: then it goes on, as it does between slices
-            run(f"SET SESSION timestamp = {micros}", doing)
-        before = find_executed_gtids(run, self._dialect)
-        run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", doing)
-        try:
-            begin_snapshot(run, self.table_sql, dialect=self._dialect)
-            self.evidence |= find_log_position(run, self._dialect, before)
-            yield as_of.replace(tzinfo=UTC)
-        finally:
-            with suppress(PenstockError):  # a dead connection has ended both
-                run("ROLLBACK", "end the snapshot")
-                run("SET SESSION timestamp = DEFAULT", "let the clock go on")
-
-    @contextmanager
     def _same_table(self) -> Iterator[None]:
         """Where a statement is refused, say so if that is because the table is another one now."""
         try:
             yield
         except InputError:
+            self.end_seal()
             self._check_definition()
             raise
 

@@ -32,7 +32,7 @@ from exporter.mysql.log import find_executed_gtids, find_log_position
 from exporter.mysql.pieces import plan_pieces
 from exporter.mysql.row_text import RowChecksum, carry_as_text, longest_text_bytes, nullable_selects
 from exporter.mysql.session import MysqlSession
-from exporter.mysql.slices import MysqlSlices
+from exporter.mysql.slices import MysqlSlices, begin_sliced_read
 from exporter.mysql.table import MysqlTable
 from exporter.mysql.texts import TextRows
 from exporter.port.sliced_source import Axis, Closed, Slices, refuse_slices
@@ -133,11 +133,15 @@ class MysqlSource:
         with closing(MysqlSession(self.url)) as session:
             return find_closed(session, window_end, grace_seconds)
 
-    def begin_slices(self, table: TableName) -> Slices:
-        """Open a connection for short statements."""
-        if why := self.why_no_slices(table):
-            raise refuse_slices(table, why)
-        self._slices = MysqlSlices(self.url, self.catalogue, table, dialect=self.dialect)
+    def begin_slices(self, table: TableName, *, also: Sequence[TableName] = (), max_seconds: int = 0) -> Slices:
+        """Open a connection for short statements, and take the witnesses of all tables."""
+        for each in (table, *also):
+            if why := self.why_no_slices(each):
+                raise refuse_slices(each, why)
+        read = begin_sliced_read(
+            self.url, self.catalogue, (table, *also), dialect=self.dialect, max_seconds=max_seconds
+        )
+        self._slices = MysqlSlices(read, table)
         return self._slices
 
     def interrupt(self) -> None:

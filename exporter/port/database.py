@@ -76,10 +76,11 @@ class Source(Protocol):
         """
         ...
 
-    def begin_slices(self, table: TableName) -> Slices:
+    def begin_slices(self, table: TableName, *, also: Sequence[TableName] = (), max_seconds: int = 0) -> Slices:
         """Set up the reading connection for short statements (see `sliced_source`).
 
-        InputError of `why_no_slices`.
+        InputError of `why_no_slices`. `also` are sealed at the same instant, by `beside`; their snapshot is to last
+        `max_seconds` at most.
         """
         ...
 

@@ -2,11 +2,14 @@
 
 Many short statements, and a seal at the end that proves they saw one and the same table. An adapter whose database
 can't seal (`Source.why_no_slices`) has none of this. In order: `begin_slices`, `plan_axis`, `begin_seal`, then
-`read_slice` until the axis is through, `seal`, `close`. Each statement is a transaction of its own, fetched whole:
-between two of them nothing is open. Used by one thread at a time, but `Source.interrupt`.
+`read_slice` until the axis is through, `seal`, `end_seal`, `check_table`, `close`. Each statement is a transaction of
+its own, fetched whole: between two of them nothing is open. Used by one thread at a time, but `Source.interrupt`.
 
-The seal's witness, what it will be compared with, is taken by `begin_slices`, before there is anything that could be
-asked for columns, plans or keys: so whatever changes between an answer and the seal is noticed.
+Several tables (`beside`) share the connection and one snapshot: the first `seal` begins it, the others are asked in it,
+and a table without a time is read in it, by `begin_seal` and `read_slice` as well, before `end_seal` ends it.
+
+The seal's witness, what it will be compared with, is taken by `begin_slices`, of all tables, before there is anything
+that could be asked for columns, plans or keys: so whatever changes between an answer and the seal is noticed.
 
 The session is guarded: UTC, read-only, autocommit, a statement timeout of `SLICE_TIMEOUT_SECONDS`, a lock timeout of at
 most `LOCK_TIMEOUT_SECONDS`, so that we never queue readers behind us.
@@ -107,18 +110,20 @@ class Axis:
     """What a window is cut along, as integers.
 
     `low` inclusive, `high` exclusive, `high - low` steps of the finest cut. time: microseconds since 1970 (of the
-    instant or of the wall clock), whole seconds, of the statement's time column. key: values of `column`, the quoted
-    integer primary key. `proof` says why no row of the window lies outside; the seal looks whether that is still so.
-    `hint` follows the table's name in FROM. `expected_rows` is an estimate for the first slice's length.
+    instant or of the wall clock), whole seconds, of the statement's time column. key: values of `column`, a quoted
+    integer key. listed: places in `keys`, which are values of `column`, each once. `proof` says why no row of the
+    window lies outside; the seal looks whether that is still so. `hint` follows the table's name in FROM.
+    `expected_rows` is an estimate for the first slice's length.
     """
 
-    along: Literal["time", "key"]
+    along: Literal["time", "key", "listed"]
     column: str
     low: int
     high: int
     proof: str
     hint: str = ""
     expected_rows: int = 0
+    keys: pl.Series = field(default_factory=pl.Series, repr=False, compare=False)
 
     def text(self, statement: Statement, low: int, high: int) -> str:
         """Return the statement for one slice.
@@ -141,7 +146,7 @@ class Axis:
 
         Such that came after the axis was planned. A seal agrees only where there is none.
         """
-        if self.along == "time":
+        if self.along != "key":
             return ()
         return tuple(f"{statement.condition()} AND {self.column} {end}" for end in (f"< {self.low}", f">= {self.high}"))
 
@@ -149,6 +154,8 @@ class Axis:
         return position_bound(statement.low, low), position_bound(statement.low, high)
 
     def _keys(self, low: int, high: int) -> str:
+        if self.along == "listed":
+            return f"{self.column} IN ({', '.join(map(str, self.keys.slice(low, high - low)))})"
         return f"{self.column} >= {low} AND {self.column} < {high}"
 
 
@@ -256,7 +263,7 @@ class Slices(OpenTable, Protocol):
 
         From `low` (inclusive) to `high` (exclusive) of the axis. SliceLostError or SliceTooLongError where repeating
         may help (after `reconnect` for the first), UnavailableError where waiting may (a lock), IntegrityError where
-        the table's definition has changed.
+        the table's definition has changed, StartOverError where the snapshot that it was read in is lost.
         """
         ...
 
@@ -277,15 +284,20 @@ class Slices(OpenTable, Protocol):
     def seal(self, rows_read: int, checksum: int) -> Seal:
         """Compare the whole window, in one snapshot, with what was read.
 
-        After the last slice. IntegrityError where the table is no longer the one that `begin_slices` saw (altered,
-        emptied, swapped), be it before or after that snapshot. Rows that are no longer the same are no error but a
-        `Seal` that does not agree.
+        After the last slice of all tables: the snapshot begins here, unless a table beside has begun it, and lasts
+        until `end_seal`. Rows that are no longer the same are no error but a `Seal` that does not agree. It proves
+        nothing of a table that is another one by now: see `check_table`.
         """
+        ...
+
+    def end_seal(self) -> None:
+        """End the snapshot of the seal, whichever table began it; safe to call twice."""
         ...
 
     def check_table(self) -> None:
         """Raise an error where the table is not the same.
 
-        IntegrityError or StartOverError where it is not, or was not, what `begin_slices` saw.
+        IntegrityError or StartOverError where it is not, or was not, what `begin_slices` saw (altered, emptied,
+        swapped), be it before or after the seal's snapshot. To be asked when that has ended.
         """
         ...

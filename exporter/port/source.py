@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, Self
 
 import polars as pl
 
@@ -184,6 +184,13 @@ class OpenTable(Protocol):
         """The quoted table, ready for FROM."""
         ...
 
+    def beside(self, table: TableName) -> Self:
+        """Return another table, to be read at the same instant.
+
+        It was named when the read began. To close it ends nothing.
+        """
+        ...
+
     def describe(self) -> Mapping[str, SourceColumn]:
         """Return the table's columns by name, in catalogue order."""
         ...
@@ -231,13 +238,6 @@ class Snapshot(OpenTable, Protocol):
 
     One transaction, all of whose statements see the same.
     """
-
-    def beside(self, table: TableName) -> Snapshot:
-        """Return another table as the same transaction sees it.
-
-        It was named when the snapshot began. To close it ends nothing.
-        """
-        ...
 
     @property
     def as_of(self) -> datetime:

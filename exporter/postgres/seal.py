@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from exporter.port.slice_length import SliceLength
@@ -29,10 +30,13 @@ from exporter.postgres.connection import rows_of
 from exporter.postgres.row_version import is_new_sql, version_sql
 from exporter.postgres.same_rows import SNAPSHOT
 from exporter.postgres.witness import Witness
+from staging.errors import PenstockError
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PIECE_SECONDS = 0.002
 _REST_SECONDS = 4.0
+_REST_SHARE = 3
+"""What part of the seconds that the snapshot may last is rested at most."""
 _LONGEST_REST_SECONDS = 0.02
 
 INSTANT_SQL = """
@@ -41,6 +45,39 @@ SELECT (extract(epoch FROM transaction_timestamp()) * 1000000)::bigint,
             ELSE pg_current_wal_lsn()::text END,
        pg_current_snapshot()::text
 """
+
+
+class SealSnapshot:
+    """The one snapshot that all tables of a read are sealed in.
+
+    `fetch` runs a statement on the connection that reads.
+    """
+
+    def __init__(self, tables: int, max_seconds: int) -> None:
+        rest_seconds = min(_REST_SECONDS, max_seconds / _REST_SHARE) if max_seconds else _REST_SECONDS
+        self.rest_seconds = rest_seconds / tables
+        """How long the count of one table may rest."""
+        self.is_open = False
+        self._instant: tuple[object, ...] = ()
+
+    def begin(self, fetch: Callable[[str], SliceRows]) -> tuple[object, ...]:
+        """Begin it, unless it has begun; return its time, its place in the log, and its transactions."""
+        if not self.is_open:
+            fetch("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            self.is_open = True
+            (self._instant,) = rows_of(fetch(INSTANT_SQL))
+        return self._instant
+
+    def end(self, fetch: Callable[[str], SliceRows]) -> None:
+        """End it; safe to call twice."""
+        if self.is_open:
+            self.is_open = False
+            with suppress(PenstockError):  # a dead connection has ended it
+                fetch("ROLLBACK")
+
+    def lost(self) -> None:
+        """Take note that its connection is gone, and another one there."""
+        self.is_open = False
 
 
 class SealCount:
@@ -61,13 +98,13 @@ class SealCount:
         self.checksum = 0
         self.rows_outside = 0
 
-    def count(self, fetch: Callable[[str], SliceRows]) -> None:
+    def count(self, fetch: Callable[[str], SliceRows], rest_seconds: float) -> None:
         """Count all of it.
 
         It rests after a piece as long as that took, but not for ever: a snapshot is open.
         """
         length, position = SliceLength(self._axis, _PIECE_SECONDS), self._axis.low
-        rest_until = time.monotonic() + _REST_SECONDS
+        rest_until = time.monotonic() + rest_seconds
         while position < self._axis.high:
             end = length.end_of(position)
             rows, piece = self._count(fetch, self._axis.condition(self._statement, position, end))
@@ -94,14 +131,10 @@ def judge_seal(
     instant: tuple[object, ...],
     *,
     read: tuple[int, int],
-    touched: str,
     witness: Witness,
     seconds: float,
 ) -> Seal:
-    """Compare what was counted with what was read: rows and checksum.
-
-    `touched` is what speaks against it besides, "" if nothing does.
-    """
+    """Compare what was counted with what was read: rows and checksum."""
     micros, position = int(str(instant[0])), str(instant[1])
     rows_read, checksum_read = read
     is_same = (found.rows, found.checksum, found.rows_outside) == (rows_read, checksum_read, 0)
@@ -111,10 +144,10 @@ def judge_seal(
     elif not is_same:
         told.append("not the versions that were read")
     return Seal(
-        agrees=is_same and not touched,
+        agrees=is_same,
         as_of=_EPOCH + timedelta(microseconds=micros),
         how="PostgreSQL: version of every row (place and xmin), count",
-        found="; ".join([*told, touched] if touched else told),
+        found="; ".join(told),
         expected=f"the {rows_read} rows that were read",
         rows_differ=0 if is_same else max(abs(found.rows - rows_read), found.new_rows, 1),
         seconds=seconds,

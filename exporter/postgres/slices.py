@@ -1,14 +1,13 @@
-"""Reads a PostgreSQL table in slices.
+"""Reads PostgreSQL tables in slices.
 
-The witness first, short statements in autocommit, and the seal at the end.
+The witnesses first, short statements in autocommit, and the seal at the end.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -28,24 +27,23 @@ from exporter.port.sliced_source import (
 )
 from exporter.port.source import Carried, SourceColumn, Statement, TableName, Wire
 from exporter.postgres.axis import plan_axis
-from exporter.postgres.connection import DRIVER_ERRORS, gather, rows_of
+from exporter.postgres.connection import DRIVER_ERRORS, gather
 from exporter.postgres.definition import check_definition, find_definition, why_no_seal
 from exporter.postgres.errors import translate_slice_error
 from exporter.postgres.row_version import version_sql
 from exporter.postgres.same_rows import describe_versions, plan_telling
-from exporter.postgres.seal import INSTANT_SQL, SealCount, judge_seal
+from exporter.postgres.seal import SealCount, SealSnapshot, judge_seal
 from exporter.postgres.session import PostgresSession
 from exporter.postgres.table import PostgresTable
-from exporter.postgres.witness import find_server, take_witness
+from exporter.postgres.witness import Witness, find_server, take_witness
 from staging.documents.manifest import Source as StoredSource
-from staging.errors import InputError, PenstockError, UnavailableError
+from staging.errors import InputError, UnavailableError
 
 _LOOK_SECONDS = 20
 _GUARDS = {
     "default_transaction_read_only": "on",
     "default_transaction_isolation": "read committed",
     "lock_timeout": f"{LOCK_TIMEOUT_SECONDS}s",
-    "idle_in_transaction_session_timeout": "20s",  # the seal's, should we freeze
     "timezone": "UTC",
     "datestyle": "ISO",
     # One process of the server's at a time, and none that compiles: a slice takes 2 ms.
@@ -53,25 +51,72 @@ _GUARDS = {
     "jit": "off",
 }
 _ROUND_TRIPS = 5
+_IDLE_SECONDS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class SealedRead:
+    """What all tables of one read in slices share.
+
+    `idle_seconds`: how long the seal's snapshot may do nothing, should we freeze.
+    """
+
+    session: PostgresSession
+    server_identity: str
+    witnesses: Mapping[TableName, Witness]
+    snapshot: SealSnapshot
+    idle_seconds: int
+
+    def guard(self, seconds: int) -> None:
+        """Set the session up, for statements that take so long at most."""
+        timeouts = {"statement_timeout": seconds, "idle_in_transaction_session_timeout": self.idle_seconds}
+        for setting, value in (_GUARDS | {name: f"{limit}s" for name, limit in timeouts.items()}).items():
+            self.fetch(f"SET {setting} = '{value}'")
+
+    def fetch(self, sql: str) -> SliceRows:
+        """Run a statement on the connection that reads, and fetch all of it."""
+        try:
+            return self.session.connection.fetch_whole(sql)
+        except DRIVER_ERRORS as exc:
+            raise translate_slice_error(exc, self.session.url) from exc
+
+
+def begin_sliced_read(
+    session: PostgresSession, tables: Sequence[TableName], server_identity: str, *, max_seconds: int
+) -> SealedRead:
+    """Take the witnesses of all tables.
+
+    InputError where no seal could prove slices of one.
+    """
+    witnesses: dict[TableName, Witness] = {}
+    idle_seconds = max(max_seconds, _IDLE_SECONDS)
+    read = SealedRead(session, server_identity, witnesses, SealSnapshot(len(tables), max_seconds), idle_seconds)
+    read.guard(_LOOK_SECONDS)
+    for table in tables:
+        witnesses[table] = take_witness(session.run, session.catalogue, session.catalogue.table_sql(table))
+    for table, witness in witnesses.items():
+        if why := why_no_seal(witness.definition):
+            raise refuse_slices(table, why)
+    return read
 
 
 class PostgresSlices(PostgresTable):
     """One table, read piece by piece."""
 
-    def __init__(self, session: PostgresSession, table: TableName, server_identity: str) -> None:
-        """Take the witness; InputError where no seal could prove the slices."""
-        self._server_identity = server_identity
-        super().__init__(session.catalogue, session.run, table)
-        self._session = session
+    def __init__(self, read: SealedRead, table: TableName) -> None:
+        """Begin with a table whose witness was taken; InputError where there is none of that name."""
+        super().__init__(read.session, table)
+        self._read = read
+        self._witness = read.witnesses[table]
         self._statement: Statement | None = None
         self._axis: Axis | None = None
         self._round_trip_seconds = 0.0
         self.evidence: dict[str, str] = {}
-        self._guard(_LOOK_SECONDS)
-        self._witness = take_witness(self._run, self._catalogue, self.table_sql)
-        if why := why_no_seal(self._witness.definition):
-            raise refuse_slices(table, why)
         self.kind()  # says what there may be instead
+
+    def beside(self, table: TableName) -> PostgresSlices:
+        """Return another table of this read."""
+        return PostgresSlices(self._read, table)
 
     def plan_axis(self, statement: Statement) -> Axis | str:
         """Return the time column if indexed, else a primary key.
@@ -87,7 +132,7 @@ class PostgresSlices(PostgresTable):
         """
         version = Carried(pl.Int64(), Wire.NATIVE, version_sql(self._witness))
         self._statement, self._axis = replace(statement, select=(*statement.select, version)), axis
-        self._guard(SLICE_TIMEOUT_SECONDS)
+        self._read.guard(SLICE_TIMEOUT_SECONDS)
         self._round_trip_seconds = min(self._empty_statement() for _ in range(_ROUND_TRIPS))
 
     def read_slice(self, low: int, high: int) -> SliceRows:
@@ -96,7 +141,12 @@ class PostgresSlices(PostgresTable):
         Its seconds are the server's and the rows' way, without an empty round trip.
         """
         assert self._statement is not None and self._axis is not None  # noqa: S101, PT018 - begin_seal came before
-        rows = self._fetch(self._axis.text(self._statement, low, high))
+        try:
+            rows = self._fetch(self._axis.text(self._statement, low, high))
+        except UnavailableError as exc:
+            if self._read.snapshot.is_open:  # any error ends it
+                raise StartOverError(exc.what, why=exc.why, fix=exc.fix) from exc
+            raise
         seconds = max(rows.seconds - self._round_trip_seconds, 0.0)
         return SliceRows(rows.rows, rows.size_bytes, seconds, rows.data)
 
@@ -111,9 +161,9 @@ class PostgresSlices(PostgresTable):
 
         A catalogue connection that lived on proves that the server did not crash in between.
         """
+        self._read.snapshot.lost()
         has_lived_on = self._session.reconnect()
-        self._catalogue = self._session.catalogue
-        self._guard(SLICE_TIMEOUT_SECONDS)
+        self._read.guard(SLICE_TIMEOUT_SECONDS)
         if not self._witness.server.is_same(find_server(self._run), is_proved=has_lived_on):
             raise StartOverError(
                 "The connection was lost, and the server is another one now or was restarted.",
@@ -124,26 +174,23 @@ class PostgresSlices(PostgresTable):
     def seal(self, rows_read: int, checksum: int) -> Seal:
         """Count the window's rows and add up their versions, in one snapshot."""
         assert self._statement is not None and self._axis is not None  # noqa: S101, PT018 - begin_seal came before
-        self._guard(SLICE_TIMEOUT_SECONDS)
-        began = time.monotonic()
+        began, snapshot = time.monotonic(), self._read.snapshot
         found = SealCount(self._statement, self._axis, self._witness)
-        self._fetch("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        try:
-            (instant,) = rows_of(self._fetch(INSTANT_SQL))
-            found.count(self._fetch)
-        finally:
-            with suppress(PenstockError):  # a dead connection has ended it
-                self._fetch("ROLLBACK")
+        instant = snapshot.begin(self._fetch)
+        found.count(self._fetch, snapshot.rest_seconds)
         seal = judge_seal(
             found,
             instant,
             read=(rows_read, checksum),
-            touched=self._check_definition(),
             witness=self._witness,
             seconds=time.monotonic() - began,
         )
         self.evidence |= {**seal.evidence, **describe_versions(self._catalogue, self.table_sql)}
         return seal
+
+    def end_seal(self) -> None:
+        """End the snapshot that all tables are sealed in."""
+        self._read.snapshot.end(self._fetch)
 
     def plan_telling(
         self, statement: Statement, columns: Sequence[SourceColumn], stored: StoredSource
@@ -156,7 +203,7 @@ class PostgresSlices(PostgresTable):
             columns=columns,
             described=self.describe(),
             stored=stored,
-            identity=self._server_identity,
+            identity=self._read.server_identity,
         )
 
     def check_table(self) -> None:
@@ -172,12 +219,10 @@ class PostgresSlices(PostgresTable):
 
     def _fetch(self, sql: str) -> SliceRows:
         try:
-            return self._session.connection.fetch_whole(sql)
-        except DRIVER_ERRORS as exc:
-            error = translate_slice_error(exc, self._session.url)
-            if isinstance(error, InputError):
-                self._check_definition()
-            raise error from exc
+            return self._read.fetch(sql)
+        except InputError:
+            self._check_definition()
+            raise
 
     def _check_definition(self) -> str:
         try:
@@ -187,10 +232,6 @@ class PostgresSlices(PostgresTable):
         except UnavailableError as exc:
             raise SliceLostError(exc.what, why=exc.why, fix=exc.fix) from exc
         return check_definition(self._witness.definition, now, self.table)
-
-    def _guard(self, seconds: int) -> None:
-        for setting, value in (_GUARDS | {"statement_timeout": f"{seconds}s"}).items():
-            self._fetch(f"SET {setting} = '{value}'")
 
     def _empty_statement(self) -> float:
         began = time.perf_counter()

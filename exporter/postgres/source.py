@@ -32,7 +32,7 @@ from exporter.postgres.connection import PostgresConnection
 from exporter.postgres.definition import find_definition, why_no_seal
 from exporter.postgres.same_rows import SNAPSHOT, describe_versions
 from exporter.postgres.session import PostgresSession
-from exporter.postgres.slices import PostgresSlices
+from exporter.postgres.slices import PostgresSlices, begin_sliced_read
 from exporter.postgres.table import PostgresTable
 from staging.documents.manifest import Source as StoredSource
 from staging.errors import InputError, PenstockError
@@ -67,7 +67,7 @@ class PostgresSource:
     def __init__(self, url: URL) -> None:
         self.url = url
         self.is_abandoned = False
-        self._session = PostgresSession(url)
+        self.session = PostgresSession(url)
         try:
             ((version, place),) = self.catalogue.rows(_PLACE)
         except PenstockError:
@@ -79,12 +79,12 @@ class PostgresSource:
     @property
     def catalogue(self) -> Catalogue:
         """The catalogue's connection."""
-        return self._session.catalogue
+        return self.session.catalogue
 
     @property
     def connection(self) -> PostgresConnection:
         """The connection that reads."""
-        return self._session.connection
+        return self.session.connection
 
     def describe_connection(self) -> str:
         """See `Source`."""
@@ -93,7 +93,7 @@ class PostgresSource:
 
     def begin_snapshot(self, table: TableName, *, max_seconds: int, also: Sequence[TableName] = ()) -> PostgresSnapshot:
         """Lock the tables against being altered, then fix the snapshot."""
-        run = self._session.run
+        run = self.session.run
         run("RESET ALL", "set up the session")  # of what slices may have set
         self.connection.set_up(
             {
@@ -110,10 +110,8 @@ class PostgresSource:
             shown = ", ".join(map(str, (table, *also)))
             run(f"LOCK TABLE {', '.join(lockable)} IN ACCESS SHARE MODE", f"hold the definition of {shown}")
         ((taken, position, micros, backend),) = run(_EVIDENCE, "begin a snapshot")
-        snapshot.as_of = _EPOCH + timedelta(microseconds=micros)
-        snapshot.evidence = {SNAPSHOT: taken, "lsn": position, "backend_pid": str(backend)}
-        if not self.why_no_slices(table):
-            snapshot.evidence |= describe_versions(self.catalogue, snapshot.table_sql)
+        evidence = {SNAPSHOT: taken, "lsn": position, "backend_pid": str(backend)}
+        snapshot.begun(_EPOCH + timedelta(microseconds=micros), evidence)
         return snapshot
 
     def why_no_slices(self, table: TableName) -> str:
@@ -122,14 +120,16 @@ class PostgresSource:
 
     def find_closed(self, window_end: datetime, grace_seconds: int) -> Closed:
         """Ask the server."""
-        return find_closed(self._session.run, window_end, grace_seconds)
+        return find_closed(self.session.run, window_end, grace_seconds)
 
-    def begin_slices(self, table: TableName) -> Slices:
+    def begin_slices(self, table: TableName, *, also: Sequence[TableName] = (), max_seconds: int = 0) -> Slices:
         """Set up the reading connection for slices.
 
-        And take the witness of their seal.
+        And take the witnesses of their seal.
         """
-        return PostgresSlices(self._session, table, self.server_identity)
+        return PostgresSlices(
+            begin_sliced_read(self.session, (table, *also), self.server_identity, max_seconds=max_seconds), table
+        )
 
     def interrupt(self) -> None:
         """Ask the server to cancel what it runs for us."""
@@ -142,7 +142,7 @@ class PostgresSource:
     def close(self) -> None:
         """Close both connections; the server ends what is open."""
         if not self.is_abandoned:
-            self._session.close()
+            self.session.close()
 
     def _identity(self, place: str) -> str:
         """Return the cluster's own number and the database; where that may not be seen, where it is reached."""
@@ -156,17 +156,25 @@ class PostgresSnapshot(PostgresTable):
     """A REPEATABLE READ, READ ONLY transaction."""
 
     def __init__(self, source: PostgresSource, table: TableName) -> None:
-        super().__init__(source.catalogue, source.connection.run, table)
+        super().__init__(source.session, table)
         self._source = source
         self._open = True
+        self._of_all: dict[str, str] = {}
         self.as_of = _EPOCH
         self.evidence: dict[str, str] = {}
+
+    def begun(self, as_of: datetime, evidence: dict[str, str]) -> None:
+        """Take note of the instant, and of what the table's row versions can be told by later."""
+        self.as_of, self._of_all = as_of, evidence
+        versions = {} if self._source.why_no_slices(self.table) else describe_versions(self._catalogue, self.table_sql)
+        self.evidence = evidence | versions
 
     def beside(self, table: TableName) -> PostgresSnapshot:
         """Return another table in this transaction."""
         other = PostgresSnapshot(self._source, table)
         other._open = False
-        other.as_of, other.evidence = self.as_of, dict(self.evidence)
+        if self._of_all:
+            other.begun(self.as_of, self._of_all)
         return other
 
     def read(self, statement: Statement, estimate: Estimate) -> Iterator[pl.DataFrame]:

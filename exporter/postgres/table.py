@@ -14,6 +14,7 @@ from exporter.port.catalogue import Catalogue
 from exporter.port.probes import plan_probe
 from exporter.port.source import Bound, Estimate, Probe, SourceColumn, Statement, TableName
 from exporter.port.time_column import utc_text
+from exporter.postgres.session import PostgresSession
 from exporter.postgres.types import plan_carried, time_kind, type_folding
 from staging.errors import InputError
 
@@ -40,14 +41,20 @@ Run = Callable[[str, str], Sequence[tuple[Any, ...]]]
 class PostgresTable:
     """A table or view of PostgreSQL.
 
-    The catalogue's connection asks about it, and `run` on the one that reads.
+    Of a session's connections that of the catalogue asks about it, and the other one reads it.
     """
 
-    def __init__(self, catalogue: Catalogue, run: Run, table: TableName) -> None:
-        self._catalogue = catalogue
-        self._run = run
+    def __init__(self, session: PostgresSession, table: TableName) -> None:
+        self._session = session
         self.table = table
-        self.table_sql = catalogue.table_sql(table)
+        self.table_sql = self._catalogue.table_sql(table)
+
+    @property
+    def _catalogue(self) -> Catalogue:
+        return self._session.catalogue
+
+    def _run(self, sql: str, doing: str) -> Sequence[tuple[Any, ...]]:
+        return self._session.run(sql, doing)
 
     def kind(self) -> str:
         """Return its `pg_class.relkind`; InputError where there is none of that name."""

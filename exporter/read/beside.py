@@ -1,6 +1,6 @@
 """Plans the tables beside the leading one.
 
-All in its snapshot, and before a row is read. Those with a time first: what keys the day's rows have is known when the
+All at its instant, and before a row is read. Those with a time first: what keys the day's rows have is known when the
 others are read.
 """
 
@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
 
 from exporter.port.probes import run_probes
 from exporter.port.question import DayQuestion, PlannedRead, plan_read
-from exporter.port.source import Estimate, OpenTable, Snapshot, SourceColumn, TableName
+from exporter.port.source import Estimate, OpenTable, SourceColumn, TableName
 from exporter.refuse.drift import check_drift, find_table_contract
 from exporter.refuse.full_scan import check_full_scan
 from staging.config.with_table import WithTable
@@ -20,12 +21,14 @@ from staging.dtypes import format_dtype
 from staging.errors import InputError
 from staging.key import show_row
 
+T = TypeVar("T", bound=OpenTable)
+
 _KEYS, _KEY = "penstock_keys", "penstock_key_"
 
 
 @dataclass(frozen=True, slots=True)
-class PlannedTable:
-    """A table of the day, ready to be read in a snapshot.
+class PlannedTable(Generic[T]):
+    """A table of the day, ready to be read, in a snapshot or in slices.
 
     `name` is the pipeline's for it; the leading table has none, and no `config`.
     """
@@ -33,7 +36,7 @@ class PlannedTable:
     name: str
     config: WithTable | None
     question: DayQuestion
-    table: Snapshot
+    table: T
     read: PlannedRead
     estimate: Estimate
 
@@ -62,7 +65,7 @@ def _show(table: TableName, name: str) -> str:
     return f"{table}{f' (source.with.{name})' if name else ''}"
 
 
-def add_up(leading: Estimate, beside: Sequence[PlannedTable]) -> Estimate:
+def add_up(leading: Estimate, beside: Sequence[PlannedTable[T]]) -> Estimate:
     """Return how many rows all tables give."""
     if not beside:
         return leading
@@ -73,26 +76,28 @@ def add_up(leading: Estimate, beside: Sequence[PlannedTable]) -> Estimate:
 def plan_beside(
     question: DayQuestion,
     contract: Manifest | None,
-    leading: Snapshot,
+    leading: T,
     read: PlannedRead,
     dialect: str,
     *,
     looks: bool = True,
+    joins: bool = True,
     at: Callable[[str], None] = lambda _: None,
-) -> list[PlannedTable]:
+) -> list[PlannedTable[T]]:
     """Return the tables in the order in which they are read.
 
     InputError for one that can't be read with the leading table: of another key, with a scan for its day, with two rows
-    of a key, with a row that no window shows. Reads no row but to look for such, if it `looks`. `at`
-    hears which table is looked at.
+    of a key, with a row that no window shows. Reads no row but to look for such, if it `looks`. One without a time is
+    asked for the day's keys by the database itself, if that `joins` them. `at` hears which table is looked at.
     """
-    found: list[PlannedTable] = []
+    found: list[PlannedTable[T]] = []
     tables = sorted(question.pipeline.source.with_.items(), key=lambda named: named[1].time is None)
     for name, config in tables:
         of_table = question.of_table(name)
         at(_show(of_table.table(), name))
         table = leading.beside(of_table.table())
-        planned = _plan(of_table, config, table, dialect, [read, *(each.read for each in found)])
+        before = [read, *(each.read for each in found)] if joins else []
+        planned = _plan(of_table, config, table, dialect, before)
         check_key(of_table, planned, question, read)
         check_drift(find_table_contract(contract, name), of_table, planned, dialect)
         if looks:
@@ -118,10 +123,11 @@ def plan_rows_of_keys(
 ) -> PlannedRead:
     """Return the read of a table without a time.
 
-    With `only_keys` it is joined with the keys of the day's rows: of those tables in `before` that have a time.
+    With `only_keys` it is joined with the keys of the day's rows: of those tables in `before` that have a time, if any
+    are given.
     """
     read = plan_read(question, table, dialect, has_time=False)
-    if not config.only_keys:
+    if not config.only_keys or not before:
         return read
     keys = " UNION ".join(_keys_of(each) for each in before if each.statement.has_time)
     on = " AND ".join(f"{column.quoted} = {_KEYS}.{_KEY}{place}" for place, column in enumerate(_key_columns(read)))
@@ -166,10 +172,14 @@ def _check_one_row(question: DayQuestion, read: PlannedRead, table: OpenTable) -
         f"GROUP BY {grouped} HAVING COUNT(*) > 1"
     )
     if twice:
-        raise InputError(
-            f"{question.table()} has more than one row of a key, where "
-            f"{show_row([column.name for column in key], twice[0])}.",
-            why="A table without a time is joined by its key, and each further row would count a sum again.",
-            fix=f"Leave one row a key by `source.with.{question.beside}.where` or a view, or name its time. "
-            "Nothing was exported.",
-        )
+        raise refuse_two_rows(question, [column.name for column in key], twice[0])
+
+
+def refuse_two_rows(question: DayQuestion, key: Sequence[str], row: Sequence[object]) -> InputError:
+    """Return the error for a key that has two rows in a table without a time."""
+    return InputError(
+        f"{question.table()} has more than one row of a key, where {show_row(key, row)}.",
+        why="A table without a time is joined by its key, and each further row would count a sum again.",
+        fix=f"Leave one row a key by `source.with.{question.beside}.where` or a view, or name its time. "
+        "Nothing was exported.",
+    )

@@ -45,15 +45,18 @@ class ReadChoice:
     why: str
 
 
-WHY_NO_SLICES = "it is read at one instant with other tables (source.with), which no slices can be sealed of"
-
-
 def find_why_no_slices(question: DayQuestion, source: Source) -> str:
     """Return why slices can't answer the question, or "".
 
-    A clause.
+    A clause. Of several tables each has to have slices.
     """
-    return WHY_NO_SLICES if question.pipeline.source.with_ else source.why_no_slices(question.table())
+    if why := source.why_no_slices(question.table()):
+        return why
+    for name in question.pipeline.source.with_:
+        table = question.of_table(name).table()
+        if why := source.why_no_slices(table):
+            return f"of {table} (source.with.{name}), which is read at the same instant, {why}"
+    return ""
 
 
 def estimate_seconds(estimate: Estimate, dialect: str) -> float:

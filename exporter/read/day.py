@@ -16,7 +16,7 @@ from exporter.port.question import MOST_READS, DayQuestion
 from exporter.port.sliced_source import StartOverError, refuse_slices
 from exporter.read.attempt import Attempt
 from exporter.read.choose import find_why_no_slices
-from exporter.read.slices import look_at, read_in_slices
+from exporter.read.slices import begin_slices, look_at, read_in_slices
 from exporter.read.snapshot import read_in_snapshot
 from exporter.read.snapshot_guard import SnapshotGuard
 from exporter.refuse.drift import find_contract
@@ -54,7 +54,10 @@ def _read(attempt: Attempt) -> Written:
         raise refuse_slices(table, why_no_slices)
     if config.read == "snapshot" or why_no_slices:
         return read_in_snapshot(attempt, lambda estimate: attempt.choose(estimate, why_no_slices, None))
-    with SnapshotGuard(source, attempt.cancel, None) as guard, closing(source.begin_slices(table)) as slices:
+    with (
+        SnapshotGuard(source, attempt.cancel, None) as guard,
+        closing(begin_slices(attempt.question, source)) as slices,
+    ):
         look = look_at(attempt, slices)
         if look.choice.mode == "slices":
             return read_in_slices(attempt, slices, look, guard)

@@ -1,29 +1,25 @@
 """The loop of a sliced read.
 
-Short statements that meet, with nothing open between them, and one seal at the end.
+Short statements that meet, with nothing of ours open between them. What they saw is sealed at the end (`sealing`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeVar
 
 import polars as pl
 
 from exporter.port.pace import Pace
 from exporter.port.slice_length import SliceLength
-from exporter.port.sliced_source import Axis, Seal, SliceLostError, SliceRows, Slices, SliceTooLongError, StartOverError
+from exporter.port.sliced_source import Axis, SliceRows, Slices, SliceTooLongError
+from exporter.read.again import Again
 from staging.errors import UnavailableError
 from staging.process.cancel import Cancel
 
 _GATHER_ROWS = 65_536
 _GATHER_BYTES = 8 * 1024 * 1024
 _TRIES = 5
-_SEAL_TRIES = 3
-_FIRST_WAIT_SECONDS = 0.5
-
-T = TypeVar("T")
 
 
 @dataclass
@@ -35,37 +31,29 @@ class SliceCounts:
     checksum: int = 0
     seconds: float = 0.0
     longest_seconds: float = 0.0
-    repeated: int = 0
-    seal: Seal | None = None
 
 
 class SlicedRead:
-    """Yields the frames of a sliced read, then seals it.
+    """Yields the frames of a sliced read.
 
     Frames of c0, c1 … from one end of the axis to the other. Runs in the reader's thread.
     """
 
-    def __init__(
-        self,
-        slices: Slices,
-        axis: Axis,
-        pace: Pace,
-        cancel: Cancel,
-        *,
-        target_seconds: float,
-        sealing: Callable[[], None] = lambda: None,
-    ) -> None:
-        self._slices = slices
-        self._axis = axis
+    def __init__(self, slices: Slices, axis: Axis, pace: Pace, cancel: Cancel, *, target_seconds: float) -> None:
+        self.slices = slices
+        self.axis = axis
         self._pace = pace
-        self._cancel = cancel
         self._length = SliceLength(axis, target_seconds)
-        self._is_lost = False
-        self._sealing = sealing
+        self._again = Again(slices, cancel)
         self.counts = SliceCounts()
 
+    @property
+    def repeated(self) -> int:
+        """How many slices were read again."""
+        return self._again.repeated
+
     def frames(self) -> Iterator[pl.DataFrame]:
-        """Yield all rows; StartOverError when the seal does not agree with them."""
+        """Yield all rows."""
         waiting: list[SliceRows] = []
         for rows in self._all_slices():
             waiting.append(rows)
@@ -74,11 +62,10 @@ class SlicedRead:
                 waiting = []
         if waiting:
             yield self._gather(waiting)
-        self._seal()
 
     def _all_slices(self) -> Iterator[SliceRows]:
-        position = self._axis.low
-        while position < self._axis.high:
+        position = self.axis.low
+        while position < self.axis.high:
             self._pace.before_slice()
             end, rows = self._read(position)
             self._pace.after_slice(rows.seconds, rows.rows)
@@ -94,7 +81,7 @@ class SlicedRead:
         def read() -> tuple[int, SliceRows]:
             end = self._length.end_of(low)
             try:
-                return end, self._slices.read_slice(low, end)
+                return end, self.slices.read_slice(low, end)
             except SliceTooLongError:
                 self._length.cut(end - low)
                 raise
@@ -102,42 +89,12 @@ class SlicedRead:
                 self._length.halve(end - low)
                 raise
 
-        return self._repeat(read, _TRIES)
-
-    def _repeat(self, work: Callable[[], T], tries: int) -> T:
-        """Do it, and again where that may help: after a wait, on a new connection where the old one is lost."""
-        for attempt in range(tries):
-            try:
-                if attempt and self._is_lost:
-                    self._slices.reconnect()
-                    self._is_lost = False
-                return work()
-            except UnavailableError as exc:
-                self._cancel.check()
-                if attempt == tries - 1 or isinstance(exc, StartOverError):
-                    raise
-                self.counts.repeated += 1
-                self._is_lost = self._is_lost or isinstance(exc, SliceLostError)
-                if not isinstance(exc, SliceTooLongError):
-                    self._cancel.wait(_FIRST_WAIT_SECONDS * 2**attempt)
-        raise AssertionError("the last attempt raises")
+        return self._again.do(read, _TRIES)
 
     def _gather(self, waiting: list[SliceRows]) -> pl.DataFrame:
-        gathered = self._slices.gather(waiting)
+        gathered = self.slices.gather(waiting)
         self.counts.checksum += gathered.checksum
         return gathered.frame
-
-    def _seal(self) -> None:
-        self._cancel.check()
-        self._sealing()
-        seal = self._repeat(lambda: self._slices.seal(self.counts.rows, self.counts.checksum), _SEAL_TRIES)
-        if not seal.agrees:
-            raise StartOverError(
-                f"The table changed while it was read in slices: at least {max(seal.rows_differ, 1)} rows differ.",
-                why=f"The seal ({seal.how}) found {seal.found}; expected {seal.expected}.",
-                fix='Run again when nobody writes rows of that day, or set `export.read = "snapshot"`.',
-            )
-        self.counts.seal = seal
 
     def _count(self, rows: SliceRows) -> None:
         self.counts.slices += 1

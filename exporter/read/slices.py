@@ -1,24 +1,34 @@
-"""Reads a closed day in many short statements.
+"""Reads closed days in many short statements.
 
-A seal proves they saw one and the same table.
+A seal proves they saw one and the same table, and several tables at one and the same instant.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 
+import polars as pl
+
+from exporter.port.database import Source
 from exporter.port.probes import run_probes
-from exporter.port.question import PlannedRead
+from exporter.port.question import DayQuestion, PlannedRead
 from exporter.port.sliced_source import Axis, Closed, Seal, Slices
 from exporter.port.source import Estimate
-from exporter.read.attempt import Attempt, HowRead, ShardedRead
+from exporter.read.attempt import Attempt, HowRead
+from exporter.read.beside import PlannedTable, add_up, plan_beside
 from exporter.read.choose import ReadChoice
 from exporter.read.reading import Reading
-from exporter.read.slice_loop import SliceCounts, SlicedRead
+from exporter.read.sealing import Sealing
+from exporter.read.slice_loop import SlicedRead
 from exporter.read.snapshot_guard import SnapshotGuard
+from exporter.read.table_writing import TableWriting, plan_writings
+from exporter.read.timeless import RestingPace, read_timeless, why_no_pieces
 from exporter.shards.commit import Written
+from exporter.shards.day_keys import DayKeys
 from staging.errors import InputError
 
 
@@ -26,39 +36,79 @@ from staging.errors import InputError
 class Look:
     """What was found out before a row was read.
 
-    The statement, how much it will give, what to cut it along.
+    The statement, how much it will give, the tables beside the leading one, and what each table with a time is cut
+    along, by its name in the pipeline (the leading table's is "").
     """
 
     read: PlannedRead
     estimate: Estimate
     choice: ReadChoice
-    axis: Axis | None
+    axes: Mapping[str, Axis]
+    beside: Sequence[PlannedTable[Slices]] = ()
+
+    @property
+    def axis(self) -> Axis | None:
+        """What the leading table is cut along."""
+        return self.axes.get("")
+
+
+def begin_slices(question: DayQuestion, source: Source) -> Slices:
+    """Take the witnesses of all tables, before anything is asked that the read relies on."""
+    also = question.tables_beside()
+    if not also:
+        return source.begin_slices(question.table())
+    cap = question.pipeline.export.max_snapshot_seconds
+    is_read_in_it = any(table.time is None for table in question.pipeline.source.with_.values())
+    return source.begin_slices(question.table(), also=also, max_seconds=cap if is_read_in_it else 0)
 
 
 def look_at(attempt: Attempt, slices: Slices) -> Look:
     """Choose how to read. InputError and UnavailableError as `choose_read` has them."""
+    question = attempt.question
     read = attempt.plan(slices)
     estimate = slices.estimate(read.statement)
-    way = find_way(slices, read, partial(attempt.choose, estimate), lambda: attempt.closed)
-    return Look(read, estimate, *way)
+    found = plan_beside(question, attempt.contract, slices, read, attempt.source.dialect, looks=False, joins=False)
+    leading = PlannedTable("", None, question, slices, read, estimate)
+    tables = limit_to_keys([leading, *found])
+    choose = partial(attempt.choose, add_up(estimate, tables[1:]))
+    way = find_way(tables, question.pipeline.export.max_snapshot_seconds, choose, lambda: attempt.closed)
+    return Look(read, estimate, *way, tables[1:])
+
+
+def limit_to_keys(tables: Sequence[PlannedTable[Slices]]) -> list[PlannedTable[Slices]]:
+    """Return the tables with better estimates.
+
+    One that carries rows of the day's keys alone has no more than the day has rows.
+    """
+    most = sum(table.estimate.rows for table in tables if table.has_time)
+
+    def limit(table: PlannedTable[Slices]) -> PlannedTable[Slices]:
+        return replace(table, estimate=replace(table.estimate, rows=min(table.estimate.rows, most)))
+
+    return [limit(table) if table.only_keys and not table.has_time else table for table in tables]
 
 
 def find_way(
-    slices: Slices,
-    read: PlannedRead,
+    tables: Sequence[PlannedTable[Slices]],
+    max_seconds: int,
     choose: Callable[[str, Closed | None], ReadChoice],
     find_closed: Callable[[], Closed | None],
-) -> tuple[ReadChoice, Axis | None]:
+) -> tuple[ReadChoice, dict[str, Axis]]:
     """Find how a day can be read, asking only what matters.
 
     Returns what `choose` says of why there are no slices and of the day's end, neither of them asked for in vain.
     """
     choice = choose("", None)
     if choice.mode == "snapshot":  # whatever slices there may be
-        return choice, None
-    axis = slices.plan_axis(read.statement)
-    choice = choose(axis if isinstance(axis, str) else "", find_closed())
-    return choice, axis if isinstance(axis, Axis) else None
+        return choice, {}
+    axes: dict[str, Axis] = {}
+    for table in tables:
+        found = table.table.plan_axis(table.read.statement) if table.has_time else why_no_pieces(table, max_seconds)
+        if isinstance(found, Axis):
+            axes[table.name] = found
+        elif found:
+            return choose(f"of {table.shown} {found}" if table.name and table.has_time else found, find_closed()), {}
+    return choose("", find_closed()), axes
 
 
 def read_in_slices(attempt: Attempt, slices: Slices, look: Look, guard: SnapshotGuard) -> Written:
@@ -66,39 +116,127 @@ def read_in_slices(attempt: Attempt, slices: Slices, look: Look, guard: Snapshot
 
     StartOverError, and nothing left, when the seal does not agree.
     """
-    assert look.axis is not None  # noqa: S101 - chosen because there is one
-    run_probes(look.read, slices)
-    target_seconds = attempt.question.pipeline.export.slice_milliseconds / 1000
-    sliced = SlicedRead(
-        slices,
-        look.axis,
-        attempt.pace,
-        attempt.cancel,
-        target_seconds=target_seconds,
-        sealing=lambda: attempt.progress.begin("seal"),
-    )
-    sharded = ShardedRead(attempt, look.read, look.estimate)
-    slices.begin_seal(look.read.statement, look.axis)
-    try:
-        with Reading(sliced.frames, attempt.source, guard) as reading:
-            sharded.write(reading.batches())
-    except InputError:
-        slices.check_table()  # a value that its column can't hold says that the column is another one now
-        raise
-    guard.release()
-    seal = sliced.counts.seal
-    assert seal is not None  # noqa: S101 - else it had raised
-    evidence = slices.evidence | _evidence(look.axis, attempt.closed, sliced.counts, seal)
-    return sharded.commit(HowRead("slices", look.choice.why, seal.as_of, evidence, reading.seconds))
+    tables = [PlannedTable("", None, attempt.question, slices, look.read, look.estimate), *look.beside]
+    for table in tables:
+        run_probes(table.read, table.table)
+    with ExitStack() as undone:
+        keys = DayKeys()
+        writings = plan_writings(attempt, tables, keys if any(not table.has_time for table in tables) else None)
+        for writing in writings:
+            undone.callback(writing.sharded.abort)
+        read = _SlicedTables(attempt, look.axes, writings, keys)
+        seconds = read.write_all(guard)
+        guard.release()
+        leading, *beside = writings
+        how = HowRead("slices", look.choice.why, read.as_of, read.evidence(leading.table), seconds)
+        written = leading.sharded.commit(how, [writing.commit(read.evidence(writing.table)) for writing in beside])
+        undone.pop_all()
+    return written
 
 
-def _evidence(axis: Axis, closed: Closed | None, counts: SliceCounts, seal: Seal) -> dict[str, str]:
+class _SlicedTables:
+    """All tables of one read: those with a time in slices, then the seal, and in its snapshot the others."""
+
+    def __init__(
+        self,
+        attempt: Attempt,
+        axes: Mapping[str, Axis],
+        writings: Sequence[TableWriting[Slices]],
+        keys: DayKeys,
+    ) -> None:
+        self._attempt = attempt
+        self._writings = writings
+        self._keys = keys
+        self._target_seconds = attempt.question.pipeline.export.slice_milliseconds / 1000
+        tables = [writing.table for writing in writings]
+        self._last = tables[-1]
+        self._first_timeless = next((table for table in tables if not table.has_time), None)
+        self._reads = {
+            table.name: SlicedRead(
+                table.table, axes[table.name], attempt.pace, attempt.cancel, target_seconds=self._target_seconds
+            )
+            for table in tables
+            if table.has_time
+        }
+        self._sealing = Sealing(
+            list(self._reads.values()),
+            [table.table for table in tables],
+            attempt.cancel,
+            lambda: attempt.progress.begin("seal"),
+        )
+
+    @property
+    def as_of(self) -> datetime:
+        """The instant of the seal, which all tables are true of."""
+        return self._sealing.seals[0].as_of
+
+    def write_all(self, guard: SnapshotGuard) -> float:
+        """Write the rows of all tables, and seal them; return how many seconds they were read."""
+        seconds, attempt = 0.0, self._attempt
+        with ExitStack() as opened:
+            for place, writing in enumerate(self._writings):
+                if place:
+                    writing.sharded.continue_from(self._writings[place - 1].sharded)
+                if writing.table is self._first_timeless:
+                    attempt.pace.before_snapshot()
+                    cap = attempt.question.pipeline.export.max_snapshot_seconds
+                    guard = opened.enter_context(SnapshotGuard(attempt.source, attempt.cancel, cap))
+                if writing.table.has_time:
+                    rows = partial(self._read_slices, writing.table)
+                else:
+                    guard.at(writing.table.shown)
+                    rows = partial(self._read_in_seal, writing.table, guard)
+                seconds += self._write(writing, rows, guard)
+        return seconds
+
+    def _write(
+        self, writing: TableWriting[Slices], rows: Callable[[], Iterator[pl.DataFrame]], guard: SnapshotGuard
+    ) -> float:
+        try:
+            with Reading(rows, self._attempt.source, guard) as reading:
+                writing.write(reading.batches())
+        except InputError:
+            if not guard.is_over():  # a value that its column can't hold says that the column is another one now
+                self._sealing.check_tables()
+            raise
+        return reading.seconds
+
+    def _read_slices(self, table: PlannedTable[Slices]) -> Iterator[pl.DataFrame]:
+        read = self._reads[table.name]
+        table.table.begin_seal(table.read.statement, read.axis)
+        yield from read.frames()
+        if table is self._last:
+            self._sealing.seal()
+            self._sealing.end()
+
+    def _read_in_seal(self, table: PlannedTable[Slices], guard: SnapshotGuard) -> Iterator[pl.DataFrame]:
+        """Give the rows, and end the snapshot with the last of all: it must not live on while files are finished."""
+        if table is self._first_timeless:
+            self._sealing.seal()
+        pace = RestingPace(self._attempt.cancel, guard)
+        yield from read_timeless(table, self._keys, pace, self._attempt.cancel, target_seconds=self._target_seconds)
+        if table is self._last:
+            self._sealing.end()
+            guard.release()
+
+    def evidence(self, table: PlannedTable[Slices]) -> dict[str, str]:
+        """Return what the server said of the read of one table."""
+        found, closed = dict(table.table.evidence), self._attempt.closed
+        if table.has_time:
+            place = list(self._reads).index(table.name)
+            found |= _describe(self._reads[table.name], self._sealing.seals[place])
+        if not table.name:
+            repeated = sum(read.repeated for read in self._reads.values()) + self._sealing.repeated
+            found |= {"slices_repeated": str(repeated)} | ({"closed": closed.how} if closed is not None else {})
+        return found
+
+
+def _describe(read: SlicedRead, seal: Seal) -> dict[str, str]:
+    counts, axis = read.counts, read.axis
     return {
         **seal.evidence,
         "sealed": f"{seal.how}; found {seal.found}",
         "seal_seconds": f"{seal.seconds:.3f}",
         "slices": f"{counts.slices} along {axis.along} {axis.column}: {axis.proof}",
         "slice_seconds": f"{counts.seconds:.3f} in all, {counts.longest_seconds:.3f} the longest",
-        "slices_repeated": str(counts.repeated),
-        **({"closed": closed.how} if closed is not None else {}),
     }

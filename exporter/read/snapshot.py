@@ -15,14 +15,13 @@ from exporter.port.database import Source
 from exporter.port.probes import run_probes
 from exporter.port.question import PlannedRead
 from exporter.port.source import Estimate, Snapshot
-from exporter.read.attempt import Attempt, HowRead, ShardedRead
+from exporter.read.attempt import Attempt, HowRead
 from exporter.read.beside import PlannedTable, add_up, plan_beside
 from exporter.read.choose import ReadChoice
 from exporter.read.reading import Reading
 from exporter.read.snapshot_guard import SnapshotGuard
-from exporter.read.table_writing import TableWriting
+from exporter.read.table_writing import TableWriting, plan_writings
 from exporter.shards.commit import Written
-from exporter.shards.day_keys import DayKeys
 
 
 def read_in_snapshot(
@@ -50,27 +49,21 @@ def read_in_snapshot(
             estimate = planned[1] if planned else snapshot.estimate(read.statement)
             choice = choose(add_up(estimate, beside))
             leading = PlannedTable("", None, question, snapshot, read, estimate)
-            writings = _plan_writings(attempt, [leading, *beside])
+            writings = plan_writings(attempt, [leading, *beside])
             for writing in writings:
                 undone.callback(writing.sharded.abort)
             seconds = _write_all(writings, snapshot, source, guard)
         how = HowRead("snapshot", choice.why, snapshot.as_of, snapshot.evidence, seconds)
-        written = writings[0].sharded.commit(how, [writing.commit() for writing in writings[1:]])
+        written = writings[0].sharded.commit(
+            how, [writing.commit(writing.table.table.evidence) for writing in writings[1:]]
+        )
         undone.pop_all()
     return written
 
 
-def _plan_writings(attempt: Attempt, tables: Sequence[PlannedTable]) -> list[TableWriting]:
-    """Split all tables into as many shards, by the rows of all of them."""
-    of_all = add_up(tables[0].estimate, tables[1:])
-    keys = DayKeys() if any(not table.has_time for table in tables) else None
-    return [
-        TableWriting(table, ShardedRead(attempt.of(table.question), table.read, table.estimate, of_all), keys)
-        for table in tables
-    ]
-
-
-def _write_all(writings: Sequence[TableWriting], snapshot: Snapshot, source: Source, guard: SnapshotGuard) -> float:
+def _write_all(
+    writings: Sequence[TableWriting[Snapshot]], snapshot: Snapshot, source: Source, guard: SnapshotGuard
+) -> float:
     """Write the rows of all tables; return how many seconds they were read."""
     seconds = 0.0
     for place, writing in enumerate(writings):
@@ -84,7 +77,7 @@ def _write_all(writings: Sequence[TableWriting], snapshot: Snapshot, source: Sou
     return seconds
 
 
-def _rows(table: PlannedTable, guard: SnapshotGuard, ends: Snapshot | None) -> Iterator[pl.DataFrame]:
+def _rows(table: PlannedTable[Snapshot], guard: SnapshotGuard, ends: Snapshot | None) -> Iterator[pl.DataFrame]:
     """Give the rows and end the snapshot with the last of all: it must not live on while files are finished."""
     if ends is None:
         yield from table.table.read(table.read.statement, table.estimate)

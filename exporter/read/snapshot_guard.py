@@ -72,9 +72,13 @@ class SnapshotGuard:
 
     def is_over(self) -> bool:
         """Return whether the snapshot lives on past its cap."""
+        return self.share_over() > 1
+
+    def share_over(self) -> float:
+        """Return how much of its time is over: from 0 to 1, and more where the cap is passed."""
         if self._max_seconds is None or self._released.is_set():
-            return False
-        return self._clock() - self._start > self._max_seconds
+            return 0.0
+        return (self._clock() - self._start) / self._max_seconds
 
     def _watch(self) -> None:
         while not self._released.wait(_POLL_SECONDS):

@@ -36,6 +36,7 @@ class WrittenTable:
     statement: str
     table_columns: tuple[str, ...]
     keys_without_row: int | None
+    evidence: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,7 @@ def _table(written: WrittenTable, shards: int) -> TableExport:
         rows=_rows(written),
         sums=_sums(written),
         keys_without_row=written.keys_without_row,
+        evidence=dict(written.evidence),
     )
 
 

@@ -36,6 +36,10 @@ class DayKeys:
     def _merged(self) -> pl.DataFrame:
         return pl.concat(self._known).unique()
 
+    def listed(self) -> pl.Series:
+        """Return keys of one column, sorted, each once."""
+        return self._merged().to_series(0).sort() if self._known else pl.Series([], dtype=pl.Int64())
+
     def compare(self, frames: Iterable[pl.DataFrame], key: Sequence[str], *, only: bool) -> KeysCompared:
         """Return the frames beside the day's keys.
 

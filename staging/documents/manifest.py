@@ -81,6 +81,8 @@ class TableExport(Part):
     rows: Count
     sums: dict[str, Money]
     keys_without_row: Count | None
+    evidence: dict[str, str] = Field(default_factory=dict)
+    """What the server said of the read of this table; nothing in exports of before that was written down."""
 
     @property
     def key_columns(self) -> tuple[str, ...]:

@@ -24,8 +24,8 @@ class OnceBegun:
             made.connection.run = self._watch(made.connection.run)
             begin = made.begin_slices
 
-            def begin_slices(table: Any) -> Any:
-                slices = begin(table)
+            def begin_slices(*given: Any, **options: Any) -> Any:
+                slices = begin(*given, **options)
                 seal = slices.seal
 
                 def seal_all(rows: int, checksum: int) -> Any:

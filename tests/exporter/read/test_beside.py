@@ -239,12 +239,6 @@ def test_progress_counts_the_rows_of_all_tables(
     assert said[-1] == export.manifest["rows"] + sum(table["rows"] for table in export.manifest["tables"])
 
 
-def test_slices_of_several_tables_are_refused_by_name(url: str, tmp_path: Path) -> None:
-    create_net_shop(url, SHOP)
-    with pytest.raises(InputError, match=r"It is read at one instant with other tables \(source.with\)"):
-        run_export(settings(url, tmp_path / "refused", export={"read": "slices"}))
-
-
 def test_a_stored_day_of_other_tables_is_not_used_again(tmp_path: Path, sqlite_database: str) -> None:
     create_net_shop(sqlite_database, SHOP)
     first = run_export(settings(sqlite_database, tmp_path / "staging"))
