@@ -5,15 +5,15 @@ And by how much: from the stored exports, so the source is left alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from chain.day.report import Report
-from chain.diff.exports import KeyDifferences, diff_exports
-from chain.diff.plan import Comparison, plan_comparison
+from chain.diff.exports import KeyDifferences, diff_tables
+from chain.diff.plan import Comparison, plan_comparisons
 from staging.documents.exports import find_export
 from staging.errors import InputError, InterruptedRunError, PenstockError
 from staging.names import DayNames
@@ -26,10 +26,13 @@ _LISTED = 10
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A day's new export, compared with the one before it."""
+    """A day's new export, compared with the one before it.
 
-    compared: Comparison
-    found: KeyDifferences
+    Table by table, the leading one first.
+    """
+
+    compared: Sequence[Comparison]
+    found: Sequence[KeyDifferences]
 
 
 def find_differences(
@@ -58,6 +61,6 @@ def _find(store: Store, report: Report, before: str, cancel: Cancel) -> Differen
     exports = [find_export(store, names, export_id) for export_id in (before, report.export_id)]
     if exports[0] is None or exports[1] is None:
         raise InputError(f"The export {before} is not there any more.")
-    compared = plan_comparison(exports[0].manifest, exports[1].manifest)
+    compared = plan_comparisons(exports[0].manifest, exports[1].manifest)
     with TemporaryDirectory(prefix="penstock-keep-") as scratch:
-        return Difference(compared, diff_exports(store, compared, limit=_LISTED, scratch=Path(scratch), cancel=cancel))
+        return Difference(compared, diff_tables(store, compared, limit=_LISTED, scratch=Path(scratch), cancel=cancel))

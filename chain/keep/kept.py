@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any
 
 from chain.day.report import Report
-from chain.diff.view import to_json
+from chain.diff.view import tables_to_json
 from chain.keep.choose import Step
 from chain.keep.differences import Difference
 from chain.range.bring_to_done import UnfinishedDaysError
@@ -107,7 +107,7 @@ class KeptDay:
             "unfinished": report.unfinished if report else None,
             "rows": report.rows_loaded if report else None,
             "totals": report.totals["loaded"] if report else None,
-            "difference": to_json(self.difference.compared, self.difference.found) if self.difference else None,
+            "difference": tables_to_json(self.difference.compared, self.difference.found) if self.difference else None,
             "seconds": round(self.ended.seconds, 3) if self.ended else None,
             "exit_code": int(self.exit_code),
             "error": error and {name: redact(getattr(error, name)) for name in ("what", "why", "fix")},

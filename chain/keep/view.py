@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from chain.diff.view import format_difference
+from chain.diff.view import format_differences as format_tables
 from chain.keep.kept import KeptDay, find_worst
 from chain.views.days_table import Cells, format_change, format_days_table, tally_days
 from chain.views.figures import format_count, format_money, format_seconds
@@ -29,7 +29,7 @@ def format_kept(days: Sequence[KeptDay], *, style: Style, columns: int) -> str:
 def format_differences(days: Sequence[KeptDay], *, style: Style) -> str:
     """Return which keys differ of each day that was read again."""
     found = [day.difference for day in days if day.difference is not None]
-    return "\n".join(format_difference(each.compared, each.found, style=style) for each in found)
+    return "\n".join(format_tables(each.compared, each.found, style=style) for each in found)
 
 
 def format_tally(pipeline: str, days: Sequence[KeptDay], seconds: float) -> str:

@@ -16,8 +16,8 @@ FINE = 5_000
 class SeveralGaps(Watched):
     """Calls `at_gap` with the kind of each gap of each read, and `at_instant` right before the seal's snapshot begins.
 
-    Kinds: `table/slice` before a slice, `table/seal` before a seal, `table/piece` before a piece that is read within the
-    seal's snapshot, each with the table's own name. `seals` is whether seals say what they found; else all agree.
+    Kinds: `table/slice` before a slice, `table/seal` before a seal, `table/piece` before a piece that is read within
+    the seal's snapshot, each with the table's own name. `seals`: whether seals say what they found; else all agree.
     """
 
     def __init__(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -14,7 +15,10 @@ import sqlalchemy as sa
 
 from exporter.open_source import open_source
 from exporter.port.database import Source
+from exporter.port.sliced_source import StartOverError
 from tests.exporter.days import pipeline, run_export
+from tests.exporter.several_gaps import SeveralGaps
+from tests.exporter.sliced_reads import calm
 from tests.shop.net_shop import START
 from tests.shop.tables import Database
 
@@ -79,16 +83,16 @@ def writing(bank: Database) -> Iterator[Transfers]:
         transfers.close()
 
 
-def total_of(bank: Database, folder: Path, number: int, opener: Any = open_source) -> Decimal:
+def total_of(bank: Database, folder: Path, number: int, opener: Any = open_source, *, read: str = "auto") -> Decimal:
     settings = pipeline(
         bank.url,
         folder / f"staging-{number}",
-        export={"shards": 2},
+        export={"shards": 2, "read": read},
         table="giro",
         time="at",
         **{"with": WITH},
     )
-    manifest = run_export(settings, opener=opener).manifest
+    manifest = run_export(calm(settings), opener=opener).manifest
     return Decimal(manifest["sums"]["amount"]) + Decimal(manifest["tables"][0]["sums"]["amount"])
 
 
@@ -164,3 +168,81 @@ def test_a_second_table_that_is_read_outside_of_the_snapshot_is_found_out_by_thi
         assert total_of(bank, tmp_path, 0, opener) == 2 * ACCOUNTS * EACH + 1
     finally:
         transfers.close()
+
+
+class SlicedBank:
+    """Exports the bank in slices; `is_due` says at which gaps of a read money is moved."""
+
+    def __init__(self, bank: Database, folder: Path, is_due: Callable[[str, int], bool], *, seals: bool) -> None:
+        self._bank, self._folder, self._is_due, self._seals = bank, folder, is_due, seals
+        self._transfers = Transfers(bank)
+        self.exports = self.refused = self.wrong = 0
+
+    def export(self) -> None:
+        """Export once; an export that is refused counts as none."""
+        gaps = SeveralGaps(lambda kind: self._move(kind, gaps.reads), seals=self._seals)
+        self.exports += 1
+        try:
+            total = total_of(self._bank, self._folder, self.exports, gaps, read="slices")
+        except StartOverError:
+            self.refused += 1
+        else:
+            self.wrong += total != 2 * ACCOUNTS * EACH
+
+    def close(self) -> None:
+        self._transfers.close()
+
+    def _move(self, kind: str, reads: int) -> None:
+        if self._is_due(kind, reads):
+            self._transfers.move()
+
+
+@contextmanager
+def sliced_bank(
+    bank: Database, folder: Path, is_due: Callable[[str, int], bool], *, seals: bool = True
+) -> Iterator[SlicedBank]:
+    made = SlicedBank(bank, folder, is_due, seals=seals)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.mark.parametrize("kind", ["savings/slice", "giro/seal", "savings/seal"])
+def test_money_that_moves_between_two_tables_read_in_slices_counts_once(
+    bank: Database, tmp_path: Path, kind: str
+) -> None:
+    """Before the seal it makes the day be read again; within the seal's snapshot nobody sees it."""
+    with sliced_bank(bank, tmp_path, lambda found, reads: found == kind and reads == 1) as exports:
+        exports.export()
+    assert (exports.refused, exports.wrong) == (0, 0)
+
+
+def test_without_the_seal_money_that_moves_between_two_tables_is_counted_twice(bank: Database, tmp_path: Path) -> None:
+    """What the test above rests on."""
+    with sliced_bank(bank, tmp_path, lambda kind, _: kind == "savings/slice", seals=False) as exports:
+        exports.export()
+    assert (exports.refused, exports.wrong) == (0, 1)
+
+
+def at_random_gaps(seed: int) -> Callable[[str, int], bool]:
+    rng = random.Random(seed)
+    return lambda _kind, _reads: rng.random() < 0.04
+
+
+@pytest.mark.nightly
+def test_two_hundred_exports_in_slices_have_the_exact_total_or_none(bank: Database, tmp_path: Path) -> None:
+    with sliced_bank(bank, tmp_path, at_random_gaps(1)) as exports:
+        for _ in range(200):
+            exports.export()
+    assert exports.wrong == 0
+    assert exports.refused < exports.exports / 2
+
+
+@pytest.mark.nightly
+def test_without_the_seal_at_least_a_fifth_of_two_hundred_exports_are_wrong(bank: Database, tmp_path: Path) -> None:
+    with sliced_bank(bank, tmp_path, at_random_gaps(2), seals=False) as exports:
+        for _ in range(200):
+            exports.export()
+    assert exports.refused == 0
+    assert exports.wrong >= exports.exports / 5
