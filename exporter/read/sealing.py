@@ -62,10 +62,19 @@ class Sealing:
             )
 
     def check_tables(self) -> None:
-        """End the snapshot where it is open, and raise the errors of `Slices.check_table`."""
+        """End the snapshot where it is open, and raise the errors of `Slices.check_table`.
+
+        That of a table which is another one for certain comes first.
+        """
         self._tables[0].end_seal()
+        touched: StartOverError | None = None
         for table in self._tables:
-            table.check_table()
+            try:
+                table.check_table()
+            except StartOverError as error:
+                touched = touched or error
+        if touched is not None:
+            raise touched
 
     def _seal_all(self) -> None:
         """Seal one table after the other, until one does not agree."""

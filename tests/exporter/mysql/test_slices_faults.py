@@ -77,7 +77,7 @@ def _create(url: str) -> None:
 
 @pytest.fixture(autouse=True)
 def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("exporter.read.slice_loop._FIRST_WAIT_SECONDS", 0.1)
+    monkeypatch.setattr("exporter.read.again._FIRST_WAIT_SECONDS", 0.1)
 
 
 @pytest.fixture
