@@ -69,7 +69,7 @@ class SealQuestion:
 
 
 class SealSnapshot:
-    """The one consistent snapshot that all tables of a read are sealed in."""
+    """The one consistent snapshot in which all tables are sealed."""
 
     def __init__(self, tables_sql: Sequence[str], dialect: str, max_seconds: int) -> None:
         self._tables_sql = tables_sql
@@ -87,9 +87,9 @@ class SealSnapshot:
         return self._as_of is not None
 
     def begin(self, run: Run) -> datetime:
-        """Begin it, unless it has begun, and hold all tables' definitions; return its instant.
+        """Begin it, unless it has begun, and return its instant.
 
-        The clock of `source.where` stands there in all of it.
+        All tables' definitions are held in it. The clock of `source.where` stands there in all of it.
         """
         if self._as_of is not None:
             return self._as_of
@@ -105,7 +105,7 @@ class SealSnapshot:
         return self._as_of
 
     def seal_seconds(self, table: int) -> float:
-        """Return how long the seal of one of the tables may take for the sake of resting."""
+        """Return how long a table's seal may take to spare the server."""
         of_all = sum(self.read_seconds.values())
         return self._seal_seconds * (self.read_seconds.get(table, 0.0) / of_all if of_all else 1.0)
 

@@ -69,7 +69,7 @@ class SealedRead:
     rest: Rest
 
     def set_charset(self, setting: str) -> None:
-        """Set in which character set literals are; the one in which all can be said stays."""
+        """Set the character set of literals, once it is utf8mb4 for good."""
         if ANY_LITERAL not in self.session.set_too:
             self.session.set_also(setting)
 

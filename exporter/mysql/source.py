@@ -134,7 +134,10 @@ class MysqlSource:
             return find_closed(session, window_end, grace_seconds)
 
     def begin_slices(self, table: TableName, *, also: Sequence[TableName] = (), max_seconds: int = 0) -> Slices:
-        """Open a connection for short statements, and take the witnesses of all tables."""
+        """Open a connection for short statements.
+
+        And take the witnesses of all tables.
+        """
         for each in (table, *also):
             if why := self.why_no_slices(each):
                 raise refuse_slices(each, why)

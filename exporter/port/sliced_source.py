@@ -291,7 +291,10 @@ class Slices(OpenTable, Protocol):
         ...
 
     def end_seal(self) -> None:
-        """End the snapshot of the seal, whichever table began it; safe to call twice."""
+        """End the seal's snapshot, whichever table began it.
+
+        Safe to call twice.
+        """
         ...
 
     def check_table(self) -> None:

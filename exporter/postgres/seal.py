@@ -61,7 +61,10 @@ class SealSnapshot:
         self._instant: tuple[object, ...] = ()
 
     def begin(self, fetch: Callable[[str], SliceRows]) -> tuple[object, ...]:
-        """Begin it, unless it has begun; return its time, its place in the log, and its transactions."""
+        """Begin it, unless it has begun.
+
+        Returns its time, its place in the log, and its transactions.
+        """
         if not self.is_open:
             fetch("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             self.is_open = True

@@ -74,7 +74,7 @@ class SealedRead:
             self.fetch(f"SET {setting} = '{value}'")
 
     def fetch(self, sql: str) -> SliceRows:
-        """Run a statement on the connection that reads, and fetch all of it."""
+        """Run a statement where rows are read, and fetch all of it."""
         try:
             return self.session.connection.fetch_whole(sql)
         except DRIVER_ERRORS as exc:
@@ -104,7 +104,10 @@ class PostgresSlices(PostgresTable):
     """One table, read piece by piece."""
 
     def __init__(self, read: SealedRead, table: TableName) -> None:
-        """Begin with a table whose witness was taken; InputError where there is none of that name."""
+        """Begin with a table whose witness was taken.
+
+        InputError where there is none of that name.
+        """
         super().__init__(read.session, table)
         self._read = read
         self._witness = read.witnesses[table]

@@ -164,7 +164,7 @@ class PostgresSnapshot(PostgresTable):
         self.evidence: dict[str, str] = {}
 
     def begun(self, as_of: datetime, evidence: dict[str, str]) -> None:
-        """Take note of the instant, and of what the table's row versions can be told by later."""
+        """Note the instant, and what row versions are compared by later."""
         self.as_of, self._of_all = as_of, evidence
         versions = {} if self._source.why_no_slices(self.table) else describe_versions(self._catalogue, self.table_sql)
         self.evidence = evidence | versions

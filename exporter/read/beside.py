@@ -28,7 +28,7 @@ _KEYS, _KEY = "penstock_keys", "penstock_key_"
 
 @dataclass(frozen=True, slots=True)
 class PlannedTable(Generic[T]):
-    """A table of the day, ready to be read, in a snapshot or in slices.
+    """A table of the day, ready to be read.
 
     `name` is the pipeline's for it; the leading table has none, and no `config`.
     """
@@ -176,7 +176,10 @@ def _check_one_row(question: DayQuestion, read: PlannedRead, table: OpenTable) -
 
 
 def refuse_two_rows(question: DayQuestion, key: Sequence[str], row: Sequence[object]) -> InputError:
-    """Return the error for a key that has two rows in a table without a time."""
+    """Return the error for a key that has two rows.
+
+    In a table without a time.
+    """
     return InputError(
         f"{question.table()} has more than one row of a key, where {show_row(key, row)}.",
         why="A table without a time is joined by its key, and each further row would count a sum again.",

@@ -17,10 +17,10 @@ _TRIES = 3
 
 
 class Sealing:
-    """The seal of all tables; `seal` begins its snapshot and `end` ends it.
+    """The seal of all tables.
 
-    In between, tables without a time are read in it. `tables` are all of them, those too. Both run in the reader's
-    thread.
+    `seal` begins its snapshot and `end` ends it. In between, tables without a time are read in it. `tables` are all of
+    them, those too. Both run in the reader's thread.
     """
 
     def __init__(
@@ -39,7 +39,10 @@ class Sealing:
         return self._again.repeated
 
     def seal(self) -> None:
-        """Compare each table with what was read of it; errors as those of `end`."""
+        """Compare each table with what was read of it.
+
+        Errors as those of `end`.
+        """
         self._cancel.check()
         self._begin()
         self._again.do(self._seal_all, _TRIES)
@@ -62,9 +65,9 @@ class Sealing:
             )
 
     def check_tables(self) -> None:
-        """End the snapshot where it is open, and raise the errors of `Slices.check_table`.
+        """End the snapshot where it is open, then check each table.
 
-        That of a table which is another one for certain comes first.
+        Raises the errors of `Slices.check_table`. That of a table which is another one for certain comes first.
         """
         self._tables[0].end_seal()
         touched: StartOverError | None = None

@@ -53,7 +53,10 @@ class Look:
 
 
 def begin_slices(question: DayQuestion, source: Source) -> Slices:
-    """Take the witnesses of all tables, before anything is asked that the read relies on."""
+    """Take the witnesses of all tables.
+
+    Before anything is asked that the read relies on.
+    """
     also = question.tables_beside()
     if not also:
         return source.begin_slices(question.table())

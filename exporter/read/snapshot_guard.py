@@ -75,7 +75,10 @@ class SnapshotGuard:
         return self.share_over() > 1
 
     def share_over(self) -> float:
-        """Return how much of its time is over: from 0 to 1, and more where the cap is passed."""
+        """Return how much of its time is over.
+
+        From 0 to 1, and more where the cap is passed.
+        """
         if self._max_seconds is None or self._released.is_set():
             return 0.0
         return (self._clock() - self._start) / self._max_seconds

@@ -62,9 +62,9 @@ class TableWriting(Generic[T]):
 def plan_writings(
     attempt: Attempt, tables: Sequence[PlannedTable[T]], keys: DayKeys | None = None
 ) -> list[TableWriting[T]]:
-    """Split all tables into as many shards, by the rows of all of them.
+    """Split all tables into as many shards.
 
-    `keys` are noted where they are given, or some table has no time.
+    By the rows of all of them. `keys` are noted where they are given, or some table has no time.
     """
     of_all = add_up(tables[0].estimate, tables[1:])
     if keys is None and any(not table.has_time for table in tables):

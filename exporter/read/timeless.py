@@ -25,9 +25,9 @@ _LONGEST_REST_SECONDS = 0.02
 
 
 def why_no_pieces(table: PlannedTable[Slices], max_seconds: int) -> str:
-    """Return why a table without a time can't be read in the seal's snapshot, or "".
+    """Return why a table can't be read in pieces, or "".
 
-    A clause.
+    A clause. Of a table without a time, in the snapshot of the seal.
     """
     key = table.read.plan.key
     column = table.read.columns[0]
