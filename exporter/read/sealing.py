@@ -1,7 +1,7 @@
 """Seals all tables of a read in slices at one instant.
 
 In one snapshot, after the last slice of the last of them: what was read of each is what that snapshot holds of it, or
-nothing counts (docs/decisions/0016).
+nothing counts (docs/decisions/0018).
 """
 
 from __future__ import annotations
