@@ -6,6 +6,7 @@ import os
 import sys
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 # gcsfs asks each bucket for its kind over gRPC, which the emulator does not speak: a minute of waiting. It reads this
 # when it is imported, which a test may do before its first fixture is there.
@@ -26,7 +27,11 @@ pytest_plugins = [
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Name the marks."""
+    """Name the marks, and say how examples are made: the same ones each day, others each night, never by the clock."""
+    is_nightly = "nightly or" in config.getoption("markexpr")
+    given = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow], "derandomize": not is_nightly}
+    settings.register_profile("penstock", **given)
+    settings.load_profile("penstock")
     config.addinivalue_line("markers", "integration: needs a server or starts processes; `make check` leaves it out")
     config.addinivalue_line("markers", "nightly: too long for every run; `make nightly` runs it")
     config.addinivalue_line(

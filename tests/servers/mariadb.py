@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from tests.servers.fresh_data import copy_or_make, fresh_data, which
 from tests.servers.mysql_family import USER, MysqlFamilyServer
 from tests.servers.programs import find_mariadb
 from tests.servers.server import PASSWORD
@@ -20,6 +23,18 @@ class MariadbServer(MysqlFamilyServer):
 
     def prepare(self) -> None:
         """Make the data folder; the server's only account is made at every start, and needs the password."""
+        made_by = (which(self._programs.install_db), which(self._programs.mariadbd), Path(__file__).read_text("utf-8"))
+        fresh = fresh_data(self.name, *made_by)
+        copy_or_make(self.folder / "data", fresh, self._initialise, self.user)
+        (self.folder / "start.sql").write_text(
+            "DELETE FROM mysql.global_priv WHERE User IN ('', 'root');\n"
+            "FLUSH PRIVILEGES;\n"
+            f"CREATE USER IF NOT EXISTS '{USER}'@'%' IDENTIFIED BY '{PASSWORD}';\n"
+            f"GRANT ALL ON *.* TO '{USER}'@'%' WITH GRANT OPTION;\n",
+            encoding="utf-8",
+        )
+
+    def _initialise(self) -> None:
         self.run(
             [
                 str(self._programs.install_db),
@@ -31,13 +46,6 @@ class MariadbServer(MysqlFamilyServer):
                 "--innodb-log-file-size=16M",
                 "--innodb-flush-method=nosync",
             ]
-        )
-        (self.folder / "start.sql").write_text(
-            "DELETE FROM mysql.global_priv WHERE User IN ('', 'root');\n"
-            "FLUSH PRIVILEGES;\n"
-            f"CREATE USER IF NOT EXISTS '{USER}'@'%' IDENTIFIED BY '{PASSWORD}';\n"
-            f"GRANT ALL ON *.* TO '{USER}'@'%' WITH GRANT OPTION;\n",
-            encoding="utf-8",
         )
 
     def command(self) -> list[str]:

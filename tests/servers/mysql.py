@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import stat
-import tempfile
 from pathlib import Path
 
+from tests.servers.fresh_data import copy_or_make, fresh_data
 from tests.servers.mysql_family import USER, MysqlFamilyServer
 from tests.servers.programs import MYSQL_CACHED, find_mysql, loader_command
 from tests.servers.server import PASSWORD
-
-_FRESH_DATA = MYSQL_CACHED.with_name("mysql-data")
-"""Data folders as they are after the initialisation, which takes six seconds: each server takes a copy."""
 
 
 class MysqlServer(MysqlFamilyServer):
@@ -38,13 +34,8 @@ class MysqlServer(MysqlFamilyServer):
         if self.user != "-" and not _is_open_to_all(MYSQL_CACHED) and MYSQL_CACHED.exists():
             # Its user may not be allowed to look into our home folder.
             self._mysqld = loader_command(Path(shutil.copytree(MYSQL_CACHED, self.folder / "mysql")))
-        fresh = self._fresh_data()
-        if fresh.exists():
-            shutil.copytree(fresh, self.folder / "data")
-            self._own(self.folder / "data")
-        else:
-            self._initialise()
-            _keep(self.folder / "data", fresh)
+        fresh = fresh_data(self.name, self._programs.version, *self._at_first)
+        copy_or_make(self.folder / "data", fresh, self._initialise, self.user)
         (self.folder / "start.sql").write_text(
             "DROP USER IF EXISTS 'root'@'localhost';\n"
             f"CREATE USER IF NOT EXISTS '{USER}'@'%' IDENTIFIED BY '{PASSWORD}';\n"
@@ -77,24 +68,6 @@ class MysqlServer(MysqlFamilyServer):
         self.run([*self._mysqld, *made, "--innodb-redo-log-capacity=8M", "--innodb-flush-method=nosync"])
         # Its UUID: of two servers that share one, neither can be the other's replica.
         (self.folder / "data" / "auto.cnf").unlink()
-
-    def _fresh_data(self) -> Path:
-        made_by = "\n".join([self._programs.version, *self._at_first])
-        return _FRESH_DATA / hashlib.sha256(made_by.encode()).hexdigest()[:16]
-
-    def _own(self, folder: Path) -> None:
-        if self.user != "-":
-            for path in (folder, *folder.rglob("*")):
-                shutil.chown(path, self.user)
-
-
-def _keep(data: Path, fresh: Path) -> None:
-    """Keep a copy for the next server; whole or not at all, though several test runs may do so at once."""
-    fresh.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=fresh.parent) as name:
-        copied = Path(shutil.copytree(data, Path(name) / "data"))
-        if not fresh.exists():
-            copied.rename(fresh)
 
 
 def _is_open_to_all(path: Path) -> bool:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import secrets
 import signal
+from pathlib import Path
 from urllib.parse import quote
 
 import psycopg
 
+from tests.servers.fresh_data import copy_or_make, fresh_data, which
 from tests.servers.programs import find_postgres
 from tests.servers.server import HOST, PASSWORD, Server
 
@@ -15,7 +17,10 @@ USER = "penstock"
 
 
 class PostgresServer(Server):
-    """A cluster of its own. Not `durable`: nothing is synced, which is for tests that never kill it."""
+    """A cluster of its own. Not `durable`: nothing is synced, which is for tests that never kill it.
+
+    All durable ones have the same identifier, as copies of one: of the others each has its own.
+    """
 
     name = "postgres"
     system_users = ("postgres",)
@@ -29,6 +34,13 @@ class PostgresServer(Server):
 
     def prepare(self) -> None:
         """Make the cluster; its only account needs the password."""
+        if self._durable:
+            fresh = fresh_data(self.name, which(self._programs.initdb), PASSWORD, Path(__file__).read_text("utf-8"))
+            copy_or_make(self.folder / "data", fresh, self._initialise, self.user)
+        else:
+            self._initialise()
+
+    def _initialise(self) -> None:
         password_file = self.folder / "password"
         password_file.write_text(PASSWORD, encoding="utf-8")
         password_file.chmod(0o644)

@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from chain.cli import cli
+from tests.warm import warm_python
 
 FILE = """
 name = "daily_revenue"
@@ -34,12 +35,12 @@ url = "https://hooks.slack.com/services/T/B/canary"
 
 def penstock(*arguments: str, folder: Path, **environ: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "chain", *arguments],
+        [warm_python(), "-m", "chain", *arguments],
         capture_output=True,
         text=True,
         check=False,
         cwd=folder,
-        env=dict(os.environ) | {"PYTHONPATH": str(Path(__file__).parents[3])} | environ,
+        env=dict(os.environ) | environ,
     )
 
 
