@@ -33,12 +33,24 @@ def name_source(pipeline: Pipeline) -> DatasetName:
         return DatasetName("python", source.python)
     if source.exports is not None:
         return _staged(pipeline, source.exports, "exports")
-    return _of_table(source)
+    return _of_table(source, source.table_parts(), source.table)
 
 
-def name_exports(pipeline: Pipeline) -> DatasetName:
-    """Return what the exporter writes, and the processor reads."""
-    return _staged(pipeline, pipeline.name, "exports")
+def name_beside(pipeline: Pipeline, table: str) -> DatasetName:
+    """Return another table that the exporter reads.
+
+    `table` is the pipeline's name for it.
+    """
+    beside = pipeline.source.with_[table]
+    return _of_table(pipeline.source, beside.table_parts(), beside.table)
+
+
+def name_exports(pipeline: Pipeline, table: str | None = None) -> DatasetName:
+    """Return what the exporter writes, and the processor reads.
+
+    Of the leading table, or of another one by the pipeline's name for it.
+    """
+    return _staged(pipeline, pipeline.name, "exports" if table is None else f"exports/{table}")
 
 
 def name_parts(pipeline: Pipeline) -> DatasetName:
@@ -48,7 +60,10 @@ def name_parts(pipeline: Pipeline) -> DatasetName:
 
 def name_target(pipeline: Pipeline) -> DatasetName:
     """Return what the loader writes."""
-    return _of_files(pipeline.target.parquet) if pipeline.target.parquet is not None else _of_table(pipeline.target)
+    target = pipeline.target
+    if target.parquet is not None:
+        return _of_files(target.parquet)
+    return _of_table(target, target.table_parts(), target.table)
 
 
 def _staged(pipeline: Pipeline, of: str, what: str) -> DatasetName:
@@ -62,17 +77,17 @@ def _of_files(url: str) -> DatasetName:
     return DatasetName("file", parts.path)
 
 
-def _of_table(section: DatabaseSection) -> DatasetName:
+def _of_table(section: DatabaseSection, table_parts: tuple[str | None, str], written: str) -> DatasetName:
     """Name a table by its server.
 
-    Without account or password; where the server is not known here, by its name alone.
+    Without account or password; where the server is not known here, as it is `written`.
     """
-    schema, table = section.table_parts()
+    schema, table = table_parts
     try:
         parts = urlsplit(section.url.reveal())
         port = parts.port
     except (PenstockError, ValueError):
-        return DatasetName("unknown", section.table)
+        return DatasetName("unknown", written)
     scheme = _SCHEMES.get(parts.scheme.partition("+")[0], parts.scheme.partition("+")[0])
     database = parts.path.strip("/")
     if scheme == "sqlite":

@@ -73,9 +73,9 @@ class SentLineage(DayLineage):
 
             from chain.lineage.events import describe  # noqa: PLC0415 - the same
 
-            source, output = self._datasets(job, run_id, is_complete=state == "COMPLETE")
+            inputs, outputs = self._datasets(job, run_id, is_complete=state == "COMPLETE")
             self.sender.send(
-                describe(RunState[state], self.now(), self._job_run(job, run_id, uuid), source, output, error=error)
+                describe(RunState[state], self.now(), self._job_run(job, run_id, uuid), inputs, outputs, error=error)
             )
         except Exception as gone_wrong:  # noqa: BLE001 - no event is worth a night
             self.say(redact(f"warning: a lineage event could not be made: {gone_wrong}"))
@@ -87,38 +87,15 @@ class SentLineage(DayLineage):
         window = plan_window(self.names.day, load_zone(source.timezone), source.window)
         return JobRun(self.pipeline.name, job, uuid, run_id, (window.start, window.end), VERSION)
 
-    def _datasets(self, job: JobName, run_id: str, *, is_complete: bool) -> tuple[Described, Described]:
-        from chain.lineage.datasets import (  # noqa: PLC0415 - only where it is wanted
-            name_exports,
-            name_parts,
-            name_source,
-            name_target,
-        )
-        from chain.lineage.events import Described  # noqa: PLC0415 - the same
+    def _datasets(self, job: JobName, run_id: str, *, is_complete: bool) -> tuple[list[Described], list[Described]]:
+        from chain.lineage.describe_run import describe_data  # noqa: PLC0415 - only where it is wanted
 
         manifest, receipts = self._documents(run_id)
-        source, exports = Described(name_source(self.pipeline)), Described(name_exports(self.pipeline))
-        parts, target = Described(name_parts(self.pipeline)), Described(name_target(self.pipeline))
-        if manifest is not None:
-            types = {column.name: column.source_type for column in manifest.columns}
-            source = Described(source.name, types)
-            size_bytes = sum(file.size_bytes for shard in manifest.shards for file in shard.files)
-            exports = Described(
-                exports.name,
-                {column.name: column.dtype for column in manifest.columns},
-                manifest.rows if is_complete else None,
-                size_bytes,
-                {name: [name] for name in types},
-            )
-        if manifest is not None and receipts:
-            columns = receipts[0].output_columns
-            made_of = {each.output: [each.source] for each in receipts[0].conserved}
-            made_of |= {name: [name] for name in receipts[0].key_columns if name in manifest.source.key_columns}
-            rows, size = sum(each.rows_out for each in receipts), sum(each.part.size_bytes for each in receipts)
-            parts = Described(parts.name, columns, rows if is_complete else None, size, made_of)
-            loaded = self._rows_loaded(run_id) if is_complete and job == "loader" else None
-            target = Described(target.name, columns, loaded, None, {name: [name] for name in columns})
-        return {"exporter": (source, exports), "processor": (exports, parts), "loader": (parts, target)}[job]
+        loaded = self._rows_loaded(run_id) if is_complete and job == "loader" else None
+        sources, exports, parts, target = describe_data(
+            self.pipeline, manifest, receipts, rows_loaded=loaded, is_complete=is_complete
+        )
+        return {"exporter": (sources, exports), "processor": (exports, parts), "loader": (parts, target)}[job]
 
     def _documents(self, run_id: str) -> tuple[Manifest | None, list[Receipt]]:
         try:

@@ -32,14 +32,14 @@ NAMESPACE = "penstock"
 class Described:
     """A data set with what is known of it.
 
-    `columns`: type by name. `rows` that were written. `made_of`: for each column those of the input that it is made of.
+    `columns`: type by name. `rows` that were written. `made_of`: what each column is made of, a data set's column each.
     """
 
     name: DatasetName
     columns: Mapping[str, str] = field(default_factory=dict)
     rows: int | None = None
     size_bytes: int | None = None
-    made_of: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    made_of: Mapping[str, Sequence[tuple[DatasetName, str]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,13 @@ class JobRun:
 
 
 def describe(
-    state: RunState, at: datetime, job: JobRun, source: Described, output: Described, *, error: str = ""
+    state: RunState,
+    at: datetime,
+    job: JobRun,
+    inputs: Sequence[Described],
+    outputs: Sequence[Described],
+    *,
+    error: str = "",
 ) -> RunEvent:
     """Return the event that says how a job's run is now."""
     return RunEvent(
@@ -67,8 +73,8 @@ def describe(
         producer=PRODUCER,
         run=Run(job.id, _run_facets(job, error)),
         job=Job(NAMESPACE, f"{job.pipeline}.{job.job}"),
-        inputs=[InputDataset(source.name.namespace, source.name.name, facets=_facets(source, None))],
-        outputs=[_output(source, output)],
+        inputs=[InputDataset(each.name.namespace, each.name.name, facets=_facets(each)) for each in inputs],
+        outputs=[_output(each) for each in outputs],
     )
 
 
@@ -94,23 +100,27 @@ def _run_facets(job: JobRun, error: str) -> dict[str, Any]:
     return facets
 
 
-def _output(source: Described, output: Described) -> OutputDataset:
+def _output(output: Described) -> OutputDataset:
     statistics = output_statistics_output_dataset.OutputStatisticsOutputDatasetFacet(output.rows, output.size_bytes)
     written = {"outputStatistics": statistics} if output.rows is not None else {}
-    return OutputDataset(output.name.namespace, output.name.name, written, facets=_facets(output, source))  # type: ignore[arg-type]
+    return OutputDataset(output.name.namespace, output.name.name, written, facets=_facets(output) | _lineage(output))  # type: ignore[arg-type]
 
 
-def _facets(described: Described, source: Described | None) -> dict[str, Any]:
-    facets: dict[str, Any] = {}
-    if described.columns:
-        fields = [schema_dataset.SchemaDatasetFacetFields(name, kind) for name, kind in described.columns.items()]
-        facets["schema"] = schema_dataset.SchemaDatasetFacet(fields)
-    if source is not None and described.made_of:
-        place = (source.name.namespace, source.name.name)
-        facets["columnLineage"] = column_lineage_dataset.ColumnLineageDatasetFacet(
-            {
-                column: column_lineage_dataset.Fields([column_lineage_dataset.InputField(*place, of) for of in sources])
-                for column, sources in described.made_of.items()
-            }
+def _facets(described: Described) -> dict[str, Any]:
+    if not described.columns:
+        return {}
+    fields = [schema_dataset.SchemaDatasetFacetFields(name, kind) for name, kind in described.columns.items()]
+    return {"schema": schema_dataset.SchemaDatasetFacet(fields)}
+
+
+def _lineage(output: Described) -> dict[str, Any]:
+    """Return what each column of an output is made of; of an input its writer says it."""
+    if not output.made_of:
+        return {}
+    fields = {
+        column: column_lineage_dataset.Fields(
+            [column_lineage_dataset.InputField(of.namespace, of.name, name) for of, name in sources]
         )
-    return facets
+        for column, sources in output.made_of.items()
+    }
+    return {"columnLineage": column_lineage_dataset.ColumnLineageDatasetFacet(fields)}

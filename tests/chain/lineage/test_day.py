@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import subprocess
 import sys
-from importlib import import_module
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +19,14 @@ from chain.demo.pipeline import write_demo_pipeline
 from chain.demo.rows import Shop
 from chain.demo.shop import fill_shop
 from chain.lineage.datasets import DatasetName, name_source, name_target
+from chain.new.example import copy_example
 from staging.config.file import load_pipeline
+from tests.chain.lineage.published import faults_of
+from tests.shop.net_shop import create_net_shop, make_net_shop
 from tests.warm import warm_python
 
 CANARY = "canary-5512"
+ACCOUNT = "wilhelmina"  # no text of hexadecimal digits, as run ids are
 DAY = ("--day", "2026-10-25")
 
 
@@ -47,19 +54,43 @@ def shop(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def rebuild(event: dict[str, Any]) -> None:
-    """Make each facet again by the class of its published schema: a field too many, or one that lacks, is an error."""
-    datasets = [*event["inputs"], *event["outputs"]]
-    kinds = (*(each["facets"] for each in datasets), *(each.get("outputFacets", {}) for each in datasets))
-    for facets in (event["run"]["facets"], event["job"].get("facets", {}), *kinds):
-        for facet in facets.values():
-            name = facet["_schemaURL"].rpartition("/")[2]
-            fields = {key: value for key, value in facet.items() if not key.startswith("_")}
-            modules = [
-                path.stem for path in Path(import_module("openlineage.client.generated").__path__[0]).glob("*.py")
-            ]
-            found = [getattr(import_module(f"openlineage.client.generated.{each}"), name, None) for each in modules]
-            next(each for each in found if each)(**fields)
+class Catalogue:
+    """A catalogue over HTTP: takes events at OpenLineage's own path, and keeps them."""
+
+    def __init__(self) -> None:
+        self.events: list[dict[str, Any]] = []
+        self.keys: set[str | None] = set()
+        self.address = ""
+
+
+@pytest.fixture
+def catalogue() -> Iterator[Catalogue]:
+    seen = Catalogue()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            body = gzip.decompress(body) if self.headers.get("Content-Encoding") == "gzip" else body
+            is_there = self.path == "/api/v1/lineage"
+            if is_there:
+                seen.events.append(json.loads(body))
+                seen.keys.add(self.headers.get("Authorization"))
+            self.send_response(201 if is_there else 404)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        seen.address = f"http://127.0.0.1:{server.server_port}"
+        try:
+            yield seen
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 @pytest.mark.integration
@@ -72,8 +103,7 @@ def test_each_job_begins_and_completes_with_what_it_read_and_wrote(shop: Path) -
         for job in ("exporter", "processor", "loader")
         for state in ("START", "COMPLETE")
     ]
-    for event in told:
-        rebuild(event)
+    assert [faults_of(event) for event in told] == [[]] * 6
     ended = {event["job"]["name"].partition(".")[2]: event for event in told if event["eventType"] == "COMPLETE"}
     rows = {job: event["outputs"][0]["outputFacets"]["outputStatistics"]["rowCount"] for job, event in ended.items()}
     assert rows == {
@@ -99,10 +129,68 @@ def test_each_job_begins_and_completes_with_what_it_read_and_wrote(shop: Path) -
 
 
 @pytest.mark.integration
+def test_a_catalogue_over_http_hears_of_every_table_of_the_instant_and_what_is_made_of_which(
+    catalogue: Catalogue, tmp_path: Path
+) -> None:
+    url = f"sqlite:///{tmp_path}/shop.db"
+    create_net_shop(url, make_net_shop(rows=60))
+    for path in copy_example("net_revenue", tmp_path / "shop.toml"):
+        text = path.read_text().replace("env:SHOP_URL", url).replace("env:WAREHOUSE_URL", url)
+        path.write_text(text.replace("gs://my-bucket/penstock", (tmp_path / "s").as_uri()))
+    over = {"OPENLINEAGE__TRANSPORT__TYPE": "http", "OPENLINEAGE__TRANSPORT__URL": catalogue.address}
+    key = {"OPENLINEAGE__TRANSPORT__AUTH__TYPE": "api_key", "OPENLINEAGE__TRANSPORT__AUTH__APIKEY": CANARY}
+    assert penstock(tmp_path, "init", PENSTOCK_OPENLINEAGE="").returncode == 0
+    done = penstock(tmp_path, "run", "--day", "2026-11-14", "--set", "export.allow_full_scan=true", **over, **key)
+    assert done.returncode == 0, done.stderr
+    assert catalogue.keys == {f"Bearer {CANARY}"}
+    assert CANARY not in json.dumps(catalogue.events) + done.stdout + done.stderr
+    assert [faults_of(event) for event in catalogue.events] == [[]] * 6
+    ended = {
+        each["job"]["name"].partition(".")[2]: each for each in catalogue.events if each["eventType"] == "COMPLETE"
+    }
+    read = [(each["namespace"], each["name"]) for each in ended["exporter"]["inputs"]]
+    assert read == [("file", f"{tmp_path}/shop.db/{table}") for table in ("purchases", "refunds", "users")]
+    inputs = [{key: value for key, value in each.items() if value} for each in ended["processor"]["inputs"]]
+    assert inputs == [as_read(each) for each in ended["exporter"]["outputs"]]
+    exports = f"{tmp_path}/s/net_revenue/exports"
+    (parts,) = ended["processor"]["outputs"]
+    made = parts["facets"]["columnLineage"]["fields"]
+    assert {name: [(each["name"], each["field"]) for each in of["inputFields"]] for name, of in made.items()} == {
+        "user_id": [(exports, "user_id")],
+        "net": [(exports, "amount"), (f"{exports}/refunds", "amount")],
+    }
+    fields = [each["name"] for each in ended["exporter"]["inputs"][2]["facets"]["schema"]["fields"]]
+    assert fields == ["id", "country"]
+
+
+def as_read(dataset: dict[str, Any]) -> dict[str, Any]:
+    """What the next job reads: the same data set, whose rows and column lineage were its writer's to tell."""
+    told = {key: value for key, value in dataset.items() if key not in ("outputFacets", "inputFacets")}
+    return told | {"facets": {"schema": dataset["facets"]["schema"]}}
+
+
+def test_an_event_that_the_published_schema_does_not_know_is_found() -> None:
+    url = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent"
+    run = {"runId": "00000000-0000-0000-0000-000000000001", "facets": {}}
+    event = {"eventTime": "2026-11-14T00:00:00+00:00", "producer": "https://x", "schemaURL": url, "eventType": "START"}
+    event |= {"run": run, "job": {"namespace": "n", "name": "j"}, "inputs": [], "outputs": []}
+    assert faults_of(event) == []
+    for change in (
+        {"eventTime": "yesterday"},
+        {"eventTime": "2026-11-14T00:00:00"},
+        {"eventType": "BEGIN"},
+        {"run": {"runId": "7", "facets": {}}},
+        {"job": {"name": "j"}},
+        {"inputs": [{"namespace": "n"}]},
+    ):
+        assert len(faults_of({**event, **change})) == 1, change
+
+
+@pytest.mark.integration
 def test_a_job_that_fails_says_so_without_a_secret(shop: Path) -> None:
     config = shop / "shop.toml"
     config.write_text(config.read_text().replace(f"sqlite:///{shop}/shop.db", "env:SHOP_URL", 1))
-    away = f"postgresql+psycopg://ada:{CANARY}@127.0.0.1:1/shop"
+    away = f"postgresql+psycopg://{ACCOUNT}:{CANARY}@127.0.0.1:1/shop"
     assert penstock(shop, "run", *DAY, SHOP_URL=away).returncode == 20
     failed = events(shop)[-1]
     assert failed["eventType"] == "FAIL"
@@ -110,7 +198,7 @@ def test_a_job_that_fails_says_so_without_a_secret(shop: Path) -> None:
     assert failed["inputs"][0]["namespace"] == "postgres://127.0.0.1:1"
     assert failed["inputs"][0]["name"] == "shop.public.purchases"
     assert CANARY not in (shop / "events.json").read_text()
-    assert "ada" not in (shop / "events.json").read_text()
+    assert ACCOUNT not in (shop / "events.json").read_text()
 
 
 @pytest.mark.integration
