@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.servers.fresh_data import copy_or_make, fresh_data, which
 from tests.servers.mysql_family import USER, MysqlFamilyServer
 from tests.servers.programs import find_mariadb
-from tests.servers.server import PASSWORD
+from tests.servers.server import PASSWORD, copy_or_make, fresh_data, which
 
 
 class MariadbServer(MysqlFamilyServer):

@@ -6,10 +6,9 @@ import shutil
 import stat
 from pathlib import Path
 
-from tests.servers.fresh_data import copy_or_make, fresh_data
 from tests.servers.mysql_family import USER, MysqlFamilyServer
 from tests.servers.programs import MYSQL_CACHED, find_mysql, loader_command
-from tests.servers.server import PASSWORD
+from tests.servers.server import PASSWORD, copy_or_make, fresh_data
 
 
 class MysqlServer(MysqlFamilyServer):

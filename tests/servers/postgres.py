@@ -9,9 +9,8 @@ from urllib.parse import quote
 
 import psycopg
 
-from tests.servers.fresh_data import copy_or_make, fresh_data, which
 from tests.servers.programs import find_postgres
-from tests.servers.server import HOST, PASSWORD, Server
+from tests.servers.server import HOST, PASSWORD, Server, copy_or_make, fresh_data, which
 
 USER = "penstock"
 

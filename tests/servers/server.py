@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import pwd
 import shutil
@@ -12,17 +13,19 @@ import sys
 import tempfile
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
 from tests.guards import environment_of_servers
 from tests.servers.keeper import drop_rights
+from tests.servers.programs import MYSQL_CACHED
 
 HOST = "127.0.0.1"
 PASSWORD = "canary@pass:word/%41"
 """Of every server account in the tests: it has the signs that break URLs, and is looked for in all that is printed."""
 
+_KEPT = MYSQL_CACHED.parent
 _KEEPER = Path(__file__).with_name("keeper.py")
 _START_SECONDS = 60
 _PORT_TRIES = 5
@@ -171,3 +174,38 @@ def _is_running(pid: int) -> bool:
     except PermissionError:
         return True
     return True
+
+
+# --- data folders as they are after an initialisation, which takes seconds ---
+
+
+def fresh_data(name: str, *made_by: str) -> Path:
+    """Where the data of this kind of server are kept, made by that program with those options."""
+    return _KEPT / f"{name}-data" / hashlib.sha256("\n".join(made_by).encode()).hexdigest()[:16]
+
+
+def which(program: Path) -> str:
+    """Which program it is: another one, of another version, may lie in its place tomorrow."""
+    found = program.resolve()
+    return f"{found} {found.stat().st_size} {found.stat().st_mtime_ns}"
+
+
+def copy_or_make(data: Path, fresh: Path, make: Callable[[], None], owner: str) -> None:
+    """Copy what is kept to `data`, for this user ("-": for us); if there is nothing, make it there and keep a copy."""
+    if not fresh.exists():
+        make()
+        _keep(data, fresh)
+        return
+    shutil.copytree(fresh, data, symlinks=True)
+    if owner != "-":
+        for path in (data, *data.rglob("*")):
+            shutil.chown(path, owner)
+
+
+def _keep(data: Path, fresh: Path) -> None:
+    """Keep a copy for the next server; whole or not at all, though several test runs may do so at once."""
+    fresh.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=fresh.parent) as name:
+        copied = Path(shutil.copytree(data, Path(name) / "data", symlinks=True))
+        if not fresh.exists():
+            copied.rename(fresh)
