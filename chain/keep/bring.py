@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import click
+
 from chain.changed.look import compare_days
 from chain.cli_options import environment, log_folder, progress_mode
 from chain.day.day_run import Asked
@@ -19,6 +21,7 @@ from chain.day.end_in_time import end_in_time
 from chain.day.report import Report
 from chain.day.run import run_day
 from chain.day.state import read_day_state
+from chain.history.remember import remembering
 from chain.jobs.open import open_jobs
 from chain.keep.choose import NOT_OVER, UNFINISHED, Step, choose_step
 from chain.keep.differences import find_differences
@@ -110,6 +113,7 @@ def _work(keeping: Keeping, store: Store, planned: Sequence[KeptDay], cancel: Ca
     with (
         open_days_view(sys.stderr, progress_mode(), list(steps)) as view,
         open_jobs(pipeline, keeping.config, cancel, environ=environ, logs=folder) as jobs,
+        remembering(store, pipeline.name, lambda: datetime.now(UTC), lambda text: click.echo(text, err=True)) as index,
     ):
         shared = SharedByDays(
             pipeline=pipeline,
@@ -119,6 +123,7 @@ def _work(keeping: Keeping, store: Store, planned: Sequence[KeptDay], cancel: Ca
             cancels=CancelGroup(cancel),
             environ=environ,
             teller=keeping.teller,
+            remembered=index,
             asked=Asked(read_once=True),
         )
         outcomes = run_days(

@@ -18,6 +18,7 @@ from chain.day.day_run import Asked
 from chain.day.end_in_time import end_in_time
 from chain.day.report import Report
 from chain.day.run import reprocess_day, resume_day, run_day
+from chain.history.remember import remembering
 from chain.jobs.open import open_jobs
 from chain.notify.teller import Teller
 from chain.range.backfill import DaysAtOnce, run_days
@@ -116,6 +117,7 @@ def _work(
         open_store(pipeline.staging.url) as store,
         open_days_view(sys.stderr, progress_mode(), days) as view,
         open_jobs(pipeline, request.config, cancel, environ=environ, logs=folder) as jobs,
+        remembering(store, pipeline.name, lambda: datetime.now(UTC), lambda text: click.echo(text, err=True)) as index,
     ):
         shared = SharedByDays(
             pipeline=pipeline,
@@ -125,6 +127,7 @@ def _work(
             cancels=CancelGroup(cancel),
             environ=environ,
             teller=teller,
+            remembered=index,
             asked=request.asked,
         )
         is_anew = request.reprocess or request.fresh_export

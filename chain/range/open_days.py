@@ -17,7 +17,7 @@ from chain.day.day_run import Asked, DayRun
 from chain.day.hold_lease import hold_lease, new_lease
 from chain.day.leased_jobs import LeasedJobs
 from chain.day.note_failure import noted_failures
-from chain.history.remember import remembered
+from chain.history.remember import RememberedDays
 from chain.jobs.port import JobsApi
 from chain.notify.teller import Teller
 from chain.range.linked_cancel import CancelGroup
@@ -42,6 +42,7 @@ class SharedByDays:
     cancels: CancelGroup
     environ: Mapping[str, str]
     teller: Teller
+    remembered: RememberedDays
     asked: Asked = field(default_factory=Asked)
 
     @contextmanager
@@ -57,7 +58,7 @@ class SharedByDays:
         with self.cancels.one() as cancel:
             await_dead_holder(self.store, names, cancel, view.say)
             with (
-                remembered(self.store, names, _now, view.say),
+                self.remembered.after(names),
                 hold_lease(DayLease(self.store, names, lease, _now), cancel, view.say) as held,
                 noted_failures(self.store, names, _now, view.say, by=lease.holder),
             ):

@@ -11,7 +11,7 @@ import pytest
 
 from chain.day.hold_lease import new_lease
 from chain.history.read import History, read_history
-from chain.history.remember import remembered
+from chain.history.remember import remembered, remembering
 from chain.history.view import format_history, format_loaded, history_json
 from chain.status.late import newest_due_day
 from staging.documents.lease import DayLease
@@ -112,6 +112,45 @@ def test_a_run_that_ends_well_remembers_its_day(store: CountingStore) -> None:
     assert history_of(store).loaded_days == (DAY,)
     assert store.asked["list"] == 1
     assert told == []
+
+
+def test_many_days_are_remembered_by_few_writes_also_where_one_of_them_fails(store: CountingStore) -> None:
+    told: list[str] = []
+    days = days_on(50)
+
+    def bring_to_done() -> None:
+        with remembering(cast("Any", store), PIPELINE, now, told.append) as index:
+            for day in days:
+                with index.after(DayNames(PIPELINE, day)):
+                    load(store, day, "r01")
+            with index.after(DayNames(PIPELINE, days[-1] + timedelta(days=1))):
+                raise InputError("Not this one.")
+
+    store.asked.clear()
+    with pytest.raises(InputError, match="Not this one"):
+        bring_to_done()
+    assert store.find(history_index(PIPELINE, 2026)) is not None
+    assert told == []
+    store.asked.clear()
+    assert history_of(store).loaded_days == tuple(days)
+    assert store.asked == {"list": 1, "find": 2, "read": 2}  # nothing of a day
+
+
+def test_an_index_of_many_days_that_cannot_be_written_is_a_warning(store: CountingStore) -> None:
+    told: list[str] = []
+    damaged, well = days_on(2)
+    for day in (damaged, well):
+        load(store, day, "r01")
+    with remembering(cast("Any", store), PIPELINE, now, told.append) as index:
+        with index.after(DayNames(PIPELINE, damaged)):
+            damage(store, DayNames(PIPELINE, damaged).head())
+        with index.after(DayNames(PIPELINE, well)):
+            pass
+    assert len(told) == 1
+    assert told[0].startswith("warning: the history's index could not be written:")
+    store.asked.clear()
+    assert history_of(store, first=well).loaded_days == (well,)
+    assert store.asked["list"] == 1
 
 
 def damage(store: CountingStore, name: str) -> None:
