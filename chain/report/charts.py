@@ -184,7 +184,7 @@ def _seconds(begin: datetime, end: datetime) -> float:
 def _label_amounts(axes: Axes, horizontal: str, vertical: str) -> None:
     axes.set_xlabel(horizontal)
     axes.set_ylabel(vertical)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))  # one shard has no half
     axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _short_amount(value)))
     _grid(axes, "y")

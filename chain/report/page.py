@@ -204,7 +204,8 @@ def _shards(manifest: Manifest, name: str) -> Iterator[str]:
         for shard, size in zip(manifest.shards, sizes, strict=True)
     ][:_SHOWN_ROWS]
     table = format_table("Shards", ["shard", "rows", "bytes"], listed)
-    words = f"{format_count(min(rows))} to {format_count(max(rows))} in {plural(len(rows), 'shard')}."
+    least, most = format_count(min(rows)), format_count(max(rows))
+    words = f"{least if least == most else f'{least} to {most}'} in {plural(len(rows), 'shard')}."
     yield format_chart("Rows per shard", words, draw_per_shard(rows, "rows", f"{name}-rows", colour=0), table)
     words = f"{format_bytes(sum(sizes))} in all, {format_bytes(max(sizes))} the largest."
     yield format_chart("Bytes per shard", words, draw_per_shard(sizes, "bytes", f"{name}-bytes", colour=2))
