@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from exporter.open_source import open_source
 from exporter.port.database import Source
+from exporter.port.question import MOST_READS
 from exporter.port.sliced_source import StartOverError
 from tests.exporter.days import pipeline, run_export
 from tests.exporter.several_gaps import SeveralGaps
@@ -226,17 +227,17 @@ def test_without_the_seal_money_that_moves_between_two_tables_is_counted_twice(b
 
 
 def at_random_gaps(seed: int) -> Callable[[str, int], bool]:
+    """Money moves now and then, and no more in the third read of an export: so each comes through."""
     rng = random.Random(seed)
-    return lambda _kind, _reads: rng.random() < 0.04
+    return lambda _kind, reads: reads < MOST_READS and rng.random() < 0.02
 
 
 @pytest.mark.nightly
-def test_two_hundred_exports_in_slices_have_the_exact_total_or_none(bank: Database, tmp_path: Path) -> None:
+def test_two_hundred_exports_in_slices_have_the_exact_total(bank: Database, tmp_path: Path) -> None:
     with sliced_bank(bank, tmp_path, at_random_gaps(1)) as exports:
         for _ in range(200):
             exports.export()
-    assert exports.wrong == 0
-    assert exports.refused < exports.exports / 2
+    assert (exports.refused, exports.wrong) == (0, 0)
 
 
 @pytest.mark.nightly
