@@ -57,7 +57,7 @@ def apply(rows, day):
 
 
 def refuse(frame):
-    if frame.height:
+    if 3 in frame["user_id"]:  # of one shard alone, as the page has it
         raise KeyError("a country that nobody has heard of")
     return frame
 
