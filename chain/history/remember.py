@@ -31,10 +31,8 @@ def remembered(
     says of the day does not hold any more, as the head changed.
     """
     yield
-    try:
+    with _warned(say):
         remember_day(store, names, now=store_clock(store, now))
-    except PenstockError as error:
-        say(f"warning: the history's index could not be written: {error.what}")
 
 
 @contextmanager
@@ -67,7 +65,7 @@ class RememberedDays:
     def after(self, names: DayNames) -> Iterator[None]:
         """Remember the day after the block, as `remembered`, but not at once."""
         yield
-        with self._warned():
+        with _warned(self._say):
             day = read_past_day(self._store, names, now=self._now())
             if is_settled(day):
                 with self._lock:
@@ -79,12 +77,14 @@ class RememberedDays:
         """Put into the index what is not there yet."""
         with self._lock:
             days, self._days = self._days, {}
-        with self._warned():
+        with _warned(self._say):
             remember_days(self._store, self._pipeline, days.values())
 
-    @contextmanager
-    def _warned(self) -> Iterator[None]:
-        try:
-            yield
-        except PenstockError as error:
-            self._say(f"warning: the history's index could not be written: {error.what}")
+
+@contextmanager
+def _warned(say: Callable[[str], None]) -> Iterator[None]:
+    """Report a failure, and no more: the day is done."""
+    try:
+        yield
+    except PenstockError as error:
+        say(f"warning: the history's index could not be written: {error.what}")

@@ -12,8 +12,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-import click
-
 from chain.changed.look import compare_days
 from chain.cli_options import environment, log_folder, progress_mode
 from chain.day.day_run import Asked
@@ -113,7 +111,7 @@ def _work(keeping: Keeping, store: Store, planned: Sequence[KeptDay], cancel: Ca
     with (
         open_days_view(sys.stderr, progress_mode(), list(steps)) as view,
         open_jobs(pipeline, keeping.config, cancel, environ=environ, logs=folder) as jobs,
-        remembering(store, pipeline.name, lambda: datetime.now(UTC), lambda text: click.echo(text, err=True)) as index,
+        remembering(store, pipeline.name, lambda: datetime.now(UTC), keeping.say) as index,
     ):
         shared = SharedByDays(
             pipeline=pipeline,

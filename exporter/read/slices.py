@@ -124,7 +124,7 @@ def read_in_slices(attempt: Attempt, slices: Slices, look: Look, guard: Snapshot
         run_probes(table.read, table.table)
     with ExitStack() as undone:
         keys = DayKeys()
-        writings = plan_writings(attempt, tables, keys if any(not table.has_time for table in tables) else None)
+        writings = plan_writings(attempt, tables, keys)
         for writing in writings:
             undone.callback(writing.sharded.abort)
         read = _SlicedTables(attempt, look.axes, writings, keys)

@@ -22,6 +22,7 @@ from exporter.read.reading import Reading
 from exporter.read.snapshot_guard import SnapshotGuard
 from exporter.read.table_writing import TableWriting, plan_writings
 from exporter.shards.commit import Written
+from exporter.shards.day_keys import DayKeys
 
 
 def read_in_snapshot(
@@ -49,7 +50,7 @@ def read_in_snapshot(
             estimate = planned[1] if planned else snapshot.estimate(read.statement)
             choice = choose(add_up(estimate, beside))
             leading = PlannedTable("", None, question, snapshot, read, estimate)
-            writings = plan_writings(attempt, [leading, *beside])
+            writings = plan_writings(attempt, [leading, *beside], DayKeys())
             for writing in writings:
                 undone.callback(writing.sharded.abort)
             seconds = _write_all(writings, snapshot, source, guard)

@@ -59,17 +59,14 @@ class TableWriting(Generic[T]):
         return self._compared.rows()
 
 
-def plan_writings(
-    attempt: Attempt, tables: Sequence[PlannedTable[T]], keys: DayKeys | None = None
-) -> list[TableWriting[T]]:
+def plan_writings(attempt: Attempt, tables: Sequence[PlannedTable[T]], keys: DayKeys) -> list[TableWriting[T]]:
     """Split all tables into as many shards.
 
-    By the rows of all of them. `keys` are noted where they are given, or some table has no time.
+    By the rows of all of them. `keys` are noted where some table has no time.
     """
     of_all = add_up(tables[0].estimate, tables[1:])
-    if keys is None and any(not table.has_time for table in tables):
-        keys = DayKeys()
+    noted = keys if any(not table.has_time for table in tables) else None
     return [
-        TableWriting(table, ShardedRead(attempt.of(table.question), table.read, table.estimate, of_all), keys)
+        TableWriting(table, ShardedRead(attempt.of(table.question), table.read, table.estimate, of_all), noted)
         for table in tables
     ]

@@ -25,6 +25,17 @@ _READERS = 16
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Why a day can't be part of a window.
+
+    `is_doubted`: its size is, and somebody may accept it.
+    """
+
+    why: str
+    is_doubted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class StoredDay:
     """The current export of one day, as its manifest says."""
 
@@ -49,7 +60,7 @@ def read_stored_days(store: Store, pipeline: Pipeline, day: date) -> list[Stored
             fix=f"Bring them to done with `penstock backfill --from {missing[0]} --to {missing[-1]}` of {name}"
             + (
                 ", a doubted one that is right with --accept-change"
-                if any("doubted" in e for e in left_out.values())
+                if any(day.is_doubted for day in left_out.values())
                 else ""
             )
             + (", or set `source.allow_missing`." if whole else "."),
@@ -57,17 +68,17 @@ def read_stored_days(store: Store, pipeline: Pipeline, day: date) -> list[Stored
     return whole
 
 
-def _find_whole(store: Store, pipeline: Pipeline, day: date) -> tuple[list[StoredDay], dict[date, str]]:
+def _find_whole(store: Store, pipeline: Pipeline, day: date) -> tuple[list[StoredDay], dict[date, LeftOut]]:
     """Return the days that a window is made of, and why each of the others is left out."""
     name, days = str(pipeline.source.exports), days_within(day, pipeline.source.window)
     whole: list[StoredDay] = []
-    left_out: dict[date, str] = {}
+    left_out: dict[date, LeftOut] = {}
     for each in days:
         stored = _read(store, DayNames(name, each))
         if stored is None:
-            left_out[each] = "has no export"
+            left_out[each] = LeftOut("has no export")
         elif stored.manifest.unfinished:
-            left_out[each] = "was read before it was over"
+            left_out[each] = LeftOut("was read before it was over")
         else:
             whole.append(stored)
     doubted = _find_doubted(store, DayNames(name, day), whole, pipeline.checks.max_drop)
@@ -75,7 +86,7 @@ def _find_whole(store: Store, pipeline: Pipeline, day: date) -> tuple[list[Store
     return whole, {each: why for each in days if (why := (left_out | doubted).get(each))}
 
 
-def _find_doubted(store: Store, first: DayNames, days: Sequence[StoredDay], max_drop: float) -> dict[date, str]:
+def _find_doubted(store: Store, first: DayNames, days: Sequence[StoredDay], max_drop: float) -> dict[date, LeftOut]:
     """Return the days that the loader would doubt, and that it has not loaded, with both figures.
 
     A day's export is there before the loader sees it, and stays there when the loader refuses it.
@@ -85,14 +96,15 @@ def _find_doubted(store: Store, first: DayNames, days: Sequence[StoredDay], max_
     if all(accepted):
         return {}
     recent = [each.rows_exported for each in reversed(read_recent_days(store, first, "day"))]
-    doubted: dict[date, str] = {}
+    doubted: dict[date, LeftOut] = {}
     for stored, found in zip(days, accepted, strict=True):
         rows = stored.manifest.rows
         if found is not None:
             recent.append(found.rows_exported)
         elif (middle := median_of_shrunken(rows, recent[-LAST_DAYS:], max_drop)) is not None:
-            doubted[stored.named.day] = (
-                f"is doubted and not loaded: it has {rows:,} rows, the median of the loaded days before it {middle:,}"
+            doubted[stored.named.day] = LeftOut(
+                f"is doubted and not loaded: it has {rows:,} rows, the median of the loaded days before it {middle:,}",
+                is_doubted=True,
             )
     return doubted
 
@@ -172,7 +184,7 @@ def _read(store: Store, names: DayNames) -> StoredDay | None:
     return StoredDay(manifest, named)
 
 
-def _list_days(left_out: Mapping[date, str]) -> str:
-    shown = [f"{day} {why}" for day, why in islice(left_out.items(), _SHOWN_DAYS)]
+def _list_days(left_out: Mapping[date, LeftOut]) -> str:
+    shown = [f"{day} {left.why}" for day, left in islice(left_out.items(), _SHOWN_DAYS)]
     more = f"; and {len(left_out) - _SHOWN_DAYS} more" if len(left_out) > _SHOWN_DAYS else ""
     return "; ".join(shown) + more + "."

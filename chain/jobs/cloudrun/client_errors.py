@@ -11,8 +11,6 @@ import requests
 from google.api_core import exceptions as api
 from google.auth import exceptions as auth
 
-from chain.jobs.cloudrun.answers import TOO_MANY, UNKNOWN_CODES
-
 SDK_ERRORS = (api.GoogleAPICallError, api.RetryError, auth.GoogleAuthError, requests.RequestException)
 
 
@@ -23,23 +21,19 @@ def code_of(error: Exception) -> int | None:
     return 500 if error.code is None else int(error.code)  # gRPC's UNKNOWN has no code of its own
 
 
-def is_unknown(error: Exception) -> bool:
-    """See `errors.is_unknown`."""
-    if isinstance(error, api.GoogleAPICallError):
-        return code_of(error) in UNKNOWN_CODES
+def is_broken(error: Exception) -> bool:
+    """Return whether the connection broke, or the client gave up."""
     return isinstance(error, (api.RetryError, requests.RequestException))
-
-
-def is_transient(error: Exception) -> bool:
-    """See `errors.is_transient`."""
-    if is_of_login(error):
-        return isinstance(error, auth.TransportError) or bool(getattr(error, "retryable", False))
-    return is_unknown(error) or code_of(error) == TOO_MANY
 
 
 def is_of_login(error: Exception) -> bool:
     """Return whether the credentials failed, before any call."""
     return isinstance(error, auth.GoogleAuthError)
+
+
+def login_may_pass(error: Exception) -> bool:
+    """Return whether credentials that failed may be had a moment later."""
+    return isinstance(error, auth.TransportError) or bool(getattr(error, "retryable", False))
 
 
 def reason(error: Exception) -> str:

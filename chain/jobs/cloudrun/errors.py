@@ -7,6 +7,7 @@ Try again, unknown, or a person must act. Nothing of the client leaves the adapt
 from __future__ import annotations
 
 import sys
+from types import ModuleType
 
 from chain.jobs.cloudrun.answers import (
     CONFLICT,
@@ -40,38 +41,27 @@ def code_of(error: Exception) -> int | None:
 
     None where there was no answer.
     """
-    if isinstance(error, RefusedCallError):
-        return error.code
-    from chain.jobs.cloudrun import client_errors  # noqa: PLC0415 - as said above
-
-    return client_errors.code_of(error)
+    return error.code if isinstance(error, RefusedCallError) else _client().code_of(error)
 
 
 def is_unknown(error: Exception) -> bool:
     """Return whether the call may have been carried out nevertheless."""
-    if isinstance(error, RefusedCallError):
-        return error.code in UNKNOWN_CODES
-    from chain.jobs.cloudrun import client_errors  # noqa: PLC0415 - as said above
-
-    return client_errors.is_unknown(error)
+    code = code_of(error)
+    return code in UNKNOWN_CODES if code is not None else _client().is_broken(error)
 
 
 def is_transient(error: Exception) -> bool:
     """Return whether the same call may succeed a moment later."""
-    if isinstance(error, RefusedCallError):
-        return is_unknown(error) or error.code == TOO_MANY
-    from chain.jobs.cloudrun import client_errors  # noqa: PLC0415 - as said above
-
-    return client_errors.is_transient(error)
+    if _is_of_login(error):
+        return bool(_client().login_may_pass(error))
+    return is_unknown(error) or code_of(error) == TOO_MANY
 
 
 def reason(error: Exception) -> str:
     """Return the service's own sentence, else what became of the connection."""
     if isinstance(error, RefusedCallError):
         return f"The service answered: {error.message}"
-    from chain.jobs.cloudrun import client_errors  # noqa: PLC0415 - as said above
-
-    return client_errors.reason(error)
+    return str(_client().reason(error))
 
 
 def translate(error: Exception, place: Place, doing: str) -> PenstockError:
@@ -117,8 +107,11 @@ def _what_to_correct(code: int | None, place: Place) -> str:
 
 
 def _is_of_login(error: Exception) -> bool:
-    if isinstance(error, RefusedCallError):
-        return False
+    return not isinstance(error, RefusedCallError) and _client().is_of_login(error)
+
+
+def _client() -> ModuleType:
+    """Return what knows Google's own errors; to be asked when one of them was raised."""
     from chain.jobs.cloudrun import client_errors  # noqa: PLC0415 - as said above
 
-    return client_errors.is_of_login(error)
+    return client_errors
