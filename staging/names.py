@@ -47,8 +47,8 @@ _ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{12}|[a-z0-9][a-z0-9_-]{2,62}")
 
 
 def new_id(now: datetime) -> str:
-    """Return an id that sorts by time and is unique."""
-    return f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(6)}"
+    """Return an id that sorts by time, to the microsecond, and is unique."""
+    return f"{now:%Y%m%dT%H%M%SZ}-{now.microsecond:05x}{secrets.randbits(28):07x}"
 
 
 def check_pipeline(name: str) -> str:

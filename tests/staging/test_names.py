@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -135,11 +135,12 @@ def test_a_shard_out_of_range_has_no_name(shard: int) -> None:
             build("r01", shard)
 
 
-def test_ids_of_one_second_differ_and_ids_sort_by_time() -> None:
-    early, late = datetime(2026, 11, 14, 2, 15, tzinfo=UTC), datetime(2026, 11, 14, 2, 15, 1, tzinfo=UTC)
-    ids = {new_id(early) for _ in range(1000)}
-    assert len(ids) == 1000
-    assert max(ids) < new_id(late)
+def test_ids_of_one_instant_differ_and_ids_sort_by_time_to_the_microsecond() -> None:
+    early = datetime(2026, 11, 14, 2, 15, tzinfo=UTC)
+    ids = [new_id(early + timedelta(microseconds=number)) for number in (0, 1, 15, 16, 999, 65_535, 65_536, 999_999)]
+    assert sorted(ids) == ids
+    assert ids[-1] < new_id(early + timedelta(seconds=1))
+    assert new_id(early) != new_id(early)
     assert all(re.fullmatch(r"20261114T021500Z-[0-9a-f]{12}", some_id) for some_id in ids)
 
 
