@@ -51,7 +51,7 @@ def check_output(result: Result, work: Assignment, shard: Shard) -> Output:
     reasons = count_reasons(result.quarantine, result.counts.rows, name)
     conserved = tuple(_check_sum(result, work, shard, *pair) for pair in work.contract.conserves.items())
     # Whole rows decide the order, so that two attempts write the same bytes whatever order the engine gave them.
-    aside = result.quarantine.sort(list(expected)) if result.quarantine.height else result.quarantine
+    aside = result.quarantine.sort(list(expected))
     return Output(rows, aside, reasons, conserved, result.counts)
 
 
@@ -94,8 +94,6 @@ def count_reasons(quarantine: pl.DataFrame, rows: int, name: str) -> dict[str, i
 
     Of `rows` in the shard. InputError where there are more of them, some have no reason, or the reasons are too many.
     """
-    if not quarantine.height:
-        return {}
     if quarantine.height > rows:
         raise InputError(
             f"The transform {name} sets {quarantine.height} rows aside of a shard that has {rows}.",

@@ -135,11 +135,12 @@ def _files(shard: Shard, manifest: Manifest) -> Iterator[str]:
 
 def _stored_files(shard: Shard, manifest: Manifest) -> Iterator[str]:
     """Files of other days' exports: of those that the source names, and of the same hash class of keys."""
-    days = {(export.day, export.export_id) for export in manifest.source.exports}
+    exports = {
+        ("shard", None, manifest.source.table, export.day, export.export_id) for export in manifest.source.exports
+    }
     for file in shard.files:
         place = parse_name(file.name)
-        of_source = place and place.kind == "shard" and place.table is None and place.pipeline == manifest.source.table
-        if not (place and of_source and (place.day, place.export_id) in days):
+        if not place or (place.kind, place.table, place.pipeline, place.day, place.export_id) not in exports:
             yield f"{file.name} is of no export that the source names"
         elif (place.shard or 0) % len(manifest.shards) != shard.shard:
             yield f"{file.name} holds no keys of shard {shard.shard}"

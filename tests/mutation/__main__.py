@@ -47,10 +47,17 @@ class Room:
 _TARGET = ("tests/conformance/target/test_refusals.py", "tests/conformance/target/test_days.py")
 _LOADER = (*_TARGET, "tests/loader/test_refused.py", "tests/loader/test_set_right.py", "tests/loader/test_loads.py")
 ROOMS = (
-    Room(("staging/documents/manifest_check.py",), ("tests/staging/documents/test_manifest_check.py",)),
+    Room(
+        ("staging/documents/manifest_check.py",),
+        ("tests/staging/documents/test_manifest_check.py", "tests/staging/documents/test_manifest_places.py"),
+    ),
     Room(
         ("staging/documents/document.py", "staging/documents/exports.py"),
-        ("tests/staging/documents/test_documents.py", "tests/processor/test_damaged_shards.py"),
+        (
+            "tests/staging/documents/test_exports.py",
+            "tests/staging/documents/test_documents.py",
+            "tests/processor/test_damaged_shards.py",
+        ),
         f"{_NO_SERVER} and not 500 and not cut_anywhere",
     ),
     Room(
@@ -69,6 +76,10 @@ ROOMS = (
             "tests/processor/test_attempts.py",
             "tests/processor/test_damaged_shards.py",
             "tests/processor/test_contract.py",
+            "tests/processor/test_outside_day.py",
+            "tests/processor/test_partial.py",
+            "tests/processor/test_composite_keys.py",
+            "tests/processor/beside/test_net_revenue.py",
         ),
         f"{_NO_SERVER} and not 500 and not cut_anywhere",
     ),

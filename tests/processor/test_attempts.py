@@ -17,7 +17,7 @@ from staging.errors import InputError, IntegrityError, InterruptedRunError
 from staging.folder.generations import records_of
 from staging.process.cancel import Cancel
 from tests.processor.runs import Runs
-from tests.processor.test_contract import CONTRACT, answer
+from tests.processor.test_contract import CONTRACT, SPLIT, answer
 from tests.shop.hand_made_export import PREFIX, RUN_ID, HandMade, purchases, put_in_folder
 
 ROWS = purchases(1000, users=100)
@@ -133,6 +133,24 @@ def test_a_receipt_that_does_not_hold_is_refused(runs: Runs, changes: dict[str, 
     runs.process()
     bend_receipt(runs, 1, **changes)
     with pytest.raises(IntegrityError, match=named):
+        runs.process(Task(0, 1, 1))
+
+
+def test_a_receipt_that_names_another_shards_part_is_refused(runs: Runs) -> None:
+    runs.process()
+    bend_receipt(runs, 1, part=runs.receipt(2)["part"])
+    with pytest.raises(IntegrityError, match=r"it names .*part-00002\.parquet"):
+        runs.process(Task(0, 1, 1))
+
+
+def test_a_receipt_whose_quarantine_is_gone_or_another_is_refused(runs: Runs) -> None:
+    runs.module(answer(SPLIT))
+    runs.process()
+    write_by_hand(runs, "quarantine-00001.parquet", runs.written()["quarantine-00001.parquet"][:-1])
+    with pytest.raises(IntegrityError, match=r"quarantine-00001\.parquet is another object than it names"):
+        runs.process(Task(0, 1, 1))
+    remove(runs, "quarantine-00001.parquet")
+    with pytest.raises(IntegrityError, match=r"quarantine-00001\.parquet is gone"):
         runs.process(Task(0, 1, 1))
 
 

@@ -159,11 +159,34 @@ def test_a_quarantine_of_another_shape_is_refused(runs: Runs, expression: str, n
     refused(runs, answer(expression), InputError, *named)
 
 
-def test_reasons_are_few(tmp_path: Path) -> None:
+LIAR = """
+def apply(rows, day):
+    planned = pl.Schema({"user_id": pl.Int64(), "revenue": MONEY})
+    return grouped(rows).map_batches(lambda frame: frame.cast({"revenue": pl.Float64}), schema=planned)
+transform = Transform(contract, apply)
+"""
+
+
+def test_rows_of_another_schema_than_the_transform_planned_are_refused(runs: Runs) -> None:
+    refused(runs, f"{CONTRACT}{LIAR}", InputError, "Float64")
+
+
+def test_five_keys_that_are_there_twice_are_shown_and_the_others_counted(runs: Runs) -> None:
+    twice = answer("rows.select('user_id', revenue=pl.col('amount').cast(MONEY))")
+    refused(runs, twice, InputError, "not unique: 0, ", " more")
+
+
+@pytest.mark.parametrize("kinds", [1000, 1001])
+def test_a_shard_has_a_thousand_reasons_at_most(tmp_path: Path, kinds: int) -> None:
     runs = Runs((tmp_path / "staging").as_uri(), tmp_path)
-    HandMade(put_in_folder(runs.stored()), purchases(1200), shards=1).commit()
-    reason = "pl.int_range(pl.len()).cast(pl.String)"
-    refused(runs, answer(f"Split(grouped(rows), rows.with_columns(reason={reason}))"), InputError, "different reasons")
+    HandMade(put_in_folder(runs.stored()), purchases(kinds), shards=1).commit()
+    text = answer("Split(grouped(rows.head(0)), rows.with_columns(reason=pl.int_range(pl.len()).cast(pl.String)))")
+    if kinds > 1000:
+        refused(runs, text, InputError, "1001 different reasons")
+    else:
+        runs.module(text)
+        runs.process()
+        assert sum(runs.receipt(0)["quarantine_reasons"].values()) == 1000
 
 
 def test_rows_both_in_quarantine_and_in_the_output_are_not_conserved(runs: Runs) -> None:

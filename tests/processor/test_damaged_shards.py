@@ -109,6 +109,16 @@ def test_a_shard_cut_anywhere_or_with_a_tail_is_found(runs: Runs, made: HandMade
                 fetch_shard(store, shard, schema, local_paths(shard, folder))
 
 
+def test_a_shard_without_rows_may_have_no_file(runs: Runs, made: HandMade) -> None:
+    made.rows = []
+    for shard in made.manifest["shards"]:
+        shard.update(files=[], rows=0, min_key=None, max_key=None, sums={"amount": "0.00"})
+    made.manifest.update(rows=0, sums={"amount": "0.00"})
+    made.commit()
+    runs.process()
+    assert runs.revenue() == {}
+
+
 def test_a_missing_shard_is_named(runs: Runs, made: HandMade) -> None:
     made.commit()
     stored(runs, made, 1).unlink()

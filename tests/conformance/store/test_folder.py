@@ -27,6 +27,8 @@ from staging.errors import (
     ObjectMissingError,
     UnavailableError,
 )
+from staging.folder.generations import records_of
+from staging.folder.reading import check_bytes
 from staging.folder.store import FolderStore, open_folder_store
 from staging.open_store import open_store
 
@@ -282,6 +284,47 @@ def test_a_file_that_was_changed_behind_the_stores_back_is_refused(
         with pytest.raises(IntegrityError):
             read()
     assert not (tmp_path / "local").exists()
+
+
+def test_a_file_cut_behind_the_stores_back_is_refused_by_a_look_at_it(store: FolderStore, folder: Path) -> None:
+    info = store.create("day/object", b"as it was written")
+    os.truncate(folder / "day/object", 3)
+    os.utime(folder / "day/object", ns=(info.generation * 1000, info.generation * 1000))
+    with pytest.raises(IntegrityError, match="17 bytes were written; the file has 3"):
+        store.find("day/object")
+
+
+def test_bytes_of_another_number_are_others_whatever_their_checksum(store: FolderStore) -> None:
+    """Of some texts and their beginnings the CRC32C is one and the same."""
+    info = store.create("day/object", b"as it was written")
+    with pytest.raises(IntegrityError):
+        check_bytes(info, 16, info.crc32c)
+
+
+def test_an_edited_file_is_refused_beside_an_empty_folder_of_an_earlier_version(
+    store: FolderStore, folder: Path
+) -> None:
+    info = store.create("day/object", b"as it was written")
+    (folder / ".penstock/generations/day/object").mkdir(parents=True)
+    (folder / "day/object").write_bytes(b"as it was edited!")
+    os.utime(folder / "day/object", ns=((info.generation + 1) * 1000,) * 2)
+    with pytest.raises(IntegrityError, match="was changed or put there"):
+        store.read("day/object")
+
+
+def test_files_of_others_among_the_records_of_generations_are_no_numbers(store: FolderStore, folder: Path) -> None:
+    first = store.create("day/object", b"first")
+    records = folder.joinpath(*records_of("day/object"))
+    for stray in ("notes.json", "²³.json", "-5.json", "9.txt"):
+        (records / stray).write_text("{}")
+    second = store.replace("day/object", b"second", generation=first.generation)
+    assert second.generation > first.generation
+    assert store.read("day/object")[0] == b"second"
+
+
+def test_only_the_topmost_folder_of_our_name_is_ours(store: FolderStore) -> None:
+    store.create("day/.penstock/object", b"a user's")
+    assert [info.name for info in store.list("")] == ["day/.penstock/object"]
 
 
 def test_a_file_swapped_for_another_object_is_refused(store: FolderStore, folder: Path) -> None:

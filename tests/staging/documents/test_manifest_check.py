@@ -40,6 +40,11 @@ def shift_sums(found: Document) -> None:
     del found["shards"][1]["sums"]["amount"]
 
 
+def sum_of_no_column(found: Document) -> None:
+    for each in (found, *found["shards"]):
+        each["sums"]["tax"] = "0"
+
+
 def by_file(found: Document) -> None:
     found["shard_function"] = "file"
 
@@ -73,6 +78,7 @@ BENT: dict[str, tuple[Callable[[Document], None], str]] = {
     "a sum of half a cent": (lambda found: found["sums"].update(amount="1.234"), "don't add up"),
     "a shard without its sum": (shift_sums, "is not there for every shard"),
     "a sum of no column": (lambda found: found["sums"].update(tax="0"), "is not there for every shard"),
+    "a sum of no column, in every shard": (sum_of_no_column, "is not there for every shard"),
     "a sum that only a shard has": (lambda found: found["shards"][2]["sums"].update(tax="0"), "other control sums"),
 }
 

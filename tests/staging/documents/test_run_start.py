@@ -6,14 +6,14 @@ import threading
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
-from staging.documents.head import read_head
-from staging.documents.run import RunRecord
-from staging.documents.run_start import begin_run, find_run, set_current_export
-from staging.errors import HeldError
+from staging.documents.head import change_head, read_head
+from staging.documents.run import Head, RunRecord
+from staging.documents.run_start import begin_run, find_run, note_run_failed, set_current_export
+from staging.errors import GenerationChangedError, HeldError
 from staging.folder.store import FolderStore, open_folder_store
 from staging.names import DayNames
 
@@ -120,3 +120,78 @@ def test_a_head_that_was_deleted_or_made_anew_is_not_written(store: FolderStore)
     begin(store, "r02")
     with pytest.raises(HeldError):
         set_current_export(store, NAMES, record, "e01", now=NOW)
+
+
+def head_of(store: FolderStore) -> Head:
+    found = read_head(store, NAMES)
+    assert found is not None
+    return found[0]
+
+
+def restore(store: FolderStore, **fields: object) -> None:
+    """Write a head as a person does who puts an older copy back."""
+    change_head(store, NAMES, lambda *_: fields, NOW)
+
+
+@pytest.mark.parametrize("fence", [1, 2])
+def test_the_export_of_a_run_is_the_current_one_where_an_older_head_was_restored(
+    store: FolderStore, fence: int
+) -> None:
+    begin(store, "r01")
+    newer = begin(store, "r02")
+    restore(store, run_id="r01", fence=fence, export_id="e01")
+    set_current_export(store, NAMES, newer, "e02", now=NOW)
+    assert head_of(store).export_id == "e02"
+
+
+def test_an_attempt_whose_run_took_two_fences_may_point_at_its_export(store: FolderStore) -> None:
+    record = begin(store, "r01")
+    restore(store, fence=7)
+    set_current_export(store, NAMES, record, "e01", now=NOW)
+    assert head_of(store).export_id == "e01"
+
+
+def test_pointing_at_the_export_that_is_current_writes_nothing(store: FolderStore) -> None:
+    record = begin(store, "r01")
+    set_current_export(store, NAMES, record, "e01", now=NOW)
+    before = head_of(store)
+    set_current_export(store, NAMES, record, "e01", now=NOW)
+    assert head_of(store) == before
+
+
+def test_an_attempt_of_a_run_that_was_overtaken_takes_no_new_fence(store: FolderStore) -> None:
+    record = begin(store, "r01")
+    newer = begin(store, "r02")
+    assert begin(store, "r01") == record
+    assert (head_of(store).run_id, head_of(store).fence) == ("r02", newer.fence)
+
+
+def test_only_the_run_that_has_the_day_is_noted_as_failed_and_once(store: FolderStore) -> None:
+    begin(store, "r01")
+    begin(store, "r02")
+    before = head_of(store)
+    note_run_failed(store, NAMES, "r01", now=NOW)
+    assert head_of(store) == before
+    note_run_failed(store, NAMES, "r02", now=NOW)
+    failed = head_of(store)
+    assert (failed.run_id, failed.run_failed) == ("r02", True)
+    note_run_failed(store, NAMES, "r02", now=NOW)
+    assert head_of(store) == failed
+    begin(store, "r03")
+    assert head_of(store).run_failed is False
+
+
+class NeverFirst(FolderStore):
+    """A store in which another write always came first."""
+
+    def replace(self, name: str, data: bytes, *, generation: int) -> Any:
+        raise GenerationChangedError(name, why="Another write came first.")
+
+
+def test_a_head_that_never_stands_still_is_held_and_left_as_it_is(store: FolderStore) -> None:
+    record = begin(store, "r01")
+    before = head_of(store)
+    store.__class__ = NeverFirst
+    with pytest.raises(HeldError, match="changes faster than it can be taken"):
+        set_current_export(store, NAMES, record, "e01", now=NOW)
+    assert head_of(store) == before
