@@ -10,12 +10,10 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
-from jobs_emulator.chaos import ChaosError, parse_chaos
-from jobs_emulator.http.door import Door
 from jobs_emulator.images import ImageTableError, read_image_table
 from jobs_emulator.logs.command import LogChoice, LogsError, read_logs
 from jobs_emulator.logs.writer import EntryWriter
@@ -29,7 +27,20 @@ EXIT_CONFIGURATION = 10
 EXIT_UNAVAILABLE = 20
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """Names the extra that brings a library which is not installed; `--help` needs none of them."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except ModuleNotFoundError as exc:
+            if str(exc.name).startswith("jobs_emulator"):
+                raise
+            _fail(f"{exc.name} is not installed here: the extra `emulator` brings it", EXIT_CONFIGURATION)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="penstock-pipelines")
 def main() -> None:
     """Run Cloud Run jobs as processes of this machine.
@@ -79,7 +90,9 @@ def serve(  # noqa: PLR0917 — click passes by name
     **switches: object,
 ) -> None:
     """Serve until SIGINT or SIGTERM, which also stop running tasks."""
-    from jobs_emulator.server import EmulatorServer, Settings, run_until  # noqa: PLC0415 — a second of imports
+    from jobs_emulator.chaos import ChaosError, parse_chaos  # noqa: PLC0415 — a second of imports
+    from jobs_emulator.http.door import Door  # noqa: PLC0415
+    from jobs_emulator.server import EmulatorServer, Settings, run_until  # noqa: PLC0415
     from jobs_emulator.store import StoreError  # noqa: PLC0415
 
     _raise_open_files_limit()
@@ -180,6 +193,8 @@ class _Token:
 
 
 def _chaos_switches(chaos_json: str, kills: tuple[str, ...], switches: dict[str, object]) -> dict[str, Any]:
+    from jobs_emulator.chaos import ChaosError  # noqa: PLC0415 — see serve
+
     try:
         merged = json.loads(chaos_json)
     except ValueError as exc:
@@ -195,7 +210,7 @@ def _chaos_switches(chaos_json: str, kills: tuple[str, ...], switches: dict[str,
     return merged
 
 
-def _fail(message: str, code: int) -> None:
+def _fail(message: str, code: int) -> NoReturn:
     click.echo(f"penstock-jobs-emulator: {message}", err=True)
     sys.exit(code)
 

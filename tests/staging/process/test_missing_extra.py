@@ -104,3 +104,17 @@ table = "r"
     assert done.returncode == 10, done.stderr
     assert f"`{extra}`" in done.stderr
     assert "bug" not in done.stderr
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("module", ["grpc", "google.cloud.run_v2", "h11"])
+def test_the_emulator_without_its_extra_has_a_help_text_and_names_it(module: str, tmp_path: Path) -> None:
+    (tmp_path / "images.toml").write_text("")
+    for arguments, code in ((["--help"], 0), (["serve", "--images", str(tmp_path / "images.toml")], 10)):
+        program = BLOCKED.format(module=module, arguments=arguments, package="jobs_emulator")
+        done = subprocess.run(
+            [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+        )
+        assert done.returncode == code, done.stderr
+        assert code == 0 or "the extra `emulator`" in done.stderr
+        assert "Traceback" not in done.stderr
