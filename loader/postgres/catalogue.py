@@ -11,7 +11,8 @@ from loader.target.table import Column, Kind, Table, integer_range
 Query = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 
 _TABLE = """
-SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence
+SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence,
+       EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhparent = c.oid)
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relname = %s AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
   AND CASE WHEN %s::text IS NULL THEN pg_catalog.pg_table_is_visible(c.oid) ELSE n.nspname = %s END
@@ -84,7 +85,7 @@ def find_table(query: Query, schema: str | None, name: str) -> Table | None:
     found = query(_TABLE, (name, schema, schema))
     if not found:
         return None
-    oid, schema_name, table_name, kind, persistence = found[0]
+    oid, schema_name, table_name, kind, persistence, has_children = found[0]
     unique: dict[int, set[str]] = {}
     for index, column in query(_UNIQUE_KEYS, (oid,)):
         unique.setdefault(index, set()).add(column)
@@ -93,8 +94,21 @@ def find_table(query: Query, schema: str | None, name: str) -> Table | None:
         name=table_name,
         columns=tuple(_column(row) for row in query(_COLUMNS, (oid, oid))),
         unique_keys=tuple(frozenset(columns) for columns in unique.values()),
-        fault="it is temporary" if persistence == "t" else _KINDS[kind],
+        fault=_fault(kind, is_temporary=persistence == "t", has_children=has_children),
     )
+
+
+def _fault(kind: str, *, is_temporary: bool, has_children: bool) -> str:
+    """Return why it can't be loaded, or "".
+
+    A unique key of a partitioned table holds for all of its rows. One of a table that others inherit from holds for its
+    own alone, and statements on it mean theirs, too: a key could stand twice, and another one be missing for it.
+    """
+    if is_temporary:
+        return "it is temporary"
+    if kind == "r" and has_children:
+        return "other tables inherit from it, and its unique key does not hold for their rows"
+    return _KINDS[kind]
 
 
 def _column(row: tuple[Any, ...]) -> Column:

@@ -90,7 +90,8 @@ _WORDS = {
     Kind.SETTING: ("A setting of {} does not let the load run.", ""),
     Kind.KEY_TWICE: (
         "{} found a key twice.",
-        "A key belongs to one row of one part, and other unique indexes hold, too; look at the transform.",
+        "Parts have each key once. Two keys are one to a column whose collation overlooks case or accents: give the "
+        "target's key a binary one. Or another unique index of the target does not hold for the day's values.",
     ),
     Kind.DAMAGED: ("{} says that its own data are damaged.", ""),
 }

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from staging.errors import InputError, UnavailableError
+from staging.errors import InputError, IntegrityError, UnavailableError
 from tests.loader.runs import OUTPUT, LoaderRun, revenue
 from tests.loader.target_fixtures import LoaderTarget, expected, mysql_family_target
 from tests.servers.mysql_family import MysqlFamilyServer
@@ -160,6 +160,31 @@ def test_a_narrow_column_takes_a_day_that_fits_it(server_target: LoaderTarget, m
     server_target.init(run)
     server_target.load(run)
     assert server_target.rows() == expected(run)
+
+
+def test_a_table_that_others_inherit_from_can_not_be_the_target(postgres_database: str, make: Make) -> None:
+    target = LoaderTarget("postgres", postgres_database)
+    target.init(run := make([{"user_id": user, "revenue": Decimal("5.00"), "purchases": 1} for user in (1, 2)]))
+    target.execute("CREATE TABLE heir () INHERITS (revenue)")
+    # User 1 twice and user 2 not at all: as many rows, and the same sums.
+    target.execute(
+        "INSERT INTO heir (user_id, day, revenue, purchases) SELECT 1, '2026-11-14', 5, 1 FROM generate_series(1, 2)"
+    )
+    refused_untouched(target, run, "other tables inherit from it")
+
+
+def test_two_keys_that_are_one_to_the_targets_collation_are_told_as_that(postgres_database: str, make: Make) -> None:
+    target = LoaderTarget("postgres", postgres_database)
+    target.execute(
+        "CREATE COLLATION blind (provider = icu, locale = 'und-u-ks-level1', deterministic = false)",
+        "CREATE TABLE revenue (user_id text COLLATE blind, day date, revenue numeric(28,2), purchases bigint, "
+        "PRIMARY KEY (day, user_id))",
+    )
+    schema = pa.schema([pa.field("user_id", pa.string(), nullable=False), *list(OUTPUT)[1:]])
+    rows = [{"user_id": user, "revenue": Decimal("5.00"), "purchases": 1} for user in ("ada", "Ada")]
+    target.init(run := make(rows, schema=schema))
+    with pytest.raises(IntegrityError, match="collation overlooks case"):
+        target.load(run)
 
 
 def test_views_can_not_be_the_target(target: LoaderTarget, make: Make) -> None:
