@@ -108,7 +108,7 @@ class AnySource:
         del table
         return f"what would prove a read in slices is not known for {self.dialect}"
 
-    def find_closed(self, window_end: datetime, grace_seconds: int) -> None:
+    def find_closed(self, window_end: datetime, grace_seconds: int, *, tables: Sequence[TableName] = ()) -> None:
         """Return None: nothing is known of others' transactions."""
 
     def begin_slices(self, table: TableName, *, also: Sequence[TableName] = (), max_seconds: int = 0) -> Slices:

@@ -206,7 +206,7 @@ def _examine_slices(question: DayQuestion, source: Source) -> Iterator[Finding]:
     if config.read != "snapshot" and (why := find_why_no_slices(question, source)):
         fix = f"A day that takes longer than {config.max_snapshot_seconds} s needs a replica or a higher cap."
         yield warn("source slices", f"{question.table()} can't be read in slices: {why}.", fix)
-    closed = source.find_closed(question.window.end, config.grace_seconds)
+    closed = source.find_closed(question.window.end, config.grace_seconds, tables=question.tables())
     if closed is None:
         return
     if not closed.is_closed:

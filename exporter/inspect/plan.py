@@ -185,7 +185,8 @@ def _plan_reading(
         leading = PlannedTable("", None, question, table, read, estimate)
         tables: list[PlannedTable[Slices]] = [leading, *beside]  # type: ignore[list-item] # `_open_table` opened them so
         cap = config.max_snapshot_seconds
-        choice, _ = find_way(tables, cap, choose, lambda: source.find_closed(question.window.end, config.grace_seconds))
+        end, grace = question.window.end, config.grace_seconds
+        choice, _ = find_way(tables, cap, choose, lambda: source.find_closed(end, grace, tables=question.tables()))
     if choice.mode == "slices":
         plan.seconds = _with_rests(plan.seconds, estimate.rows, rules)
     plan.read, plan.why_read = choice.mode, choice.why

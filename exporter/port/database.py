@@ -68,11 +68,14 @@ class Source(Protocol):
         """
         ...
 
-    def find_closed(self, window_end: datetime, grace_seconds: int) -> Closed | None:
+    def find_closed(
+        self, window_end: datetime, grace_seconds: int, *, tables: Sequence[TableName] = ()
+    ) -> Closed | None:
         """Say whether a day is over; None where nobody can tell.
 
         Its clock is past the end plus grace, and no older transaction is open. Asked before a read begins. Transactions
-        of others, open or prepared, may be of any table.
+        of others, open or prepared, may be of any table. What is known to be a copy among `tables` has to be one of
+        after the day's end.
         """
         ...
 

@@ -53,6 +53,10 @@ class DayQuestion:
         source = self.pipeline.source.of_table(name)
         return replace(self, pipeline=self.pipeline.model_copy(update={"source": source}), beside=name)
 
+    def tables(self) -> tuple[TableName, ...]:
+        """Return all tables that are read, the leading one first."""
+        return (self.table(), *self.tables_beside())
+
     def tables_beside(self) -> tuple[TableName, ...]:
         """Return the other tables that are read at the same instant."""
         return tuple(TableName(*table.table_parts()) for table in self.pipeline.source.with_.values())

@@ -5,7 +5,8 @@ no beginning that is known, so any of this database is an older one.
 
 Right: pg_read_all_stats (or pg_monitor) to see when other users' transactions began. Without it, and on a replica,
 whose primary's transactions nobody sees, the grace is `WEAK_GRACE_FACTOR` times as long. Prepared transactions may be
-seen by everybody, unless the right to pg_prepared_xacts was taken away.
+seen by everybody, unless the right to pg_prepared_xacts was taken away. Nor are transactions seen on the server of a
+foreign table; and of what is a copy, it has to be known how old it is (`elsewhere`).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 
 from exporter.port.prepared import why_prepared
 from exporter.port.sliced_source import WEAK_GRACE_FACTOR, Closed
+from exporter.postgres.elsewhere import Elsewhere
 from staging.errors import InputError
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -39,16 +41,19 @@ _DOING = "say whether the day is over"
 Run = Callable[[str, str], Sequence[tuple[Any, ...]]]
 
 
-def find_closed(run: Run, window_end: datetime, grace_seconds: int) -> Closed:
-    """Ask the server."""
+def find_closed(run: Run, elsewhere: Elsewhere, window_end: datetime, grace_seconds: int) -> Closed:
+    """Ask the server, of tables that are made of this."""
     ((now_us, is_replica, replayed_us, sees_all, oldest_us),) = run(_SQL, _DOING)
     now, replayed, oldest = _instant(now_us), _instant(replayed_us), _instant(oldest_us)
     assert now is not None  # noqa: S101 - a clock has no NULL
     prepared, sees_prepared = _why_prepared(run)
-    is_weak = is_replica or not sees_all or not sees_prepared
+    is_weak = is_replica or not sees_all or not sees_prepared or bool(elsewhere.foreign)
     over = window_end + timedelta(seconds=grace_seconds * (WEAK_GRACE_FACTOR if is_weak else 1))
     how = _how(is_replica=is_replica, sees_all=sees_all, sees_prepared=sees_prepared, over=over)
-    why_not = _why_not(now, replayed, oldest, over, is_replica=is_replica) or prepared
+    if elsewhere.foreign:
+        how += f"; transactions on the server of the foreign table {elsewhere.foreign[0]} are not seen"
+    own = _why_not(now, replayed, oldest, over, is_replica=is_replica) or prepared
+    why_not = own or elsewhere.why_not_over(over)
     return Closed(not why_not, now, how, why_not, is_weak, _grant(sees_all=sees_all, sees_prepared=sees_prepared))
 
 

@@ -52,8 +52,15 @@ JOIN pg_class c ON c.oid = tree.oid
 JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_am am ON am.oid = c.relam
 """
-_HAVE_VERSIONS = ("r", "p", "m")  # tables, partitioned tables, materialized views
-_KINDS = {"v": "a view", "f": "a foreign table", "S": "a sequence", "c": "a composite type", "t": "a TOAST table"}
+_HAVE_VERSIONS = ("r", "p")  # tables, partitioned tables
+_KINDS = {
+    "v": "a view",
+    "m": "a materialized view",
+    "f": "a foreign table",
+    "S": "a sequence",
+    "c": "a composite type",
+    "t": "a TOAST table",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ from exporter.port.source import Estimate, SourceColumn, Statement, TableName
 from exporter.postgres.closed import find_closed
 from exporter.postgres.connection import PostgresConnection
 from exporter.postgres.definition import find_definition, why_no_seal
+from exporter.postgres.elsewhere import Elsewhere, find_elsewhere
 from exporter.postgres.same_rows import SNAPSHOT, describe_versions
 from exporter.postgres.session import PostgresSession
 from exporter.postgres.slices import PostgresSlices, begin_sliced_read
@@ -93,6 +94,8 @@ class PostgresSource:
 
     def begin_snapshot(self, table: TableName, *, max_seconds: int, also: Sequence[TableName] = ()) -> PostgresSnapshot:
         """Lock the tables against being altered, then fix the snapshot."""
+        if also:
+            self._elsewhere((table, *also)).refuse_one_instant()
         run = self.session.run
         run("RESET ALL", "set up the session")  # of what slices may have set
         self.connection.set_up(
@@ -118,9 +121,9 @@ class PostgresSource:
         """Return why no seal would prove them."""
         return why_no_seal(find_definition(self.catalogue, self.catalogue.table_sql(table)))
 
-    def find_closed(self, window_end: datetime, grace_seconds: int) -> Closed:
+    def find_closed(self, window_end: datetime, grace_seconds: int, *, tables: Sequence[TableName] = ()) -> Closed:
         """Ask the server."""
-        return find_closed(self.session.run, window_end, grace_seconds)
+        return find_closed(self.session.run, self._elsewhere(tables), window_end, grace_seconds)
 
     def begin_slices(self, table: TableName, *, also: Sequence[TableName] = (), max_seconds: int = 0) -> Slices:
         """Set up the reading connection for slices.
@@ -143,6 +146,9 @@ class PostgresSource:
         """Close both connections; the server ends what is open."""
         if not self.is_abandoned:
             self.session.close()
+
+    def _elsewhere(self, tables: Sequence[TableName]) -> Elsewhere:
+        return find_elsewhere(self.catalogue, [self.catalogue.table_sql(table) for table in tables])
 
     def _identity(self, place: str) -> str:
         """Return the cluster's own number and the database; where that may not be seen, where it is reached."""

@@ -137,7 +137,7 @@ def plan_rows_of_keys(
 
 def _keys_of(read: PlannedRead) -> str:
     selected = ", ".join(f"{column.quoted} AS {_KEY}{place}" for place, column in enumerate(_key_columns(read)))
-    return f"SELECT {selected} FROM {read.statement.table} WHERE {read.statement.condition()}"  # noqa: S608 - quoted by the dialect
+    return f"SELECT DISTINCT {selected} FROM {read.statement.table} WHERE {read.statement.condition()}"  # noqa: S608 - quoted by the dialect
 
 
 def _key_columns(read: PlannedRead) -> Sequence[SourceColumn]:

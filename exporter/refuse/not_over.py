@@ -30,7 +30,7 @@ def find_closed_for(question: DayQuestion, source: Source) -> Closed | None:
     UnavailableError where it is not and only such a day was asked for. Reads no row. None of a database that can't tell
     of open transactions: its clock is compared at the end.
     """
-    closed = source.find_closed(question.window.end, question.pipeline.export.grace_seconds)
+    closed = source.find_closed(question.window.end, question.pipeline.export.grace_seconds, tables=question.tables())
     if question.require_closed and closed is not None and not closed.is_closed:
         raise _not_over(question, f"{closed.why_not[:1].upper()}{closed.why_not[1:]}.")
     return closed

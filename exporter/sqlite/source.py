@@ -126,7 +126,7 @@ class SqliteSource:
         del table
         return "SQLite has no row versions and no clock that writers share"
 
-    def find_closed(self, window_end: datetime, grace_seconds: int) -> None:
+    def find_closed(self, window_end: datetime, grace_seconds: int, *, tables: Sequence[TableName] = ()) -> None:
         """Return None: nothing is known of others' transactions."""
 
     def begin_slices(self, table: TableName, *, also: Sequence[TableName] = (), max_seconds: int = 0) -> Slices:

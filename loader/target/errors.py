@@ -90,8 +90,10 @@ _WORDS = {
     Kind.SETTING: ("A setting of {} does not let the load run.", ""),
     Kind.KEY_TWICE: (
         "{} found a key twice.",
-        "Parts have each key once. Two keys are one to a column whose collation overlooks case or accents: give the "
-        "target's key a binary one. Or another unique index of the target does not hold for the day's values.",
+        (
+            "Two keys are one to a column whose collation overlooks case or accents: give it a binary one. Or rows of "
+            "the day share what another unique index forbids."
+        ),
     ),
     Kind.DAMAGED: ("{} says that its own data are damaged.", ""),
 }

@@ -98,6 +98,16 @@ def test_all_rows_of_a_table_without_time_are_read_where_that_is_asked(url: str,
     assert users["keys_without_row"] == len(SHOP.buyers() - dict(SHOP.users).keys())
 
 
+def test_beside_one_table_a_key_of_many_rows_has_one_row_of_a_table_without_time(url: str, tmp_path: Path) -> None:
+    create_net_shop(url, SHOP)
+    buyers = [user for user, _ in SHOP.of_day("purchases")]
+    assert len(buyers) > len(set(buyers))
+    export = run_export(settings(url, tmp_path / "staging", refunds=None))
+    assert {row["id"]: row["country"] for row in rows_of(export, "users")} == {
+        user: country for user, country in SHOP.users if user in buyers
+    }
+
+
 def test_conditions_of_each_table_are_its_own(url: str, tmp_path: Path) -> None:
     create_net_shop(url, SHOP)
     tables = {"refunds": {"where": "amount >= 100"}, "users": {"where": "country = 'Åland'"}}
