@@ -47,7 +47,7 @@ _ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{12}|[a-z0-9][a-z0-9_-]{2,62}")
 
 
 def new_id(now: datetime) -> str:
-    """Return an id that sorts by time, to the microsecond, and is unique."""
+    """Return a unique id that sorts by time, to the microsecond."""
     return f"{now:%Y%m%dT%H%M%SZ}-{now.microsecond:05x}{secrets.randbits(28):07x}"
 
 

@@ -1,6 +1,6 @@
-"""Finds what a table's rows are of that is not this server's own, or not of now.
+"""Finds tables whose rows are of another server, or another time.
 
-Of a table, and of what its views and partitions are made of. A materialized view is as old as its last REFRESH, and
+Among those that a table, view or partition is made of. A materialized view is as old as its last REFRESH, and
 nothing says when that was. A foreign table's rows are of the moment at which its own server is asked, and nobody here
 sees the transactions there. A table that a subscription fills has what was received of the publisher so far (PostgreSQL
 manual: pg_stat_subscription). What functions read is not looked at.
@@ -61,7 +61,10 @@ class Elsewhere:
     subscribed: tuple[Subscribed, ...] = ()
 
     def why_not_over(self, over: datetime) -> str:
-        """Return why rows of a day that is over by then may not be there yet, or "", as a clause."""
+        """Return why rows of a day may be missing yet.
+
+        A clause, or "". The day is over by then.
+        """
         if self.materialized:
             return (
                 f"rows come from the materialized view {self.materialized[0]}, which is as old as its last REFRESH, "
