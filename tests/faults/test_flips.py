@@ -9,15 +9,17 @@ import pytest
 from tests.faults.flips import FlippedDay
 from tests.seeds import seeds_of
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.mark.fault("flipped", step=("export", "process", "load"), database="sqlite")
 def test_what_is_damaged_at_rest_is_found(tmp_path: Path) -> None:
-    flip(tmp_path, range(150), vouched=False)
+    flip(tmp_path, range(60), vouched=False)
 
 
 @pytest.mark.fault("flipped", step=("export", "process", "load"), database="sqlite")
 def test_what_is_damaged_and_vouched_for_by_the_store_makes_no_wrong_day(tmp_path: Path) -> None:
-    flip(tmp_path, range(150), vouched=True)
+    flip(tmp_path, range(60), vouched=True)
 
 
 @pytest.mark.nightly

@@ -30,8 +30,13 @@ OURS = {"chain/deploy/write.py", "chain/deploy/readme.py", "chain/commands/deplo
 """They write and name a README of their own, or are the one that finds what is brought along."""
 
 
-def texts() -> Iterator[tuple[str, str]]:
+@pytest.fixture(scope="module")
+def texts() -> list[tuple[str, str]]:
     """Each text of our modules that is no docstring, with its module."""
+    return list(_texts())
+
+
+def _texts() -> Iterator[tuple[str, str]]:
     for path in sorted(each for package in PACKAGES for each in (CHECKOUT / package).rglob("*.py")):
         tree = ast.parse(path.read_text("utf-8"))
         docs = {
@@ -52,14 +57,14 @@ def _is_help(node: ast.AST) -> bool:
     return isinstance(node, ast.FunctionDef) and any("command" in ast.unparse(each) for each in node.decorator_list)
 
 
-def test_no_message_points_to_a_file_that_only_a_checkout_has() -> None:
-    found = [(where, text) for where, text in texts() if where not in OURS and _FILE_OF_A_CHECKOUT.search(text)]
+def test_no_message_points_to_a_file_that_only_a_checkout_has(texts: list[tuple[str, str]]) -> None:
+    found = [(where, text) for where, text in texts if where not in OURS and _FILE_OF_A_CHECKOUT.search(text)]
     assert found == []
 
 
-def test_every_page_that_a_message_or_an_example_names_is_in_the_wheel() -> None:
+def test_every_page_that_a_message_or_an_example_names_is_in_the_wheel(texts: list[tuple[str, str]]) -> None:
     examples = [path.read_text("utf-8") for path in (CHECKOUT / "pipelines").glob("*.*") if path.suffix != ".md"]
-    told = [text for _, text in texts()] + examples
+    told = [text for _, text in texts] + examples
     named = {name for text in told for name in re.findall(r"`penstock help (\w+)`", text)} - {"KEY"}
     assert {"connect", "gentle", "guarantees"} <= named
     assert named <= PAGES

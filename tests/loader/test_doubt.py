@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,10 +29,14 @@ class Shop:
     """Days in one bucket and one SQLite target, each with the head that a chain would have made."""
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self.make: Make = unwritten_runs(folder)
         self.target = LoaderTarget("sqlite", f"sqlite:///{folder}/target.db")
         self.said: list[str] = []
+
+    def init(self) -> Shop:
         self.target.init(self.make(1))
+        return self
 
     def stored(self, back: int, rows: int, *, number: int = 1, **options: Any) -> LoaderRun:
         """A run of a day so many days before, with its head."""
@@ -102,7 +107,23 @@ def refunds(run: LoaderRun, rows: int) -> dict[str, Any]:
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Shop:
-    return Shop(tmp_path)
+    return Shop(tmp_path).init()
+
+
+@pytest.fixture(scope="module")
+def seven_loaded_days(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    """A shop whose week is loaded: made once, and copied for each test."""
+    shop = Shop(tmp_path_factory.mktemp("week")).init()
+    shop.week()
+    return shop
+
+
+@pytest.fixture
+def after_a_week(seven_loaded_days: Shop, tmp_path: Path) -> Shop:
+    """One that each test may change."""
+    shop = Shop(tmp_path)
+    shutil.copytree(seven_loaded_days.folder, tmp_path, dirs_exist_ok=True)
+    return shop
 
 
 def doubted(shop: Shop, run: LoaderRun, *words: str, **checks: Any) -> None:
@@ -116,11 +137,12 @@ def doubted(shop: Shop, run: LoaderRun, *words: str, **checks: Any) -> None:
 
 
 @pytest.mark.parametrize("rows", [0, 9])
-def test_an_empty_or_shrunken_day_is_doubted_with_both_figures(shop: Shop, rows: int) -> None:
-    shop.week()
-    doubted(shop, run := shop.stored(0, rows), f"{rows} rows", "median of the last 7 stored days is 100")
-    assert shop.load(run, accept_change=True) == rows
-    assert shop.load(run) == rows  # what was accepted is not doubted again
+def test_an_empty_or_shrunken_day_is_doubted_with_both_figures(after_a_week: Shop, rows: int) -> None:
+    doubted(
+        after_a_week, run := after_a_week.stored(0, rows), f"{rows} rows", "median of the last 7 stored days is 100"
+    )
+    assert after_a_week.load(run, accept_change=True) == rows
+    assert after_a_week.load(run) == rows  # what was accepted is not doubted again
 
 
 def test_a_table_beside_the_leading_one_that_is_empty_is_doubted_with_its_name(shop: Shop) -> None:
@@ -138,9 +160,8 @@ def test_a_table_that_has_few_rows_a_day_may_have_none(shop: Shop) -> None:
     assert shop.load(shop.stored(0, 100, refunds=0)) == 100
 
 
-def test_a_tenth_of_the_median_is_no_reason(shop: Shop) -> None:
-    shop.week()
-    assert shop.load(shop.stored(0, 10)) == 10
+def test_a_tenth_of_the_median_is_no_reason(after_a_week: Shop) -> None:
+    assert after_a_week.load(after_a_week.stored(0, 10)) == 10
 
 
 def test_the_first_day_of_all_is_compared_with_min_rows_alone(shop: Shop) -> None:
@@ -149,12 +170,13 @@ def test_the_first_day_of_all_is_compared_with_min_rows_alone(shop: Shop) -> Non
     assert shop.load(shop.stored(0, 7, number=2), min_rows=7) == 7
 
 
-def test_bounds_are_settings(shop: Shop) -> None:
-    shop.week()
-    doubted(shop, shop.stored(0, 49), "checks.max_drop is 0.5", max_drop=0.5)
-    doubted(shop, grown := shop.stored(0, 501, number=2), "501 rows", "checks.max_rise is 4", max_rise=4)
-    assert shop.load(grown, max_rise=4.01) == 501
-    assert shop.load(shop.stored(0, 0, number=3), max_drop=1) == 0
+def test_bounds_are_settings(after_a_week: Shop) -> None:
+    doubted(after_a_week, after_a_week.stored(0, 49), "checks.max_drop is 0.5", max_drop=0.5)
+    doubted(
+        after_a_week, grown := after_a_week.stored(0, 501, number=2), "501 rows", "checks.max_rise is 4", max_rise=4
+    )
+    assert after_a_week.load(grown, max_rise=4.01) == 501
+    assert after_a_week.load(after_a_week.stored(0, 0, number=3), max_drop=1) == 0
 
 
 def test_a_day_that_has_grown_fiftyfold_is_told_and_loaded(shop: Shop) -> None:
@@ -178,17 +200,15 @@ def test_days_that_nobody_loaded_or_that_were_read_early_count_for_no_median(sho
     doubted(shop, shop.stored(0, 0), "the median of the last 1 stored days is 100")
 
 
-def test_an_early_look_at_a_day_may_be_small(shop: Shop) -> None:
-    shop.week()
-    early = shop.stored(0, 1, as_of=datetime(DAY.year, DAY.month, DAY.day, 1, tzinfo=UTC))
-    assert shop.load(early, min_rows=50) == 1
+def test_an_early_look_at_a_day_may_be_small(after_a_week: Shop) -> None:
+    early = after_a_week.stored(0, 1, as_of=datetime(DAY.year, DAY.month, DAY.day, 1, tzinfo=UTC))
+    assert after_a_week.load(early, min_rows=50) == 1
 
 
-def test_rows_that_a_transform_loses_are_doubted_too(shop: Shop) -> None:
+def test_rows_that_a_transform_loses_are_doubted_too(after_a_week: Shop) -> None:
     """All were set aside: every sum agrees, and the target would be emptied."""
-    shop.week()
-    run = shop.stored(0, 100)
-    lost = shop.make(2, rows=[], day=DAY, run_id="run-lost", export_id="export-lost", fence=2, as_of=run.as_of)
+    run = after_a_week.stored(0, 100)
+    lost = after_a_week.make(2, rows=[], day=DAY, run_id="run-lost", export_id="export-lost", fence=2, as_of=run.as_of)
     for shard in range(3):
         sums = run.manifest["shards"][shard]
         lost.manifest["shards"][shard] |= {"rows": sums["rows"], "sums": sums["sums"]}
@@ -197,13 +217,12 @@ def test_rows_that_a_transform_loses_are_doubted_too(shop: Shop) -> None:
         conserved = lost.receipts[shard]["conserved"][0] | {"shard": total, "quarantine": total}
         lost.receipts[shard] |= {"rows_in": sums["rows"], "rows_quarantined": sums["rows"], "conserved": [conserved]}
     lost.manifest |= {"rows": 100, "sums": run.manifest["sums"]}
-    doubted(shop, lost.write(), "0 rows of output", "is 100")
+    doubted(after_a_week, lost.write(), "0 rows of output", "is 100")
 
 
-def test_another_transforms_output_is_no_measure(shop: Shop) -> None:
-    shop.week()
-    run = shop.make(1, rows=revenue(range(3)), day=DAY, as_of=datetime(2026, 11, 15, 3, tzinfo=UTC))
+def test_another_transforms_output_is_no_measure(after_a_week: Shop) -> None:
+    run = after_a_week.make(1, rows=revenue(range(3)), day=DAY, as_of=datetime(2026, 11, 15, 3, tzinfo=UTC))
     for receipt in run.receipts.values():
         receipt["transform"] = "own:by_country"
     run.manifest["rows"] = 3
-    assert shop.load(run.write(), max_drop=0.98) == 3
+    assert after_a_week.load(run.write(), max_drop=0.98) == 3

@@ -114,7 +114,7 @@ def test_the_key_may_not_have_the_name_of_a_result(tmp_path: Path) -> None:
         runs.process()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(KEYS, AMOUNTS), max_size=60))
 def test_any_day_equals_the_oracle(tmp_path_factory: pytest.TempPathFactory, pairs: list[tuple[int, Decimal]]) -> None:
     rows = [row(user, amount, n) for n, (user, amount) in enumerate(pairs)]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import polars as pl
+import pytest
 
 from chain.demo.rows import DAYS, FIRST_DAY, TIMEZONE, Shop, make_purchases, make_users
 
@@ -40,10 +40,16 @@ def test_the_same_seed_gives_the_same_rows_in_batches_of_any_size() -> None:
     assert not whole["user_id"].equals(make_purchases(Shop(8, 50, 1000), 0, 1000)["user_id"])
 
 
-def test_ten_business_days_all_filled_and_the_one_with_25_hours_most() -> None:
-    rows = make_purchases(SHOP, 0, SHOP.purchases)
+@pytest.fixture(scope="module")
+def rows() -> pl.DataFrame:
+    """All purchases of a shop that is as large as the demo's."""
+    return make_purchases(SHOP, 0, SHOP.purchases)
+
+
+def test_ten_business_days_all_filled_and_the_one_with_25_hours_most(rows: pl.DataFrame) -> None:
     zone = ZoneInfo(TIMEZONE)
-    days = Counter(rows["purchased_at"].dt.replace_time_zone("UTC").dt.convert_time_zone(TIMEZONE).dt.date().to_list())
+    local = rows["purchased_at"].dt.replace_time_zone("UTC").dt.convert_time_zone(TIMEZONE).dt.date()
+    days: dict[date, int] = dict(local.value_counts().iter_rows())
     first = datetime.fromisoformat(FIRST_DAY).replace(tzinfo=zone).date()
     assert min(days) == first
     assert len(days) == DAYS
@@ -51,11 +57,10 @@ def test_ten_business_days_all_filled_and_the_one_with_25_hours_most() -> None:
     assert rows["purchased_at"].is_sorted()
 
 
-def test_users_are_sequential_from_zero_few_buy_much_and_statuses_are_mixed() -> None:
+def test_users_are_sequential_from_zero_few_buy_much_and_statuses_are_mixed(rows: pl.DataFrame) -> None:
     users = make_users(SHOP)
     assert users["user_id"].to_list() == list(range(100_000))
     assert users["joined_at"].null_count() == 0
-    rows = make_purchases(SHOP, 0, SHOP.purchases)
     assert rows["user_id"].is_between(0, 99_999).all()
     counts = rows["user_id"].value_counts(sort=True)["count"]
     assert counts[0] > 1000

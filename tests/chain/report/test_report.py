@@ -101,19 +101,25 @@ def note(job: JobName, store: FolderStore, *tasks: TaskRun) -> None:
     seen.write(store, NAMES, lambda _: None)
 
 
-def a_page(stored: Path) -> str:
+@pytest.fixture(scope="module")
+def page(stored: Path) -> str:
+    """The page of that day."""
+    return draw(stored)
+
+
+def draw(stored: Path) -> str:
     store = open_folder_store((stored / "staging").as_uri())
     day = read_past_day(store, NAMES, now=AT + timedelta(days=1))
     return format_report(PIPELINE, [gather_day(store, NAMES, day)], AT)
 
 
-def test_it_says_what_a_day_cost_where_jobs_run_on_google_cloud_and_only_there(stored: Path) -> None:
+def test_it_says_what_a_day_cost_where_jobs_run_on_google_cloud_and_only_there(stored: Path, page: str) -> None:
     store = open_folder_store((stored / "staging").as_uri())
     day = read_past_day(store, NAMES, now=AT + timedelta(days=1))
     cloud = CloudConfig(project="acme", region="europe-west1")
-    page = format_report(PIPELINE, [gather_day(store, NAMES, day, cloud)], AT)
-    assert re.search(r"about \$\d+\.\d{2,3} on Google Cloud: [\d,]+ vCPU s, [\d,]+ operations", page)
-    assert "on Google Cloud" not in a_page(stored)
+    elsewhere = format_report(PIPELINE, [gather_day(store, NAMES, day, cloud)], AT)
+    assert re.search(r"about \$\d+\.\d{2,3} on Google Cloud: [\d,]+ vCPU s, [\d,]+ operations", elsewhere)
+    assert "on Google Cloud" not in page
 
 
 class Elements(HTMLParser):
@@ -141,8 +147,7 @@ class Elements(HTMLParser):
         self.words.append(data)
 
 
-def test_the_proof_has_the_figures_of_an_oracle(stored: Path) -> None:
-    page = a_page(stored)
+def test_the_proof_has_the_figures_of_an_oracle(page: str) -> None:
     total = f"{sum(row['amount'] for row in ROWS):,}"
     assert page.count(f">{total}<") >= 4  # exported, shards, parts, target
     assert "Nothing lost, nothing doubled" in page
@@ -150,26 +155,24 @@ def test_the_proof_has_the_figures_of_an_oracle(stored: Path) -> None:
     assert "1 attempt beyond the first ones" in page
 
 
-def test_it_is_one_file_that_fetches_and_runs_nothing(stored: Path) -> None:
-    found = Elements(a_page(stored))
+def test_it_is_one_file_that_fetches_and_runs_nothing(page: str) -> None:
+    found = Elements(page)
     assert found.open == []
     assert not {tag for tag, _ in found.tags} & {"script", "link", "img", "iframe", "object", "embed"}
     for _, attributes in found.tags:
         assert not [name for name in attributes if name.startswith("on") or name == "src"]
         for name in ("href", "xlink:href"):
             assert (attributes.get(name) or "#").startswith("#")
-    assert not re.search(r"@import|url\((?!#)", a_page(stored))
+    assert not re.search(r"@import|url\((?!#)", page)
 
 
-def test_what_people_wrote_is_text_and_no_markup(stored: Path) -> None:
-    page = a_page(stored)
+def test_what_people_wrote_is_text_and_no_markup(page: str) -> None:
     assert "&lt;ada&gt;@build-7" in page
     assert "Killed &lt;at&gt; once" in page
     assert "<ada>" not in page
 
 
-def test_every_picture_is_told_in_words_and_figures_too(stored: Path) -> None:
-    page = a_page(stored)
+def test_every_picture_is_told_in_words_and_figures_too(page: str) -> None:
     pictures = re.findall(r"<figure>.*?</figure>", page, re.DOTALL)
     assert len(pictures) == 4  # tasks, waits, rows, bytes
     for picture in pictures:
@@ -180,16 +183,14 @@ def test_every_picture_is_told_in_words_and_figures_too(stored: Path) -> None:
     assert ">5.0 s<" in page
 
 
-def test_a_table_names_its_columns_and_itself(stored: Path) -> None:
-    page = a_page(stored)
+def test_a_table_names_its_columns_and_itself(page: str) -> None:
     for table in re.findall(r"<table>.*?</table>", page, re.DOTALL):
         assert "<caption>" in table
         assert table.count('<th scope="col"') == table.split("</thead>")[0].count("<th ")
         assert '<th scope="row">' in table
 
 
-def test_the_pictures_are_svg_in_the_colours_of_the_page_with_ids_of_their_own(stored: Path) -> None:
-    page = a_page(stored)
+def test_the_pictures_are_svg_in_the_colours_of_the_page_with_ids_of_their_own(stored: Path, page: str) -> None:
     pictures = re.findall(r"<svg.*?</svg>", page, re.DOTALL)
     ids = [found for picture in pictures for found in re.findall(r' id="([^"]+)"', picture)]
     assert len(ids) == len(set(ids))
@@ -198,7 +199,7 @@ def test_the_pictures_are_svg_in_the_colours_of_the_page_with_ids_of_their_own(s
         assert tree.tag.endswith("svg")
         assert "var(--series-" in picture
         assert not re.search(r"#0[a1-3]0[0-3]0[0-9]\b", picture)
-    assert pictures == re.findall(r"<svg.*?</svg>", a_page(stored), re.DOTALL)  # the same each time
+    assert pictures == re.findall(r"<svg.*?</svg>", draw(stored), re.DOTALL)  # the same each time
 
 
 def test_a_range_begins_with_all_its_days(stored: Path) -> None:
@@ -220,13 +221,13 @@ def test_days_without_a_run_and_a_place_that_can_not_be_written_are_named(stored
 
 
 @pytest.mark.integration
-def test_it_is_drawn_in_light_and_dark_at_a_desk_and_on_a_phone(stored: Path, tmp_path: Path) -> None:
+def test_it_is_drawn_in_light_and_dark_at_a_desk_and_on_a_phone(page: str, tmp_path: Path) -> None:
     try:
         find_chromium()
     except ServerMissingError as error:
         skip_or_fail(error)
     path = tmp_path / "report.html"
-    path.write_text(a_page(stored))
+    path.write_text(page)
     for dark, ground in ((False, b"\xff\xff\xff"), (True, b"\x12\x16\x1b")):
         for width, height in ((1280, 900), (390, 844)):
             picture = tmp_path / f"{width}-{dark}.png"

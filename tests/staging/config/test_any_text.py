@@ -33,7 +33,7 @@ url = "sqlite:///target.db"
 table = "revenue"
 """
 KEYS = [".".join(key) for key in known_keys(Pipeline)]
-SAME_FILE = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=150)
+SAME_FILE = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 toml_values = st.recursive(
     st.one_of(st.text(), st.integers(-(2**70), 2**70), st.booleans(), st.just("2026-01-01")),
@@ -92,7 +92,6 @@ def test_texts_that_break_parsers_are_named(tmp_path: Path, text: str) -> None:
         load_pipeline(path, environ={})
 
 
-@settings(deadline=None, max_examples=150)
 @given(
     st.lists(
         st.tuples(

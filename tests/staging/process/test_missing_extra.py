@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Mapping
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -38,17 +39,22 @@ main()
 """
 
 
-def modules_of(distribution: str) -> set[str]:
+@pytest.fixture(scope="module")
+def installed() -> Mapping[str, list[str]]:
+    """The distributions that bring each module: what looks into all that is installed, for a second."""
+    return packages_distributions()
+
+
+def modules_of(distribution: str, installed: Mapping[str, list[str]]) -> set[str]:
     if distribution in MODULES:
         return {MODULES[distribution]}
-    found = packages_distributions()
-    return {module for module, names in found.items() if distribution in {name.lower() for name in names}}
+    return {module for module, names in installed.items() if distribution in {name.lower() for name in names}}
 
 
 @pytest.mark.parametrize("extra", [name for name, needs in BY_EXTRA.items() if needs])
-def test_every_library_of_an_extra_is_missed_by_the_extras_name(extra: str) -> None:
+def test_every_library_of_an_extra_is_missed_by_the_extras_name(extra: str, installed: Mapping[str, list[str]]) -> None:
     for distribution in BY_EXTRA[extra]:
-        modules = {each for each in modules_of(distribution) if not each.startswith("_")}
+        modules = {each for each in modules_of(distribution, installed) if not each.startswith("_")}
         assert modules, distribution
         told = [missing_extra(ModuleNotFoundError("none", name=each)) for each in modules if each in EXTRAS]
         assert told, f"{distribution} of the extra {extra} is not among EXTRAS"
