@@ -45,7 +45,7 @@ class Shop:
         end = datetime(day.year, day.month, day.day, 23, tzinfo=UTC)
         as_of = options.pop("as_of", end + timedelta(hours=3))
         beside = options.pop("refunds", None)
-        run = self.make(number, rows=revenue(range(rows)), day=day, as_of=as_of, **known, **options)
+        run = self.make(number, rows=revenue(range(rows)), day=day, as_of=as_of, **{**known, **options})
         if beside is not None:
             run.manifest["tables"] = [refunds(run, beside)]
         run.write()
@@ -154,6 +154,12 @@ def test_a_table_beside_the_leading_one_that_is_empty_is_doubted_with_its_name(s
     assert shop.load(shop.stored(0, 100, refunds=2, number=2)) == 100
 
 
+def test_a_table_of_ten_rows_a_day_is_not_expected_to_be_empty(shop: Shop) -> None:
+    for back in range(1, 8):
+        shop.load(shop.stored(back, 100, refunds=10))
+    doubted(shop, shop.stored(0, 100, refunds=0), "refunds has 0 rows")
+
+
 def test_a_table_that_has_few_rows_a_day_may_have_none(shop: Shop) -> None:
     for back in range(1, 8):
         shop.load(shop.stored(back, 100, refunds=9))
@@ -226,3 +232,55 @@ def test_another_transforms_output_is_no_measure(after_a_week: Shop) -> None:
         receipt["transform"] = "own:by_country"
     run.manifest["rows"] = 3
     assert after_a_week.load(run.write(), max_drop=0.98) == 3
+
+
+def test_all_that_is_unusual_and_what_may_be_behind_it_is_told(after_a_week: Shop) -> None:
+    doubted(
+        after_a_week,
+        after_a_week.stored(0, 3),
+        "3 rows, checks.min_rows is 50",
+        "3 rows, the median",
+        "3 rows of output",
+        "a filter, a right",
+        min_rows=50,
+    )
+
+
+def test_a_run_that_was_accepted_is_not_doubted_where_its_note_or_the_ledgers_row_is_gone(after_a_week: Shop) -> None:
+    """A loader may be killed between the two; and a person may empty the target to have the day loaded again."""
+    after_a_week.load(run := after_a_week.stored(0, 3), accept_change=True)
+    with open_store(run.staging_url) as store:
+        note = store.find(DayNames(run.pipeline, run.day).loaded(run.run_id))
+        assert note is not None
+        store.delete(note.name, generation=note.generation)
+    assert after_a_week.load(run) == 3
+    after_a_week.target.execute(f"DELETE FROM penstock_ledger WHERE day = '{run.day}'")
+    assert after_a_week.load(run) == 3
+
+
+def test_an_export_that_the_target_has_is_not_doubted_when_it_is_processed_again(shop: Shop) -> None:
+    shop.week([3] * 7)
+    first = shop.stored(0, 3)
+    shop.load(first, min_rows=50, accept_change=True)
+    assert shop.load(shop.stored(0, 3, number=2, export_id=first.export_id), min_rows=50) == 3
+    doubted(shop, shop.stored(0, 3, number=3), "checks.min_rows is 50", min_rows=50)
+
+
+def test_ten_times_the_rows_are_not_worth_a_word_and_one_more_is(shop: Shop) -> None:
+    shop.week([4] * 3)
+    shop.load(shop.stored(0, 40))
+    assert not any("checks.max_rise" in line for line in shop.said)
+    shop.load(shop.stored(0, 41, number=2))
+    assert any("41 rows" in line and "checks.max_rise" in line for line in shop.said)
+
+
+def test_of_a_partial_output_only_too_few_rows_mean_something(shop: Shop) -> None:
+    """Each shard has rows of the same keys: more are counted than will be loaded."""
+    shop.week([4] * 3)
+    run = shop.stored(0, 44)
+    for receipt in run.receipts.values():
+        receipt["merge"] = {"revenue": "sum", "purchases": "sum"}
+    with pytest.raises(DoubtedDayError) as caught:
+        shop.load(run.write(), max_rise=4)
+    assert "44 rows, the median" in str(caught.value)
+    assert "rows of output" not in str(caught.value)
