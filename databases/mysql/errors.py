@@ -28,6 +28,7 @@ _ROOM = (
     "`innodb_temp_tablespaces_dir`) or data, and try again. Its log says which; a view that sorts or groups needs room "
     "for all of its rows."
 )
+_COLLATIONS = "Give the columns that are compared one collation, or read a view that does (COLLATE)."
 _TIME_LIMIT = "Raise `export.max_snapshot_seconds`, index the time column, or read from a replica."
 _FIXES = {
     1021: _ROOM,
@@ -42,6 +43,7 @@ _FIXES = {
     1153: "Raise `max_allowed_packet` on the server.",
     1203: _LIMIT,
     1226: _LIMIT,
+    1267: _COLLATIONS,
     1290: "Look at the option that it names.",
     1345: _VIEW,
     1356: "Look at the view's tables and columns, and at the rights of its definer.",

@@ -98,7 +98,7 @@ def plan_columns(source: SourceConfig, found: Mapping[str, SourceColumn], *, has
     key = [_find(name, found, source) for name in source.key_columns]
     time = [_find(source.time, found, source)] if has_time else []
     carried = [_find(name, found, source) for name in source.columns]
-    of_key = [_carried(column) for column in key]
+    of_key = [_carried(column, instead=_OTHER_KEY) for column in key]
     of_time = [Carried(INSTANT, Wire.NATIVE, _time_select(column)) for column in time]
     of_carried = [_carried(column) for column in carried]
     for column in carried:
@@ -140,13 +140,16 @@ def _find(name: str, found: Mapping[str, SourceColumn], source: SourceConfig) ->
     )
 
 
-def _carried(column: SourceColumn) -> Carried:
+_OTHER_KEY = "Choose another column as `source.key`"
+
+
+def _carried(column: SourceColumn, *, instead: str = "Leave it out of `source.columns`") -> Carried:
     if column.carried is not None:
         return column.carried
     raise InputError(
         f"Column {column.name} of type {column.source_type or '(none)'} can't be carried.",
         why=column.refusal,
-        fix="Leave it out of `source.columns`, or read a view that casts it to a type that can.",
+        fix=f"{instead}, or read a view that casts it to a type that can.",
     )
 
 
@@ -189,7 +192,7 @@ def _shard_function(key: Sequence[SourceColumn]) -> str:
                 f"Key {column.name} has the collation {column.folding}.",
                 why="Under it the database takes different texts for one key; in shards they would be different keys.",
                 fix="Read a view or a column with a binary collation: COLLATE utf8mb4_0900_bin on MySQL, "
-                'utf8mb4_nopad_bin on MariaDB, BINARY on SQLite, "C" on PostgreSQL.',
+                'utf8mb4_nopad_bin on MariaDB, BINARY on SQLite, "C" on PostgreSQL; citext is cast to text first.',
             )
     return choose_function(*(_carried(column).dtype for column in key))
 

@@ -84,6 +84,12 @@ POSTGRES: dict[str, Case] = {
         {},
         ["user_id", "folding", "different keys"],
     ),
+    "a key of citext": (
+        ["CREATE EXTENSION citext", *_table(key="citext")],
+        {},
+        ["user_id", "citext", "cast to text first"],
+    ),
+    "a key of an address": (_table(key="inet"), {}, ["user_id", "Choose another column as `source.key`"]),
     "a key of jsonb": (_table(key="jsonb"), {}, ["user_id is JSON", "1 and 1.0"]),
     "a key of a domain over json": (
         ["CREATE DOMAIN document AS json", *_table(key="document")],

@@ -142,6 +142,24 @@ def test_a_table_without_the_key_is_refused_by_name(url: str, tmp_path: Path) ->
     assert "There is no table or view nowhere" in refused(url, tmp_path, users={"table": "nowhere"})
 
 
+def test_keys_of_two_collations_are_refused_with_what_to_do(request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    for kind, ours, theirs in (
+        ("postgres", '"C"', '"POSIX"'),
+        ("mariadb", "utf8mb4_bin", "utf8mb4_nopad_bin"),
+        ("mysql", "utf8mb4_bin", "utf8mb4_0900_bin"),
+    ):
+        url: str = request.getfixturevalue(f"{kind}_database")
+        shop = Database(url)
+        shop.execute(
+            f"CREATE TABLE purchases (user_id varchar(9) COLLATE {ours} NOT NULL, purchased_at timestamp NOT NULL, "
+            "amount decimal(12,2) NOT NULL)"
+        )
+        shop.execute(f"CREATE TABLE users (id varchar(9) COLLATE {theirs} NOT NULL, country varchar(20))")
+        shop.execute("INSERT INTO purchases VALUES ('ada', '2026-11-14 10:00', 1)")
+        shop.execute("INSERT INTO users VALUES ('ada', 'DE')")
+        assert "Give the columns that are compared one collation" in refused(url, tmp_path / kind, refunds=None)
+
+
 def test_a_key_of_another_type_is_refused_by_name(url: str, tmp_path: Path) -> None:
     create_net_shop(url, SHOP)
     Database(url).execute("CREATE TABLE decimals (id decimal(12,0) NOT NULL, country varchar(20))")
