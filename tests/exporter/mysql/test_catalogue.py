@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 from staging.errors import InputError
 from tests.exporter.days import pipeline, run_export
 from tests.exporter.sliced_reads import calm
+from tests.servers.mysql import MysqlServer
 from tests.shop.tables import Database
 
 pytestmark = pytest.mark.integration
@@ -207,3 +208,20 @@ def test_a_system_versioned_table_without_snapshots_is_refused(mariadb_database:
     )
     with pytest.raises(InputError, match="Aria, which has no snapshots"):
         export(mariadb_database, tmp_path / "b", "snapshot", table="kept")
+
+
+def test_a_table_of_another_server_is_refused(tmp_path: Path) -> None:
+    server = MysqlServer(options=("--federated",))
+    with closing(server):
+        server.start()
+        name = server.create_database()
+        make(server.url(name))
+        columns = "(id bigint, user_id bigint, purchased_at datetime(6), amount decimal(12,2))"
+        place = server.url(name).replace("mysql+pymysql", "mysql")
+        database = Database(server.url(name))
+        database.execute(f"CREATE TABLE afar {columns} ENGINE = FEDERATED CONNECTION = '{place}/purchases'")
+        database.execute("CREATE VIEW seen AS SELECT * FROM afar")
+        for table in ("afar", "seen"):
+            with pytest.raises(InputError, match="FEDERATED, which has no snapshots") as told:
+                export(server.url(name), tmp_path / table, "snapshot", table=table)
+            assert "is read from its own server" in told.value.fix
