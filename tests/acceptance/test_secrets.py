@@ -145,11 +145,12 @@ def _expect_no_canary(whole: WholeDay, ended: list[Ended], lists: set[str]) -> N
 def process_lists() -> Iterator[set[str]]:
     """Collect the command line of every process below this one that is seen meanwhile, as anybody may look at it."""
     seen: set[str] = set()
+    others: set[str] = set()
     over = threading.Event()
 
     def watch() -> None:
         while not over.wait(0.05):  # a job lives for some tenths of a second at least
-            seen.update(_commands_below(os.getpid()))
+            seen.update(_commands_below(os.getpid(), others))
 
     watcher = threading.Thread(target=watch)
     watcher.start()
@@ -160,16 +161,20 @@ def process_lists() -> Iterator[set[str]]:
         watcher.join()
 
 
-def _commands_below(ancestor: int) -> set[str]:
+def _commands_below(ancestor: int, others: set[str]) -> set[str]:
+    """Look at all processes but `others`, which gets those that were not below: their children never will be."""
     parents, commands = {}, {}
-    for folder in Path("/proc").glob("[0-9]*"):
+    present = {name for name in os.listdir("/proc") if name.isdecimal()}  # noqa: PTH208 - many times a second
+    others &= present
+    for name in present - others:
+        folder = Path("/proc") / name
         try:
-            pid = int(folder.name)
-            parents[pid] = int((folder / "stat").read_text(errors="replace").rpartition(")")[2].split()[1])
-            commands[pid] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            parents[name] = (folder / "stat").read_text(errors="replace").rpartition(")")[2].split()[1]
+            commands[name] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
         except OSError:
             continue
-    below = {ancestor}
-    while more := {pid for pid, parent in parents.items() if parent in below} - below:
+    below = {str(ancestor)}
+    while more := {name for name, parent in parents.items() if parent in below} - below:
         below |= more
-    return {commands[pid] for pid in below - {ancestor} if pid in commands}
+    others |= parents.keys() - below
+    return {commands[name] for name in below - {str(ancestor)} if name in commands}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -49,11 +50,17 @@ class Database:
         sign = "`" if self.is_mysql_family else '"'
         return sign + name.replace(sign, sign * 2) + sign
 
+    def _connect(self) -> Any:
+        url = sa.make_url(self.url)
+        dialect = _dialect_of(url.drivername)
+        arguments, options = dialect.create_connect_args(url)
+        return dialect.connect(*arguments, **options)
+
     def execute(self, statement: str, rows: list[tuple[object, ...]] | None = None) -> list[tuple[Any, ...]]:
         """Run one statement by the bare driver, once or for each row; return what it answers."""
-        # Not by SQLAlchemy: it would take `%s` and `:name` in identifiers for parameters.
-        engine = sa.create_engine(self.url, poolclass=sa.NullPool)
-        with closing(engine.raw_connection()) as connection, closing(connection.cursor()) as cursor:
+        # Not by SQLAlchemy: it would take `%s` and `:name` in identifiers for parameters; and each new engine of it
+        # asks the server ten things about itself.
+        with closing(self._connect()) as connection, closing(connection.cursor()) as cursor:
             if self.is_mysql_family:
                 cursor.execute("SET time_zone = '+00:00'")
             if rows is None:
@@ -63,6 +70,12 @@ class Database:
             answer = [tuple(row) for row in cursor.fetchall()] if rows is None and cursor.description else []
             connection.commit()
         return answer
+
+
+@functools.cache
+def _dialect_of(drivername: str) -> sa.Dialect:
+    known = sa.URL.create(drivername).get_dialect()
+    return known(dbapi=known.import_dbapi())  # type: ignore[call-arg]
 
 
 def create_shop(database: Database, shop: Shop) -> None:
