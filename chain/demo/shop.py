@@ -136,7 +136,7 @@ def _append_sqlite(connection: Connection, table: str, batches: Iterator[pl.Data
         cursor.execute("PRAGMA synchronous = OFF")
         fast.adbc_connection.set_autocommit(enabled=False)
         for batch in batches:
-            cursor.adbc_ingest(table, batch.to_arrow(), mode="append")
+            cursor.adbc_ingest(table, batch, mode="append")
         fast.adbc_connection.commit()
 
 

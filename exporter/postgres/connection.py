@@ -9,18 +9,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from typing import Any
 
-import adbc_driver_manager
-import adbc_driver_postgresql.dbapi as adbc
+import adbc_driver_postgresql
 import polars as pl
-import pyarrow as pa
 from sqlalchemy.engine import URL
 
 from databases.postgres.errors import sqlstate_of
 from databases.postgres.session import set_up_sql, without_time_limit
 from databases.postgres.url import connect_parameters, conninfo
+from exporter.port.adbc import DRIVER_ERRORS, AdbcSession
 from exporter.port.sliced_source import SliceRows
 from exporter.port.source_errors import CONNECT
 from exporter.postgres.errors import translate_error
@@ -33,9 +31,6 @@ _PLAIN_NAMES = "-c quote_all_identifiers=off"
 name, and gives bytes for numbers; where a role's limit of time is short it is ended. Only the startup packet is early
 enough; as pools refuse it there, it is asked for only where it is needed."""
 _ENDED = "57014"
-_DriverError = adbc_driver_manager.Error
-# What goes wrong between two batches comes out of pyarrow, not of the driver.
-DRIVER_ERRORS = (_DriverError, OSError, pa.ArrowException)
 
 
 class PostgresConnection:
@@ -77,13 +72,11 @@ class PostgresConnection:
 
     def _connect(self, parameters: Mapping[str, str]) -> None:
         try:
-            self._connection = adbc.connect(conninfo(parameters), autocommit=True)
-            self._cursor = self._connection.cursor(
-                adbc_stmt_kwargs={"adbc.postgresql.batch_size_hint_bytes": str(_BATCH_BYTES)}
-            )
+            self._session = AdbcSession(adbc_driver_postgresql.connect(conninfo(parameters)))
+            self._copying = self._session.statement({"adbc.postgresql.batch_size_hint_bytes": str(_BATCH_BYTES)})
             # Without COPY: what SHOW and SET answer can't be copied.
-            self._plain = self._connection.cursor(adbc_stmt_kwargs={"adbc.postgresql.use_copy": "false"})
-        except _DriverError as exc:
+            self._plain = self._session.statement({"adbc.postgresql.use_copy": "false"})
+        except DRIVER_ERRORS as exc:
             raise translate_error(exc, CONNECT, self.url) from exc
 
     def _knows_types(self) -> bool:
@@ -106,32 +99,26 @@ class PostgresConnection:
     def stream(self, sql: str) -> Iterator[pl.DataFrame]:
         """Run a statement and give its batches as they come."""
         try:
-            self._cursor.execute(sql)
-            for batch in self._cursor.fetch_record_batch():
-                yield pl.DataFrame(pl.from_arrow(batch))
+            yield from self._copying.stream(sql)
         except DRIVER_ERRORS as exc:
             raise translate_error(exc, "read the day", self.url) from exc
 
     def fetch_whole(self, sql: str) -> SliceRows:
-        """Run a statement and fetch all of it, as a pyarrow table.
+        """Run a statement and fetch all of it.
 
         Raises the driver's own error (`DRIVER_ERRORS`).
         """
         began = time.perf_counter()
-        self._plain.execute(sql)
-        table = self._plain.fetch_arrow_table()
-        return SliceRows(table.num_rows, table.nbytes, time.perf_counter() - began, table)
+        frame = self._plain.fetch(sql)
+        return SliceRows(frame.height, int(frame.estimated_size()), time.perf_counter() - began, frame)
 
     def interrupt(self) -> None:
         """Ask the server to cancel what it runs for us."""
-        with suppress(_DriverError):  # nothing to cancel
-            self._connection.adbc_cancel()
+        self._session.interrupt()
 
     def close(self) -> None:
         """Let go of the connection; the server ends what is open."""
-        for closing in (self._cursor.close, self._plain.close, self._connection.close):
-            with suppress(_DriverError):
-                closing()
+        self._session.close()
 
 
 def _was_ended(error: PenstockError) -> bool:
@@ -141,9 +128,11 @@ def _was_ended(error: PenstockError) -> bool:
 
 def rows_of(whole: SliceRows) -> list[tuple[Any, ...]]:
     """Return the rows of one `fetch_whole`."""
-    return list(zip(*(column.to_pylist() for column in whole.data.columns), strict=True))
+    frame: pl.DataFrame = whole.data
+    return frame.rows()
 
 
 def gather(slices: Sequence[SliceRows]) -> pl.DataFrame:
     """Return the rows of several `fetch_whole` as one frame."""
-    return pl.DataFrame(pl.from_arrow(pa.concat_tables([each.data for each in slices])))
+    frames: list[pl.DataFrame] = [each.data for each in slices]
+    return pl.concat(frames)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
+from exporter.port.adbc import DRIVER_ERRORS
 from exporter.port.same_rows import Telling
 from exporter.port.sliced_source import (
     LOCK_TIMEOUT_SECONDS,
@@ -27,7 +28,7 @@ from exporter.port.sliced_source import (
 )
 from exporter.port.source import Carried, SourceColumn, Statement, TableName, Wire
 from exporter.postgres.axis import plan_axis
-from exporter.postgres.connection import DRIVER_ERRORS, gather
+from exporter.postgres.connection import gather
 from exporter.postgres.definition import check_definition, find_definition, why_no_seal
 from exporter.postgres.errors import translate_slice_error
 from exporter.postgres.row_version import version_sql

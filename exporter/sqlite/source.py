@@ -21,15 +21,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import adbc_driver_manager
-import adbc_driver_sqlite.dbapi as adbc
+import adbc_driver_sqlite
 import polars as pl
-import pyarrow as pa
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
 from databases.sqlite.errors import meaning_of
 from databases.sqlite.url import find_path
+from exporter.port.adbc import DRIVER_ERRORS, AdbcSession
 from exporter.port.catalogue import Catalogue
 from exporter.port.probes import plan_probe
 from exporter.port.same_rows import Telling
@@ -43,9 +42,6 @@ from staging.key import show_row
 
 _BUSY_SECONDS = 5
 _BATCH_ROWS = 65_536
-_DriverError = adbc_driver_manager.Error
-# What goes wrong between two batches comes out of pyarrow, not of the driver.
-_STREAM_ERRORS = (_DriverError, OSError, pa.ArrowException)
 
 
 class SqliteSource:
@@ -65,10 +61,10 @@ class SqliteSource:
             connect=lambda: sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS),
         )
         try:
-            self._connection = adbc.connect(uri, autocommit=True)
-            self._cursor = self._connection.cursor(adbc_stmt_kwargs={"adbc.sqlite.query.batch_rows": str(_BATCH_ROWS)})
-            self._plain = self._connection.cursor()
-        except _DriverError as exc:
+            self._session = AdbcSession(adbc_driver_sqlite.connect(uri))
+            self._streaming = self._session.statement({"adbc.sqlite.query.batch_rows": str(_BATCH_ROWS)})
+            self._plain = self._session.statement({})
+        except DRIVER_ERRORS as exc:
             self.catalogue.close()
             raise self.translate(exc, "open the file") from exc
         try:
@@ -93,19 +89,16 @@ class SqliteSource:
     def run(self, sql: str, doing: str) -> Sequence[tuple[Any, ...]]:
         """Run a small statement on the reading connection."""
         try:
-            self._plain.execute(sql)
-            return [tuple(row.values()) for row in self._plain.fetch_arrow_table().to_pylist()]
-        except _DriverError as exc:
+            return self._plain.fetch(sql).rows()
+        except DRIVER_ERRORS as exc:
             raise self.translate(exc, doing) from exc
 
     def stream(self, sql: str) -> Iterator[pl.DataFrame]:
         """Run a statement and give its batches, without their very first row."""
         try:
-            self._cursor.execute(sql)
-            for number, batch in enumerate(self._cursor.fetch_record_batch()):
-                frame = pl.DataFrame(pl.from_arrow(batch))
+            for number, frame in enumerate(self._streaming.stream(sql)):
                 yield frame.slice(1) if number == 0 else frame
-        except _STREAM_ERRORS as exc:
+        except DRIVER_ERRORS as exc:
             raise self.translate(exc, "read the day") from exc
 
     def begin_snapshot(self, table: TableName, *, max_seconds: int, also: Sequence[TableName] = ()) -> SqliteSnapshot:
@@ -145,9 +138,8 @@ class SqliteSource:
         """Close both connections."""
         if self.is_abandoned:
             return
-        for closing in (self._cursor.close, self._plain.close, self._connection.close, self.catalogue.close):
-            with suppress(_DriverError):
-                closing()
+        self._session.close()
+        self.catalogue.close()
 
 
 class SqliteSnapshot:
