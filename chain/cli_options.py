@@ -53,6 +53,7 @@ _WINDOW_OPTIONS = (
     click.option("--day", metavar=DAY, help="The business day, in source.timezone."),
     click.option("--month", metavar="YYYY-MM|last", help='Instead of --day, where source.window is "month".'),
     click.option("--week", metavar="YYYY-Www|last", help='Instead of --day, where source.window is "week".'),
+    click.option("--hour", metavar="YYYY-MM-DDTHH[+HH:MM]|last", help='Instead of --day, if source.window is "hour".'),
 )
 _COMPARED_DAYS_OPTIONS = (
     click.option("--from", "first", metavar=DAY, help="The first day of a range, inclusive."),
@@ -135,19 +136,19 @@ answer_option = click.option("--answer", "answer", hidden=True, help="Whom to le
 
 
 def day_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add --day, --month and --week, of which one is given.
+    """Add --day, --month, --week and --hour, of which one is given.
 
-    The command gets `day`, the window's first one.
+    The command gets `day`, the window's first one, or the hour.
     """
 
     @wraps(command)
-    def with_day(*args: Any, day: str | None, month: str | None, week: str | None, **rest: Any) -> Any:  # noqa: ANN401 - click's own
-        longer = [f"{span} {text}" for span, text in (("month", month), ("week", week)) if text is not None]
-        given = [*([day] if day is not None else []), *longer]
+    def with_day(*args: Any, day: str | None, **rest: Any) -> Any:  # noqa: ANN401 - click's own
+        named = [(span, rest.pop(span)) for span in ("month", "week", "hour")]
+        given = [*([day] if day is not None else []), *(f"{span} {text}" for span, text in named if text is not None)]
         if not given:
             raise click.MissingParameter(param_hint="'--day'", param_type="option")
         if len(given) > 1:
-            raise click.UsageError("--day, --month and --week don't go together.")
+            raise click.UsageError("--day, --month, --week and --hour don't go together.")
         return command(*args, day=given[0], **rest)
 
     for option in reversed(_WINDOW_OPTIONS):

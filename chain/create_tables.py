@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from exporter.inspect.describe import describe_beside, describe_source
@@ -13,7 +13,7 @@ from processor.beside.tables import empty_tables
 from processor.find_transform import find_transform
 from processor.transform import Day
 from staging.config.pipeline import Pipeline
-from staging.window import load_zone, plan_window, start_of
+from staging.window import load_zone, plan_window, window_around
 
 
 def create_tables(pipeline: Pipeline, *, apply: bool, folders: Sequence[Path] = ()) -> list[str]:
@@ -37,11 +37,12 @@ def create_and_compare(pipeline: Pipeline, *, apply: bool, folders: Sequence[Pat
 def _some_day(pipeline: Pipeline, folders: Sequence[Path]) -> Day:
     """Describe the source as it is today; which day it is has no influence on column types."""
     source = pipeline.source
-    today: date = datetime.now(UTC).date()
+    zone = load_zone(source.timezone)
+    today = window_around(datetime.now(UTC), source.window, zone)
     return Day(
         day=today,
         timezone=source.timezone,
-        window=plan_window(start_of(today, source.window), load_zone(source.timezone), source.window),
+        window=plan_window(today, zone, source.window),
         pipeline=pipeline.name,
         key=source.key,
         time=source.time,

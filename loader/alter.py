@@ -11,9 +11,10 @@ import polars as pl
 
 from loader.open_database import open_database
 from loader.target.database import Database
-from loader.target.sql import DAY
+from loader.target.sql import window_column, window_kind
 from loader.target.table import Column, Table, kind_of
 from staging.config.pipeline import Pipeline
+from staging.window import Span
 
 _RETYPE = {
     "PostgreSQL": "ALTER TABLE {table} ALTER COLUMN {column} TYPE {type} USING {column}::{type}",
@@ -35,15 +36,15 @@ def propose_changes(pipeline: Pipeline, schema: pl.Schema, key: Sequence[str]) -
     with open_database(pipeline, missing="pretend") as database:
         schema_name, name = pipeline.target.table_parts()
         table = database.find_table(schema_name, name)
-        return [] if table is None else list(_changes(database, table, schema, key))
+        return [] if table is None else list(_changes(database, table, schema, key, pipeline.source.window))
 
 
-def _changes(database: Database, table: Table, schema: pl.Schema, key: Sequence[str]) -> Iterator[str]:
+def _changes(database: Database, table: Table, schema: pl.Schema, key: Sequence[str], span: Span) -> Iterator[str]:
     sql = database.sql
     place = sql.qualified(table.schema, table.name) if table.schema else sql.quote(table.name)
     types = {name: sql.type_of(dtype, is_key=name in key) for name, dtype in schema.items()}
-    if table.column(DAY) is None:
-        yield f"ALTER TABLE {place} ADD COLUMN {sql.quote(DAY)} {sql.ledger_types()['day']}"
+    if table.column(window := window_column(span)) is None:
+        yield f"ALTER TABLE {place} ADD COLUMN {sql.quote(window)} {sql.ledger_types()[window_kind(span)]}"
     for name, dtype in schema.items():
         column = table.column(name)
         if column is None:

@@ -19,6 +19,7 @@ from staging.documents.manifest import Manifest
 from staging.documents.recent_days import RecentDay, median_of_shrunken, read_recent_days
 from staging.errors import IntegrityError
 from staging.store import Store
+from staging.window import load_zone
 
 _TOLD_RISE = 10
 _FEW_ROWS = 10
@@ -44,7 +45,8 @@ def check_doubt(
     run_id, manifest = inputs.record.run_id, inputs.manifest
     if (found is not None and found.run_id == run_id) or store.find(inputs.names.loaded(run_id)) is not None:
         return
-    checks, recent = pipeline.checks, read_recent_days(store, inputs.names, pipeline.source.window)
+    checks, source = pipeline.checks, pipeline.source
+    recent = read_recent_days(store, inputs.names, source.window, load_zone(source.timezone))
     faults: list[str] = []
     if found is None or found.export_id != manifest.export_id:
         exported = [each.rows_exported for each in recent]

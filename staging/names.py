@@ -2,7 +2,7 @@
 
 It builds them and parses them back.
 
-Layout, relative to the staging prefix::
+Layout, relative to the staging prefix; of an hourly pipeline `{day}` is an hour, such as `2026-10-25T02+02:00`::
 
     heads/{pipeline}/day={day}.json
     heads/{pipeline}/pause.json                             whether people have paused the pipeline's reading
@@ -38,6 +38,8 @@ from datetime import date, datetime
 from typing import Any
 
 from staging.errors import InputError
+from staging.hours.name import PATTERN as HOUR_PATTERN
+from staging.hours.name import parse_hour
 
 MAX_SHARDS = 10_000
 _PIPELINE = re.compile(r"[a-z][a-z0-9_-]{0,62}")
@@ -108,7 +110,10 @@ def told_troubles(pipeline: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class DayNames:
-    """Names of everything that belongs to one pipeline and one business day."""
+    """Names of everything that belongs to one pipeline and one business day.
+
+    Or to one hour, which is a `date`, too: see `staging.hours`.
+    """
 
     pipeline: str
     day: date
@@ -247,9 +252,10 @@ class ParsedName:
     table: str | None = None
 
 
-_HEAD = re.compile(r"heads/(?P<pipeline>[^/]+)/day=(?P<day>\d{4}-\d\d-\d\d)\.json")
+_WINDOW = rf"(?P<day>{HOUR_PATTERN}|\d{{4}}-\d\d-\d\d)"
+_HEAD = re.compile(rf"heads/(?P<pipeline>[^/]+)/day={_WINDOW}\.json")
 _DATA = re.compile(
-    r"(?P<pipeline>[^/]+)/day=(?P<day>\d{4}-\d\d-\d\d)/(?:"
+    rf"(?P<pipeline>[^/]+)/day={_WINDOW}/(?:"
     r"export=(?P<export_id>[^/]+)/(?:(?:table=(?P<table>[^/]+)/)?shard=(?P<export_shard>\d{5})/(?P<file>0|[1-9]\d*)\.parquet|(?P<manifest>manifest)\.json)"
     r"|run=(?P<run_id>[^/]+)/(?:(?P<document>run|export|loaded)\.json"
     r"|(?P<reloaded>reloaded)-(?P<number>\d{5})\.json"
@@ -304,8 +310,8 @@ def _build(names: DayNames, parsed: ParsedName) -> str:
 
 def _day(text: str) -> date:
     try:
-        return date.fromisoformat(text)
-    except ValueError:
+        return parse_hour(text) if "T" in text else date.fromisoformat(text)
+    except (ValueError, InputError):
         return date.min
 
 

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Literal
+from typing import Literal, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from staging.errors import InputError
+from staging.hours.name import SPELLING, Hour, day_of, parse_hour
+from staging.hours.read import read_hour
+from staging.hours.zone import find_change, hour_around, hour_end, hours_before, hours_between
 
 _RELATIVE = re.compile(r"today(?:-(0|[1-9][0-9]{0,4}))?")
-_LONGER = re.compile(r"(?P<span>month|week) (?P<which>.*)")
+_NAMED = re.compile(r"(?P<span>month|week|hour) (?P<which>.*)")
 
-Span = Literal["day", "week", "month"]
-"""How long a window is. A week begins on Monday (ISO 8601), a month on its first day."""
+_DAY = timedelta(days=1)
+Name = TypeVar("Name", bound=date)
+
+Span = Literal["hour", "day", "week", "month"]
+"""How long a window is. A week begins on Monday (ISO 8601), a month on its first day; see `staging.hours` for hours."""
 
 _DECEMBER = 12
 _FIRST_YEAR, _LAST_YEAR = 1000, 9998
@@ -50,13 +57,15 @@ def load_zone(name: str) -> ZoneInfo:
 
 
 def plan_window(day: date, zone: ZoneInfo, span: Span = "day") -> Window:
-    """Return the window that begins with a business day.
+    """Return the window that begins with a business day, or the hour's.
 
     To the first instant of the next day, week or month. Where midnight does not exist (clocks jump over it) the day
     starts at the jump; where it exists twice, at the first of the two. A day the zone never had (Samoa's 2011-12-30) is
     empty: InputError.
     """
     check_begins(day, span)
+    if isinstance(day, Hour):
+        return _plan_hour(day, zone)
     window = Window(_first_instant(day, zone), _first_instant(next_start(day, span), zone))
     if window.start >= window.end:
         raise InputError(
@@ -65,6 +74,44 @@ def plan_window(day: date, zone: ZoneInfo, span: Span = "day") -> Window:
             fix="Choose another day.",
         )
     return window
+
+
+def _plan_hour(hour: Hour, zone: ZoneInfo) -> Window:
+    if (there := hour_around(hour.start, zone)) != hour:
+        raise InputError(
+            f"{hour} does not exist in {zone.key}.",
+            why=f"Its clocks show {there.start:%H:%M} in the hour {there} then.",
+            fix=f"Write {there}.",
+        )
+    return Window(hour.start.astimezone(UTC), hour_end(hour, zone))
+
+
+def windows_of(day: date, span: Span, zone: ZoneInfo) -> list[date]:
+    """Return what the windows that begin on this day are called.
+
+    The hours of a day, or the day itself; of weeks and months that which lies around it.
+    """
+    if span != "hour":
+        return [start_of(day, span)]
+    window = plan_window(day, zone)
+    return list(hours_between(window.start, window.end, zone))
+
+
+def window_around(instant: datetime, span: Span, zone: ZoneInfo) -> date:
+    """Return what the window around an instant is called."""
+    if span == "hour":
+        return hour_around(instant, zone)
+    return start_of(instant.astimezone(zone).date(), span)
+
+
+def windows_before(day: date, span: Span, zone: ZoneInfo) -> Iterator[date]:
+    """Yield what the windows before this one are called, newest first."""
+    if isinstance(day, Hour):
+        yield from hours_before(day, zone)
+        return
+    while day > date.min:
+        day = start_of(day - timedelta(days=1), span)
+        yield day
 
 
 def start_of(day: date, span: Span) -> date:
@@ -94,6 +141,16 @@ def days_within(day: date, span: Span) -> list[date]:
 
 def check_begins(day: date, span: Span) -> None:
     """Refuse a day that no window of this length begins with."""
+    if isinstance(day, Hour) and span != "hour":
+        raise InputError(
+            f"{day} is an hour.", why=f"Each window of this pipeline is a {span}.", fix=f"Write --day {day_of(day)}."
+        )
+    if span == "hour" and not isinstance(day, Hour):
+        raise InputError(
+            f"{day} is a day.",
+            why="Each window of this pipeline is an hour.",
+            fix=f"Name one of its hours, for example --hour {day}T12.",
+        )
     if (start := start_of(day, span)) != day:
         option = f"--month {day:%Y-%m}" if span == "month" else f"--week {day:%G-W%V}"
         raise InputError(
@@ -109,22 +166,19 @@ def _first_instant(day: date, zone: ZoneInfo) -> datetime:
     instant = datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
     if instant.astimezone(zone).replace(tzinfo=None) == datetime(day.year, day.month, day.day):  # noqa: DTZ001 - wall clock on purpose
         return instant
-    # Midnight lies in a gap: the day starts where the offset changes. Find the change to the second.
-    low, high = instant - timedelta(days=1), instant
-    before = low.astimezone(zone).utcoffset()
-    if high.astimezone(zone).utcoffset() == before:
-        high = instant + timedelta(days=1)
-    while high - low > timedelta(seconds=1):
-        middle = low + timedelta(seconds=(high - low) // timedelta(seconds=1) // 2)
-        if middle.astimezone(zone).utcoffset() == before:
-            low = middle
-        else:
-            high = middle
-    return high
+    # Midnight lies in a gap: the day starts where the offset changes.
+    if (before := instant - _DAY).astimezone(zone).utcoffset() == instant.astimezone(zone).utcoffset():
+        return find_change(instant, instant + _DAY, zone)
+    return find_change(before, instant, zone)
 
 
 def parse_day(text: str) -> date:
-    """Parse `YYYY-MM-DD`; anything else is an InputError."""
+    """Parse `YYYY-MM-DD`; anything else is an InputError.
+
+    An hour, spelled out with its offset, is taken, too.
+    """
+    if (hour := SPELLING.fullmatch(text)) is not None and hour["offset"] is not None:
+        return _in_reach(parse_hour(text), text)
     try:
         day = date.fromisoformat(text)
     except ValueError as exc:
@@ -140,7 +194,7 @@ def parse_day(text: str) -> date:
     return _in_reach(day, text)
 
 
-def _in_reach(day: date, text: str) -> date:
+def _in_reach(day: Name, text: str) -> Name:
     if not _FIRST_YEAR <= day.year <= _LAST_YEAR:
         raise InputError(
             f"{text} is out of reach.",
@@ -173,20 +227,34 @@ class Calendar:
     def read_day(self, text: str) -> date:
         """Read `YYYY-MM-DD`, `today`, `yesterday` or `today-2`; anything else is an InputError.
 
-        `month 2026-11`, `week 2026-W46`, `month last` and `week last` are the first day of that window.
+        `month 2026-11`, `week 2026-W46`, `month last` and `week last` are the first day of that window. An hour is
+        named by `hour 2026-11-14T09`, with its offset where it needs one, or is the `hour last` that is over.
         """
-        if match := _LONGER.fullmatch(text):
-            return self._read_longer("month" if match["span"] == "month" else "week", match["which"])
+        if match := _NAMED.fullmatch(text):
+            return self._read_named(match["span"], match["which"])
         if text == "yesterday":
             return self.today - timedelta(days=1)
         if match := _RELATIVE.fullmatch(text):
             return self.today - timedelta(days=int(match[1] or 0))
         return parse_day(text)
 
-    def _read_longer(self, span: Span, which: str) -> date:
-        if which == "last":
-            return start_of(start_of(self.today, span) - timedelta(days=1), span)
-        return parse_month(which) if span == "month" else parse_week(which)
+    def begun(self, days: Sequence[date], span: Span) -> list[date]:
+        """Return the windows of these days, each once.
+
+        In their order; of hours those that have begun.
+        """
+        names = {name for day in days for name in windows_of(day, span, self.zone)}
+        return sorted(name for name in names if not isinstance(name, Hour) or name.start <= self.now)
+
+    def _read_named(self, span: str, which: str) -> date:
+        if span == "hour":
+            over = self.now - timedelta(seconds=self.grace_seconds)
+            last = next(hours_before(hour_around(over, self.zone), self.zone))
+            return last if which == "last" else _in_reach(read_hour(which, self.zone), which)
+        if which != "last":
+            return parse_month(which) if span == "month" else parse_week(which)
+        length: Span = "month" if span == "month" else "week"
+        return start_of(start_of(self.today, length) - timedelta(days=1), length)
 
 
 def parse_month(text: str) -> date:
@@ -209,8 +277,20 @@ def parse_week(text: str) -> date:
 
 def check_not_future(day: date, zone: ZoneInfo, now: datetime) -> None:
     """Refuse a day that has not begun in its zone."""
+    if isinstance(day, Hour):
+        _check_begun(day, now)
+        return
     today = now.astimezone(zone).date()
     if day > today:
         raise InputError(
             f"{day} is in the future.", why=f"In {zone.key} it is {today}.", fix="Choose a day that has begun."
+        )
+
+
+def _check_begun(hour: Hour, now: datetime) -> None:
+    if hour.start > now:
+        raise InputError(
+            f"{hour} is in the future.",
+            why=f"It is {now.astimezone(hour.start.tzinfo):%F %R} by that clock.",
+            fix="Choose an hour that has begun.",
         )

@@ -38,7 +38,7 @@ def diff(
     It shows by how many rows and how much of each sum a key differs. Late rows show so after
     `penstock run --fresh-export`. It reads only the bucket, and ends with 0 either way.
     """
-    from chain.calendar import calendar_of
+    from chain.calendar import read_window
     from chain.diff.exports import diff_tables
     from chain.diff.find import find_two_exports
     from chain.diff.plan import plan_comparisons
@@ -50,7 +50,7 @@ def diff(
     from staging.process.watched import run_watched
 
     pipeline = load_pipeline(config, environ=environment(), overrides=overrides)
-    names = DayNames(pipeline.name, calendar_of(pipeline, datetime.now(UTC)).read_day(day))
+    names = DayNames(pipeline.name, read_window(pipeline, datetime.now(UTC), day))
     named = [check_id(export_id, of="export id") for export_id in exports or ()]
     with (
         cancel_on_signals() as cancel,

@@ -22,7 +22,7 @@ def plan(config: Path, day: str, overrides: Sequence[str], *, as_json: bool) -> 
     It shows the window, how each column is carried, how the day is read and why, the statement, the database's plan
     for it, the size, and what would be refused. It writes nothing and reads no row.
     """
-    from chain.calendar import calendar_of
+    from chain.calendar import read_window
     from chain.plan.day import plan_day
     from chain.plan.view import format_plan
     from chain.views.figures import plural
@@ -30,13 +30,12 @@ def plan(config: Path, day: str, overrides: Sequence[str], *, as_json: bool) -> 
     from staging.config.layers import module_folders
     from staging.errors import InputError, UnavailableError
     from staging.open_store import open_store
-    from staging.window import check_not_future
+    from staging.window import check_not_future, load_zone
 
     pipeline = load_pipeline(config, environ=environment(), overrides=overrides)
     now = datetime.now(UTC)
-    calendar = calendar_of(pipeline, now)
-    business_day = calendar.read_day(day)
-    check_not_future(business_day, calendar.zone, now)
+    business_day = read_window(pipeline, now, day)
+    check_not_future(business_day, load_zone(pipeline.source.timezone), now)
     with open_store(pipeline.staging.url) as store:
         planned = plan_day(pipeline, business_day, store, module_folders(config, environment()))
     if as_json:

@@ -52,8 +52,12 @@ def reprocess(
 ) -> None:
     """Process a day's stored export again, and load it.
 
-    Today's transform runs over it. Nothing connects to the source database.
+    Today's transform runs over it. Nothing connects to the source database. Of an hourly pipeline --day is all its
+    hours, in their order.
     """
+    from datetime import UTC, datetime
+
+    from chain.calendar import is_day_of_hours
     from chain.day.day_run import Asked
     from chain.day.open_run import open_day_run
     from chain.day.run import reprocess_day
@@ -61,8 +65,12 @@ def reprocess(
     from staging.config.file import load_pipeline
 
     pipeline = load_pipeline(config, environ=environment(), overrides=overrides)
-    with open_day_run(
-        pipeline, config, day, logs, wait=wait, asked=Asked(accept_change, require_closed, permitted)
-    ) as opened:
+    asked = Asked(accept_change, require_closed, permitted)
+    if pipeline.source.window == "hour" and is_day_of_hours(pipeline, datetime.now(UTC), day):
+        from chain.range.hours import bring_hours
+
+        bring_hours(config, day, overrides, logs, asked, wait=wait, as_json=as_json, reprocess=True)
+        return
+    with open_day_run(pipeline, config, day, logs, wait=wait, asked=asked) as opened:
         report = reprocess_day(opened)
     print_report(report, style=style_for_stdout(), as_json=as_json)

@@ -58,8 +58,11 @@ def run(
     """Export, process and load a day.
 
     An interrupted run is resumed. A stored export of the day is used again unless --fresh-export is given.
-    A day that is already done says so and writes nothing.
+    A day that is already done says so and writes nothing. Of an hourly pipeline --day is all its hours, in their order.
     """
+    from datetime import UTC, datetime
+
+    from chain.calendar import is_day_of_hours
     from chain.jobs.open import open_warm_jobs
     from staging.config.file import load_pipeline
     from staging.errors import UsageError
@@ -69,6 +72,19 @@ def run(
             "--patience-seconds and --fresh-export don't go together.", why="Each try would read the source again."
         )
     pipeline = load_pipeline(config, environ=environment(), overrides=overrides)
+    if pipeline.source.window == "hour" and is_day_of_hours(pipeline, datetime.now(UTC), day):
+        from chain.day.day_run import Asked
+        from chain.day.open_run import read_one_day
+        from chain.day.patience import Patience
+        from chain.range.hours import bring_hours
+
+        meant, asked = read_one_day(pipeline, day), Asked(accept_change, require_closed, permitted)
+        Patience(patience_seconds, say=lambda text: click.echo(text, err=True)).persist(
+            lambda: bring_hours(
+                config, meant, overrides, logs, asked, wait=wait, as_json=as_json, fresh_export=fresh_export
+            )
+        )
+        return
     with open_warm_jobs(pipeline, config, environment()) as spawn:
         # What the chain itself imports takes as long as what the jobs do: the one beside the other.
         from chain.day.day_run import Asked

@@ -26,7 +26,7 @@ def try_(config: Path, day: str, overrides: Sequence[str], *, shard: int, as_jso
     It shows ten rows, sums and quarantine of a shard of the day's stored export. It is planned, run and proven as a
     task does it, in this process. Nothing connects to a database, and no part, no receipt and no run is left.
     """
-    from chain.calendar import calendar_of
+    from chain.calendar import read_window
     from chain.trial.shard import try_shard
     from chain.trial.view import format_trial, to_json
     from staging.config.file import load_pipeline
@@ -36,7 +36,7 @@ def try_(config: Path, day: str, overrides: Sequence[str], *, shard: int, as_jso
     from staging.process.watched import run_watched
 
     pipeline = load_pipeline(config, environ=environment(), overrides=overrides)
-    business_day = calendar_of(pipeline, datetime.now(UTC)).read_day(day)
+    business_day = read_window(pipeline, datetime.now(UTC), day)
     folders = module_folders(config, environment())
     with (
         cancel_on_signals() as cancel,

@@ -22,7 +22,7 @@ def verify(config: Path, day: str, overrides: Sequence[str], *, as_json: bool) -
     It compares manifest, shards, parts, ledger and target. Exit 40 if they differ; exit 10 if only the settings of
     [source] have changed since the day was read.
     """
-    from chain.calendar import calendar_of
+    from chain.calendar import read_window
     from chain.views.verification import format_verification, verification_json
     from loader.verify.day import verify_day
     from loader.verify.run import SETTINGS
@@ -32,7 +32,7 @@ def verify(config: Path, day: str, overrides: Sequence[str], *, as_json: bool) -
     from staging.process.cancel import cancel_on_signals
 
     pipeline = load_pipeline(config, environ=environment(), overrides=overrides)
-    business_day = calendar_of(pipeline, datetime.now(UTC)).read_day(day)
+    business_day = read_window(pipeline, datetime.now(UTC), day)
     with cancel_on_signals() as cancel, open_store(pipeline.staging.url) as store:
         found = verify_day(
             pipeline, business_day, store=store, cancel=cancel, say=lambda line: click.echo(line, err=True)

@@ -27,6 +27,7 @@ from staging.errors import InputError, PenstockError
 from staging.names import DayNames
 from staging.process.cancel import Cancel
 from staging.store import Store
+from staging.window import load_zone
 
 _LONGEST_SECONDS = 30.0
 _LOOK_SECONDS = 0.05
@@ -122,7 +123,7 @@ class TransformPlanner:
         source = self.pipeline.source
         wanted = [*source.key_columns, source.time, *source.columns]
         beside = {name: [*table.column_names] for name, table in source.with_.items()}
-        newest = find_newest_manifest(store, self.names, source.window)
+        newest = find_newest_manifest(store, self.names, source.window, load_zone(source.timezone))
         for manifest in (before, newest):
             if manifest is None or [column.name for column in manifest.columns] != wanted:
                 continue

@@ -61,7 +61,7 @@ def job_id_of(pipeline: Pipeline, job: DeployedJob) -> str:
 def night_arguments(pipeline: Pipeline) -> tuple[str, ...]:
     """Return what the chain's job does each night.
 
-    The newest day (week, month) that is over, with patience; or the last days, where they are to be kept.
+    The newest day (hour, week, month) that is over, with patience; or the last days, where they are to be kept.
     """
     patience = ("--patience-seconds", str(pipeline.cloud.chain.patience_seconds))
     if (days := pipeline.cloud.schedule.keep_days) is not None:

@@ -1,7 +1,8 @@
 """When and how Cloud Scheduler starts the night.
 
 A time of day that a change of clocks skips or repeats would start no night, or two; one within the grace would mean
-the day before. Both are refused. The call is jobs.run of the Cloud Run Admin API v2 with an empty RunJobRequest:
+the day before. Both are refused. Of an hourly pipeline, unless its days are kept, the minute of each hour counts alone.
+The call is jobs.run of the Cloud Run Admin API v2 with an empty RunJobRequest:
 https://cloud.google.com/run/docs/reference/rest/v2/projects.locations.jobs/run
 """
 
@@ -32,16 +33,23 @@ class Schedule:
 
 
 def plan_schedule(pipeline: Pipeline) -> Schedule:
-    """Return the schedule.
+    """Return the schedule: each night, or each hour.
 
     InputError for a time of day at which not every day has exactly one night.
     """
     at = time.fromisoformat(pipeline.cloud.schedule.at)
-    _check(pipeline, at)
+    is_hourly = pipeline.source.window == "hour" and pipeline.cloud.schedule.keep_days is None
+    if not is_hourly:
+        _check(pipeline, at)
     cloud = pipeline.cloud
     host = (cloud.endpoint or "run.googleapis.com").removesuffix(":443")
     job = f"projects/{cloud.project}/locations/{cloud.region}/jobs/{job_id_of(pipeline, 'chain')}"
-    return Schedule(f"{at.minute} {at.hour} * * *", pipeline.source.timezone, f"https://{host}/v2/{job}:run", BODY)
+    return Schedule(
+        f"{at.minute} {'*' if is_hourly else at.hour} * * *",
+        pipeline.source.timezone,
+        f"https://{host}/v2/{job}:run",
+        BODY,
+    )
 
 
 def _check(pipeline: Pipeline, at: time) -> None:

@@ -19,7 +19,7 @@ from staging.names import DayNames
 from staging.process.cancel import Cancel
 from staging.store import ObjectInfo, Store
 
-_DAYS = "day="
+_WINDOWS = ("day=", "hour=")
 
 
 def clean_up_target(
@@ -29,7 +29,8 @@ def clean_up_target(
 
     With `delete` after it is gone. `store` is the staging store.
     """
-    found = ((parsed, info) for info in target.list(_DAYS) if (parsed := parse_target_part(info.name)) is not None)
+    files = (info for window in _WINDOWS for info in target.list(window))
+    found = ((parsed, info) for info in files if (parsed := parse_target_part(info.name)) is not None)
     for day, entries in groupby(found, key=lambda entry: entry[0][0]):
         cancel.check()
         runs = [(run_id, info) for (_, run_id), info in entries]

@@ -14,6 +14,7 @@ from chain.history.day import VERSION, is_loaded, is_settled, read_past_day
 from chain.history.index import read_index, remember_days
 from staging.documents.history import LoadedDay, PastDay
 from staging.errors import InputError, IntegrityError, PenstockError
+from staging.hours.name import Hour, day_of
 from staging.names import DayNames, heads_prefix, parse_name
 from staging.store import ObjectInfo, Store
 
@@ -66,7 +67,7 @@ def read_history(
     where this may write.
     """
     heads = list_heads(store, pipeline)
-    wanted = [day for day in heads if (first is None or day >= first) and (last is None or day <= last)]
+    wanted = [day for day in heads if _is_within(day, first, last)]
     wanted = wanted[-newest:] if newest else wanted
     known = read_index(store, pipeline, sorted({day.year for day in wanted}))
     stale = [day for day in wanted if not _holds(known.get(day), heads[day])]
@@ -76,6 +77,15 @@ def read_history(
         _try_to_remember(store, pipeline, settled)
     days = [fresh.get(day) or known[day] for day in wanted if day not in damaged and (day in fresh or day in known)]
     return History(tuple(days), damaged)
+
+
+def _is_within(day: date, first: date | None, last: date | None) -> bool:
+    """Return whether a window is of the range; where an end is a day, all the day's hours are."""
+    return (first is None or _as_end(day, first) >= first) and (last is None or _as_end(day, last) <= last)
+
+
+def _as_end(day: date, end: date) -> date:
+    return day if isinstance(end, Hour) else day_of(day)
 
 
 def recall_loaded_days(store: Store, pipeline: str, heads: Mapping[date, ObjectInfo]) -> dict[date, LoadedDay]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import date, timedelta
 
 from staging.errors import InputError
-from staging.window import Calendar, Span, check_not_future, plan_window, start_of
+from staging.hours.name import Hour, day_of
+from staging.window import Calendar, Span, check_not_future, plan_window
 
 MAX_DAYS = 3_660
 """Ten years: more is a slip of the pen rather than a wish."""
@@ -17,12 +18,17 @@ def plan_days(
 ) -> list[date]:
     """Return the days from `first` to `last`, both inclusive.
 
-    InputError for a range that can't be meant. Days that the zone's clocks jumped over are left out, and `say` hears of
-    it.
+    Of longer windows those around them, of hours all in them that have begun. InputError for a range that can't be
+    meant. Days that the zone's clocks jumped over are left out, and `say` hears of it.
     """
-    days = starts_of(plan_range(first, last), span)
-    check_not_future(days[-1], calendar.zone, calendar.now)
-    return [day for day in days if span != "day" or _exists(day, calendar, say)]
+    days = plan_range(first, last)
+    if span in ("hour", "day"):
+        check_not_future(days[-1], calendar.zone, calendar.now)
+        days = [day for day in days if _exists(day, calendar, say)]
+    windows = calendar.begun(days, span)
+    if windows:
+        check_not_future(windows[-1], calendar.zone, calendar.now)
+    return windows
 
 
 def plan_range(first: date, last: date) -> list[date]:
@@ -30,6 +36,13 @@ def plan_range(first: date, last: date) -> list[date]:
 
     Those to come are included; InputError as above.
     """
+    for day in (first, last):
+        if isinstance(day, Hour):
+            raise InputError(
+                f"{day} is an hour.",
+                why="A range is of days, and has all their hours.",
+                fix=f"Write {day_of(day)}, or name one hour alone by --hour.",
+            )
     if first > last:
         raise InputError(
             f"The range begins after its end: {first} is later than {last}.",
@@ -43,14 +56,6 @@ def plan_range(first: date, last: date) -> list[date]:
             fix="Correct --from or --to, or do it in pieces.",
         )
     return [first + timedelta(days=number) for number in range(count)]
-
-
-def starts_of(days: Sequence[date], span: Span) -> list[date]:
-    """Return the first days of the windows around these days.
-
-    Each once.
-    """
-    return sorted({start_of(day, span) for day in days})
 
 
 def _exists(day: date, calendar: Calendar, say: Callable[[str], None]) -> bool:

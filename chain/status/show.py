@@ -17,7 +17,7 @@ from chain.history.read import read_history, store_clock
 from chain.history.view import format_loaded
 from chain.jobs.look import open_lookout
 from chain.notify.teller import Teller
-from chain.range.dates import plan_range, starts_of
+from chain.range.dates import plan_range
 from chain.status.day import DayStatus
 from chain.status.late import check_loaded, newest_due
 from chain.status.many import read_days
@@ -28,11 +28,13 @@ from staging.config.file import load_pipeline
 from staging.documents.comparisons import Comparison, read_comparisons
 from staging.documents.pause_switch import read_pause_switch
 from staging.errors import LateError, UsageError
+from staging.hours.name import Hour
 from staging.open_store import open_store
 from staging.process.cancel import Cancel, cancel_on_signals
-from staging.window import Calendar
+from staging.window import Calendar, Span, check_begins
 
 _DAYS = 7
+_DAYS_OF_HOURS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,8 @@ def show_status(request: StatusRequest) -> None:
     Once, or until they are at rest.
     """
     pipeline = load_pipeline(request.config, environ=environment(), overrides=request.overrides)
-    days = starts_of(choose_days(request, calendar_of(pipeline, datetime.now(UTC))), pipeline.source.window)
+    calendar = calendar_of(pipeline, datetime.now(UTC))
+    days = choose_days(request, calendar, pipeline.source.window)
     with (
         cancel_on_signals() as cancel,
         open_store(pipeline.staging.url) as store,
@@ -85,21 +88,33 @@ def _with_comparison(status: DayStatus, found: Comparison | None) -> DayStatus:
     return replace(status, compared=found) if found and found.export_id == status.export_id else status
 
 
-def choose_days(request: StatusRequest, calendar: Calendar) -> list[date]:
+def choose_days(request: StatusRequest, calendar: Calendar, span: Span = "day") -> list[date]:
     """Return the days that are asked for.
 
-    One, a range, or the last seven, today included.
+    One, a range, or the last seven, today included. Of an hourly pipeline one hour, or all of the days that have begun:
+    of the last two, today included.
     """
     if request.day is not None:
         if request.first is not None or request.last is not None:
             raise UsageError("--day and --from/--to don't go together.", why="One day, or a range of days.")
-        return [calendar.read_day(request.day)]
+        return _one(calendar.read_day(request.day), calendar, span)
     if request.first is None and request.last is not None:
         raise UsageError("--to needs --from.", why="It is the end of a range.")
     today = calendar.now.astimezone(calendar.zone).date()
     if request.first is None:
-        return [today - timedelta(days=back) for back in range(_DAYS - 1, -1, -1)]
-    return plan_range(calendar.read_day(request.first), calendar.read_day(request.last) if request.last else today)
+        days = [today - timedelta(days=back) for back in range(_DAYS_OF_HOURS if span == "hour" else _DAYS)]
+    else:
+        days = plan_range(calendar.read_day(request.first), calendar.read_day(request.last) if request.last else today)
+    if span == "hour":
+        days = [day for day in days if day <= today]
+    return calendar.begun(days, span)
+
+
+def _one(day: date, calendar: Calendar, span: Span) -> list[date]:
+    if isinstance(day, Hour):
+        check_begins(day, span)
+        return [day]
+    return calendar.begun([day], span)
 
 
 def _check_late(reader: StatusReader) -> None:

@@ -28,7 +28,7 @@ from staging.config.pipeline import Pipeline
 from staging.errors import PenstockError
 from staging.names import DayNames
 from staging.process.finding import Finding, fault, warn, well
-from staging.window import load_zone, plan_window
+from staging.window import load_zone, plan_window, window_around, windows_before
 
 _SKEW_SECONDS = 5.0
 _OPEN_ALREADY = 2
@@ -92,7 +92,10 @@ def _examine_table(
     pipeline: Pipeline, day: date, source: Source, look: SourceLook, now: Callable[[], datetime]
 ) -> Iterator[Finding]:
     question = DayQuestion(
-        pipeline, DayNames(pipeline.name, day), plan_window(day, load_zone(pipeline.source.timezone)), "doctor"
+        pipeline,
+        DayNames(pipeline.name, day),
+        plan_window(day, load_zone(pipeline.source.timezone), pipeline.source.window),
+        "doctor",
     )
     before = now()
     also = question.tables_beside()
@@ -222,9 +225,11 @@ def _examine_slices(question: DayQuestion, source: Source) -> Iterator[Finding]:
 def last_day(now: datetime, pipeline: Pipeline) -> date:
     """Return yesterday in the pipeline's zone.
 
-    The day before where that one did not exist there.
+    The day before where that one did not exist there. Of an hourly pipeline it is the last hour.
     """
     zone = load_zone(pipeline.source.timezone)
+    if pipeline.source.window == "hour":
+        return next(windows_before(window_around(now, "hour", zone), "hour", zone))
     yesterday = now.astimezone(zone).date() - timedelta(days=1)
     with suppress(PenstockError):
         plan_window(yesterday, zone)

@@ -22,6 +22,7 @@ import polars as pl
 
 from exporter.port.source import Bound, TimeKind
 from staging.errors import InputError
+from staging.hours.name import Hour
 from staging.window import Window
 
 INSTANT = pl.Datetime("us", "UTC")
@@ -38,7 +39,7 @@ def plan_bounds(kind: TimeKind, window: Window, day: date, zone: ZoneInfo) -> tu
         case TimeKind.INSTANT:
             return window.start, window.end
         case TimeKind.DATE:
-            return day, day + timedelta(days=1)
+            return _dates(day)
         case TimeKind.UNIX_SECONDS:
             # Whole seconds: an edge between two seconds (no zone has one today) rounds up for both, so days still meet.
             return math.ceil(window.start.timestamp()), math.ceil(window.end.timestamp())
@@ -46,6 +47,16 @@ def plan_bounds(kind: TimeKind, window: Window, day: date, zone: ZoneInfo) -> tu
             return wall_clock(window.start, zone), wall_clock(window.end, zone)
         case TimeKind.ISO_TEXT:
             return _text_bound(wall_clock(window.start, zone), " "), _text_bound(wall_clock(window.end, zone), "T")
+
+
+def _dates(day: date) -> tuple[date, date]:
+    if isinstance(day, Hour):
+        raise InputError(
+            "A column of dates has no hours.",
+            why=f"{day} can't be told from the other hours of its day.",
+            fix="Name a column with a time of day in source.time, or leave source.window out.",
+        )
+    return day, day + timedelta(days=1)
 
 
 def wall_clock(edge: datetime, zone: ZoneInfo) -> datetime:

@@ -11,7 +11,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
+from itertools import islice
 
 from exporter.port.question import DayQuestion, PlannedRead
 from staging.documents.exports import find_current_manifest
@@ -19,6 +20,7 @@ from staging.documents.manifest import Column, Manifest
 from staging.errors import InputError
 from staging.names import DayNames
 from staging.store import Store
+from staging.window import Span, load_zone, windows_before
 
 LOOK_BACK_DAYS = 7
 _LENGTHS = re.compile(r"\s*\([^)]*\)")
@@ -27,14 +29,16 @@ _LENGTHS = re.compile(r"\s*\([^)]*\)")
 def find_contract(store: Store, question: DayQuestion) -> Manifest | None:
     """Return the manifest of the last export, or None.
 
-    Of this day or of up to seven before it. None where there is none, or where nothing is compared. By names, never by
-    listing.
+    Of this day (hour) or of up to seven before it. None where there is none, or where nothing is compared. By names,
+    never by listing.
     """
     if question.pipeline.export.schema_changes == "accept_all":
         return None
-    day = question.names.day
-    for back in range(min(LOOK_BACK_DAYS, day.toordinal() - 1) + 1):
-        names = DayNames(question.names.pipeline, day - timedelta(days=back))
+    day, source = question.names.day, question.pipeline.source
+    span: Span = "hour" if source.window == "hour" else "day"
+    before = windows_before(day, span, load_zone(source.timezone))
+    for each in (day, *islice(before, LOOK_BACK_DAYS)):
+        names = DayNames(question.names.pipeline, each)
         if (manifest := find_current_manifest(store, names)) is not None:  # else none was read, or it was cleaned up
             return manifest
     return None

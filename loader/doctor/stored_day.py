@@ -16,7 +16,7 @@ from loader.target.preflight import Target
 from staging.config.pipeline import Pipeline
 from staging.documents.head import read_head
 from staging.errors import PenstockError
-from staging.names import DayNames, parse_name
+from staging.names import DayNames, heads_prefix, parse_name
 from staging.open_store import open_store
 from staging.process.cancel import Cancel
 from staging.process.finding import Finding, fault, well
@@ -50,11 +50,9 @@ def examine_stored_day(pipeline: Pipeline, target: Target, schema: pl.Schema) ->
 
 def _find_processed(store: Store, pipeline: str, schema: pl.Schema) -> RunInputs | None:
     """Return the newest of the last days whose run has all its receipts, of this output; a damaged one is left out."""
-    heads = sorted((info.name for info in store.list(f"heads/{pipeline}/day=")), reverse=True)
-    for name in heads[:_MOST_DAYS]:
-        if (place := parse_name(name)) is None:
-            continue
-        names = DayNames(pipeline, place.day)
+    heads = (parse_name(info.name) for info in store.list(heads_prefix(pipeline)))
+    for day in sorted((head.day for head in heads if head is not None), reverse=True)[:_MOST_DAYS]:
+        names = DayNames(pipeline, day)
         found = read_head(store, names)
         if found is None or (run_id := found[0].run_id) is None:
             continue

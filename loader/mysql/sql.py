@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 
 import polars as pl
 
-from loader.target.sql import DAY, SqlText, Staged
+from loader.target.sql import SqlText, Staged
 from loader.target.table import Column
 
 _TYPES = {
@@ -78,6 +78,10 @@ class MysqlSql(SqlText):
         """Return the instant as UTC without saying so: DATETIME knows no zone."""
         return value.astimezone(UTC).replace(tzinfo=None)
 
+    def instant_literal(self, value: datetime) -> str:
+        """Return the instant as a DATETIME of UTC."""
+        return f"TIMESTAMP'{self.instant(value).isoformat(sep=' ')}'"
+
     def parse_instant(self, value: datetime) -> datetime:
         """Return the instant that was read."""
         return value.replace(tzinfo=UTC)
@@ -123,7 +127,7 @@ class MysqlSql(SqlText):
     def without_target(self, staged: Staged, day: date) -> str:
         """Return an outer join of staged rows whose key the day lacks."""
         return (
-            f"LEFT JOIN {self.of(staged.target)} AS t ON t.{self.quote(DAY)} = {self.day(day)}"
+            f"LEFT JOIN {self.of(staged.target)} AS t ON t.{self.day_column(day)} = {self.day(day)}"
             f" AND {self.same_key(staged)} WHERE t.{self.quote(staged.key[0].name)} IS NULL"
         )
 

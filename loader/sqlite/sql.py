@@ -9,6 +9,7 @@ import polars as pl
 
 from loader.target.sql import SqlText
 from loader.target.table import Column
+from staging.hours.name import Hour
 
 SUM = "penstock_sum"
 _EXACT = Context(prec=200, traps=[Inexact, InvalidOperation])
@@ -71,12 +72,12 @@ class SqliteSql(SqlText):
         return {"name": "TEXT", "text": "TEXT", "day": "TEXT", "count": "INTEGER", "instant": "TEXT"}
 
     def day(self, day: date) -> str:
-        """Return a day as text."""
-        return f"'{day.isoformat()}'"
+        """Return a day as text; of an hour, when it begins."""
+        return f"'{self.day_value(day)}'"
 
     def day_value(self, day: date) -> str:
-        """Return a day as text."""
-        return day.isoformat()
+        """Return a day as text; of an hour, when it begins."""
+        return self.instant(day.start) if isinstance(day, Hour) else day.isoformat()
 
     def instant(self, value: datetime) -> str:
         """Return the instant as text in UTC."""

@@ -11,18 +11,19 @@ from dataclasses import astuple, dataclass, fields
 from datetime import date, datetime
 
 from loader.target.database import Database
-from loader.target.sql import SqlText
+from loader.target.sql import SqlText, window_column, window_kind
 from loader.target.table import Table
 from staging.config.database import split_table
 from staging.config.pipeline import Pipeline
 from staging.errors import InputError, IntegrityError
+from staging.hours.name import Hour
+from staging.window import Span
 
-KEY = ("target_schema", "target_table", "day")
 _UNLOADED_FENCE = -1
 _TYPES = {
     "target_schema": "name",
     "target_table": "name",
-    "day": "day",
+    "day": "day",  # of an hourly pipeline `hour`, an instant: see `_columns`
     "pipeline": "name",
     "head_id": "name",
     "fence": "count",
@@ -75,30 +76,46 @@ class LedgerRow:
 def ledger_name(pipeline: Pipeline, target_schema: str | None) -> tuple[str | None, str]:
     """Return schema and name of the ledger.
 
-    The target's schema, unless `target.ledger` names another.
+    The target's schema, unless `target.ledger` names another. Ledgers of hours have another key than those of days,
+    and `_hours` behind their name.
     """
     schema, name = split_table(pipeline.target.ledger, None)
-    return schema or target_schema, name
+    return schema or target_schema, f"{name}_hours" if pipeline.source.window == "hour" else name
 
 
-def create_ledger_statement(sql: SqlText, schema: str | None, name: str) -> str:
+def _columns(span: Span) -> dict[str, str]:
+    """Return the kinds of a ledger's columns by name, in the order of a row's fields."""
+    return {window_column(span) if name == "day" else name: kind for name, kind in _TYPES.items()} | (
+        {window_column(span): window_kind(span)}
+    )
+
+
+def _key(span: Span) -> tuple[str, ...]:
+    return "target_schema", "target_table", window_column(span)
+
+
+def _span(day: date) -> Span:
+    return "hour" if isinstance(day, Hour) else "day"
+
+
+def create_ledger_statement(sql: SqlText, schema: str | None, name: str, span: Span = "day") -> str:
     """Return the DDL."""
     types = sql.ledger_types()
-    columns = [f"{sql.quote(column)} {types[kind]} NOT NULL" for column, kind in _TYPES.items()]
-    key = ", ".join(sql.quote(column) for column in KEY)
+    columns = [f"{sql.quote(column)} {types[kind]} NOT NULL" for column, kind in _columns(span).items()]
+    key = ", ".join(sql.quote(column) for column in _key(span))
     table = sql.qualified(schema, name) if schema else sql.quote(name)
     return f"CREATE TABLE {table} ({', '.join(columns)}, PRIMARY KEY ({key})){sql.table_options()}"
 
 
-def check_ledger(table: Table | None, shown: str) -> Table:
+def check_ledger(table: Table | None, shown: str, span: Span = "day") -> Table:
     """Return the ledger's table if it can be used; InputError if not."""
     if table is None:
         raise InputError(
             f"There is no ledger {shown}.", why="The loader keeps there what is loaded.", fix="Run `penstock init`."
         )
-    missing = [name for name in _TYPES if table.column(name) is None]
-    if table.fault or missing or frozenset(KEY) not in table.unique_keys:
-        why = table.fault or (f"it lacks {', '.join(missing)}" if missing else f"it lacks the primary key {KEY}")
+    missing = [name for name in _columns(span) if table.column(name) is None]
+    if table.fault or missing or frozenset(_key(span)) not in table.unique_keys:
+        why = table.fault or (f"it lacks {', '.join(missing)}" if missing else f"it lacks the primary key {_key(span)}")
         raise InputError(
             f"{shown} can't be the ledger.", why=why, fix="Name another table in target.ledger, then `penstock init`."
         )
@@ -113,10 +130,10 @@ def read_ledger_row(
     `lock`: hold it until the transaction ends.
     """
     sql = database.sql
-    columns = ", ".join(sql.quote(name) for name in _TYPES)
+    columns = ", ".join(sql.quote(name) for name in _columns(_span(day)))
     where = f"{sql.quote('target_schema')} = {sql.mark} AND {sql.quote('target_table')} = {sql.mark}"
     found = database.query(
-        f"SELECT {columns} FROM {sql.of(ledger)} WHERE {where} AND {sql.quote('day')} = {sql.day(day)}"
+        f"SELECT {columns} FROM {sql.of(ledger)} WHERE {where} AND {sql.day_column(day)} = {sql.day(day)}"
         f"{sql.row_lock if lock else ''}",
         (target.schema, target.name),
     )
@@ -133,20 +150,23 @@ def lock_ledger_row(database: Database, ledger: Table, ours: LedgerRow, target: 
     if (found := read_ledger_row(database, ledger, target, ours.day, lock=True)) is not None:
         return found
     values = _values(database.sql, ours, fence=_UNLOADED_FENCE)
-    database.execute(database.sql.add_row_unless_there(database.sql.of(ledger), list(_TYPES), KEY), values)
+    span = _span(ours.day)
+    add = database.sql.add_row_unless_there(database.sql.of(ledger), list(_columns(span)), _key(span))
+    database.execute(add, values)
     return read_ledger_row(database, ledger, target, ours.day, lock=True)
 
 
 def write_ledger_row(database: Database, ledger: Table, ours: LedgerRow) -> None:
     """Replace the row that `lock_ledger_row` holds."""
-    sql = database.sql
-    rest = [name for name in _TYPES if name not in KEY]
+    sql, span = database.sql, _span(ours.day)
+    key = _key(span)
+    rest = [name for name in _columns(span) if name not in key]
     changes = ", ".join(f"{sql.quote(name)} = {sql.mark}" for name in rest)
-    where = " AND ".join(f"{sql.quote(name)} = {sql.mark}" for name in KEY)
-    values = dict(zip(_TYPES, _values(sql, ours), strict=True))
+    where = " AND ".join(f"{sql.quote(name)} = {sql.mark}" for name in key)
+    values = dict(zip(_columns(span), _values(sql, ours), strict=True))
     written = database.execute(
         f"UPDATE {sql.of(ledger)} SET {changes} WHERE {where}",
-        [values[name] for name in (*rest, *KEY)],
+        [values[name] for name in (*rest, *key)],
     )
     if written > 1:
         raise IntegrityError(

@@ -14,11 +14,13 @@ from loader.target.database import Database
 from loader.target.errors import ReadOnlyError
 from loader.target.fit import check_types
 from loader.target.ledger import check_ledger, ledger_name
-from loader.target.sql import DAY, Staged
+from loader.target.sql import DAY, HOUR, Staged, window_column
 from loader.target.table import Column, Kind, Table
 from staging.config.pipeline import Pipeline
 from staging.errors import InputError
+from staging.window import Span
 
+_WINDOWS = ("the business day", "when the hour begins")
 _INIT = "Run `penstock init`, which creates what is missing and says the DDL."
 
 
@@ -26,12 +28,14 @@ _INIT = "Run `penstock init`, which creates what is missing and says the DDL."
 class Target:
     """Target and ledger, fit to be loaded.
 
-    `columns` are the target's own by the output's names, the key's first. `key` are those of them that are unique
-    together within a day, `values` all others but the day.
+    `day` is the column that says a row's window: `day`, or `hour`. `columns` are the target's own by the output's
+    names, the key's first. `key` are those of them that are unique together within a day, `values` all others but the
+    day.
     """
 
     table: Table
     ledger: Table
+    day: Column
     columns: dict[str, Column]
     key: tuple[Column, ...]
     values: tuple[Column, ...]
@@ -54,18 +58,19 @@ def find_target(database: Database, pipeline: Pipeline, schema: pl.Schema, key: 
     """
     table, ledger = find_tables(database, pipeline)
     columns = {name: _column(table, name) for name in schema}
-    day = _column(table, DAY)
+    name, what = window_column(pipeline.source.window), _WINDOWS[pipeline.source.window == "hour"]
+    day = _column(table, name)
     if day in columns.values():
         raise InputError(
-            f"The output has a column {DAY}.",
-            why="The loader fills it with the business day.",
+            f"The output has a column {name}.",
+            why=f"The loader fills it with {what}.",
             fix="Rename it in the transform.",
         )
     check_types(schema, tuple(columns.values()))
-    _check_day(day)
+    _check_day(day, pipeline.source.window)
     ours = tuple(columns.values())
-    target = Target(table, ledger, columns, ours[: len(key)], ours[len(key) :])
-    _check_unique_key(table, target.key)
+    target = Target(table, ledger, day, columns, ours[: len(key)], ours[len(key) :])
+    _check_unique_key(table, day, target.key)
     _check_other_columns(table, {day, *columns.values()})
     _check_swaps(target, {day, *columns.values()})
     return target
@@ -90,7 +95,8 @@ def find_tables(database: Database, pipeline: Pipeline) -> tuple[Table, Table]:
             f"{shown} can't be the target.", why=table.fault, fix="Name a table that takes rows in target.table."
         )
     ledger_schema, ledger = ledger_name(pipeline, table.schema)
-    return table, check_ledger(database.find_table(ledger_schema, ledger), f"{ledger_schema}.{ledger}")
+    found = database.find_table(ledger_schema, ledger)
+    return table, check_ledger(found, f"{ledger_schema}.{ledger}", pipeline.source.window)
 
 
 def _column(table: Table, name: str) -> Column:
@@ -104,7 +110,10 @@ def _column(table: Table, name: str) -> Column:
     return column
 
 
-def _check_day(day: Column) -> None:
+def _check_day(day: Column, span: Span) -> None:
+    if span == "hour":
+        _check_hour(day)
+        return
     if Kind.DATE not in day.accepts or day.generated:
         raise InputError(
             f"The column {DAY} is {day.declared}.",
@@ -113,13 +122,21 @@ def _check_day(day: Column) -> None:
         )
 
 
-def _check_unique_key(table: Table, key: Sequence[Column]) -> None:
-    day = table.column(DAY)
-    wanted = frozenset({*(column.name for column in key), day.name if day else DAY})
+def _check_hour(hour: Column) -> None:
+    if Kind.INSTANT not in hour.accepts or hour.generated or hour.pads:
+        raise InputError(
+            f"The column {HOUR} is {hour.declared}.",
+            why="It holds when the hour begins, an instant.",
+            fix="Declare it TIMESTAMP WITH TIME ZONE (DATETIME in MySQL and MariaDB, TEXT in SQLite).",
+        )
+
+
+def _check_unique_key(table: Table, day: Column, key: Sequence[Column]) -> None:
+    wanted = frozenset({*(column.name for column in key), day.name})
     narrower = [unique for unique in table.unique_keys if unique < wanted]
     if wanted not in table.unique_keys or narrower:
         has = "; ".join(f"unique ({', '.join(sorted(unique))})" for unique in table.unique_keys) or "no unique key"
-        unique_key = ", ".join([DAY, *(column.name for column in key)])
+        unique_key = ", ".join([day.name, *(column.name for column in key)])
         raise InputError(
             f"{table.name} has another unique key than ({unique_key}).",
             why=f"It has {has}. One row per key and day is what the loader keeps.",
@@ -153,7 +170,7 @@ def _check_writable(database: Database, target: Target) -> None:
     """Run each kind of write for no row, and roll back: rights, standbys and read-only servers show themselves."""
     sql = database.sql
     table, ledger = sql.of(target.table), sql.of(target.ledger)
-    key, day = sql.quote(target.key[0].name), sql.quote(DAY)
+    key, day = sql.quote(target.key[0].name), sql.quote(target.day.name)
     fence = sql.quote("fence")
     names = ", ".join(sql.quote(column.name) for column in target.columns.values())
     try:

@@ -15,8 +15,20 @@ from typing import Any
 import polars as pl
 
 from loader.target.table import Column, Table
+from staging.hours.name import Hour
+from staging.window import Span
 
-DAY = "day"
+DAY, HOUR = "day", "hour"
+
+
+def window_column(span: Span) -> str:
+    """Return the name of the column that says a row's window."""
+    return HOUR if span == "hour" else DAY
+
+
+def window_kind(span: Span) -> str:
+    """Return its kind among `SqlText.ledger_types`: an hour is when it begins."""
+    return "instant" if span == "hour" else "day"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +110,20 @@ class SqlText(ABC):
         return self.qualified(table.schema, table.name)
 
     def day(self, day: date) -> str:
-        """Return a day as a literal."""
-        return f"DATE '{day.isoformat()}'"
+        """Return a day as a literal; of an hour, when it begins."""
+        return self.instant_literal(day.start) if isinstance(day, Hour) else f"DATE '{day.isoformat()}'"
+
+    def instant_literal(self, value: datetime) -> str:
+        """Return an instant as a literal."""
+        return f"TIMESTAMP WITH TIME ZONE '{value.astimezone(UTC).isoformat(sep=' ')}'"
 
     def day_value(self, day: date) -> Any:  # noqa: ANN401 - what the driver binds
-        """Return the value to bind for a day."""
-        return day
+        """Return the value to bind for a day, or an hour's begin."""
+        return self.instant(day.start) if isinstance(day, Hour) else day
+
+    def day_column(self, day: date) -> str:
+        """Return the quoted column that says a row's window."""
+        return self.quote(HOUR if isinstance(day, Hour) else DAY)
 
     def instant(self, value: datetime) -> Any:  # noqa: ANN401 - what the driver binds
         """Return the value to bind for an instant."""
@@ -122,8 +142,8 @@ class SqlText(ABC):
         return f"SELECT COUNT(*){sums} FROM {table}{where}"
 
     def of_day(self, day: date, table: str = "") -> str:
-        """Return ` WHERE day = …`."""
-        return f" WHERE {table}{self.quote(DAY)} = {self.day(day)}"
+        """Return ` WHERE day = …`, or ` WHERE hour = …`."""
+        return f" WHERE {table}{self.day_column(day)} = {self.day(day)}"
 
     def key_list(self, staged: Staged) -> str:
         """Return the key's columns, apart by commas."""
@@ -172,7 +192,7 @@ class SqlText(ABC):
         """
         names = ", ".join(self.quote(column.name) for column in staged.columns)
         return (
-            f"INSERT INTO {self.of(staged.target)} ({self.quote(DAY)}, {names})"
+            f"INSERT INTO {self.of(staged.target)} ({self.day_column(day)}, {names})"
             f" SELECT {self.day(day)}, {names} FROM {staged.name}"
         )
 
@@ -181,7 +201,7 @@ class SqlText(ABC):
         names = ", ".join(self.quote(column.name) for column in staged.columns)
         values = ", ".join(f"s.{self.quote(column.name)}" for column in staged.columns)
         return (
-            f"INSERT INTO {self.of(staged.target)} ({self.quote(DAY)}, {names})"
+            f"INSERT INTO {self.of(staged.target)} ({self.day_column(day)}, {names})"
             f" SELECT {self.day(day)}, {values} FROM {staged.name} AS s {self.without_target(staged, day)}"
         )
 
@@ -193,7 +213,7 @@ class SqlText(ABC):
         return (
             f"SELECT COUNT(*), COALESCE(SUM(CASE WHEN {self.any_differ(staged)} THEN 1 ELSE 0 END), 0)"
             f" FROM {staged.name} AS s JOIN {self.of(staged.target)} AS t"
-            f" ON t.{self.quote(DAY)} = {self.day(day)} AND {self.same_key(staged)}"
+            f" ON t.{self.day_column(day)} = {self.day(day)} AND {self.same_key(staged)}"
         )
 
     def without_target(self, staged: Staged, day: date) -> str:

@@ -10,7 +10,6 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from datetime import date
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -25,7 +24,7 @@ from staging.dtypes import parse_dtype
 from staging.errors import InputError, PenstockError
 from staging.polars_errors import POLARS_ERRORS
 from staging.process.author_output import printing_to_stderr
-from staging.window import plan_window
+from staging.window import parse_day, plan_window
 
 _MISTAKES = (SyntaxError, NameError, *POLARS_ERRORS)
 _MISTAKES_HERE = (AttributeError, TypeError, LookupError, ImportError)
@@ -76,7 +75,7 @@ def _told(error: PenstockError, asked: Mapping[str, Any]) -> dict[str, str]:
 
 def read_day(described: Mapping[str, Any]) -> Day:
     """Return the day that a line of JSON describes."""
-    day, key = date.fromisoformat(described["day"]), tuple(described["key"])
+    day, key = parse_day(described["day"]), tuple(described["key"])
     return Day(
         day=day,
         timezone=described["timezone"],

@@ -120,11 +120,16 @@ class SourceConfig(DatabaseSection, _OtherPlaces):
         return self
 
     @model_validator(mode="after")
-    def _longer_windows_come_from_stored_days(self) -> Self:
+    def _windows_come_from_where_they_can(self) -> Self:
         if len([name for name in self.elsewhere if getattr(self, name) is not None]) > 1:
             raise ValueError(f"has more than one of {', '.join(self.elsewhere)}; rows come from one of them")
-        if self.exports is None and (self.window != "day" or self.allow_missing):
-            raise ValueError("window and allow_missing are for exports: a table, files and a function are read by day")
+        if self.window == "hour":
+            if not self.is_database:
+                raise ValueError('window = "hour" is for a table: files, a function and exports are read by day')
+        elif self.exports is None and (self.window != "day" or self.allow_missing):
+            raise ValueError(
+                "window and allow_missing are for exports: a table is read by day or hour, files and a function by day"
+            )
         if self.exports is not None and self.window == "day":
             raise ValueError('exports needs window = "week" or "month": of one day it is `penstock reprocess`')
         return self

@@ -12,7 +12,7 @@ from datetime import date
 
 from pydantic import Field
 
-from staging.documents.document import Document, Instant, Part
+from staging.documents.document import Document, Instant, Part, WindowName
 from staging.documents.memory import recall, remember
 from staging.names import comparisons
 from staging.store import Store
@@ -35,7 +35,7 @@ class Comparisons(Document):
     """The last comparison of each day."""
 
     pipeline: str
-    days: dict[date, Comparison] = Field(default_factory=dict)
+    days: dict[WindowName, Comparison] = Field(default_factory=dict)
     nonce: str
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
@@ -16,15 +16,20 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    PlainSerializer,
     StringConstraints,
     ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
 )
 
-from staging.errors import IntegrityError, ObjectMissingError
+from staging.errors import InputError, IntegrityError, ObjectMissingError
+from staging.hours.name import Hour, parse_hour
 from staging.store import Store
 
 FORMAT = 1
 _INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Money = Annotated[str, StringConstraints(pattern=r"^-?[0-9]{1,60}(\.[0-9]{1,38})?$")]
@@ -41,6 +46,27 @@ def _parse_instant(value: Any) -> Any:  # noqa: ANN401 - whatever the document h
 
 Instant = Annotated[AwareDatetime, BeforeValidator(_parse_instant), AfterValidator(lambda time: time.astimezone(UTC))]
 """A point of time in RFC 3339 (pydantic alone would take `"1700000000"`); always written in UTC."""
+
+
+def _parse_window(value: Any, read_day: ValidatorFunctionWrapHandler) -> Any:  # noqa: ANN401 - whatever the document holds
+    if isinstance(value, Hour):
+        return value
+    if isinstance(value, str) and _DAY.fullmatch(value):  # a key of an object reaches `read_day` as no JSON
+        return date.fromisoformat(value)
+    if not isinstance(value, str) or "T" not in value:
+        return read_day(value)
+    try:
+        return parse_hour(value)
+    except InputError as error:
+        raise ValueError(error.what) from error
+
+
+WindowName = Annotated[
+    date,
+    WrapValidator(_parse_window),
+    PlainSerializer(lambda day: day.isoformat(), return_type=str, when_used="json"),
+]
+"""A day, or an hour (`staging.hours`): what the objects of a window are called by."""
 
 
 class Document(BaseModel):

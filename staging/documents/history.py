@@ -7,12 +7,11 @@ made from.
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Literal
 
 from pydantic import Field
 
-from staging.documents.document import Document, Instant, Money, Part
+from staging.documents.document import Document, Instant, Money, Part, WindowName
 from staging.documents.manifest import Count
 
 RunOutcome = Literal["loaded", "failed", "stopped", "running", "unfinished"]
@@ -66,7 +65,7 @@ class PastDay(Part):
     `version` is 1 where an earlier Penstock remembered the day, and could not say whether it is loaded.
     """
 
-    day: date
+    day: WindowName
     head_generation: int
     runs: tuple[PastRun, ...]
     version: Count = 1

@@ -5,12 +5,12 @@ Readers believe only what is in it.
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated
 
 from pydantic import Field
 
-from staging.documents.document import Document, Instant, Money, Part, Sha256
+from staging.documents.document import Document, Instant, Money, Part, Sha256, WindowName
 from staging.key import DocumentKey, Key, key_columns
 
 Count = Annotated[int, Field(ge=0)]
@@ -113,7 +113,7 @@ class SourceExport(Part):
     Exactly this manifest was read.
     """
 
-    day: date
+    day: WindowName
     export_id: str
     generation: int
     sha256: Sha256
@@ -175,7 +175,7 @@ class Manifest(Document):
 
     export_id: str
     pipeline: str
-    day: date
+    day: WindowName
     timezone: str
     window_start: Instant
     window_end: Instant

@@ -8,18 +8,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from itertools import islice
 from statistics import median
+from zoneinfo import ZoneInfo
 
 from staging.documents.exports import find_current_id, find_export
 from staging.documents.head import read_head
 from staging.documents.manifest import Manifest
 from staging.documents.run_notes import find_loaded, find_receipt
+from staging.hours.name import Hour, day_of
+from staging.hours.zone import hours_on
 from staging.names import DayNames
 from staging.store import Store
-from staging.window import Span, start_of
+from staging.window import Span, windows_before
 
 LAST_DAYS = 7
 _LOOK_BACK = 100
@@ -41,14 +44,15 @@ class RecentDay:
     rows_of_tables: Mapping[str, int]
 
 
-def read_recent_days(store: Store, names: DayNames, span: Span) -> list[RecentDay]:
+def read_recent_days(store: Store, names: DayNames, span: Span, zone: ZoneInfo) -> list[RecentDay]:
     """Return the last seven loaded days before this one.
 
-    Newest first; of longer windows the last seven. Left out are days whose current export is not loaded, for nobody has
-    accepted it yet, and days that were read before they were over. Looks at a hundred days at most.
+    Newest first; of longer windows the last seven, of hours the same hour of the last seven days. Left out are days
+    whose current export is not loaded, for nobody has accepted it yet, and days that were read before they were over.
+    Looks at a hundred days at most.
     """
     found: list[RecentDay] = []
-    before = _days_before(names.day, span)
+    before = islice(_alike_before(names.day, span, zone), _LOOK_BACK)
     with ThreadPoolExecutor(_AT_ONCE) as readers:
         while len(found) < LAST_DAYS and (days := list(islice(before, _AT_ONCE))):
             read = readers.map(lambda day: find_accepted(store, DayNames(names.pipeline, day)), days)
@@ -56,12 +60,12 @@ def read_recent_days(store: Store, names: DayNames, span: Span) -> list[RecentDa
     return found[:LAST_DAYS]
 
 
-def find_newest_manifest(store: Store, names: DayNames, span: Span) -> Manifest | None:
+def find_newest_manifest(store: Store, names: DayNames, span: Span, zone: ZoneInfo) -> Manifest | None:
     """Return the newest stored day's manifest, or None.
 
     Of the sixteen days before this one.
     """
-    days = list(islice(_days_before(names.day, span), _AT_ONCE))
+    days = list(islice(windows_before(names.day, span, zone), _AT_ONCE))
     with ThreadPoolExecutor(_AT_ONCE) as readers:
         exports = list(readers.map(lambda day: find_current_id(store, DayNames(names.pipeline, day)), days))
     for day, export_id in zip(days, exports, strict=True):
@@ -82,12 +86,13 @@ def median_of_shrunken(rows: int, recent: Sequence[int], max_drop: float) -> Dec
     return middle if rows < middle * (1 - Decimal(str(max_drop))) else None
 
 
-def _days_before(day: date, span: Span) -> Iterator[date]:
-    for _ in range(_LOOK_BACK):
-        if day == date.min:
-            return
-        day = start_of(day - timedelta(days=1), span)
-        yield day
+def _alike_before(day: date, span: Span, zone: ZoneInfo) -> Iterator[date]:
+    """Yield windows that should be about as large. An hour of the night is compared with no hour of the evening."""
+    if not isinstance(day, Hour):
+        yield from windows_before(day, span, zone)
+        return
+    for before in windows_before(day_of(day), "day", zone):
+        yield from (hour for hour in reversed(hours_on(before, zone)) if hour.start.hour == day.start.hour)
 
 
 def find_accepted(store: Store, names: DayNames) -> RecentDay | None:

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from staging.documents.document import Document, Instant, Money, Part, Sha256
+from staging.documents.document import Document, Instant, Money, Part, Sha256, WindowName
 from staging.documents.manifest import Count, ShardFile
 from staging.key import DocumentKey, key_columns
 
@@ -40,7 +40,7 @@ class Head(Document):
 
     head_id: str
     pipeline: str
-    day: date
+    day: WindowName
     fence: Count
     run_id: str | None
     export_id: str | None
@@ -59,7 +59,7 @@ class RunRecord(Document):
 
     run_id: str
     pipeline: str
-    day: date
+    day: WindowName
     head_id: str
     fence: Count
     kind: Literal["run", "reprocess"]
@@ -133,7 +133,7 @@ class Loaded(Document):
     run_id: str
     export_id: str
     fence: Count
-    day: date
+    day: WindowName
     rows: Count
     inserted: Count
     updated: Count

@@ -15,6 +15,7 @@ from staging.config.source import SourceConfig
 from staging.config.with_table import WithTable
 from staging.documents.manifest import Manifest, TableExport
 from staging.errors import InputError
+from staging.hours.name import Hour
 from staging.key import show_key
 from staging.window import Span
 
@@ -68,6 +69,8 @@ def _allow_null(manifest: Manifest, source: SourceConfig) -> Pair:
 
 def _window(manifest: Manifest, source: SourceConfig) -> Pair:
     """A manifest has its window as two instants: a day has 25 hours at most, a month 28 days at least."""
+    if isinstance(manifest.day, Hour):
+        return "hour", source.window
     days = (manifest.window_end - manifest.window_start) / timedelta(days=1)
     was: Span = "day" if days < _DAYS_OF_A_WEEK - 1 else "week" if days < _DAYS_OF_A_WEEK + 1 else "month"
     return was, source.window

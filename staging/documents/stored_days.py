@@ -10,15 +10,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 from itertools import groupby, islice
+from zoneinfo import ZoneInfo
 
 from staging.config.pipeline import Pipeline
 from staging.documents.exports import find_current_id, find_export
 from staging.documents.manifest import Manifest, SourceExport
 from staging.documents.recent_days import LAST_DAYS, find_accepted, median_of_shrunken, read_recent_days
 from staging.errors import InputError, IntegrityError
-from staging.names import DayNames, parse_name
+from staging.names import DayNames, heads_prefix, parse_name
 from staging.store import Store
-from staging.window import days_within
+from staging.window import days_within, load_zone
 
 _SHOWN_DAYS = 5
 _READERS = 16
@@ -52,6 +53,8 @@ def read_stored_days(store: Store, pipeline: Pipeline, day: date) -> list[Stored
     name = str(pipeline.source.exports)
     days = days_within(day, pipeline.source.window)
     whole, left_out = _find_whole(store, pipeline, day)
+    if left_out:
+        _check_no_hours(store, name, next(iter(left_out)))
     if not whole or (left_out and not pipeline.source.allow_missing):
         missing = list(left_out)
         raise InputError(
@@ -68,6 +71,15 @@ def read_stored_days(store: Store, pipeline: Pipeline, day: date) -> list[Stored
     return whole
 
 
+def _check_no_hours(store: Store, pipeline: str, day: date) -> None:
+    if next(iter(store.list(f"{heads_prefix(pipeline)}{day}T")), None) is not None:
+        raise InputError(
+            f"{pipeline} is stored by the hour.",
+            why="A longer window is made of stored days.",
+            fix="Name a pipeline of the same source without source.window in source.exports.",
+        )
+
+
 def _find_whole(store: Store, pipeline: Pipeline, day: date) -> tuple[list[StoredDay], dict[date, LeftOut]]:
     """Return the days that a window is made of, and why each of the others is left out."""
     name, days = str(pipeline.source.exports), days_within(day, pipeline.source.window)
@@ -81,12 +93,15 @@ def _find_whole(store: Store, pipeline: Pipeline, day: date) -> tuple[list[Store
             left_out[each] = LeftOut("was read before it was over")
         else:
             whole.append(stored)
-    doubted = _find_doubted(store, DayNames(name, day), whole, pipeline.checks.max_drop)
+    zone = load_zone(pipeline.source.timezone)
+    doubted = _find_doubted(store, DayNames(name, day), whole, pipeline.checks.max_drop, zone)
     whole = [stored for stored in whole if stored.named.day not in doubted]
     return whole, {each: why for each in days if (why := (left_out | doubted).get(each))}
 
 
-def _find_doubted(store: Store, first: DayNames, days: Sequence[StoredDay], max_drop: float) -> dict[date, LeftOut]:
+def _find_doubted(
+    store: Store, first: DayNames, days: Sequence[StoredDay], max_drop: float, zone: ZoneInfo
+) -> dict[date, LeftOut]:
     """Return the days that the loader would doubt, and that it has not loaded, with both figures.
 
     A day's export is there before the loader sees it, and stays there when the loader refuses it.
@@ -95,7 +110,7 @@ def _find_doubted(store: Store, first: DayNames, days: Sequence[StoredDay], max_
         accepted = list(readers.map(lambda d: find_accepted(store, DayNames(first.pipeline, d.named.day)), days))
     if all(accepted):
         return {}
-    recent = [each.rows_exported for each in reversed(read_recent_days(store, first, "day"))]
+    recent = [each.rows_exported for each in reversed(read_recent_days(store, first, "day", zone))]
     doubted: dict[date, LeftOut] = {}
     for stored, found in zip(days, accepted, strict=True):
         rows = stored.manifest.rows
@@ -133,9 +148,8 @@ def read_newest_stored_day(store: Store, pipeline: str) -> Manifest | None:
 
     None where no day has a current export.
     """
-    heads = sorted((info.name for info in store.list(f"heads/{pipeline}/day=")), reverse=True)
-    for head in heads:
-        day = date.fromisoformat(head.rpartition("=")[2].removesuffix(".json"))
+    heads = (parse_name(info.name) for info in store.list(heads_prefix(pipeline)))
+    for day in sorted((head.day for head in heads if head is not None), reverse=True):
         if (stored := _read(store, DayNames(pipeline, day))) is not None:
             return stored.manifest
     return None

@@ -7,6 +7,8 @@ Names, relative to `target.parquet`::
     day={day}/manifest.json                            replaced by generation: the day is what it names
     day={day}/run={run_id}/part-{shard:05d}.parquet    create-only
     day={day}/run={run_id}/again={n:03d}/part-…        where a file of that name was there, and another one
+
+Of an hourly pipeline they begin with `hour={hour}/`.
 """
 
 from __future__ import annotations
@@ -14,16 +16,17 @@ from __future__ import annotations
 import re
 from datetime import date
 
-from staging.documents.document import Document, Instant, Money, Sha256
+from staging.documents.document import Document, Instant, Money, Sha256, WindowName
 from staging.documents.manifest import Count, ShardFile
 from staging.errors import InputError
+from staging.hours.name import PATTERN, Hour, parse_hour
 from staging.key import DocumentKey
 from staging.names import check_id
 
 
 def target_manifest_name(day: date) -> str:
     """Name of the document that readers begin with."""
-    return f"day={day.isoformat()}/manifest.json"
+    return f"{_folder(day)}/manifest.json"
 
 
 def target_part_name(day: date, run_id: str, shard: int, *, again: int = 0) -> str:
@@ -32,10 +35,17 @@ def target_part_name(day: date, run_id: str, shard: int, *, again: int = 0) -> s
     Shards are numbered from 0. `again` counts how often its name was taken before.
     """
     place = f"again={again:03d}/" if again else ""
-    return f"day={day.isoformat()}/run={check_id(run_id, of='run id')}/{place}part-{shard:05d}.parquet"
+    return f"{_folder(day)}/run={check_id(run_id, of='run id')}/{place}part-{shard:05d}.parquet"
 
 
-_PART = re.compile(r"day=(\d{4}-\d\d-\d\d)/run=([^/]+)/(?:again=\d{3}/)?part-\d{5}\.parquet")
+def _folder(day: date) -> str:
+    return f"{'hour' if isinstance(day, Hour) else 'day'}={day.isoformat()}"
+
+
+_PART = re.compile(
+    rf"(?:day=(?P<day>\d{{4}}-\d\d-\d\d)|hour=(?P<hour>{PATTERN}))"
+    r"/run=(?P<run_id>[^/]+)/(?:again=\d{3}/)?part-\d{5}\.parquet"
+)
 
 
 def parse_target_part(name: str) -> tuple[date, str] | None:
@@ -45,7 +55,10 @@ def parse_target_part(name: str) -> tuple[date, str] | None:
     """
     match = _PART.fullmatch(name)
     try:
-        return (date.fromisoformat(match[1]), check_id(match[2], of="run id")) if match else None
+        if match is None:
+            return None
+        window = parse_hour(match["hour"]) if match["hour"] else date.fromisoformat(match["day"])
+        return window, check_id(match["run_id"], of="run id")
     except (ValueError, InputError):
         return None
 
@@ -59,7 +72,7 @@ class TargetManifest(Document):
     """
 
     pipeline: str
-    day: date
+    day: WindowName
     timezone: str
     head_id: str
     fence: Count

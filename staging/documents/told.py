@@ -12,7 +12,7 @@ from datetime import date
 
 from pydantic import Field
 
-from staging.documents.document import Document
+from staging.documents.document import Document, WindowName
 from staging.documents.memory import remember
 from staging.names import told_troubles
 from staging.store import Store
@@ -27,7 +27,7 @@ class Told(Document):
     """
 
     pipeline: str
-    days: dict[date, tuple[str, ...]] = Field(default_factory=dict)
+    days: dict[WindowName, tuple[str, ...]] = Field(default_factory=dict)
     nonce: str
 
 

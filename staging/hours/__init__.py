@@ -1,0 +1,5 @@
+"""Hours as names of windows.
+
+`name.py` has the name, `zone.py` finds a zone's hours, `read.py` reads what people call them. May import nothing but
+the errors.
+"""
