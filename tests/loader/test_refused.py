@@ -151,6 +151,15 @@ def test_a_key_in_two_parts_is_caught_by_the_database(target: LoaderTarget, make
     refused(target, make(2, rows=rows).write(), IntegrityError)
 
 
+def test_a_run_that_may_not_load_is_told_so_before_its_parts_are_read(sqlite_database: str, make: Make) -> None:
+    target = LoaderTarget("sqlite", sqlite_database)
+    target.init(newer := make(2).write())
+    target.load(newer)
+    older = make(1).write()
+    _lose_part(older)
+    refused(target, older, HeldError)
+
+
 def test_a_part_with_other_columns_than_its_receipt_is_caught(sqlite_database: str, make: Make) -> None:
     target = LoaderTarget("sqlite", sqlite_database)
     target.init(good := make().write())

@@ -87,7 +87,7 @@ ROOMS = (
     Room(("loader/doubt.py",), ("tests/loader/test_doubt.py",)),
     Room(
         ("loader/conservation.py", "loader/run_inputs.py", "loader/parts.py", "loader/target/content.py"),
-        (*_TARGET, "tests/loader/test_refused.py"),
+        ("tests/loader/test_run_inputs.py", *_TARGET, "tests/loader/test_refused.py"),
         f"({_NO_SERVER}) and not parquet",
     ),
     Room(("loader/replace_day.py", "loader/load_once.py"), _LOADER, _NO_SERVER),
