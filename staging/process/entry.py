@@ -12,6 +12,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TextIO
 
 from staging.errors import ExitCode, InterruptedRunError, PenstockError, UnavailableError
 from staging.process.missing_extra import missing_extra
@@ -65,11 +66,23 @@ def _which(error: OSError) -> str:
 def exit_now(code: int) -> None:
     """Flush and leave without running destructors.
 
-    So nothing a library left open commits itself on the way.
+    So nothing a library left open commits itself on the way. What was done, but could not be said, ends with 20.
     """
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+    said = _flush(sys.stdout)
+    if said is not None and not isinstance(said, BrokenPipeError):
+        print(f"error: Standard output can't be written: {said.strerror or said}.", file=sys.stderr)
+    _flush(sys.stderr)
+    os._exit(code or (ExitCode.DONE if said is None else ExitCode.UNAVAILABLE))
+
+
+def _flush(stream: TextIO | None) -> OSError | None:
+    """Return why the rest could not be written. A stream that was closed from the beginning is None, and takes none."""
+    try:
+        if stream is not None:
+            stream.flush()
+    except OSError as error:
+        return error
+    return None
 
 
 def _tell(error: PenstockError, also: Callable[[PenstockError], None]) -> int:
