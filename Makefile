@@ -3,9 +3,11 @@
 .PHONY: help demo test lint check bench docs nightly fresh clean
 BIN := .venv/bin
 # The documents' examples say `python` and `penstock`, as in an environment that is active.
-# Each worker has servers of its own; tests marked `serial` come last, alone (tests/workers.py).
-WORKERS ?= 2
-TEST := PATH="$(CURDIR)/.venv/bin:$$PATH" $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --durations=25
+# Each worker has servers of its own; tests marked `serial` come last, alone (tests/workers.py). A quarter of the time
+# of a test with servers is waiting, so three workers keep two cores busy; unit tests wait for nothing.
+WORKERS ?= 3
+check: WORKERS := 2
+TEST = PATH="$(CURDIR)/.venv/bin:$$PATH" $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=25
 
 ON_NEWER_POSTGRES := tests/exporter/postgres tests/exporter/test_reads_exactly.py tests/loader \
 	-k "postgres and not mysql and not mariadb and not sqlite"

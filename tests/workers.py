@@ -1,5 +1,8 @@
 """How the tests are spread over pytest-xdist's workers: file by file, and files marked `serial` at the end, alone.
 
+The heaviest files come first, so that no worker is left alone with one of them while the others have nothing to do: a
+test that needs a server or starts processes weighs ten of those that don't.
+
 A worker has servers of its own, started when the first of its tests asks. What measures the machine, or owns it, has
 `pytest.mark.serial` in its file: it runs when all other tests are over, and all other workers with their servers gone.
 """
@@ -8,6 +11,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +22,7 @@ if TYPE_CHECKING:
     from xdist.workermanage import WorkerController
 
 _SERIAL = "serial"
+_INTEGRATION_WEIGHT = 10
 _ALL_INTEGRATION = re.compile(r"^pytestmark = (\[.*)?pytest\.mark\.integration\b", re.MULTILINE)
 
 
@@ -37,6 +42,17 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     if "not integration" not in config.getoption("markexpr") or collection_path.suffix != ".py":
         return None
     return True if _ALL_INTEGRATION.search(collection_path.read_text("utf-8")) else None
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put the heaviest files first; `--no-loadscope-reorder` keeps that order."""
+    if not hasattr(config, "workerinput"):
+        return
+    weights: Counter[Path] = Counter()
+    for item in items:
+        weights[item.path] += _INTEGRATION_WEIGHT if item.get_closest_marker("integration") else 1
+    items.sort(key=lambda item: -weights[item.path])
 
 
 class SerialLast(LoadFileScheduling):
