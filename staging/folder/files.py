@@ -9,10 +9,12 @@ import errno
 import fcntl
 import os
 import secrets
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Self
 
 from staging.errors import InputError, UnavailableError
 from staging.short_of import fix_short, why_short
@@ -53,11 +55,52 @@ def folder_errors(folder: Path, name: str) -> Iterator[None]:
         ) from exc
 
 
+class Unsynced:
+    """What was changed and has to be durable before a file gets its name.
+
+    All of it is synced at the same time: a file system writes out together what is asked for together, so it takes half
+    as long as one after the other.
+    """
+
+    def __init__(self) -> None:
+        self._fds: list[int] = []
+        self._errors: list[OSError] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        while self._fds:
+            os.close(self._fds.pop())
+
+    def add(self, fd: int) -> None:
+        """Take note of an open file or folder, which may be closed then."""
+        self._fds.append(os.dup(fd))
+
+    def sync(self) -> None:
+        """Make all of it durable; OSError unless all of it is."""
+        first, *others = self._fds
+        threads = [threading.Thread(target=self._sync, args=(fd,)) for fd in others]
+        for thread in threads:
+            thread.start()
+        self._sync(first)
+        for thread in threads:
+            thread.join()
+        if self._errors:
+            raise self._errors[0]
+
+    def _sync(self, fd: int) -> None:
+        try:
+            os.fsync(fd)
+        except OSError as exc:
+            self._errors.append(exc)
+
+
 @contextmanager
-def walk_to(folder: Path, segments: Sequence[str], *, create: bool) -> Iterator[int]:
+def walk_to(folder: Path, segments: Sequence[str], *, create: bool, unsynced: Unsynced | None = None) -> Iterator[int]:
     """Yield a file descriptor of the inner folder.
 
-    It is made with all on its way when `create`.
+    It is made with all on its way when `create`; where a folder was made is synced at once, or is the caller's to sync.
     """
     try:
         start = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -66,14 +109,14 @@ def walk_to(folder: Path, segments: Sequence[str], *, create: bool) -> Iterator[
             f"The folder {folder} is gone.", why="It was there when it was opened.", fix="Put it back, or run again."
         ) from exc
     try:
-        with walk_on(start, segments, create=create) as here:
+        with walk_on(start, segments, create=create, unsynced=unsynced) as here:
             yield here
     finally:
         os.close(start)
 
 
 @contextmanager
-def walk_on(start: int, segments: Sequence[str], *, create: bool) -> Iterator[int]:
+def walk_on(start: int, segments: Sequence[str], *, create: bool, unsynced: Unsynced | None = None) -> Iterator[int]:
     """Yield a file descriptor of a folder below the open one.
 
     As `walk_to`; `start` stays open.
@@ -81,7 +124,7 @@ def walk_on(start: int, segments: Sequence[str], *, create: bool) -> Iterator[in
     here = start
     try:
         for segment in segments:
-            inner = _enter(here, segment, create=create)
+            inner = _enter(here, segment, create=create, unsynced=unsynced)
             if here != start:
                 os.close(here)
             here = inner
@@ -91,7 +134,7 @@ def walk_on(start: int, segments: Sequence[str], *, create: bool) -> Iterator[in
             os.close(here)
 
 
-def _enter(here: int, segment: str, *, create: bool) -> int:
+def _enter(here: int, segment: str, *, create: bool, unsynced: Unsynced | None) -> int:
     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
     try:
         return os.open(segment, flags, dir_fd=here)
@@ -100,7 +143,10 @@ def _enter(here: int, segment: str, *, create: bool) -> int:
             raise
     with suppress(FileExistsError):
         os.mkdir(segment, dir_fd=here)
-        os.fsync(here)
+        if unsynced is None:
+            os.fsync(here)
+        else:
+            unsynced.add(here)
     return os.open(segment, flags, dir_fd=here)
 
 

@@ -20,7 +20,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from staging.folder.files import read_all, walk_on, walk_to, write_all
+from staging.folder.files import Unsynced, read_all, walk_on, walk_to, write_all
 from staging.object_name import RESERVED_FOLDER
 
 _SUFFIX = ".json"
@@ -84,10 +84,10 @@ def _known_generations(records: int) -> list[int]:
     return [int(name) for name in names if name.isascii() and name.isdigit()]
 
 
-def claim(records: int, name: str, record: Record, *, after: int, now_microseconds: int) -> int:
+def claim(records: int, name: str, record: Record, *, after: int, now_microseconds: int, unsynced: Unsynced) -> int:
     """Take a new number by creating its record.
 
-    Above `after` and above all in `records`, the name's own folder.
+    Above `after` and above all in `records`, the name's own folder. The caller syncs it before a file gets the number.
     """
     generation = max(now_microseconds, after + 1, *(number + 1 for number in _known_generations(records)))
     while (fd := _create(records, generation)) is None:
@@ -95,10 +95,10 @@ def claim(records: int, name: str, record: Record, *, after: int, now_microsecon
     try:
         written = {"name": name, "size_bytes": record.size_bytes, "crc32c": record.crc32c}
         write_all(fd, json.dumps(written).encode())
-        os.fsync(fd)
+        unsynced.add(fd)
     finally:
         os.close(fd)
-    os.fsync(records)
+    unsynced.add(records)
     return generation
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import google_crc32c
 
 from staging.errors import InputError, PenstockError
-from staging.folder.files import folder_errors, open_temporary, read_chunks, walk_to, write_all
+from staging.folder.files import Unsynced, folder_errors, open_temporary, read_chunks, walk_to, write_all
 from staging.folder.generations import (
     Record,
     claim,
@@ -131,12 +131,13 @@ class FolderWriter:
         *inner, leaf = self._name.split("/")
         after = max(after, last_earlier_generation(self._folder, self._name))
         with (
-            walk_to(self._folder, records_of(self._name), create=True) as records,
-            walk_to(self._folder, inner, create=True) as there,
+            Unsynced() as unsynced,
+            walk_to(self._folder, records_of(self._name), create=True, unsynced=unsynced) as records,
+            walk_to(self._folder, inner, create=True, unsynced=unsynced) as there,
             self._temporaries() as here,
         ):
             now = generation_of(os.fstat(self._fd))
-            generation = claim(records, self._name, self._record, after=after, now_microseconds=now)
+            generation = claim(records, self._name, self._record, after=after, now_microseconds=now, unsynced=unsynced)
             try:
                 if not set_generation(self._fd, generation):
                     raise InputError(
@@ -144,7 +145,8 @@ class FolderWriter:
                         why="It does not keep modification times in microseconds.",
                         fix="Use a folder on another file system.",
                     )
-                os.fsync(self._fd)
+                unsynced.add(self._fd)
+                unsynced.sync()
                 rename(self._temporary, leaf, src_dir_fd=here, dst_dir_fd=there)
             except (FileExistsError, FileNotFoundError):
                 give_back(records, generation)

@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -37,17 +38,19 @@ def write(store: Store, deed: str, generation: int) -> None:
 
 def die_at(step: int, *, after: bool) -> None:
     """Let the process kill itself at its so-manieth call, counted from 0."""
-    left = [step]
+    left, lock = [step], threading.Lock()
 
     def wrap(call: Callable[..., Any]) -> Callable[..., Any]:
         def counted(*args: Any, **kwargs: Any) -> Any:
-            left[0] -= 1
-            if left[0] == -1 and not after:
+            with lock:  # some calls come from threads
+                left[0] -= 1
+                is_last = left[0] == -1
+            if is_last and not after:
                 os.kill(os.getpid(), signal.SIGKILL)
             try:
                 return call(*args, **kwargs)
             finally:
-                if left[0] == -1:
+                if is_last:
                     os.kill(os.getpid(), signal.SIGKILL)
 
         return counted
