@@ -56,7 +56,7 @@ def folder_errors(folder: Path, name: str) -> Iterator[None]:
 
 
 class Unsynced:
-    """What was changed and has to be durable before a file gets its name.
+    """What has to be durable before a file gets its name.
 
     All of it is synced at the same time: a file system writes out together what is asked for together, so it takes half
     as long as one after the other.
@@ -74,7 +74,7 @@ class Unsynced:
             os.close(self._fds.pop())
 
     def add(self, fd: int) -> None:
-        """Take note of an open file or folder, which may be closed then."""
+        """Note an open file or folder; it may be closed then."""
         self._fds.append(os.dup(fd))
 
     def sync(self) -> None:
