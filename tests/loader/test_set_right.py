@@ -9,7 +9,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from staging.errors import IntegrityError
+from staging.errors import IntegrityError, InterruptedRunError
+from staging.process.cancel import Cancel
 from tests.loader.runs import LoaderRun, Make, loader_runs, revenue
 from tests.loader.target_fixtures import LoaderTarget, expected
 
@@ -71,6 +72,39 @@ def test_rows_of_other_days_stay_untouched_when_a_day_is_set_right(target: Loade
     others = target.rows(COLUMNS)
     target.load(run)
     assert target.rows(COLUMNS) == sorted([*others, *expected(run, COLUMNS)], key=repr)
+
+
+def test_that_the_same_content_was_changed_is_said_of_nothing_else(sqlite_database: str, make: Make) -> None:
+    target = LoaderTarget("sqlite", sqlite_database)
+    target.init(run := noted(make))
+
+    def says_it_was_changed(run: LoaderRun) -> bool:
+        target.load(run)
+        return any("was changed since" in line for line in target.said)
+
+    assert not says_it_was_changed(run)
+    assert not says_it_was_changed(noted(make, 2))
+    assert not says_it_was_changed(make(noted(make, 9).rows[:4], 3, schema=NOTED))
+    target.execute(EDITS["a text that no sum covers"])
+    assert not says_it_was_changed(noted(make, 4))
+    target.execute(EDITS["a text that no sum covers"])
+    assert says_it_was_changed(noted(make, 5))
+
+
+def test_a_load_that_is_asked_to_stop_in_its_transaction_leaves_what_is_there(sqlite_database: str, make: Make) -> None:
+    target = LoaderTarget("sqlite", sqlite_database)
+    target.init(run := noted(make))
+    target.load(run)
+    target.execute(EDITS["a unit added"])
+    state, cancel = target.state(), Cancel()
+
+    def stop(line: str) -> None:
+        if "was changed since" in line:
+            cancel.set()
+
+    with pytest.raises(InterruptedRunError):
+        target.load(run, cancel=cancel, listen=stop)
+    assert target.state() == state
 
 
 def test_parts_that_are_gone_end_with_40_and_leave_what_is_there(target: LoaderTarget, make: Make) -> None:

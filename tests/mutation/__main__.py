@@ -90,7 +90,7 @@ ROOMS = (
         ("tests/loader/test_run_inputs.py", *_TARGET, "tests/loader/test_refused.py"),
         f"({_NO_SERVER}) and not parquet",
     ),
-    Room(("loader/replace_day.py", "loader/load_once.py"), _LOADER, _NO_SERVER),
+    Room(("loader/replace_day.py", "loader/load_once.py"), (*_LOADER, "tests/loader/test_doubt.py"), _NO_SERVER),
     Room(
         ("loader/target/ledger.py", "loader/target/difference.py", "loader/stage_parts.py"),
         (*_LOADER, "tests/loader/verify/test_verify.py"),
