@@ -35,6 +35,8 @@ from exporter.port.same_rows import Telling
 from exporter.port.sliced_source import Slices, refuse_slices
 from exporter.port.source import Bound, Estimate, Probe, SourceColumn, Statement, TableName, TimeKind, Wire
 from exporter.port.source_errors import source_error
+from exporter.sqlite.texts import check_texts
+from exporter.sqlite.times import not_iso
 from exporter.sqlite.types import Declared, read_declared
 from staging.documents.manifest import Source as StoredSource
 from staging.errors import InputError, PenstockError
@@ -89,14 +91,20 @@ class SqliteSource:
     def run(self, sql: str, doing: str) -> Sequence[tuple[Any, ...]]:
         """Run a small statement on the reading connection."""
         try:
-            return self._plain.fetch(sql).rows()
+            found = self._plain.fetch(sql)
         except DRIVER_ERRORS as exc:
             raise self.translate(exc, doing) from exc
+        check_texts(found, found.columns)
+        return found.rows()
 
-    def stream(self, sql: str) -> Iterator[pl.DataFrame]:
-        """Run a statement and give its batches, without their very first row."""
+    def stream(self, sql: str, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
+        """Run a statement and give its batches, without their very first row.
+
+        `columns` are what people know the statement's columns by.
+        """
         try:
             for number, frame in enumerate(self._streaming.stream(sql)):
+                check_texts(frame, columns)
                 yield frame.slice(1) if number == 0 else frame
         except DRIVER_ERRORS as exc:
             raise self.translate(exc, "read the day") from exc
@@ -210,6 +218,11 @@ class SqliteSnapshot:
             # Every number sorts before every text, every blob behind.
             other = f"({time.quoted} < '' OR {time.quoted} >= x'')"
             found.append(plan_probe(statement, columns, other, f"Column {time.name} holds something else than text"))
+            first, last = (date.fromisoformat(str(bound)[:10]) for bound in (statement.low, statement.high))
+            spelled = not_iso(time.quoted, first, last)
+            found.append(
+                plan_probe(statement, columns, spelled, f"Column {time.name} holds a text that is no ISO time")
+            )
         elif time.time is TimeKind.UNIX_SECONDS:
             other = f"{time.quoted} >= ''"
             found.append(
@@ -256,7 +269,8 @@ class SqliteSnapshot:
         """Stream the statement behind a row that shows ADBC the types."""
         del estimate
         example = ", ".join(f"{_example(statement, i)} AS c{i}" for i, _ in enumerate(statement.select))
-        return self._source.stream(f"SELECT {example} UNION ALL {statement.text()}")
+        columns = [carried.select for carried in statement.select]
+        return self._source.stream(f"SELECT {example} UNION ALL {statement.text()}", columns)
 
     def plan_telling(
         self, statement: Statement, columns: Sequence[SourceColumn], stored: StoredSource

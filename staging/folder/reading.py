@@ -16,7 +16,7 @@ from pathlib import Path
 
 import google_crc32c
 
-from staging.errors import InputError
+from staging.errors import InputError, IntegrityError
 from staging.folder.files import read_chunks, walk_on, walk_to
 from staging.folder.generations import Record, find_record, generation_of
 from staging.object_name import RESERVED_FOLDER
@@ -106,6 +106,19 @@ def instant_of(generation: int) -> datetime:
     return _EPOCH + timedelta(microseconds=generation)
 
 
+def _of_others(name: str, folder: Path) -> IntegrityError:
+    """Return the error for a file of which no generation is known.
+
+    A copy of a whole folder is such, where it has not the times of its files: they are their generations.
+    """
+    error = corrupt(name, f"The file in {folder} was changed or put there by something other than Penstock.")
+    error.fix = (
+        "Was the folder copied or restored without the times of its files? Do so with them, by cp -a, rsync -a or "
+        f"tar --format=posix. Else: {error.fix[:1].lower()}{error.fix[1:]}"
+    )
+    return error
+
+
 def _open(folder: Path, here: int, name: str, leaf: str) -> int:
     """Open the object's file in its own folder `here`; FileNotFoundError where there is none."""
     fd = os.open(leaf, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=here)
@@ -121,7 +134,7 @@ def _describe(folder: Path, root: int, name: str, fd: int) -> ObjectInfo:
     record, is_known = find_record(root, name, generation)
     if record is None:
         if is_known:
-            raise corrupt(name, f"The file in {folder} was changed or put there by something other than Penstock.")
+            raise _of_others(name, folder)
         record = _read_through(fd)
     info = describe(name, generation, record)
     if status.st_size != info.size_bytes:

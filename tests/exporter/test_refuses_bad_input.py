@@ -169,6 +169,44 @@ SQLITE: dict[str, Case] = {
         {"column_timezone": "Europe/Berlin", "_day": "2026-03-29"},
         ["purchased_at", "02:30:00"],
     ),
+    **{
+        f"a time that is {name}": (
+            _table("", GOOD, f"5, '{text}', 1", time="text"),
+            {},
+            ["purchased_at", "no ISO time", "user_id is 5"],
+        )
+        for name, text in {
+            "seconds as text": "1794614400",
+            "milliseconds as text": "1794614400000",
+            "behind a space": " 2026-11-14 10:00:00",
+            "of slashes": "2026/11/14 10:00:00",
+            "of digits alone": "20261114T100000",
+            "of points": "2026.11.14",
+            "of spaces": "2026 11 14",
+            "of a day first": "14.11.2026 10:00:00",
+            "of a month first": "11/14/2026",
+            "in words": "Nov 14 2026",
+            "of nothing": "",
+        }.items()
+    },
+    **{
+        f"a {unit} without its zero": (
+            _table("", f"5, '{text}', 1"),
+            {"_day": day},
+            ["purchased_at", "no ISO time", "user_id is 5"],
+        )
+        for unit, text, day in (
+            ("month", "2026-3-14 10:00:00", "2026-03-14"),
+            ("day", "2026-11-4 10:00:00", "2026-11-04"),
+            ("day at its end", "2026-11-4", "2026-11-04"),
+        )
+    },
+    "text that is no UTF-8": (_table("", f"CAST(X'61FF' AS TEXT), {NOON}, 1", key="text"), {}, ["user_id", "X'61FF'"]),
+    "carried text that is no UTF-8": (
+        _table(", note text", f"5, {NOON}, 1, CAST(X'FF' AS TEXT)"),
+        {"columns": ["amount", "note"]},
+        ["note", "X'FF'", "no UTF-8"],
+    ),
     "an offset of its own": (
         _table("", "5, '2026-11-15 00:30:00+02:00', 1"),
         {},

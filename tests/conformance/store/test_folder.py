@@ -312,6 +312,16 @@ def test_an_edited_file_is_refused_beside_an_empty_folder_of_an_earlier_version(
         store.read("day/object")
 
 
+def test_a_folder_that_was_copied_without_times_says_how_to_copy_it(store: FolderStore, folder: Path) -> None:
+    store.create("day/object", b"as it was written")
+    as_it_is, without_times = folder.with_name("as-it-is"), folder.with_name("without-times")
+    shutil.copytree(folder, as_it_is)
+    shutil.copytree(folder, without_times, copy_function=shutil.copyfile)
+    assert open_folder_store(as_it_is.as_uri()).read("day/object")[0] == b"as it was written"
+    with pytest.raises(IntegrityError, match=r"cp -a, rsync -a or tar --format=posix"):
+        open_folder_store(without_times.as_uri()).read("day/object")
+
+
 def test_files_of_others_among_the_records_of_generations_are_no_numbers(store: FolderStore, folder: Path) -> None:
     first = store.create("day/object", b"first")
     records = folder.joinpath(*records_of("day/object"))

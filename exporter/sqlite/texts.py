@@ -1,0 +1,42 @@
+"""Refuses texts that are none.
+
+SQLite takes any bytes for a text, and hands them on. As such they would be a shard that nobody can read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from staging.errors import InputError
+
+_SHOWN_BYTES = 30
+
+
+def check_texts(frame: pl.DataFrame, columns: Sequence[str]) -> None:
+    """Raise InputError that names a column with bytes that are not UTF-8.
+
+    `columns` are what people know the frame's columns by, in their order.
+    """
+    for name, values in zip(columns, frame.get_columns(), strict=True):
+        if values.dtype != pl.String:
+            continue
+        taken = values.cast(pl.Binary)
+        try:
+            taken.cast(pl.String)
+        except pl.exceptions.PolarsError:
+            first = next(value for value in taken if value is not None and not _is_utf8(value))
+            raise InputError(
+                f"Column {name} holds the text X'{first[:_SHOWN_BYTES].hex().upper()}', which is no UTF-8.",
+                why="It can't be carried exactly, and rows are never dropped or changed silently.",
+                fix="Correct the row, or leave such rows out with `source.where`. Nothing was exported.",
+            ) from None
+
+
+def _is_utf8(value: bytes) -> bool:
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
