@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.jobs_emulator.harness import SOON, Cloud, cloud, wait_until
+from tests.warm import warm_python
 
 pytestmark = pytest.mark.integration
 
@@ -51,12 +52,19 @@ def first_line(stream: int) -> str:
 def logs(address: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "RUN_EMULATOR_HOST": address}
     return subprocess.run(
-        [*COMMAND, "logs", *arguments], capture_output=True, text=True, check=False, timeout=60, env=environment
+        [warm_python(), "-m", "jobs_emulator", "logs", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env=environment,
     )
 
 
 def refused(*arguments: str) -> tuple[int, str]:
-    done = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(
+        [warm_python(), "-m", "jobs_emulator", *arguments], capture_output=True, text=True, check=False, timeout=60
+    )
     return done.returncode, done.stderr
 
 

@@ -36,19 +36,25 @@ def create_purchases(
     }
     declared |= columns or {}
     names = ", ".join(f"{database.quote(name)} {kind}" for name, kind in declared.items() if kind is not None)
-    database.execute(f"CREATE TABLE purchases ({names}{more})")
-    if index:
-        database.execute("CREATE INDEX by_time ON purchases (purchased_at)")
-    insert_purchases(database, rows)
+    made = [(f"CREATE TABLE purchases ({names}{more})", None)]
+    indexed = [("CREATE INDEX by_time ON purchases (purchased_at)", None)] if index else []
+    database.execute_all(*made, *indexed, *_inserting(database, rows))
     return database
 
 
 def insert_purchases(database: Database, rows: Iterable[tuple[Any, ...]]) -> None:
     """Add rows; each has a value for each column."""
-    made = [tuple(_bound(database, value) for value in row) for row in rows]
-    if made:
-        holes = ", ".join(["?" if database.dialect == "sqlite" else "%s"] * len(made[0]))
-        database.execute(f"INSERT INTO purchases VALUES ({holes})", made)
+    database.execute_all(*_inserting(database, rows))
+
+
+def _inserting(
+    database: Database, rows: Iterable[tuple[Any, ...]]
+) -> list[tuple[str, list[tuple[object, ...]] | None]]:
+    made: list[tuple[object, ...]] = [tuple(_bound(database, value) for value in row) for row in rows]
+    if not made:
+        return []
+    holes = ", ".join(["?" if database.dialect == "sqlite" else "%s"] * len(made[0]))
+    return [(f"INSERT INTO purchases VALUES ({holes})", made)]
 
 
 def _bound(database: Database, value: object) -> object:

@@ -58,16 +58,22 @@ class Database:
 
     def execute(self, statement: str, rows: list[tuple[object, ...]] | None = None) -> list[tuple[Any, ...]]:
         """Run one statement by the bare driver, once or for each row; return what it answers."""
+        return self.execute_all((statement, rows))
+
+    def execute_all(self, *steps: tuple[str, list[tuple[object, ...]] | None]) -> list[tuple[Any, ...]]:
+        """Run statements on one connection, each once or for each row, and commit; return what the last one answers."""
+        answer: list[tuple[Any, ...]] = []
         # Not by SQLAlchemy: it would take `%s` and `:name` in identifiers for parameters; and each new engine of it
         # asks the server ten things about itself.
         with closing(self._connect()) as connection, closing(connection.cursor()) as cursor:
             if self.is_mysql_family:
                 cursor.execute("SET time_zone = '+00:00'")
-            if rows is None:
-                cursor.execute(in_words_of(self.dialect, statement) if self.is_mysql_family else statement)
-            elif rows:
-                cursor.executemany(statement, rows)
-            answer = [tuple(row) for row in cursor.fetchall()] if rows is None and cursor.description else []
+            for statement, rows in steps:
+                if rows is None:
+                    cursor.execute(in_words_of(self.dialect, statement) if self.is_mysql_family else statement)
+                elif rows:
+                    cursor.executemany(statement, rows)
+                answer = [tuple(row) for row in cursor.fetchall()] if rows is None and cursor.description else []
             connection.commit()
         return answer
 
@@ -81,8 +87,9 @@ def _dialect_of(drivername: str) -> sa.Dialect:
 def create_shop(database: Database, shop: Shop) -> None:
     """Create the shop's table and insert its rows."""
     names, dialect = shop.names, database.dialect
+    steps: list[tuple[str, list[tuple[object, ...]] | None]] = []
     if names.schema and dialect == "postgresql":
-        database.execute(f"CREATE SCHEMA {database.quote(names.schema)}")
+        steps.append((f"CREATE SCHEMA {database.quote(names.schema)}", None))
     columns = [
         f"{database.quote(names.key)} {'BIGINT' if shop.key_kind == 'integer' else _TEXTS[dialect]} NOT NULL",
         f"{database.quote(names.time)} {_TIMES[dialect][shop.time_kind]} NOT NULL",
@@ -90,9 +97,10 @@ def create_shop(database: Database, shop: Shop) -> None:
         f"{database.quote(names.status)} VARCHAR(20) NOT NULL",
     ]
     table = source_table(database, shop)
-    database.execute(f"CREATE TABLE {table} ({', '.join(columns)})")
+    steps.append((f"CREATE TABLE {table} ({', '.join(columns)})", None))
     holes = ", ".join("?" if dialect == "sqlite" else "%s" for _ in columns)
-    database.execute(f"INSERT INTO {table} VALUES ({holes})", [_values(database, shop, row) for row in shop.rows])
+    steps.append((f"INSERT INTO {table} VALUES ({holes})", [_values(database, shop, row) for row in shop.rows]))
+    database.execute_all(*steps)
 
 
 def source_table(database: Database, shop: Shop) -> str:

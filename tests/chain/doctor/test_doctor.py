@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -183,7 +182,7 @@ def test_a_server_whose_own_clock_shows_another_zone_is_told(mysql_family_databa
 
 def test_it_fits_eighty_columns_and_says_how_many_faults(sqlite_database: str, tmp_path: Path) -> None:
     _shop(sqlite_database)
-    line = [sys.executable, "-m", "chain", "doctor", "--config", str(_config(tmp_path))]
+    line = [warm_python(), "-m", "chain", "doctor", "--config", str(_config(tmp_path))]
     code, screen = on_terminal(line, tmp_path, SHOP=sqlite_database, WAREHOUSE=sqlite_database, NO_COLOR="1")
     lines = [line for line in plain(screen) if line and str(tmp_path) not in line]
     assert code == 10

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sqlite3
 import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from exporter.inspect.reflect import SeenColumn, SeenTable, reflect_table
 from staging.config.file import load_pipeline
 from staging.errors import InputError
 from tests.servers.server import PASSWORD
+from tests.warm import warm_python
 
 
 def column(name: str, kind: str) -> SeenColumn:
@@ -99,7 +99,7 @@ def test_the_file_works_as_it_stands(tmp_path: Path) -> None:
     fill_shop(f"sqlite:///{tmp_path}/shop.db", Shop(1, 30, 900), replace=False, say=lambda _: None)
 
     def penstock(*arguments: str) -> str:
-        command = [sys.executable, "-m", "chain", *arguments]
+        command = [warm_python(), "-m", "chain", *arguments]
         ended = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
         assert ended.returncode == 0, ended.stderr
         return ended.stdout

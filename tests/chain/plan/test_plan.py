@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -152,7 +151,7 @@ def test_a_plan_fits_eighty_columns(database: Database, config: Path) -> None:
 
 def _on_terminal(config: Path, database: Database, *arguments: str) -> list[str]:
     """What `plan` shows people: in a pipe no line is broken."""
-    line = [sys.executable, "-m", "chain", "plan", "--config", config.name, "--day", DAY, *arguments]
+    line = [warm_python(), "-m", "chain", "plan", "--config", config.name, "--day", DAY, *arguments]
     _, screen = on_terminal(line, config.parent, PLAN_URL=database.url)
     return plain(screen)
 
