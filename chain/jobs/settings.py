@@ -10,7 +10,7 @@ import json
 from typing import Any
 
 from chain.jobs.port import JobName
-from staging.config.database import PARTS, DatabaseSection
+from staging.config.database import PARTS, WITHHELD, DatabaseSection
 from staging.config.pipeline import Pipeline
 from staging.errors import InputError
 
@@ -20,9 +20,6 @@ CONFIG_ARGUMENT = f"env:{VARIABLE}"
 
 FILE_VARIABLE = f"{VARIABLE}_FILE"
 """Where the pipeline was read, for jobs on the same machine: modules lie beside it (`module_folders`)."""
-
-WITHHELD = "env:PENSTOCK_URL_IS_WITHHELD"
-"""Stands for the URL of a database that a job must not reach: looking it up fails and says so."""
 
 URLS: dict[JobName, frozenset[str]] = {
     "exporter": frozenset({"source"}),

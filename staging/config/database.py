@@ -17,6 +17,8 @@ from staging.errors import InputError
 
 PARTS = ("dialect", "host", "port", "user", "password", "database", "tls", "tls_ca", "tls_cert", "tls_key")
 """The keys that stand for `url`."""
+WITHHELD = "env:PENSTOCK_URL_IS_WITHHELD"
+"""Stands for the URL of a database that a job must not reach: looking it up fails and says so."""
 
 
 class DatabaseSection(Section):
@@ -84,6 +86,13 @@ class DatabaseSection(Section):
         if self.table_ is None:
             raise self._no("table")
         return self.table_
+
+    def is_in_the_database_of(self, other: DatabaseSection) -> bool:
+        """Return whether both say the same database in the same words."""
+        place = ("dialect", "host", "port", "database")
+        here, there = ([getattr(each, name) for name in place] for each in (self, other))
+        urls = [None if each.url_ is None else each.url_.reference for each in (self, other)]
+        return here == there and urls[0] == urls[1] != WITHHELD
 
     def table_parts(self) -> tuple[str | None, str]:
         """Return (schema or None, table).

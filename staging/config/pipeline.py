@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from staging.config.checks import check_name, check_staging_url, check_transform
 from staging.config.cloud import CloudConfig
-from staging.config.database import DatabaseSection
+from staging.config.database import DatabaseSection, split_table
 from staging.config.day_checks import ChecksConfig
 from staging.config.notify import NotifyConfig
 from staging.config.pacing import PacingConfig
@@ -122,6 +122,20 @@ class Pipeline(Section):
         target, staging = (self.target.parquet or "").rstrip("/") + "/", self.staging.url.rstrip("/") + "/"
         if self.target.parquet is not None and (target.startswith(staging) or staging.startswith(target)):
             raise ValueError("target.parquet and staging.url lie in each other; what is cleaned up in one is not ours")
+        return self
+
+    @model_validator(mode="after")
+    def _tables_are_apart(self) -> Self:
+        if not self.target.is_database:
+            return self
+        schema, table = self.target.table_parts()
+        ledger_schema, ledger = split_table(self.target.ledger, None)
+        if ledger == table and ledger_schema in (None, schema):
+            raise ValueError("target.ledger is target.table; the ledger is a table of its own")
+        if self.source.is_database and self.source.is_in_the_database_of(self.target):
+            read = [self.source, *map(self.source.of_table, self.source.with_)]
+            if (schema, table) in [each.table_parts() for each in read]:
+                raise ValueError("target.table is read by source, too; the load would delete rows that are its source")
         return self
 
     @model_validator(mode="after")

@@ -12,7 +12,9 @@ from sqlalchemy.engine import URL
 from databases.mysql.url import driver_arguments
 from databases.postgres.url import connect_parameters
 from databases.url import parse_url
+from staging.config.database import WITHHELD
 from staging.config.file import load_pipeline
+from staging.config.pipeline import Pipeline
 from staging.config.secret_url import look_up_text_in
 from staging.config.source import SourceConfig
 from staging.config.target import TargetConfig
@@ -189,3 +191,50 @@ def test_parts_come_from_each_layer_and_an_empty_one_takes_a_key_away(tmp_path: 
 def test_a_target_has_the_same_parts() -> None:
     keys = SHOP | {"password": "p/w", "table": "r"}
     assert parse_url(TargetConfig.model_validate(keys).url.reveal()).password == "p/w"
+
+
+def _pipeline(source: dict[str, object], target: dict[str, object]) -> Pipeline:
+    shop = {"url": "env:SHOP", "key": "user_id", "time": "at", "columns": ["amount"], "timezone": "UTC"}
+    warehouse = {"url": "env:SHOP", "table": "revenue"}
+    document = {"name": "p", "staging": {"url": "file:///x"}, "source": shop | source, "target": warehouse | target}
+    return Pipeline.model_validate(document)
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "words"),
+    [
+        ({"table": "revenue"}, {}, "read by source, too"),
+        ({"table": "a.revenue"}, {"table": "revenue", "schema": "a"}, "read by source, too"),
+        (
+            {"table": "t", "with": {"r": {"table": "revenue", "key": "user_id", "columns": ["x"]}}},
+            {},
+            "read by source, too",
+        ),
+        ({"table": "t"}, {"ledger": "revenue"}, "a table of its own"),
+        ({"table": "t"}, {"table": "a.revenue", "ledger": "revenue"}, "a table of its own"),
+        ({"table": "t"}, {"table": "a.revenue", "ledger": "a.revenue"}, "a table of its own"),
+    ],
+)
+def test_tables_of_a_pipeline_are_apart(source: dict[str, object], target: dict[str, object], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        _pipeline(source, target)
+
+
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [
+        ({"table": "revenue"}, {"url": "env:WAREHOUSE"}),
+        ({"table": "revenue", "url": WITHHELD}, {"url": WITHHELD}),
+        ({"table": "a.revenue"}, {"table": "b.revenue"}),
+        ({"table": "t"}, {"table": "a.revenue", "ledger": "b.revenue"}),
+    ],
+)
+def test_tables_of_one_name_may_be_two(source: dict[str, object], target: dict[str, object]) -> None:
+    assert _pipeline(source, target).target.table
+
+
+def test_two_hosts_with_one_password_are_two_databases() -> None:
+    parts = {"url": None, "dialect": "mysql", "password": "env:PASSWORD", "database": "shop"}
+    assert _pipeline(parts | {"host": "a", "table": "revenue"}, parts | {"host": "b"}).target.table
+    with pytest.raises(ValueError, match="read by source, too"):
+        _pipeline(parts | {"host": "a", "table": "revenue"}, parts | {"host": "a"})
