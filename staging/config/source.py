@@ -125,11 +125,13 @@ class SourceConfig(DatabaseSection, _OtherPlaces):
             raise ValueError(f"has more than one of {', '.join(self.elsewhere)}; rows come from one of them")
         if self.window == "hour":
             if not self.is_database:
-                raise ValueError('window = "hour" is for a table: files, a function and exports are read by day')
+                raise ValueError(
+                    'window = "hour" is for a table: files, a function and exports are read by day or longer'
+                )
         elif self.exports is None and (self.window != "day" or self.allow_missing):
             raise ValueError(
                 "window and allow_missing are for exports: a table is read by day or hour, files and a function by day"
             )
-        if self.exports is not None and self.window == "day":
+        if self.exports is not None and "window" not in self.model_fields_set:
             raise ValueError('exports needs window = "week" or "month": of one day it is `penstock reprocess`')
         return self

@@ -15,9 +15,9 @@ from staging.config.source import SourceConfig
 from staging.config.with_table import WithTable
 from staging.documents.manifest import Manifest, TableExport
 from staging.errors import InputError
-from staging.hours.name import Hour
+from staging.hours.name import Hour, day_of
 from staging.key import show_key
-from staging.window import Span
+from staging.window import Span, load_zone, windows_of
 
 _UNSET = "not set"
 _NO_DATABASE = ("parquet", "python", "exports")
@@ -114,11 +114,12 @@ def _qualified(schema: str | None, table: str) -> str:
 
 def _allow_missing(manifest: Manifest, source: SourceConfig) -> Pair:
     """A permission, too: it was used where the longer window lacks a day."""
-    exports, days = (
-        len(manifest.source.exports),
-        round((manifest.window_end - manifest.window_start) / timedelta(days=1)),
-    )
-    was = source.allow_missing or 0 < exports < days
+    parts = [export.day for export in manifest.source.exports]
+    days = round((manifest.window_end - manifest.window_start) / timedelta(days=1))
+    zone = load_zone(manifest.timezone)
+    of_hours = {day_of(part) for part in parts if isinstance(part, Hour)}
+    hours = sum(len(windows_of(day, "hour", zone)) for day in of_hours)
+    was = source.allow_missing or 0 < len(parts) < days - len(of_hours) + hours
     return ("true" if was else "false"), ("true" if source.allow_missing else "false")
 
 

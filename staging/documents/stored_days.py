@@ -17,9 +17,10 @@ from staging.documents.exports import find_current_id, find_export
 from staging.documents.manifest import Manifest, SourceExport
 from staging.documents.recent_days import LAST_DAYS, find_accepted, median_of_shrunken, read_recent_days
 from staging.errors import InputError, IntegrityError
+from staging.hours.name import Hour, day_of
 from staging.names import DayNames, heads_prefix, parse_name
 from staging.store import Store
-from staging.window import days_within, load_zone
+from staging.window import days_within, load_zone, windows_of
 
 _SHOWN_DAYS = 5
 _READERS = 16
@@ -38,7 +39,7 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class StoredDay:
-    """The current export of one day, as its manifest says."""
+    """The current export of one day or hour, as its manifest says."""
 
     manifest: Manifest
     named: SourceExport
@@ -47,20 +48,21 @@ class StoredDay:
 def read_stored_days(store: Store, pipeline: Pipeline, day: date) -> list[StoredDay]:
     """Return the current exports of a window's days, in order.
 
-    The window begins with `day`. InputError names the days that have no export, or one that was read before its day was
-    over, or one of a size that nobody has accepted; with `source.allow_missing` they are left out, but not all of them.
+    Of a day that is stored by the hour, those of its hours. The window begins with `day`. InputError names the days
+    that have no export, or one that was read before its day was over, or one of a size that nobody has accepted; with
+    `source.allow_missing` they are left out, but not all of them.
     """
     name = str(pipeline.source.exports)
-    days = days_within(day, pipeline.source.window)
     whole, left_out = _find_whole(store, pipeline, day)
-    if left_out:
-        _check_no_hours(store, name, next(iter(left_out)))
     if not whole or (left_out and not pipeline.source.allow_missing):
         missing = list(left_out)
+        what = "hours" if any(isinstance(each, Hour) for each in missing) else "days"
         raise InputError(
-            f"{len(missing)} of {len(days)} days of {name} are not there for the {pipeline.source.window} of {day}.",
+            f"{len(missing)} of {len(missing) + len(whole)} {what} of {name} are not there for the "
+            f"{pipeline.source.window} of {day}.",
             why=_list_days(left_out),
-            fix=f"Bring them to done with `penstock backfill --from {missing[0]} --to {missing[-1]}` of {name}"
+            fix=f"Bring them to done with `penstock backfill --from {day_of(missing[0])} --to {day_of(missing[-1])}` "
+            f"of {name}"
             + (
                 ", a doubted one that is right with --accept-change"
                 if any(day.is_doubted for day in left_out.values())
@@ -71,32 +73,52 @@ def read_stored_days(store: Store, pipeline: Pipeline, day: date) -> list[Stored
     return whole
 
 
-def _check_no_hours(store: Store, pipeline: str, day: date) -> None:
-    if next(iter(store.list(f"{heads_prefix(pipeline)}{day}T")), None) is not None:
-        raise InputError(
-            f"{pipeline} is stored by the hour.",
-            why="A longer window is made of stored days.",
-            fix="Name a pipeline of the same source without source.window in source.exports.",
-        )
-
-
 def _find_whole(store: Store, pipeline: Pipeline, day: date) -> tuple[list[StoredDay], dict[date, LeftOut]]:
-    """Return the days that a window is made of, and why each of the others is left out."""
-    name, days = str(pipeline.source.exports), days_within(day, pipeline.source.window)
+    """Return the days that a window is made of, and why each of the others is left out.
+
+    A day of which hours are stored instead is all its hours.
+    """
+    name, zone = str(pipeline.source.exports), load_zone(pipeline.source.timezone)
     whole: list[StoredDay] = []
     left_out: dict[date, LeftOut] = {}
-    for each in days:
-        stored = _read(store, DayNames(name, each))
-        if stored is None:
-            left_out[each] = LeftOut("has no export")
-        elif stored.manifest.unfinished:
-            left_out[each] = LeftOut("was read before it was over")
-        else:
-            whole.append(stored)
-    zone = load_zone(pipeline.source.timezone)
+    for each in days_within(day, pipeline.source.window):
+        for part, stored in _read_parts(store, name, each, zone).items():
+            if stored is None:
+                left_out[part] = LeftOut("has no export")
+            elif stored.manifest.unfinished:
+                left_out[part] = LeftOut("was read before it was over")
+            else:
+                whole.append(stored)
+    if pipeline.source.window == "day":
+        _check_hours(name, day, [*left_out, *(stored.named.day for stored in whole)])
     doubted = _find_doubted(store, DayNames(name, day), whole, pipeline.checks.max_drop, zone)
     whole = [stored for stored in whole if stored.named.day not in doubted]
-    return whole, {each: why for each in days if (why := (left_out | doubted).get(each))}
+    return whole, dict(sorted((left_out | doubted).items()))
+
+
+def _read_parts(store: Store, pipeline: str, day: date, zone: ZoneInfo) -> dict[date, StoredDay | None]:
+    """Return the day's export; where it has none and hours of it are there, all its hours and theirs."""
+    if (stored := _read(store, DayNames(pipeline, day))) is not None:
+        return {day: stored}
+    if not (hours := _stored_by_hour(store, pipeline, day, zone)):
+        return {day: None}
+    with ThreadPoolExecutor(_READERS) as readers:
+        return dict(zip(hours, readers.map(lambda hour: _read(store, DayNames(pipeline, hour)), hours), strict=True))
+
+
+def _stored_by_hour(store: Store, pipeline: str, day: date, zone: ZoneInfo) -> list[date]:
+    """Return all hours of a day of which some are stored, else nothing."""
+    some = next(iter(store.list(f"{heads_prefix(pipeline)}{day}T")), None)
+    return windows_of(day, "hour", zone) if some is not None else []
+
+
+def _check_hours(pipeline: str, day: date, parts: Sequence[date]) -> None:
+    if day in parts:
+        raise InputError(
+            f"No hour of {pipeline} {day} is stored.",
+            why="A window of a day is made of stored hours; of a stored day it is `penstock reprocess`.",
+            fix=f'Bring them to done: `penstock run --day {day}` of {pipeline}, whose source.window is "hour".',
+        )
 
 
 def _find_doubted(
@@ -113,11 +135,16 @@ def _find_doubted(
     recent = [each.rows_exported for each in reversed(read_recent_days(store, first, "day", zone))]
     doubted: dict[date, LeftOut] = {}
     for stored, found in zip(days, accepted, strict=True):
-        rows = stored.manifest.rows
+        rows, day = stored.manifest.rows, stored.named.day
         if found is not None:
             recent.append(found.rows_exported)
-        elif (middle := median_of_shrunken(rows, recent[-LAST_DAYS:], max_drop)) is not None:
-            doubted[stored.named.day] = LeftOut(
+            continue
+        before = recent[-LAST_DAYS:]
+        if isinstance(day, Hour):
+            alike = read_recent_days(store, DayNames(first.pipeline, day), "hour", zone)
+            before = [each.rows_exported for each in alike]
+        if (middle := median_of_shrunken(rows, before, max_drop)) is not None:
+            doubted[day] = LeftOut(
                 f"is doubted and not loaded: it has {rows:,} rows, the median of the loaded days before it {middle:,}",
                 is_doubted=True,
             )
@@ -133,9 +160,12 @@ def is_outdated(store: Store, manifest: Manifest, pipeline: Pipeline) -> bool:
         return False
     name, used = str(pipeline.source.exports), {export.day: export.export_id for export in manifest.source.exports}
     now = {}
-    for each in days_within(manifest.day, pipeline.source.window):
-        if (export_id := find_current_id(store, DayNames(name, each))) is not None:
-            now[each] = export_id
+    zone = load_zone(pipeline.source.timezone)
+    for day in days_within(manifest.day, pipeline.source.window):
+        is_whole = find_current_id(store, DayNames(name, day)) is not None
+        for each in [day] if is_whole else _stored_by_hour(store, name, day, zone):
+            if (export_id := find_current_id(store, DayNames(name, each))) is not None:
+                now[each] = export_id
     if any(now.get(each, export_id) != export_id for each, export_id in used.items()):
         return True
     if not now.keys() - used:
