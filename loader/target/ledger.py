@@ -13,7 +13,6 @@ from datetime import date, datetime
 from loader.target.database import Database
 from loader.target.sql import SqlText, window_column, window_kind
 from loader.target.table import Table
-from staging.config.database import split_table
 from staging.config.pipeline import Pipeline
 from staging.errors import InputError, IntegrityError
 from staging.hours.name import Hour
@@ -76,11 +75,10 @@ class LedgerRow:
 def ledger_name(pipeline: Pipeline, target_schema: str | None) -> tuple[str | None, str]:
     """Return schema and name of the ledger.
 
-    The target's schema, unless `target.ledger` names another. Ledgers of hours have another key than those of days,
-    and `_hours` behind their name.
+    The target's schema, unless `target.ledger` names another.
     """
-    schema, name = split_table(pipeline.target.ledger, None)
-    return schema or target_schema, f"{name}_hours" if pipeline.source.window == "hour" else name
+    schema, name = pipeline.ledger_parts()
+    return schema or target_schema, name
 
 
 def _columns(span: Span) -> dict[str, str]:

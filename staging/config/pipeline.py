@@ -129,7 +129,7 @@ class Pipeline(Section):
         if not self.target.is_database:
             return self
         schema, table = self.target.table_parts()
-        ledger_schema, ledger = split_table(self.target.ledger, None)
+        ledger_schema, ledger = self.ledger_parts()
         if ledger == table and ledger_schema in (None, schema):
             raise ValueError("target.ledger is target.table; the ledger is a table of its own")
         if self.source.is_database and self.source.is_in_the_database_of(self.target):
@@ -143,6 +143,14 @@ class Pipeline(Section):
         if self.cloud.schedule.keep_days is not None and not self.source.is_database:
             raise ValueError("cloud.schedule.keep_days is for source.table: other days have nothing to compare with")
         return self
+
+    def ledger_parts(self) -> tuple[str | None, str]:
+        """Return schema and name of the ledger.
+
+        The schema is None where it is the target's. Ledgers of hours have another key than those of days, and `_hours` behind their name.
+        """
+        schema, name = split_table(self.target.ledger, None)
+        return schema, f"{name}_hours" if self.source.window == "hour" else name
 
     def databases(self) -> dict[str, DatabaseSection]:
         """Return the sections whose rows lie in a database, by name."""

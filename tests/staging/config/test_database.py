@@ -213,6 +213,7 @@ def _pipeline(source: dict[str, object], target: dict[str, object]) -> Pipeline:
         ({"table": "t"}, {"ledger": "revenue"}, "a table of its own"),
         ({"table": "t"}, {"table": "a.revenue", "ledger": "revenue"}, "a table of its own"),
         ({"table": "t"}, {"table": "a.revenue", "ledger": "a.revenue"}, "a table of its own"),
+        ({"table": "t", "window": "hour"}, {"table": "penstock_ledger_hours"}, "a table of its own"),
     ],
 )
 def test_tables_of_a_pipeline_are_apart(source: dict[str, object], target: dict[str, object], words: str) -> None:
@@ -227,6 +228,7 @@ def test_tables_of_a_pipeline_are_apart(source: dict[str, object], target: dict[
         ({"table": "revenue", "url": WITHHELD}, {"url": WITHHELD}),
         ({"table": "a.revenue"}, {"table": "b.revenue"}),
         ({"table": "t"}, {"table": "a.revenue", "ledger": "b.revenue"}),
+        ({"table": "t", "window": "hour"}, {"ledger": "revenue"}),
     ],
 )
 def test_tables_of_one_name_may_be_two(source: dict[str, object], target: dict[str, object]) -> None:
