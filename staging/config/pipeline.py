@@ -147,7 +147,8 @@ class Pipeline(Section):
     def ledger_parts(self) -> tuple[str | None, str]:
         """Return schema and name of the ledger.
 
-        The schema is None where it is the target's. Ledgers of hours have another key than those of days, and `_hours` behind their name.
+        The schema is None where it is the target's. Ledgers of hours have another key than those of days, and `_hours`
+        behind their name.
         """
         schema, name = split_table(self.target.ledger, None)
         return schema, f"{name}_hours" if self.source.window == "hour" else name
