@@ -20,7 +20,7 @@ from tests.processor.runs import Runs
 from tests.processor.test_contract import CONTRACT, SPLIT, answer
 from tests.shop.hand_made_export import PREFIX, RUN_ID, HandMade, purchases, put_in_folder
 
-ROWS = purchases(1000, users=100)
+ROWS = purchases(400, users=60)
 
 
 @pytest.fixture

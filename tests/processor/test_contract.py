@@ -22,7 +22,7 @@ def contract(day):
 def grouped(rows):
     return rows.group_by("user_id").agg(revenue=pl.col("amount").sum().cast(MONEY))
 """
-ROWS = purchases(2000, users=200)
+ROWS = purchases(400, users=60)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from staging.errors import InputError
 from tests.processor.runs import Runs
 from tests.shop.hand_made_export import PREFIX, RUN_ID, HandMade, purchases, put_in_folder
 
-ROWS = purchases(2000, users=200)
+ROWS = purchases(400, users=60)
 SCHEMA = '{"hour": pl.Int8(), "revenue": pl.Decimal(28, 2), "first_at": pl.Datetime("us", "UTC")}'
 MERGE = '{"revenue": "sum", "first_at": "min"}'
 
