@@ -236,6 +236,19 @@ def test_odd_names_are_taken_as_they_are(store: Store, name: str) -> None:
     assert [found.name for found in store.list("")] == [name]
 
 
+def test_an_object_of_an_hour_keeps_the_plus_and_the_colon_of_its_name(store: Store, tmp_path: Path) -> None:
+    name = "hourly/day=2026-10-25T02+02:00/run=r1/export.json"
+    others = [store.create(name.replace("+02:00", offset), b"other") for offset in ("+01:00", " 02:00", "%2B02:00")]
+    info = store.create(name, b"some bytes")
+    streamed = stream(store, name + "l", b"streamed").commit()
+    assert store.read(name) == (b"some bytes", info)
+    assert store.download(name, tmp_path / "copy") == info == store.find(name)
+    assert list(store.list(name.removesuffix("export.json"))) == [info, streamed]
+    replaced = store.replace(name, b"other bytes", generation=info.generation)
+    store.delete(name, generation=replaced.generation)
+    assert {each.name for each in store.list("hourly/")} == {each.name for each in (*others, streamed)}
+
+
 def test_another_prefix_of_the_same_place_sees_nothing(store: Store, store_url: str) -> None:
     store.create("a", b"x")
     with open_store(f"{store_url}-2") as neighbour:
