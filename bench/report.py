@@ -217,9 +217,14 @@ def _task(found: dict[str, Any]) -> Iterator[str]:
         rows.append((f"{int(users):,}", *wall, *ratios))
     yield from _table(("users in the shard", "task ms", "bare polars ms", "ratio", "of processor seconds"), rows)
     yield ""
+    yield _busy(found["task"])
     yield "Bare polars scans, groups, sorts and writes. The task also copies the shard out of the staging, proves its bytes (CRC32C, SHA-256),"
     yield "rows, sums and days, proves the output, and writes part and receipt durably. What it adds is fixed by the rows read, so it"
     yield "weighs most where little is computed: at few users per shard."
+
+
+def _busy(result: dict[str, Any]) -> str:
+    return f"The load average was {result['load_average']:.0f}: the busier, the less the wall says and the more the processor seconds."
 
 
 def _processor_ratio(ours: Sequence[dict[str, float]], bare: Sequence[dict[str, float]]) -> float:
@@ -262,16 +267,19 @@ def _long(found: dict[str, Any]) -> Iterator[str]:
     days, samples = found["long_sqlite"]["days"], found["long_sqlite"]["samples"]
     yield from ("", f"## A pipeline of {days:,} loaded days on this machine", "")
     yield "Whole commands over all of its days, staging in a folder; one day was run, the others are its documents with other dates."
+    yield _busy(found["long_sqlite"])
+    if found["long_sqlite"]["in_memory"]:
+        yield "The folder lay in memory."
     rows = [
         (
-            f"`{name}`" if limit else f"`{name.partition(',')[0]}`,{name.partition(',')[2]}",
+            "`{}`{}{}".format(*name.partition(",")),
             _kept(_median(samples[name], "seconds"), limit) if limit else f"{_median(samples[name], 'seconds'):.2f}",
             f"{_median(samples[name], 'cpu_seconds'):.2f}",
             f"{_median(samples[name], 'rss_mb'):.0f}",
         )
         for name, limit in (
             ("status", STATUS_LIMIT),
-            ("history", STATUS_LIMIT),
+            ("history", 0),
             ("status, nothing remembered", 0),
             ("history, nothing remembered", 0),
         )

@@ -45,7 +45,7 @@ def long(folder: Path, *, rounds: int, days: int) -> dict[str, Any]:
     for _ in range(rounds):
         for command in ("status", "history"):
             samples[command].append(_penstock(command, config, *asked))
-    return {"days": days, "samples": samples}
+    return {"days": days, "in_memory": folder.is_relative_to("/dev/shm"), "samples": samples}
 
 
 def _objects_of(store: Store, day: date) -> list[tuple[str, bytes]]:
