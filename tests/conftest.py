@@ -43,5 +43,9 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture(scope="module", autouse=True)
 def _warm_before_the_clock_runs(request: pytest.FixtureRequest) -> None:
     """Start the fork server before the first test that will use it, so that none waits seconds for it on its way."""
-    if "warm_python" in vars(request.module):
+    if "warm_python" in vars(request.module) and any(
+        item.get_closest_marker("integration")
+        for item in request.session.items
+        if isinstance(item, pytest.Function) and item.module is request.module
+    ):
         request.module.warm_python()

@@ -126,6 +126,7 @@ def test_other_columns_than_exported_are_refused(runs: Runs) -> None:
     assert "source.columns was amount and is amount, currency" in refused(runs)
 
 
+@pytest.mark.integration
 def test_a_password_in_a_url_of_the_users_message_is_not_told(runs: Runs) -> None:
     body = "raise ValueError('can not reach postgresql://me:p@ss:/%word@db/shop')"
     runs.module(f"{CONTRACT}\ndef apply(rows, day):\n    {body}\ntransform = Transform(contract, apply)\n")

@@ -14,6 +14,8 @@ from click.testing import CliRunner, Result
 from chain.cli import cli
 from tests.warm import warm_python
 
+pytestmark = pytest.mark.integration
+
 FILE = """
 name = "daily_revenue"
 [source]

@@ -205,6 +205,7 @@ def test_gcloud_knows_each_command_and_flag_of_the_script(written: list[Written]
             check_gcloud(words, flags)
 
 
+@pytest.mark.integration
 def test_the_same_file_gives_the_same_bytes_in_another_process(tmp_path: Path) -> None:
     for name, seed in (("a", "1"), ("b", "2")):
         for kind in ("terraform", "gcloud"):
@@ -223,6 +224,7 @@ def test_the_same_file_gives_the_same_bytes_in_another_process(tmp_path: Path) -
     }
 
 
+@pytest.mark.integration
 @pytest.mark.may_skip("terraform is not everywhere")
 def test_terraform_reads_the_files_and_would_not_format_them_otherwise(written: list[Written], tmp_path: Path) -> None:
     program = shutil.which("terraform")

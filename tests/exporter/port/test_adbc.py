@@ -72,6 +72,7 @@ def test_a_result_that_nobody_reads_on_is_let_go(statement: AdbcStatement) -> No
     assert first["n"].to_list() == list(range(1000))
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("room", ["postgres", "sqlite", "mysql"])
 def test_a_reader_of_a_database_imports_neither_pyarrow_nor_numpy(room: str) -> None:
     code = f"import exporter.export_day, exporter.{room}.source, sys; print(*sys.modules)"

@@ -119,6 +119,7 @@ def test_where_the_extra_is_missing_the_job_runs_and_says_so(
     assert "the extra `otel`" in capfd.readouterr().err
 
 
+@pytest.mark.integration
 def test_where_nobody_asks_nothing_of_it_is_imported() -> None:
     """Of the SDK, that is: Google's client imports OpenTelemetry's API by itself."""
     code = (
