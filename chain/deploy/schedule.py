@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from chain.deploy.jobs import job_id_of
 from staging.config.pipeline import Pipeline
 from staging.errors import InputError
-from staging.window import Calendar, load_zone
+from staging.window import Calendar, load_zone, plan_window, windows_of
 
 _FIRST, _DAYS = date(2026, 1, 1), 3_653  # ten years: fixed, so that the same file gives the same deployment
 BODY = "{}"
@@ -41,15 +41,32 @@ def plan_schedule(pipeline: Pipeline) -> Schedule:
     is_hourly = pipeline.source.window == "hour" and pipeline.cloud.schedule.keep_days is None
     if not is_hourly:
         _check(pipeline, at)
+        cron, zone = f"{at.minute} {at.hour} * * *", pipeline.source.timezone
+    else:
+        cron, zone = f"{_minute_of_utc(pipeline, at)} * * * *", "Etc/UTC"
     cloud = pipeline.cloud
     host = (cloud.endpoint or "run.googleapis.com").removesuffix(":443")
     job = f"projects/{cloud.project}/locations/{cloud.region}/jobs/{job_id_of(pipeline, 'chain')}"
     return Schedule(
-        f"{at.minute} {'*' if is_hourly else at.hour} * * *",
-        pipeline.source.timezone,
+        cron,
+        zone,
         f"https://{host}/v2/{job}:run",
         BODY,
     )
+
+
+def _minute_of_utc(pipeline: Pipeline, at: time) -> int:
+    """Return the minute of UTC: clocks that change by whole hours show `at`'s minute then, each hour of the year."""
+    zone = load_zone(pipeline.source.timezone)
+    for day in _days_to_look_at(zone):
+        for hour in windows_of(day, "hour", zone):
+            if plan_window(hour, zone, "hour").hours() != 1:
+                raise InputError(
+                    f"{hour} is no whole hour, so one run each hour would leave one out.",
+                    why=f"Clocks change by less than an hour in {zone.key}.",
+                    fix="Set cloud.schedule.keep_days, which makes every hour of the last days each night.",
+                )
+    return datetime.combine(_FIRST, at, tzinfo=zone).astimezone(UTC).minute
 
 
 def _check(pipeline: Pipeline, at: time) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -17,7 +18,7 @@ from chain.deploy.write import to_files
 from staging.config.file import load_pipeline
 from staging.config.pipeline import Pipeline
 from staging.errors import InputError
-from staging.window import Calendar
+from staging.window import Calendar, plan_window
 from tests.chain.deploy.spoken import Resources, resources_of
 
 EXAMPLE = Path(__file__).parents[3] / "pipelines" / "cloud_run.toml"
@@ -103,3 +104,26 @@ def test_the_scheduler_s_body_is_a_request_to_run_the_chain_s_job() -> None:
         if each["role"] == "roles/run.invoker" and each["name"] == chain
     )
     assert invoker["member"] == f"serviceAccount:{target['oauth_token']['service_account_email']}"
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Asia/Kathmandu"])
+def test_each_hour_of_an_hourly_pipeline_has_one_run(zone: str) -> None:
+    hourly = pipeline(f"source.timezone={zone}", "source.window=hour", "cloud.schedule.at=04:20")
+    schedule = plan_schedule(hourly)
+    minute, *rest = schedule.cron.split()
+    assert (rest, schedule.zone) == (["*"] * 4, "Etc/UTC")
+    meant = []
+    for number in range(-24, 48):
+        fired = datetime(2026, 10, 25, tzinfo=UTC) + timedelta(hours=number, minutes=int(minute))
+        assert fired.astimezone(ZoneInfo(zone)).minute == 20
+        meant.append(Calendar(ZoneInfo(zone), fired, hourly.export.grace_seconds).read_day("hour last"))
+    windows = [plan_window(hour, ZoneInfo(zone), "hour") for hour in meant]
+    assert all(before.end == after.start for before, after in pairwise(windows))
+
+
+def test_an_hourly_pipeline_of_clocks_that_change_by_half_an_hour_keeps_days() -> None:
+    settings = ("source.timezone=Australia/Lord_Howe", "source.window=hour")
+    with pytest.raises(InputError, match="is no whole hour") as refused:
+        plan_schedule(pipeline(*settings))
+    assert "keep_days" in refused.value.fix
+    assert plan_schedule(pipeline(*settings, "cloud.schedule.keep_days=3")).cron == "0 4 * * *"
