@@ -66,10 +66,10 @@ class Report:
 
     Money is exact decimal text. `totals` has the control sums as exported and as loaded. `tasks` is how many the
     processor had; `rows_loaded` how many rows the target holds for the day; `inserted`, `updated` and `deleted` what
-    this run changed there. `complete` says whether the day was over when it was read, `unfinished` that it was not,
-    `waited_seconds` how long that read waited, by reason. `since_export_before` compares the export with the day's one
-    before it, where this run has read the day again. `tables` are those that were read at the same instant. `cost` is
-    what the run came to on Google Cloud, None on this machine.
+    this run changed there. `complete` says whether the day was over when it was read, `unfinished` that it was not and
+    `why_unfinished` why, `waited_seconds` how long that read waited, by reason. `since_export_before` compares the
+    export with the day's one before it, where this run has read the day again. `tables` are those that were read at the
+    same instant. `cost` is what the run came to on Google Cloud, None on this machine.
     """
 
     run_id: str
@@ -95,6 +95,7 @@ class Report:
     logs: str
     cost: DayCost | None = None
     unfinished: bool = False
+    why_unfinished: str = ""
     since_export_before: dict[str, Any] | None = None
     tables: tuple[TableFigures, ...] = ()
 
@@ -143,12 +144,20 @@ def build_report(
         as_of=manifest.as_of,
         complete=manifest.as_of >= manifest.window_end and not manifest.unfinished,
         unfinished=manifest.unfinished,
+        why_unfinished=_why_unfinished(manifest),
         since_export_before=describe_since(before, manifest) if before is not None else None,
         waited_seconds=dict(manifest.reading.waited_seconds),
         logs=logs,
         tables=describe_tables(manifest),
         cost=_cost(manifest, loaded, tasks, seconds, cloud) if changed and cloud.project is not None else None,
     )
+
+
+def _why_unfinished(manifest: Manifest) -> str:
+    """Return what the database said of why, or what its clock says."""
+    if not manifest.unfinished:
+        return ""
+    return manifest.reading.not_over or f"the day is over at {manifest.window_end:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def describe_tables(manifest: Manifest) -> tuple[TableFigures, ...]:

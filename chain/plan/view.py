@@ -27,7 +27,8 @@ def format_plan(planned: PlannedDay, now: datetime, *, style: Style, columns: in
     Names and statements are never cut.
     """
     width = max(_LEAST_CHARACTERS, columns - _LABEL - 2)
-    hours = f"{planned.window.hours():g} hours of {planned.zone.key}"
+    count = planned.window.hours()
+    hours = f"{count:g} {'hour' if count == 1 else 'hours'} of {planned.zone.key}"
     over = "" if is_over(planned.window, now) else ", not over yet"
     lines = [style(f"{planned.pipeline} {planned.day}: {hours}{over}", bold=True)]
     for label, text in _facts(planned):

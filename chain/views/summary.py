@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from chain.views.figures import format_count, format_money, format_seconds, plur
 
 Style = Callable[..., str]
 _TOLD_SECONDS = 0.1
+_COLUMNS = 80
 
 
 def format_summary(report: Report, *, style: Style, is_compact: bool = False) -> str:
@@ -38,7 +40,8 @@ def format_summary(report: Report, *, style: Style, is_compact: bool = False) ->
     if report.since_export_before is not None:
         lines.insert(3, f"  before  {_since(report.since_export_before)}")
     if report.unfinished:
-        lines.append("  Unfinished: read before the day was over for the database; `run` reads it again when it is.")
+        told = f"Unfinished: {report.why_unfinished}. `run` reads it again when that is over."
+        lines += textwrap.wrap(told, _COLUMNS, initial_indent="  ", subsequent_indent="  ")
     return "\n".join(line for line in lines if line or not is_compact)
 
 

@@ -133,7 +133,9 @@ def test_a_day_that_is_not_over_may_be_looked_at_and_is_refused_where_it_has_to_
     assert "is not over" in ended.stderr
     early = days.penstock("run", "--day", str(today))  # of 2 rows, which is no reason to doubt it
     assert early.returncode == 0, early.stderr
-    assert "Unfinished" in early.stdout
+    over = f"{today + timedelta(days=1)} 00:00:00 UTC"
+    assert f"Unfinished: the day is over at {over}." in " ".join(early.stdout.split())
+    assert days.report("run", "--day", str(today), "--fresh-export")["why_unfinished"] == f"the day is over at {over}"
 
 
 def test_a_corrected_table_is_not_answered_by_the_old_ones_export(days: Days) -> None:
