@@ -63,7 +63,8 @@ def test_without_a_ledger_init_is_proposed(target: LoaderTarget, make: Make) -> 
 
 def test_a_table_that_is_no_ledger_is_not_used_as_one(target: LoaderTarget, make: Make) -> None:
     target.init(run := make())
-    target.ledger = "revenue"
+    target.execute("CREATE TABLE notes (id integer PRIMARY KEY)")
+    target.ledger = "notes"
     refused(target, run, "can't be the ledger", "lacks target_schema")
 
 
