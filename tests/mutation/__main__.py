@@ -78,6 +78,7 @@ ROOMS = (
             "tests/processor/test_contract.py",
             "tests/processor/test_outside_day.py",
             "tests/processor/test_partial.py",
+            "tests/processor/test_foreign_files.py",
             "tests/processor/test_composite_keys.py",
             "tests/processor/beside/test_net_revenue.py",
         ),

@@ -210,6 +210,21 @@ def test_a_row_without_key_time_or_amount_is_found(runs: Runs, made: HandMade) -
         refused(runs, f"1 rows have no {column}")
 
 
+@pytest.mark.parametrize("column", ["user_id", "purchased_at"])
+def test_a_row_without_key_or_time_is_found_whatever_the_catalogue_allows(
+    runs: Runs, made: HandMade, column: str
+) -> None:
+    nullable = pa.schema([field.with_nullable(True) for field in SCHEMA])
+    columns = made.manifest["columns"]
+    for each in columns:
+        each["nullable"] = True
+    text = json.dumps([[each["name"], each["dtype"], each["nullable"]] for each in columns])
+    made.manifest["schema_fingerprint"] = hashlib.sha256(text.encode()).hexdigest()
+    first, *others = made.shard_rows(1)
+    with_shard(made, 1, [{**first, column: None}, *others], nullable)
+    refused(runs, f"1 rows have no {column}")
+
+
 @pytest.mark.parametrize(
     "schema",
     [
