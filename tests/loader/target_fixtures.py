@@ -44,6 +44,7 @@ def load_run(
     *,
     cancel: Cancel | None = None,
     say: Callable[[str], None] = lambda _: None,
+    now: datetime = NOW,
     **options: Any,
 ) -> Outcome:
     """Load a run in this process."""
@@ -53,7 +54,7 @@ def load_run(
             run.day,
             run.run_id,
             store=store,
-            now=lambda: NOW,
+            now=lambda: now,
             cancel=cancel or Cancel(),
             say=say,
             **options,

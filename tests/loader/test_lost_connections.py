@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from staging.errors import UnavailableError
 from tests.loader.runs import Make, loader_runs, revenue
-from tests.loader.target_fixtures import LoaderTarget, expected
+from tests.loader.target_fixtures import NOW, LoaderTarget, expected
 from tests.servers.tcp_cut import Cut, cut_line
 
 pytestmark = pytest.mark.integration
@@ -57,6 +58,23 @@ def test_a_cut_around_commit_ends_in_one_exact_load(
     assert (outcome.loaded.inserted, outcome.loaded.updated, outcome.loaded.deleted) == changes
     assert not outcome.already
     assert any("while the day was being committed" in line_ for line_ in server_target.said)
+
+
+@pytest.mark.parametrize("cut", ["before", "after"])
+@pytest.mark.fault("lost reply", step="load")
+def test_a_day_that_is_set_right_by_its_own_run_is_not_taken_for_committed_by_its_earlier_load(
+    server_target: LoaderTarget, make: Make, cut: Cut
+) -> None:
+    """The ledger has said the same of the day since then; only when it was written is another."""
+    server_target.init(run := make(revenue(range(50))))
+    server_target.load(run)
+    server_target.execute("UPDATE revenue SET revenue = revenue + 1 WHERE user_id < 10")
+    with cut_line(port_of(server_target), COMMIT[server_target.protocol], cut) as line:
+        later = NOW + timedelta(hours=1)
+        outcome = server_target.load(run, url=through(server_target, line.port), now=later)
+    assert line.cuts == 1
+    assert server_target.rows() == expected(run)
+    assert (outcome.loaded.inserted, outcome.loaded.updated, outcome.loaded.deleted) == (0, 10, 0)
 
 
 @pytest.mark.parametrize(

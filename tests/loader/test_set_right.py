@@ -91,6 +91,20 @@ def test_that_the_same_content_was_changed_is_said_of_nothing_else(sqlite_databa
     assert says_it_was_changed(noted(make, 5))
 
 
+def test_rows_that_no_load_wrote_are_said_to_be_replaced_where_there_are_some(sqlite_database: str, make: Make) -> None:
+    target = LoaderTarget("sqlite", sqlite_database)
+    target.init(run := noted(make))
+
+    def replaced(run: LoaderRun) -> list[str]:
+        target.load(run)
+        return [line.partition("; ")[0] for line in target.said if "no load of the ledger wrote" in line]
+
+    assert replaced(run) == []
+    assert replaced(noted(make, 2)) == []
+    target.execute("DELETE FROM penstock_ledger")
+    assert replaced(noted(make, 3)) == ["warning: 2026-11-14 has 5 rows that no load of the ledger wrote"]
+
+
 def test_a_load_that_is_asked_to_stop_in_its_transaction_leaves_what_is_there(sqlite_database: str, make: Make) -> None:
     target = LoaderTarget("sqlite", sqlite_database)
     target.init(run := noted(make))

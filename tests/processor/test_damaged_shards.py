@@ -22,6 +22,7 @@ from staging.documents.manifest import Shard
 from staging.errors import InputError, IntegrityError
 from staging.open_store import open_store
 from tests.processor.runs import Runs
+from tests.processor.test_contract import answer
 from tests.shop.hand_made_export import (
     EXPORT_ID,
     PREFIX,
@@ -200,6 +201,19 @@ def test_a_shard_that_is_not_what_its_manifest_says_is_to_blame_and_not_the_tran
 ) -> None:
     with_shard(made, 1, rows(made))
     refused(runs, *named)
+
+
+@pytest.mark.parametrize("rows", [one_cent_more, before_the_day])
+def test_a_transform_that_fails_over_such_a_shard_is_not_to_blame_either(
+    runs: Runs, made: HandMade, rows: Callable[[HandMade], list[Row]]
+) -> None:
+    runs.module(answer("rows.select('user_id', revenue=pl.col('amount').cast(MONEY))"))
+    with_shard(made, 1, rows(made))
+    for shard in (0, 2):  # these two would break the contract as well
+        made.manifest["shards"][shard].update(files=[], rows=0, sums={"amount": "0.00"}, min_key=None, max_key=None)
+    made.manifest.update(rows=len(made.shard_rows(1)), sums={"amount": made.manifest["shards"][1]["sums"]["amount"]})
+    made.commit()
+    refused(runs, "Shard 1 is not what its manifest says")
 
 
 def test_a_row_without_key_time_or_amount_is_found(runs: Runs, made: HandMade) -> None:
