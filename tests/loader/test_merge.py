@@ -14,7 +14,7 @@ import pytest
 from loader import merge
 from loader.merge import merge_parts
 from loader.run_inputs import RunInputs, read_run_inputs
-from staging.errors import InputError
+from staging.errors import InputError, IntegrityError
 from staging.names import DayNames
 from staging.open_store import open_store
 from staging.process.cancel import Cancel
@@ -71,6 +71,20 @@ def test_the_target_has_one_row_a_key(target: LoaderTarget, make: Make) -> None:
     outcome = target.load(changed)
     assert (outcome.loaded.inserted, outcome.loaded.updated, outcome.loaded.deleted) == (0, 1, 0)
     assert not [check for check in target.verify(changed).checks if not check.ok and check.name != "shards"]
+
+
+def test_a_merge_that_lost_a_row_would_be_found_before_the_target_changes(
+    sqlite_database: str, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is no such merge that we know of: so a faulty one is put in its place."""
+    monkeypatch.setattr(
+        "loader.stage_parts.merge_parts", lambda *given, **named: (rows[1:] for rows in merge_parts(*given, **named))
+    )
+    target = LoaderTarget("sqlite", sqlite_database)
+    target.init(run := make(partial(20)))
+    with pytest.raises(IntegrityError, match="Merging changed a sum"):
+        target.load(run)
+    assert target.rows() == []
 
 
 def test_a_parquet_target_gets_merged_files(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -136,6 +136,13 @@ def test_a_receipt_that_does_not_hold_is_refused(runs: Runs, changes: dict[str, 
         runs.process(Task(0, 1, 1))
 
 
+def test_a_receipt_of_before_the_codes_digest_was_written_down_holds(runs: Runs) -> None:
+    runs.module(answer("grouped(rows)"))
+    runs.process()
+    bend_receipt(runs, 1, code=None)
+    assert any("was done by an earlier attempt" in line for line in runs.process(Task(0, 1, 1)))
+
+
 def test_a_receipt_that_names_another_shards_part_is_refused(runs: Runs) -> None:
     runs.process()
     bend_receipt(runs, 1, part=runs.receipt(2)["part"])

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from staging.errors import IntegrityError
+from staging.errors import InputError, IntegrityError
 from tests.processor.runs import Runs
 from tests.processor.test_partial import by_hour
 from tests.shop.hand_made_export import PREFIX, RUN_ID, HandMade, purchases, put_in_folder
@@ -82,4 +82,12 @@ def test_a_file_without_one_of_the_columns_or_of_another_type_is_refused(lake: L
     lake.commit()
     lake.runs.module(by_hour())
     with pytest.raises(IntegrityError, match="amount Float64"):
+        lake.runs.process()
+
+
+def test_a_transform_that_fails_over_a_file_is_to_blame_itself(lake: Lake) -> None:
+    """Its keys are in whatever file somebody put them: none of them is astray."""
+    lake.commit()
+    lake.runs.module(by_hour().replace("return rows", "return rows.map_batches(lambda frame: 1 / 0)"))
+    with pytest.raises(InputError, match="mine:transform failed"):
         lake.runs.process()
