@@ -12,6 +12,9 @@ from enum import Enum
 
 from staging.errors import InputError, IntegrityError, PenstockError, UnavailableError
 
+ACCESS = "Correct user, password and database in {url}; @ : / % in them are written %40 %3A %2F %25."
+COLLATIONS = "Give the columns that are compared one collation, or read a view that does (COLLATE)."
+
 
 class Kind(Enum):
     """What an error means.

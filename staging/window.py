@@ -86,6 +86,14 @@ def _plan_hour(hour: Hour, zone: ZoneInfo) -> Window:
     return Window(hour.start.astimezone(UTC), hour_end(hour, zone))
 
 
+def span_of(window: date) -> Literal["hour", "day"]:
+    """Return what a window's name names.
+
+    Of weeks and months it is a day, their first one.
+    """
+    return "hour" if isinstance(window, Hour) else "day"
+
+
 def windows_of(day: date, span: Span, zone: ZoneInfo) -> list[date]:
     """Return what the windows that begin on this day are called.
 

@@ -66,7 +66,7 @@ def reprocess(
 
     pipeline = load_pipeline(config, environ=environment(), overrides=overrides)
     asked = Asked(accept_change, require_closed, permitted)
-    if pipeline.source.window == "hour" and is_day_of_hours(pipeline, datetime.now(UTC), day):
+    if is_day_of_hours(pipeline, datetime.now(UTC), day):
         from chain.range.hours import bring_hours
 
         bring_hours(config, day, overrides, logs, asked, wait=wait, as_json=as_json, reprocess=True)

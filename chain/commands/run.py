@@ -72,7 +72,7 @@ def run(
             "--patience-seconds and --fresh-export don't go together.", why="Each try would read the source again."
         )
     pipeline = load_pipeline(config, environ=environment(), overrides=overrides)
-    if pipeline.source.window == "hour" and is_day_of_hours(pipeline, datetime.now(UTC), day):
+    if is_day_of_hours(pipeline, datetime.now(UTC), day):
         from chain.day.day_run import Asked
         from chain.day.open_run import read_one_day
         from chain.day.patience import Patience

@@ -39,20 +39,15 @@ def plan_schedule(pipeline: Pipeline) -> Schedule:
     """
     at = time.fromisoformat(pipeline.cloud.schedule.at)
     is_hourly = pipeline.source.window == "hour" and pipeline.cloud.schedule.keep_days is None
-    if not is_hourly:
+    if is_hourly:
+        cron, zone = f"{_minute_of_utc(pipeline, at)} * * * *", "Etc/UTC"
+    else:
         _check(pipeline, at)
         cron, zone = f"{at.minute} {at.hour} * * *", pipeline.source.timezone
-    else:
-        cron, zone = f"{_minute_of_utc(pipeline, at)} * * * *", "Etc/UTC"
     cloud = pipeline.cloud
     host = (cloud.endpoint or "run.googleapis.com").removesuffix(":443")
     job = f"projects/{cloud.project}/locations/{cloud.region}/jobs/{job_id_of(pipeline, 'chain')}"
-    return Schedule(
-        cron,
-        zone,
-        f"https://{host}/v2/{job}:run",
-        BODY,
-    )
+    return Schedule(cron, zone, f"https://{host}/v2/{job}:run", BODY)
 
 
 def _minute_of_utc(pipeline: Pipeline, at: time) -> int:

@@ -12,10 +12,11 @@ from datetime import date, datetime
 
 from chain.history.day import VERSION, is_loaded, is_settled, read_past_day
 from chain.history.index import read_index, remember_days
+from staging.documents.head import list_heads
 from staging.documents.history import LoadedDay, PastDay
 from staging.errors import InputError, IntegrityError, PenstockError
 from staging.hours.name import Hour, day_of
-from staging.names import DayNames, heads_prefix, parse_name
+from staging.names import DayNames
 from staging.store import ObjectInfo, Store
 
 _READERS = 16
@@ -37,19 +38,6 @@ class History:
     def loaded_days(self) -> tuple[date, ...]:
         """The days that some run has loaded, in their order."""
         return tuple(day.day for day in self.days if is_loaded(day))
-
-
-def list_heads(store: Store, pipeline: str) -> dict[date, ObjectInfo]:
-    """Return the head of each day that has one.
-
-    In the days' order.
-    """
-    found = {}
-    for info in store.list(heads_prefix(pipeline)):
-        parsed = parse_name(info.name)
-        if parsed is not None and parsed.kind == "head":
-            found[parsed.day] = info
-    return dict(sorted(found.items()))
 
 
 def read_history(

@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
-from chain.history.read import list_heads, recall_loaded_days
+from chain.history.read import recall_loaded_days
 from chain.status.day import DayStatus
 from chain.status.read import StatusReader
+from staging.documents.head import list_heads
 from staging.documents.history import LoadedDay
 
 _FEW_DAYS = 31

@@ -12,9 +12,8 @@ import re
 from functools import cache
 from importlib import resources
 
-from databases.errors import NOT_KNOWN, Kind, Meaning
+from databases.errors import ACCESS, COLLATIONS, NOT_KNOWN, Kind, Meaning
 
-ACCESS = "Correct user, password and database in {url}; @ : / % in them are written %40 %3A %2F %25."
 _VIEW = (
     "Grant it: GRANT SHOW VIEW ON the view, and SELECT ON the tables beneath it, TO the user of {url}: "
     "without both its plan can't be looked at."
@@ -28,7 +27,6 @@ _ROOM = (
     "`innodb_temp_tablespaces_dir`) or data, and try again. Its log says which; a view that sorts or groups needs room "
     "for all of its rows."
 )
-_COLLATIONS = "Give the columns that are compared one collation, or read a view that does (COLLATE)."
 _TIME_LIMIT = "Raise `export.max_snapshot_seconds`, index the time column, or read from a replica."
 _FIXES = {
     1021: _ROOM,
@@ -43,7 +41,7 @@ _FIXES = {
     1153: "Raise `max_allowed_packet` on the server.",
     1203: _LIMIT,
     1226: _LIMIT,
-    1267: _COLLATIONS,
+    1267: COLLATIONS,
     1290: "Look at the option that it names.",
     1345: _VIEW,
     1356: "Look at the view's tables and columns, and at the rights of its definer.",

@@ -9,9 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from databases.errors import NOT_KNOWN, Kind, Meaning
+from databases.errors import ACCESS, COLLATIONS, NOT_KNOWN, Kind, Meaning
 
-ACCESS = "Correct user, password and database in {url}; @ : / % in them are written %40 %3A %2F %25."
 _LIMIT = (
     "Raise it: ALTER ROLE or ALTER DATABASE … CONNECTION LIMIT; "
     "`penstock help connect` says how many connections each job needs."
@@ -21,7 +20,6 @@ _ROOM = (
     "Free space on the database server's disk, where it keeps temporary files (`temp_tablespaces`) or data, "
     "and try again. A view that sorts or groups needs room for all of its rows."
 )
-_COLLATIONS = "Give the columns that are compared one collation, or read a view that does (COLLATE)."
 _DEFAULT = "Take that setting away from the account and the database: ALTER ROLE … RESET …, ALTER DATABASE … RESET …"
 _HIDDEN = (
     "Give the account BYPASSRLS (ALTER ROLE … BYPASSRLS), or read by one that owns the table; behind a view that goes "
@@ -97,8 +95,8 @@ _FIXES: Mapping[str, str] = {
     "28P01": "Correct the password in {url}; @ : / % in it are written %40 %3A %2F %25.",
     "28000": ACCESS,
     "3D000": "Correct the database in {url}.",
-    "42P21": _COLLATIONS,
-    "42P22": _COLLATIONS,
+    "42P21": COLLATIONS,
+    "42P22": COLLATIONS,
     "53100": _ROOM,
     "53300": "Try again when fewer clients are connected, or raise `max_connections`.",
     "53400": "Raise the limit that it names for the user of {url}, or read what sorts and groups less.",

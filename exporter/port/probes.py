@@ -12,6 +12,8 @@ from exporter.port.source import OpenTable, Probe, SourceColumn, Statement, Time
 from staging.errors import InputError
 from staging.key import show_row
 
+FIX_ROW = "Correct the row, or leave such rows out with `source.where`. Nothing was exported."
+NEVER_CHANGED = "It can't be carried exactly, and rows are never dropped or changed silently."
 _SMALLER_UNITS = {"milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
 
 
@@ -30,7 +32,7 @@ def run_probes(read: PlannedRead, table: OpenTable) -> None:
             raise InputError(
                 probe.tell(rows[0]),
                 why="It would be left out of every export, or changed, without a word.",
-                fix="Correct the row, or leave such rows out with `source.where`. Nothing was exported.",
+                fix=FIX_ROW,
             )
     if read.statement.has_time:
         check_unit(read, table)

@@ -20,7 +20,7 @@ from staging.documents.manifest import Column, Manifest
 from staging.errors import InputError
 from staging.names import DayNames
 from staging.store import Store
-from staging.window import Span, load_zone, windows_before
+from staging.window import load_zone, span_of, windows_before
 
 LOOK_BACK_DAYS = 7
 _LENGTHS = re.compile(r"\s*\([^)]*\)")
@@ -34,9 +34,8 @@ def find_contract(store: Store, question: DayQuestion) -> Manifest | None:
     """
     if question.pipeline.export.schema_changes == "accept_all":
         return None
-    day, source = question.names.day, question.pipeline.source
-    span: Span = "hour" if source.window == "hour" else "day"
-    before = windows_before(day, span, load_zone(source.timezone))
+    day = question.names.day
+    before = windows_before(day, span_of(day), load_zone(question.pipeline.source.timezone))
     for each in (day, *islice(before, LOOK_BACK_DAYS)):
         names = DayNames(question.names.pipeline, each)
         if (manifest := find_current_manifest(store, names)) is not None:  # else none was read, or it was cleaned up

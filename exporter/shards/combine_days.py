@@ -22,12 +22,11 @@ from staging.documents.same_question import describe_other_question
 from staging.documents.stored_days import StoredDay, read_stored_days
 from staging.dtypes import schema_of
 from staging.errors import InputError
-from staging.hours.name import Hour
 from staging.key import Key, key_columns, spell_key
 from staging.sharding import BY_FILE
 from staging.store import Store
 from staging.version import VERSION
-from staging.window import Span, load_zone, plan_window
+from staging.window import load_zone, plan_window, span_of
 
 MAX_ROWS_PER_SHARD = 50_000_000
 """More would not fit the memory of a task; the same number of shards for all days keeps them small."""
@@ -95,8 +94,7 @@ def _check_day(manifest: Manifest, first: Manifest, question: DayQuestion) -> No
             why="; ".join(others) + ".",
             fix=f"Read the days again that were asked otherwise: penstock run --fresh-export of {manifest.pipeline}.",
         )
-    span: Span = "hour" if isinstance(manifest.day, Hour) else "day"
-    window = plan_window(manifest.day, load_zone(manifest.timezone), span)
+    window = plan_window(manifest.day, load_zone(manifest.timezone), span_of(manifest.day))
     if manifest.window() != (window.start, window.end):
         raise InputError(
             f"{manifest.pipeline} {manifest.day} holds other hours than its day has.", why="Its window differs."

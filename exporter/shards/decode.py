@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from exporter.port.columns import ColumnPlan, ReadPlan
+from exporter.port.probes import FIX_ROW, NEVER_CHANGED
 from exporter.port.source import TimeKind, Wire
 from exporter.port.time_column import INSTANT, decode_time, parse_iso_text
 from staging.errors import InputError, IntegrityError
@@ -19,8 +20,7 @@ from staging.window import Window
 
 _YEAR_1 = pl.date(1, 1, 1)
 _YEAR_9999 = pl.date(9999, 12, 31)
-_FIX = "Correct the row, or leave such rows out with `source.where`. Nothing was exported."
-_NULL_FIX = f"If NULL is meant, name the column in `source.allow_null`. {_FIX}"
+_NULL_FIX = f"If NULL is meant, name the column in `source.allow_null`. {FIX_ROW}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Decoder:
                 raise self._fault(raw, row, column, f"holds {self._show(column, before, row)}")
             if before.null_count() and not column.may_be_null:
                 row = before.is_null().arg_max()
-                raise self._fault(raw, row, column, column.null_meaning, fix=_NULL_FIX if column.conserved else _FIX)
+                raise self._fault(raw, row, column, column.null_meaning, fix=_NULL_FIX if column.conserved else FIX_ROW)
 
     def _show(self, column: ColumnPlan, values: pl.Series, row: int | None) -> str:
         if values.dtype.is_temporal() and (self.plan.kind is None or column != self.plan.time):
@@ -70,12 +70,12 @@ class Decoder:
         return f"{_show(values[row or 0])}, which is no {column.meaning}"
 
     def _fault(
-        self, raw: pl.DataFrame, row: int | None, column: ColumnPlan, what: str, *, fix: str = _FIX
+        self, raw: pl.DataFrame, row: int | None, column: ColumnPlan, what: str, *, fix: str = FIX_ROW
     ) -> InputError:
         named_by = [i for i, key in enumerate(self.plan.key) if key != column] or [self.plan.time_index]
         return InputError(
             f"Column {column.name} ({column.source_type}) {what}, where {self._name_row(raw, row, named_by)}.",
-            why="It can't be carried exactly, and rows are never dropped or changed silently.",
+            why=NEVER_CHANGED,
             fix=fix,
         )
 

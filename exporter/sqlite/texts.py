@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from exporter.port.probes import FIX_ROW, NEVER_CHANGED
 from staging.errors import InputError
 
 _SHOWN_BYTES = 30
@@ -29,8 +30,8 @@ def check_texts(frame: pl.DataFrame, columns: Sequence[str]) -> None:
             first = next(value for value in taken if value is not None and not _is_utf8(value))
             raise InputError(
                 f"Column {name} holds the text X'{first[:_SHOWN_BYTES].hex().upper()}', which is no UTF-8.",
-                why="It can't be carried exactly, and rows are never dropped or changed silently.",
-                fix="Correct the row, or leave such rows out with `source.where`. Nothing was exported.",
+                why=NEVER_CHANGED,
+                fix=FIX_ROW,
             ) from None
 
 

@@ -6,6 +6,7 @@ Types may fit, and values be too large for them.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 import polars as pl
 
@@ -14,9 +15,9 @@ from loader.stage_parts import PartReader
 from loader.target.fit import check_fits
 from loader.target.preflight import Target
 from staging.config.pipeline import Pipeline
-from staging.documents.head import read_head
+from staging.documents.head import list_heads, read_head
 from staging.errors import PenstockError
-from staging.names import DayNames, heads_prefix, parse_name
+from staging.names import DayNames
 from staging.open_store import open_store
 from staging.process.cancel import Cancel
 from staging.process.finding import Finding, fault, well
@@ -50,8 +51,7 @@ def examine_stored_day(pipeline: Pipeline, target: Target, schema: pl.Schema) ->
 
 def _find_processed(store: Store, pipeline: str, schema: pl.Schema) -> RunInputs | None:
     """Return the newest of the last days whose run has all its receipts, of this output; a damaged one is left out."""
-    heads = (parse_name(info.name) for info in store.list(heads_prefix(pipeline)))
-    for day in sorted((head.day for head in heads if head is not None), reverse=True)[:_MOST_DAYS]:
+    for day in islice(reversed(list_heads(store, pipeline)), _MOST_DAYS):
         names = DayNames(pipeline, day)
         found = read_head(store, names)
         if found is None or (run_id := found[0].run_id) is None:

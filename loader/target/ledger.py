@@ -15,8 +15,7 @@ from loader.target.sql import SqlText, window_column, window_kind
 from loader.target.table import Table
 from staging.config.pipeline import Pipeline
 from staging.errors import InputError, IntegrityError
-from staging.hours.name import Hour
-from staging.window import Span
+from staging.window import Span, span_of
 
 _UNLOADED_FENCE = -1
 _TYPES = {
@@ -83,17 +82,12 @@ def ledger_name(pipeline: Pipeline, target_schema: str | None) -> tuple[str | No
 
 def _columns(span: Span) -> dict[str, str]:
     """Return the kinds of a ledger's columns by name, in the order of a row's fields."""
-    return {window_column(span) if name == "day" else name: kind for name, kind in _TYPES.items()} | (
-        {window_column(span): window_kind(span)}
-    )
+    of_window = window_column(span), window_kind(span)
+    return dict(of_window if name == "day" else (name, kind) for name, kind in _TYPES.items())
 
 
 def _key(span: Span) -> tuple[str, ...]:
     return "target_schema", "target_table", window_column(span)
-
-
-def _span(day: date) -> Span:
-    return "hour" if isinstance(day, Hour) else "day"
 
 
 def create_ledger_statement(sql: SqlText, schema: str | None, name: str, span: Span = "day") -> str:
@@ -128,7 +122,7 @@ def read_ledger_row(
     `lock`: hold it until the transaction ends.
     """
     sql = database.sql
-    columns = ", ".join(sql.quote(name) for name in _columns(_span(day)))
+    columns = ", ".join(sql.quote(name) for name in _columns(span_of(day)))
     where = f"{sql.quote('target_schema')} = {sql.mark} AND {sql.quote('target_table')} = {sql.mark}"
     found = database.query(
         f"SELECT {columns} FROM {sql.of(ledger)} WHERE {where} AND {sql.day_column(day)} = {sql.day(day)}"
@@ -148,7 +142,7 @@ def lock_ledger_row(database: Database, ledger: Table, ours: LedgerRow, target: 
     if (found := read_ledger_row(database, ledger, target, ours.day, lock=True)) is not None:
         return found
     values = _values(database.sql, ours, fence=_UNLOADED_FENCE)
-    span = _span(ours.day)
+    span = span_of(ours.day)
     add = database.sql.add_row_unless_there(database.sql.of(ledger), list(_columns(span)), _key(span))
     database.execute(add, values)
     return read_ledger_row(database, ledger, target, ours.day, lock=True)
@@ -156,7 +150,7 @@ def lock_ledger_row(database: Database, ledger: Table, ours: LedgerRow, target: 
 
 def write_ledger_row(database: Database, ledger: Table, ours: LedgerRow) -> None:
     """Replace the row that `lock_ledger_row` holds."""
-    sql, span = database.sql, _span(ours.day)
+    sql, span = database.sql, span_of(ours.day)
     key = _key(span)
     rest = [name for name in _columns(span) if name not in key]
     changes = ", ".join(f"{sql.quote(name)} = {sql.mark}" for name in rest)

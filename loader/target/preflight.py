@@ -20,7 +20,6 @@ from staging.config.pipeline import Pipeline
 from staging.errors import InputError
 from staging.window import Span
 
-_WINDOWS = ("the business day", "when the hour begins")
 _INIT = "Run `penstock init`, which creates what is missing and says the DDL."
 
 
@@ -58,16 +57,16 @@ def find_target(database: Database, pipeline: Pipeline, schema: pl.Schema, key: 
     """
     table, ledger = find_tables(database, pipeline)
     columns = {name: _column(table, name) for name in schema}
-    name, what = window_column(pipeline.source.window), _WINDOWS[pipeline.source.window == "hour"]
-    day = _column(table, name)
+    span = pipeline.source.window
+    day = _column(table, name := window_column(span))
     if day in columns.values():
         raise InputError(
             f"The output has a column {name}.",
-            why=f"The loader fills it with {what}.",
+            why=f"The loader fills it with {'when the hour begins' if span == 'hour' else 'the business day'}.",
             fix="Rename it in the transform.",
         )
     check_types(schema, tuple(columns.values()))
-    _check_day(day, pipeline.source.window)
+    _check_day(day, span)
     ours = tuple(columns.values())
     target = Target(table, ledger, day, columns, ours[: len(key)], ours[len(key) :])
     _check_unique_key(table, day, target.key)

@@ -16,7 +16,7 @@ import polars as pl
 
 from loader.target.table import Column, Table
 from staging.hours.name import Hour
-from staging.window import Span
+from staging.window import Span, span_of
 
 DAY, HOUR = "day", "hour"
 
@@ -123,7 +123,7 @@ class SqlText(ABC):
 
     def day_column(self, day: date) -> str:
         """Return the quoted column that says a row's window."""
-        return self.quote(HOUR if isinstance(day, Hour) else DAY)
+        return self.quote(window_column(span_of(day)))
 
     def instant(self, value: datetime) -> Any:  # noqa: ANN401 - what the driver binds
         """Return the value to bind for an instant."""

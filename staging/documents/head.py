@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import date, datetime
 
 from staging.documents.run import Head
 from staging.errors import GenerationChangedError, HeldError, ObjectExistsError
-from staging.names import DayNames
+from staging.names import DayNames, heads_prefix, parse_name
 from staging.store import ObjectInfo, Store
 
 _ATTEMPTS = 50  # a head that changes more often than this in one call is no contention any more
@@ -38,6 +38,19 @@ def find_head(store: Store, names: DayNames) -> tuple[Head, ObjectInfo] | None:
         return None
     data, info = store.read(names.head())
     return Head.parse(data, name=names.head()), info
+
+
+def list_heads(store: Store, pipeline: str) -> dict[date, ObjectInfo]:
+    """Return the head of each day that has one.
+
+    In the days' order.
+    """
+    found = {}
+    for info in store.list(heads_prefix(pipeline)):
+        parsed = parse_name(info.name)
+        if parsed is not None and parsed.kind == "head":
+            found[parsed.day] = info
+    return dict(sorted(found.items()))
 
 
 def change_head(store: Store, names: DayNames, change: Change, now: datetime) -> Head:

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from staging.config.pipeline import Pipeline
 from staging.documents.exports import find_current_id, find_export
+from staging.documents.head import list_heads
 from staging.documents.manifest import Manifest, SourceExport
 from staging.documents.recent_days import LAST_DAYS, find_accepted, median_of_shrunken, read_recent_days
 from staging.errors import InputError, IntegrityError
@@ -178,8 +179,7 @@ def read_newest_stored_day(store: Store, pipeline: str) -> Manifest | None:
 
     None where no day has a current export.
     """
-    heads = (parse_name(info.name) for info in store.list(heads_prefix(pipeline)))
-    for day in sorted((head.day for head in heads if head is not None), reverse=True):
+    for day in reversed(list_heads(store, pipeline)):
         if (stored := _read(store, DayNames(pipeline, day))) is not None:
             return stored.manifest
     return None

@@ -19,9 +19,10 @@ from datetime import date
 from staging.documents.document import Document, Instant, Money, Sha256, WindowName
 from staging.documents.manifest import Count, ShardFile
 from staging.errors import InputError
-from staging.hours.name import PATTERN, Hour, parse_hour
+from staging.hours.name import PATTERN, parse_hour
 from staging.key import DocumentKey
 from staging.names import check_id
+from staging.window import span_of
 
 
 def target_manifest_name(day: date) -> str:
@@ -39,7 +40,7 @@ def target_part_name(day: date, run_id: str, shard: int, *, again: int = 0) -> s
 
 
 def _folder(day: date) -> str:
-    return f"{'hour' if isinstance(day, Hour) else 'day'}={day.isoformat()}"
+    return f"{span_of(day)}={day.isoformat()}"
 
 
 _PART = re.compile(

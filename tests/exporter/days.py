@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +50,13 @@ class Export:
         """All rows by pyarrow."""
         return list(self.table().to_pylist()) if self.files() else []
 
+    def totals(self) -> dict[int, Decimal]:
+        """What each user paid, by decimal alone."""
+        found: dict[int, Decimal] = defaultdict(Decimal)
+        for row in self.rows():
+            found[row["user_id"]] += row["amount"]
+        return dict(found)
+
 
 def pipeline(source_url: str, folder: Path, *, export: dict[str, Any] | None = None, **source: Any) -> Pipeline:
     """A pipeline over a table `purchases`, changed by the arguments."""
@@ -66,6 +75,26 @@ def pipeline(source_url: str, folder: Path, *, export: dict[str, Any] | None = N
             "staging": {"url": f"file://{folder}"},
             "export": export or {},
             "target": {"url": "sqlite:///target.db", "table": "revenue"},
+        }
+    )
+
+
+def weekly(target_url: str, folder: Path, **source: Any) -> Pipeline:
+    """A pipeline of weeks over the stored days of `pipeline`, changed by the arguments."""
+    section = {
+        "exports": "daily_revenue",
+        "window": "week",
+        "key": "user_id",
+        "time": "purchased_at",
+        "columns": ["amount"],
+        "timezone": "Europe/Berlin",
+    }
+    return Pipeline.model_validate(
+        {
+            "name": "weekly_revenue",
+            "source": section | source,
+            "staging": {"url": folder.as_uri()},
+            "target": {"url": target_url, "table": "weekly"},
         }
     )
 

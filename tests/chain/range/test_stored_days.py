@@ -23,7 +23,7 @@ from staging.errors import InputError
 from staging.names import DayNames
 from staging.open_store import open_store
 from staging.process.cancel import Cancel
-from tests.exporter.days import Export, pipeline, run_export
+from tests.exporter.days import Export, pipeline, run_export, weekly
 from tests.warm import warm_python
 
 pytestmark = pytest.mark.integration
@@ -65,22 +65,7 @@ class Shop:
         return run_export(self.weekly(**source), day=MONDAY, run_id=run_id, now=LATER)
 
     def weekly(self, **source: Any) -> Pipeline:
-        section = {
-            "exports": "daily_revenue",
-            "window": "week",
-            "key": "user_id",
-            "time": "purchased_at",
-            "columns": ["amount"],
-            "timezone": "Europe/Berlin",
-        }
-        return Pipeline.model_validate(
-            {
-                "name": "weekly_revenue",
-                "source": section | source,
-                "staging": {"url": self.staging.as_uri()},
-                "target": {"url": self.url, "table": "weekly"},
-            }
-        )
+        return weekly(self.url, self.staging, **source)
 
     def totals(self) -> dict[int, Decimal]:
         found: dict[int, Decimal] = defaultdict(Decimal)
@@ -94,13 +79,6 @@ def shop(tmp_path: Path) -> Shop:
     return Shop(tmp_path)
 
 
-def _totals(export: Export) -> dict[int, Decimal]:
-    found: dict[int, Decimal] = defaultdict(Decimal)
-    for row in export.rows():
-        found[row["user_id"]] += row["amount"]
-    return dict(found)
-
-
 def test_a_week_is_the_rows_of_its_days_and_names_their_files(shop: Shop) -> None:
     days = [shop.export(day) for day in WEEK]
     week = shop.week()
@@ -108,7 +86,7 @@ def test_a_week_is_the_rows_of_its_days_and_names_their_files(shop: Shop) -> Non
     assert sorted(named) == sorted(
         file["name"] for day in days for shard in day.manifest["shards"] for file in shard["files"]
     )
-    assert _totals(week) == shop.totals()
+    assert week.totals() == shop.totals()
     assert Decimal(week.manifest["sums"]["amount"]) == sum(shop.totals().values())
     assert (week.manifest["window_start"], week.manifest["window_end"]) == (
         days[0].manifest["window_start"],
@@ -123,7 +101,7 @@ def test_days_with_other_numbers_of_shards_still_keep_each_key_whole(shop: Shop)
     assert len(week.manifest["shards"]) == 2
     users = [{row["user_id"] for row in week.table(shard).to_pylist()} for shard in (0, 1)]
     assert not users[0] & users[1]
-    assert _totals(week) == shop.totals()
+    assert week.totals() == shop.totals()
 
 
 def test_a_missing_day_and_one_read_too_early_are_named_unless_allowed(shop: Shop) -> None:
@@ -155,7 +133,7 @@ def test_a_week_whose_day_was_read_again_is_made_anew_and_else_used_again(shop: 
     shop.export(WEEK[2], again=True)
     second = shop.week("week-0003")
     assert second.manifest["export_id"] != first.manifest["export_id"]
-    assert _totals(second) == shop.totals()
+    assert second.totals() == shop.totals()
 
 
 def test_gc_keeps_the_exports_that_a_week_is_made_of(shop: Shop) -> None:

@@ -54,13 +54,6 @@ def _expected(shop: Shop, but: str = "") -> dict[int, Decimal]:
     return dict(found)
 
 
-def _totals(export: Export) -> dict[int, Decimal]:
-    found: dict[int, Decimal] = defaultdict(Decimal)
-    for row in export.rows():
-        found[row["user_id"]] += row["amount"]
-    return dict(found)
-
-
 def test_a_day_of_hours_lacks_none_and_is_used_again_until_one_changes(shop: Shop) -> None:
     with pytest.raises(InputError) as refused:
         _day(shop, "day-0001")
@@ -68,12 +61,12 @@ def test_a_day_of_hours_lacks_none_and_is_used_again_until_one_changes(shop: Sho
     assert "2026-10-25T02+01:00 has no export" in refused.value.why
     assert "--from 2026-10-25 --to 2026-10-25" in refused.value.fix
     allowed = _day(shop, "day-0002", allow_missing=True)
-    assert _totals(allowed) == _expected(shop, but="2026-10-25T02+01:00")
+    assert allowed.totals() == _expected(shop, but="2026-10-25T02+01:00")
     _export(shop, HOURS[3])
     whole = _day(shop, "day-0003", allow_missing=True)
     assert whole.manifest["export_id"] != allowed.manifest["export_id"]
     assert [export["day"] for export in whole.manifest["source"]["exports"]] == [str(hour) for hour in HOURS]
-    assert _totals(whole) == _expected(shop)
+    assert whole.totals() == _expected(shop)
     assert _day(shop, "day-0004").manifest["export_id"] == whole.manifest["export_id"]
 
 
@@ -84,7 +77,7 @@ def test_a_week_may_be_stored_by_day_and_by_hour(shop: Shop) -> None:
         shop.export(day, shards=2)
     week = shop.week()
     assert [export["day"] for export in week.manifest["source"]["exports"]] == list(map(str, [*days, *HOURS]))
-    assert _totals(week) == shop.totals()
+    assert week.totals() == shop.totals()
     assert shop.week("week-0002").manifest["export_id"] == week.manifest["export_id"]
 
 

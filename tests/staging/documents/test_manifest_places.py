@@ -10,12 +10,11 @@ from typing import Any
 
 import pytest
 
-from staging.config.pipeline import Pipeline
 from staging.documents.manifest import Manifest
 from staging.documents.manifest_check import check_manifest
 from staging.errors import IntegrityError
 from staging.names import DayNames
-from tests.exporter.days import pipeline, run_export
+from tests.exporter.days import pipeline, run_export, weekly
 from tests.shop.net_shop import WITH, create_net_shop, make_net_shop
 
 Document = dict[str, Any]
@@ -41,21 +40,8 @@ def exports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Document]:
         day, shards = MONDAY + timedelta(days=number), 4 if number % 2 else 6
         daily = pipeline(url, folder / "days", export={"shards": shards})
         run_export(daily, day=day, run_id=f"run-{number:04}", now=datetime(2026, 12, 1, tzinfo=UTC))
-    weekly = {
-        "name": "weekly_revenue",
-        "source": {
-            "exports": "daily_revenue",
-            "window": "week",
-            "key": "user_id",
-            "time": "purchased_at",
-            "columns": ["amount"],
-            "timezone": "Europe/Berlin",
-        },
-        "staging": {"url": (folder / "days").as_uri()},
-        "target": {"url": url, "table": "weekly"},
-    }
     now = datetime(2026, 12, 1, tzinfo=UTC)
-    week = run_export(Pipeline.model_validate(weekly), day=MONDAY, run_id="week-0001", now=now)
+    week = run_export(weekly(url, folder / "days"), day=MONDAY, run_id="week-0001", now=now)
     return {"tables": tables.manifest, "week": week.manifest}
 
 
