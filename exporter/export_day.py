@@ -6,7 +6,7 @@ Its shards exist together or not at all.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -15,6 +15,7 @@ from exporter.arrow.need_pyarrow import needs_pyarrow
 from exporter.port.database import Source
 from exporter.port.question import MOST_READS, DayQuestion
 from exporter.read.day import read_database
+from exporter.read.files import Files
 from exporter.refuse.not_over import check_over, check_read_when_over
 from exporter.reuse import reuse_current_export, settle_run_export
 from exporter.shards.combine_days import combine_days
@@ -94,7 +95,10 @@ def _export(question: DayQuestion, run_id: str, around: Surroundings) -> RunExpo
 def _read(question: DayQuestion, around: Surroundings) -> Written:
     source = question.pipeline.source
     if source.is_database:
-        return read_database(question, around.open_source, around.store, around.cancel, around.progress)
+        with _list_files(question, around) as files:
+            return read_database(
+                question, around.open_source, around.store, around.cancel, around.progress, files=files
+            )
     with needs_pyarrow():
         from exporter.arrow.open import open_arrow  # noqa: PLC0415 - only here
         from exporter.arrow.read import read_arrow  # noqa: PLC0415 - goes with it
@@ -102,3 +106,11 @@ def _read(question: DayQuestion, around: Surroundings) -> Written:
     read = register_files if question.pipeline.export.shard == "file" else read_arrow
     with open_arrow(question, around.now, around.folders) as rows:
         return read(question, rows, around.store, around.cancel, around.progress)
+
+
+def _list_files(question: DayQuestion, around: Surroundings) -> AbstractContextManager[Sequence[Files]]:
+    if not question.pipeline.source.files_beside:
+        return nullcontext(())
+    with needs_pyarrow():
+        from exporter.arrow.beside import list_files  # noqa: PLC0415 - only here
+    return list_files(question, around.now, around.cancel)

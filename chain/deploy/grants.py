@@ -70,6 +70,9 @@ def _of_buckets(pipeline: Pipeline) -> list[Grant]:
         readers: list[DeployedJob] = ["exporter", "chain"]
         readers += ["processor"] if pipeline.export.shard == "file" else []
         roles += [(bucket_of(pipeline.source.parquet), VIEWER, job) for job in readers]
+    beside = {bucket_of(str(files.parquet)) for files in pipeline.source.files_beside.values()}
+    of_files: list[DeployedJob] = ["exporter", "chain"]
+    roles += [(bucket, VIEWER, job) for bucket in sorted(beside) for job in of_files]
     if pipeline.target.parquet is not None:
         roles += [(bucket_of(pipeline.target.parquet), USER, job) for job in ("loader", "chain")]
     held = {(bucket, job) for bucket, role, job in roles if role == USER}

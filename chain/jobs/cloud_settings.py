@@ -31,7 +31,9 @@ def plan_settings(pipeline: Pipeline, *, storage_is_local: bool) -> dict[JobName
             why="Jobs there share a bucket and no folder.",
             fix="Set staging.url to gs://bucket/prefix.",
         )
-    for key, url in (("source.parquet", pipeline.source.parquet), ("target.parquet", pipeline.target.parquet)):
+    beside = {f"source.with.{name}.parquet": files.parquet for name, files in pipeline.source.files_beside.items()}
+    of_files = {"source.parquet": pipeline.source.parquet, **beside, "target.parquet": pipeline.target.parquet}
+    for key, url in of_files.items():
         if not storage_is_local and url is not None and not url.startswith("gs://"):
             raise InputError(
                 f"{key} is {url}, which can't be reached from Cloud Run.",

@@ -28,7 +28,7 @@ def name_source(pipeline: Pipeline) -> DatasetName:
     """Return what the exporter reads."""
     source = pipeline.source
     if source.parquet is not None:
-        return _of_files(source.parquet.partition("{")[0].partition("*")[0])
+        return _of_pattern(source.parquet)
     if source.python is not None:
         return DatasetName("python", source.python)
     if source.exports is not None:
@@ -42,6 +42,8 @@ def name_beside(pipeline: Pipeline, table: str) -> DatasetName:
     `table` is the pipeline's name for it.
     """
     beside = pipeline.source.with_[table]
+    if beside.parquet is not None:
+        return _of_pattern(beside.parquet)
     return _of_table(pipeline.source, beside.table_parts(), beside.table)
 
 
@@ -68,6 +70,10 @@ def name_target(pipeline: Pipeline) -> DatasetName:
 
 def _staged(pipeline: Pipeline, of: str, what: str) -> DatasetName:
     return _of_files(f"{pipeline.staging.url.rstrip('/')}/{of}/{what}")
+
+
+def _of_pattern(pattern: str) -> DatasetName:
+    return _of_files(pattern.partition("{")[0].partition("*")[0])
 
 
 def _of_files(url: str) -> DatasetName:

@@ -67,7 +67,8 @@ def _facts(planned: PlannedDay) -> Iterator[tuple[str, str]]:
         yield "rows", f"{amount}; {seconds} to read{rests}"
     for table in export.tables:
         carried = ", ".join(column.name for column in table.columns)
-        yield f"with {table.name}", f"{table.table}: {carried}; {plural(table.rows, 'row')} expected"
+        expected = "as many rows as they have" if table.rows is None else f"{plural(table.rows, 'row')} expected"
+        yield f"with {table.name}", f"{table.table}: {carried}; {expected}"
     if export.shards is not None:
         yield "split", f"{plural(export.shards, 'shard')}, {plural(planned.tasks or 1, 'task')}"
     if planned.cost is not None:

@@ -32,7 +32,7 @@ class MeantFiles:
     hidden: int
 
 
-def find_files(lake: Lake, pattern: str, day: date) -> MeantFiles:
+def find_files(lake: Lake, pattern: str, day: date, setting: str) -> MeantFiles:
     """List the lake once.
 
     InputError where no file is meant, or a table format's log says which files count.
@@ -44,10 +44,10 @@ def find_files(lake: Lake, pattern: str, day: date) -> MeantFiles:
         if meant.names.fullmatch(file.name):
             matching.append(file)
         elif (folder := _find_folder(file.name, meant)) is not None and not is_hidden(file.name, meant):
-            raise _is_folder(lake, folder)
+            raise _is_folder(lake, folder, setting)
     files = tuple(file for file in matching if not is_hidden(file.name, meant))
     if not files:
-        raise _none_meant(lake, pattern, day, len(matching))
+        raise _none_meant(lake, pattern, day, len(matching), setting)
     _refuse_tables(lake, names, files)
     return MeantFiles(files, len(matching) - len(files))
 
@@ -63,9 +63,9 @@ def _find_folder(name: str, meant: ParquetPattern) -> str | None:
     return next((name[:end] for end in ends if meant.names.fullmatch(name[:end])), None)
 
 
-def _is_folder(lake: Lake, folder: str) -> InputError:
+def _is_folder(lake: Lake, folder: str, setting: str) -> InputError:
     return InputError(
-        f"{lake.url}/{folder} matches `source.parquet`, and is a folder of files.",
+        f"{lake.url}/{folder} matches `{setting}`, and is a folder of files.",
         why="A pattern means files alone, so the folder's rows would be left out.",
         fix="Write /*.parquet behind it, or /** for all that lies in it, or narrow the pattern. Nothing was exported.",
     )
@@ -97,7 +97,7 @@ def partition_keys(files: Iterable[LakeFile], url: str) -> frozenset[str]:
     return frozenset(set.intersection(*found)) if found else frozenset()
 
 
-def _none_meant(lake: Lake, pattern: str, day: date, hidden: int) -> InputError:
+def _none_meant(lake: Lake, pattern: str, day: date, hidden: int, setting: str) -> InputError:
     why = f"{lake.url} was listed. A day without rows has at least one file, with no row in it."
     if hidden:
         why = (
@@ -106,7 +106,7 @@ def _none_meant(lake: Lake, pattern: str, day: date, hidden: int) -> InputError:
     return InputError(
         f"No object matches {pattern.replace('{day}', day.isoformat())}.",
         why=why,
-        fix="Correct `source.parquet`, or run again when the files are there.",
+        fix=f"Correct `{setting}`, or run again when the files are there.",
     )
 
 

@@ -29,7 +29,7 @@ from exporter.arrow.types import describe_field
 from exporter.port.source import Estimate, SourceColumn
 from staging.documents.manifest import SourceObject
 from staging.errors import InputError, ObjectMissingError, UnavailableError
-from staging.lake.open import open_lake
+from staging.lake.open import SETTING, open_lake
 from staging.lake.port import Lake, LakeFile
 
 _BATCH_ROWS = 65_536
@@ -41,15 +41,17 @@ class SourceChangedError(UnavailableError):
 
 
 @contextmanager
-def open_parquet(pattern: str, day: date, now: Callable[[], datetime]) -> Iterator[ArrowRows]:
+def open_parquet(
+    pattern: str, day: date, now: Callable[[], datetime], *, setting: str = SETTING
+) -> Iterator[ArrowRows]:
     """List and register what matches.
 
-    InputError where nothing does, or a file can't be carried.
+    InputError where nothing does, or a file can't be carried. `setting` is the pattern's key.
     """
     place = parse_pattern(pattern, day)
-    with open_lake(place.store_url) as lake, TemporaryDirectory(prefix="penstock-exporter-") as folder:
+    with open_lake(place.store_url, setting=setting) as lake, TemporaryDirectory(prefix="penstock-exporter-") as folder:
         listed_at = now()
-        meant = find_files(lake, pattern, day)
+        meant = find_files(lake, pattern, day, setting)
         found = [_Registered(file, lake.register(file)) for file in meant.files]
         files = _Files(lake, found, Path(folder))
         yield ArrowRows(
@@ -73,11 +75,11 @@ def open_parquet(pattern: str, day: date, now: Callable[[], datetime]) -> Iterat
         )
 
 
-def describe_parquet(pattern: str) -> Mapping[str, SourceColumn]:
+def describe_parquet(pattern: str, *, setting: str = SETTING) -> Mapping[str, SourceColumn]:
     """Return the columns of the last file that matches, of whichever day."""
     place = parse_pattern(pattern.replace("{day}", "*"), date.min)
-    with open_lake(place.store_url) as lake, TemporaryDirectory(prefix="penstock-exporter-") as folder:
-        last = find_files(lake, pattern.replace("{day}", "*"), date.min).files[-1]
+    with open_lake(place.store_url, setting=setting) as lake, TemporaryDirectory(prefix="penstock-exporter-") as folder:
+        last = find_files(lake, pattern.replace("{day}", "*"), date.min, setting).files[-1]
         return _Files(lake, [_Registered(last, lake.register(last))], Path(folder)).describe()
 
 
@@ -170,7 +172,7 @@ class _Files:
                 raise InputError(
                     f"The files don't agree: column {column} {there} in {name}.",
                     why=f"It is {expected.source_type} in {self._found[0].file.name}.",
-                    fix="Write all files of a day with one schema, or narrow `source.parquet`. Nothing was exported.",
+                    fix="Write all files of a day with one schema, or narrow its pattern. Nothing was exported.",
                 )
 
 
@@ -218,12 +220,12 @@ def _unreadable(file: LakeFile, exc: Exception) -> InputError:
         return InputError(
             f"{file.name} has the property Content-Encoding: {file.content_encoding}.",
             why="So its bytes are packed once more, as a whole, and are no Parquet.",
-            fix="Upload it without (`gcloud storage cp` without -Z or -J), or narrow `source.parquet`.",
+            fix="Upload it without (`gcloud storage cp` without -Z or -J), or narrow its pattern.",
         )
     return InputError(
         f"{file.name} can't be read as Parquet.",
         why=" ".join(str(exc).split()),
-        fix="Its bytes are those that the store holds: write it again, or narrow `source.parquet`.",
+        fix="Its bytes are those that the store holds: write it again, or narrow its pattern.",
     )
 
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 from exporter.arrow.batches import ArrowBatches
 from exporter.port.columns import plan_columns
 from exporter.port.question import DayQuestion, PlannedRead
-from exporter.port.source import Estimate, SourceColumn, Statement
+from exporter.port.source import Bound, Estimate, SourceColumn, Statement
 from exporter.port.time_column import plan_bounds
 from exporter.refuse.drift import check_drift, find_contract
 from exporter.shards.commit import Written
@@ -88,7 +88,7 @@ def read_arrow(question: DayQuestion, rows: ArrowRows, store: Store, cancel: Can
     writing = ShardWriting(question, store, progress, Tally(plan, shards), shards, estimate)
     frames = arriving.frames(rows.batches(tuple(column.name for column in plan.columns)))
     writing.write(Decoder(plan, question.window, zone).decode(frames))
-    _check_any_near(question, arriving)
+    check_any_near(question, arriving)
     counted = writing.tally.by_shard()
     files = commit_all(writing.objects, {shard: t.rows for shard, t in counted.items()}, check=cancel.check)
     return Written(
@@ -108,30 +108,49 @@ def read_arrow(question: DayQuestion, rows: ArrowRows, store: Store, cancel: Can
     )
 
 
-def _check_any_near(question: DayQuestion, arriving: ArrowBatches) -> None:
-    """Raise InputError where the day's own files hold rows, and none within a day of it.
+def check_any_near(question: DayQuestion, arriving: ArrowBatches) -> None:
+    """Raise InputError where no row of the day's files is near it.
 
-    Such a day is no empty one: its files are another day's, or `time` is in another unit.
+    Where they hold rows, and none within a day of it. Such a day is no empty one: its files are another day's, or
+    `time` is in another unit.
     """
     pattern = question.pipeline.source.parquet or ""
     if "{day}" in pattern and arriving.outside_rows and not arriving.has_near:
         raise InputError(
             f"None of the {arriving.outside_rows:,} rows in the files of {question.names.day} lies within a day of it.",
-            why="`{day}` in `source.parquet` means the day's own files; the day would be empty without a word.",
+            why="`{day}` in the pattern means the day's own files; the day would be empty without a word.",
             fix="Look at the files' times: another unit, zone or day? Where files hold many days, leave `{day}` out.",
         )
 
 
-def plan_arrow_read(question: DayQuestion, rows: ArrowRows) -> PlannedRead:
+def plan_arrow_read(question: DayQuestion, rows: ArrowRows, *, has_time: bool = True) -> PlannedRead:
     """Return the columns and the window as for a table.
 
     There is no SQL in it.
     """
-    found, source = rows.describe(), question.pipeline.source
-    plan = plan_columns(source, found)
-    low, high = plan_bounds(plan.time_kind, question.window, question.names.day, load_zone(source.column_timezone))
+    return plan_described(question, rows.describe(), rows.place, has_time=has_time)
+
+
+def plan_described(
+    question: DayQuestion, found: Mapping[str, SourceColumn], place: str, *, has_time: bool
+) -> PlannedRead:
+    """Return the columns and the window, of columns that were described."""
+    source = question.pipeline.source
+    plan = plan_columns(source, found, has_time=has_time)
+    low: Bound = ""
+    high: Bound = ""
+    if has_time:
+        low, high = plan_bounds(plan.time_kind, question.window, question.names.day, load_zone(source.column_timezone))
     statement = Statement(
-        plan.select, rows.place, source.time, low, high, where=None, literal=str, time_index=plan.time_index
+        plan.select,
+        place,
+        source.time if has_time else "",
+        low,
+        high,
+        where=None,
+        literal=str,
+        time_index=plan.time_index,
+        has_time=has_time,
     )
     return PlannedRead(plan, tuple(found[column.name] for column in plan.columns), statement, tuple(sorted(found)))
 

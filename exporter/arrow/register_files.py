@@ -56,7 +56,7 @@ def register_files(question: DayQuestion, rows: ArrowRows, store: Store, cancel:
     if len(rows.objects) > MAX_SHARDS:
         raise InputError(
             f"{len(rows.objects)} files match; {MAX_SHARDS} shards are the most.",
-            fix='Narrow `source.parquet`, or set `export.shard = "key"`.',
+            fix='Narrow its pattern, or set `export.shard = "key"`.',
         )
     read = plan_arrow_read(question, rows)
     check_drift(find_contract(store, question), question, read, rows.dialect)
@@ -97,7 +97,7 @@ def _register(
         raise InputError(
             f"{arrived.object.url} holds {batches.outside_rows} rows outside {question.names.day}.",
             why="A file that is a shard where it lies is read as it is, whole.",
-            fix='Name the day\'s files alone (`{day}` in `source.parquet`), or set `export.shard = "key"`.',
+            fix='Name the day\'s files alone (`{day}` in its pattern), or set `export.shard = "key"`.',
         )
     counted = tally.by_shard().get(0)
     file = ShardFile(

@@ -109,9 +109,14 @@ def compare_day(question: DayQuestion, stored: Manifest, comparing: Comparing) -
     others = {
         table.name: _compare_table(question.of_table(table.name), view_table(stored, table), comparing)
         for table in stored.tables
-        if table.time is not None and compared.outcome != "changed"
+        if table.time is not None and not table.objects and compared.outcome != "changed"
     }
-    return judge_tables(compared, others, [table.name for table in stored.tables if table.time is None])
+    left_out = {
+        table.name: "of files, whose rows are not compared" if table.objects else "of no day, and not compared"
+        for table in stored.tables
+        if table.time is None or table.objects
+    }
+    return judge_tables(compared, others, left_out)
 
 
 def _compare_table(question: DayQuestion, stored: Manifest, comparing: Comparing) -> Compared:

@@ -55,21 +55,21 @@ def judge_day(stored: Manifest, found: DayFigures, telling: Telling | str) -> Co
     return Compared(*_sure(verdict), how, found)
 
 
-def judge_tables(leading: Compared, others: Mapping[str, Compared], timeless: Sequence[str]) -> Compared:
+def judge_tables(leading: Compared, others: Mapping[str, Compared], left_out: Mapping[str, str]) -> Compared:
     """Return the verdict on a day of several tables.
 
     One that has changed is enough. A table without a time is as it was at the instant of the read, and is not of the
-    day: it is not compared, and the verdict says so.
+    day: it is `left_out` with the reason, as are files, and the verdict says so.
     """
-    if leading.outcome == "changed" or not (others or timeless):
+    if leading.outcome == "changed" or not (others or left_out):
         return leading
     for name, compared in others.items():
         if compared.outcome == "changed":
             return replace(leading, outcome="changed", why=f"{name}: {compared.why}", how=compared.how)
     not_sure = [(name, each.why) for name, each in others.items() if each.outcome != "equal"]
     told = [leading.why, *(f"{name} {why}" for name, why in not_sure)]
-    if timeless:
-        told.append(f"{', '.join(timeless)}: of no day, and not compared")
+    reasons = dict.fromkeys(left_out.values())
+    told += [f"{', '.join(name for name in left_out if left_out[name] == why)}: {why}" for why in reasons]
     outcome = "same sums" if not_sure else leading.outcome
     return replace(leading, outcome=outcome, why="; ".join(filter(None, told)))
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import polars as pl
 
 from exporter.arrow.need_pyarrow import needs_pyarrow
+from exporter.inspect.files import describe_files
 from exporter.open_source import open_source
 from exporter.port.columns import plan_columns
 from exporter.port.source import TableName
@@ -47,12 +48,17 @@ def describe_beside(pipeline: Pipeline) -> dict[str, pl.Schema]:
 
     Raises as `describe_source`.
     """
-    tables = pipeline.source.with_
+    found = {
+        name: plan_columns(
+            pipeline.source.of_table(name), columns, has_time=pipeline.source.with_[name].time is not None
+        ).schema()
+        for name, columns in describe_files(pipeline).items()
+    }
+    tables = pipeline.source.tables_beside
     if not tables:
-        return {}
+        return found
     leading = TableName(*pipeline.source.table_parts())
     also = [TableName(*each.table_parts()) for each in tables.values()]
-    found = {}
     with (
         open_source(pipeline.source.url.reveal()) as source,
         closing(

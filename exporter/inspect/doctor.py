@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 import polars as pl
 
 from databases.url import parse_url
+from exporter.inspect.files import plan_files_beside
 from exporter.open_source import open_source
 from exporter.pacing.signal_connection import SignalConnection
 from exporter.port.columns import plan_columns
@@ -122,12 +123,20 @@ def _examine_beside(
         return
     try:
         found = plan_beside(question, None, snapshot, read, source.dialect, looks=False)
+        files = plan_files_beside(question, read)
     except PenstockError as error:
         look.schema = None
         yield fault("source tables", error)
         return
-    look.tables = {each.name: each.read.plan.schema() for each in found}
-    yield well("source tables", f"{', '.join(each.shown for each in found)}: read at the same instant, by the same key")
+    look.tables = {each.name: each.read.plan.schema() for each in found} | {
+        name: read.plan.schema() for name, read in files.items()
+    }
+    if found:
+        shown = ", ".join(each.shown for each in found)
+        yield well("source tables", f"{shown}: read at the same instant, by the same key")
+    if files:
+        shown = ", ".join(f"{read.statement.table} (source.with.{name})" for name, read in files.items())
+        yield well("source files", f"{shown}: read as they are listed, by the same key")
 
 
 def _clock(before: datetime, database: datetime, after: datetime) -> Finding:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from exporter.arrow.need_pyarrow import needs_pyarrow
+from exporter.inspect.files import describe_files, plan_files_beside
 from exporter.inspect.planned_columns import PlannedColumn, describe_planned, estimate_row_bytes
 from exporter.pacing.rules import PacingRules, plan_rules
 from exporter.port.database import Source
@@ -34,14 +35,14 @@ OpenSource = Callable[[str], AbstractContextManager[Source]]
 class PlannedBeside:
     """Another table that is read at the same instant, planned.
 
-    `rows` is an estimate.
+    `rows` is an estimate; None of files, which nobody counts before they are read.
     """
 
     name: str
     table: str
     columns: tuple[PlannedColumn, ...]
     statement: str
-    rows: int
+    rows: int | None
 
 
 @dataclass
@@ -111,13 +112,29 @@ def _plan_beside(
             each.estimate.rows,
         )
         for each in found
-    )
+    ) + _plan_files(question, read)
     if plan.rows is not None:
         plan.rows += sum(each.estimate.rows for each in found)
         plan.size_bytes = (plan.size_bytes or 0) + sum(
             each.estimate.rows * estimate_row_bytes(each.read.plan) for each in found
         )
     return found
+
+
+def _plan_files(question: DayQuestion, leads: PlannedRead) -> tuple[PlannedBeside, ...]:
+    described, planned = describe_files(question.pipeline), plan_files_beside(question, leads)
+    return tuple(
+        PlannedBeside(
+            name,
+            read.statement.table,
+            describe_planned(
+                question.of_table(name).pipeline.source, described[name], has_time=read.plan.kind is not None
+            ),
+            read.statement.text(),
+            None,
+        )
+        for name, read in planned.items()
+    )
 
 
 def _why_no_slices(question: DayQuestion, source: Source) -> str:

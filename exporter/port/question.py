@@ -45,6 +45,11 @@ class DayQuestion:
         other = source.parquet or source.python or source.exports
         return TableName(None, other) if other else TableName(*source.table_parts())
 
+    @property
+    def is_of_files(self) -> bool:
+        """Whether rows are those of Parquet files."""
+        return self.pipeline.source.parquet is not None
+
     def of_table(self, name: str) -> DayQuestion:
         """Return the same question of a table beside the leading one.
 
@@ -59,7 +64,7 @@ class DayQuestion:
 
     def tables_beside(self) -> tuple[TableName, ...]:
         """Return the other tables that are read at the same instant."""
-        return tuple(TableName(*table.table_parts()) for table in self.pipeline.source.with_.values())
+        return tuple(TableName(*table.table_parts()) for table in self.pipeline.source.tables_beside.values())
 
     def shard_file(self, shard: int) -> str:
         """Return the name of a shard's file."""

@@ -17,6 +17,7 @@ from exporter.port.question import DayQuestion, PlannedRead, plan_read
 from exporter.port.sliced_source import Closed
 from exporter.port.source import Estimate, OpenTable
 from exporter.read.choose import ReadChoice, choose_read
+from exporter.read.files import Files, why_not_over
 from exporter.refuse.drift import check_drift
 from exporter.refuse.full_scan import check_full_scan
 from exporter.shards.commit import Written, WrittenTable
@@ -42,7 +43,7 @@ class Attempt:
 
     What is asked of whom, where the rows go, what may hold it up, and the contract that the last export made.
     `failed_seals`: how often the day was read in slices in vain before. `closed`: whether the day is over, as the
-    database said before the read; None where it can't tell.
+    database said before the read; None where it can't tell. `files` are those beside the tables.
     """
 
     question: DayQuestion
@@ -54,10 +55,16 @@ class Attempt:
     contract: Manifest | None
     failed_seals: int
     closed: Closed | None
+    files: Sequence[Files] = ()
 
     def of(self, question: DayQuestion) -> Attempt:
         """Return the same attempt at the question of another table."""
         return replace(self, question=question)
+
+    def why_not_over(self) -> str:
+        """Return why the day may still get rows, or ""."""
+        of_files = why_not_over(self.files, self.question.window.end)
+        return (self.closed.why_not if self.closed is not None else "") or of_files
 
     def choose(self, estimate: Estimate, why_no_slices: str, closed: Closed | None) -> ReadChoice:
         """Return how to read; InputError and UnavailableError as `choose_read` has them."""
@@ -156,7 +163,7 @@ class ShardedRead:
                 waited_seconds=dict(self._attempt.pace.waited_seconds),
                 waits=dict(self._attempt.pace.waits.by_reason()),
                 waits_bin_seconds=self._attempt.pace.waits.bin_seconds,
-                not_over=self._attempt.closed.why_not if self._attempt.closed is not None else "",
+                not_over=self._attempt.why_not_over(),
             ),
             as_of=how.as_of,
             tables=tuple(tables),

@@ -22,12 +22,14 @@ from staging.errors import InputError
 from staging.key import show_row
 
 T = TypeVar("T", bound=OpenTable)
+U = TypeVar("U")
+"""What a table's rows are read of: an open table of the database, or files."""
 
 _KEYS, _KEY = "penstock_keys", "penstock_key_"
 
 
 @dataclass(frozen=True, slots=True)
-class PlannedTable(Generic[T]):
+class PlannedTable(Generic[U]):
     """A table of the day, ready to be read.
 
     `name` is the pipeline's for it; the leading table has none, and no `config`.
@@ -36,7 +38,7 @@ class PlannedTable(Generic[T]):
     name: str
     config: WithTable | None
     question: DayQuestion
-    table: T
+    table: U
     read: PlannedRead
     estimate: Estimate
 
@@ -65,11 +67,11 @@ def _show(table: TableName, name: str) -> str:
     return f"{table}{f' (source.with.{name})' if name else ''}"
 
 
-def add_up(leading: Estimate, beside: Sequence[PlannedTable[T]]) -> Estimate:
+def add_up(leading: Estimate, beside: Sequence[Estimate]) -> Estimate:
     """Return how many rows all tables give."""
     if not beside:
         return leading
-    rows = leading.rows + sum(table.estimate.rows for table in beside)
+    rows = leading.rows + sum(each.rows for each in beside)
     return Estimate(rows, f"of {len(beside) + 1} tables {leading.how}")
 
 
@@ -91,7 +93,7 @@ def plan_beside(
     asked for the day's keys by the database itself, if that `joins` them. `at` hears which table is looked at.
     """
     found: list[PlannedTable[T]] = []
-    tables = sorted(question.pipeline.source.with_.items(), key=lambda named: named[1].time is None)
+    tables = sorted(question.pipeline.source.tables_beside.items(), key=lambda named: named[1].time is None)
     for name, config in tables:
         of_table = question.of_table(name)
         at(_show(of_table.table(), name))
@@ -154,7 +156,8 @@ def check_key(question: DayQuestion, read: PlannedRead, leading: DayQuestion, le
     raise InputError(
         f"The key of {question.table()} has another type than the key of {leading.table()}.",
         why=f"{_show_types(read)}; {_show_types(leads)}.",
-        fix=f"Choose another column as `source.with.{question.beside}.key`, or read a view that casts it to that type.",
+        fix=f"Choose another column as `source.with.{question.beside}.key`, or "
+        f"{'write it in that type' if question.is_of_files else 'read a view that casts it to that type'}.",
     )
 
 
@@ -180,9 +183,9 @@ def refuse_two_rows(question: DayQuestion, key: Sequence[str], row: Sequence[obj
 
     In a table without a time.
     """
+    where = "" if question.is_of_files else f" by `source.with.{question.beside}.where` or a view"
     return InputError(
         f"{question.table()} has more than one row of a key, where {show_row(key, row)}.",
         why="A table without a time is joined by its key, and each further row would count a sum again.",
-        fix=f"Leave one row a key by `source.with.{question.beside}.where` or a view, or name its time. "
-        "Nothing was exported.",
+        fix=f"Leave one row a key{where}, or name its time. Nothing was exported.",
     )

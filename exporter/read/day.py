@@ -7,7 +7,7 @@ nothing then, and the new read begins with a new connection.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, closing
 
 from exporter.pacing.open_pace import open_pace
@@ -16,6 +16,7 @@ from exporter.port.question import MOST_READS, DayQuestion
 from exporter.port.sliced_source import StartOverError, refuse_slices
 from exporter.read.attempt import Attempt
 from exporter.read.choose import find_why_no_slices
+from exporter.read.files import Files
 from exporter.read.slices import begin_slices, look_at, read_in_slices
 from exporter.read.snapshot import read_in_snapshot
 from exporter.read.snapshot_guard import SnapshotGuard
@@ -31,7 +32,14 @@ OpenSource = Callable[[str], AbstractContextManager[Source]]
 
 
 def read_shards(
-    question: DayQuestion, source: Source, store: Store, cancel: Cancel, progress: Progress, *, failed_seals: int
+    question: DayQuestion,
+    source: Source,
+    store: Store,
+    cancel: Cancel,
+    progress: Progress,
+    *,
+    failed_seals: int,
+    files: Sequence[Files] = (),
 ) -> Written:
     """Read the day as `choose_read` says and commit its shards.
 
@@ -43,7 +51,7 @@ def read_shards(
         progress.begin("plan")
         contract = find_contract(store, question)
         closed = find_closed_for(question, source)
-        return _read(Attempt(question, source, store, cancel, progress, pace, contract, failed_seals, closed))
+        return _read(Attempt(question, source, store, cancel, progress, pace, contract, failed_seals, closed, files))
 
 
 def _read(attempt: Attempt) -> Written:
@@ -65,12 +73,19 @@ def _read(attempt: Attempt) -> Written:
 
 
 def read_database(
-    question: DayQuestion, open_source: OpenSource, store: Store, cancel: Cancel, progress: Progress
+    question: DayQuestion,
+    open_source: OpenSource,
+    store: Store,
+    cancel: Cancel,
+    progress: Progress,
+    *,
+    files: Sequence[Files] = (),
 ) -> Written:
     """Read the day and commit its shards.
 
-    StartOverError (exit 20) when it changed during each of three reads, LeftForLaterError where no more than fewer were
-    asked for. A read that is given up has committed nothing, so the next one may use the same names.
+    `files` are those beside its tables. StartOverError (exit 20) when it changed during each of three reads,
+    LeftForLaterError where no more than fewer were asked for. A read that is given up has committed nothing, so the
+    next one may use the same names.
     """
     most = question.most_reads
     for left in reversed(range(most)):
@@ -78,7 +93,7 @@ def read_database(
             progress.begin("connect")
             with open_source(question.pipeline.source.url.reveal()) as source:
                 failed_seals = most - 1 - left
-                return read_shards(question, source, store, cancel, progress, failed_seals=failed_seals)
+                return read_shards(question, source, store, cancel, progress, failed_seals=failed_seals, files=files)
         except StartOverError as exc:
             cancel.check()
             if not left:

@@ -21,11 +21,12 @@ from exporter.port.source import Estimate
 from exporter.read.attempt import Attempt, HowRead
 from exporter.read.beside import PlannedTable, add_up, plan_beside
 from exporter.read.choose import ReadChoice
+from exporter.read.files import Files, plan_files
 from exporter.read.reading import Reading
 from exporter.read.sealing import Sealing
 from exporter.read.slice_loop import SlicedRead
 from exporter.read.snapshot_guard import SnapshotGuard
-from exporter.read.table_writing import TableWriting, plan_writings
+from exporter.read.table_writing import TableWriting, commit_files, plan_writings, write_files
 from exporter.read.timeless import RestingPace, read_timeless, why_no_pieces
 from exporter.shards.commit import Written
 from exporter.shards.day_keys import DayKeys
@@ -36,8 +37,8 @@ from staging.errors import InputError
 class Look:
     """What was found out before a row was read.
 
-    The statement, how much it will give, the tables beside the leading one, and what each table with a time is cut
-    along, by its name in the pipeline (the leading table's is "").
+    The statement, how much it will give, the tables beside the leading one, the files beside them, and what each table
+    with a time is cut along, by its name in the pipeline (the leading table's is "").
     """
 
     read: PlannedRead
@@ -45,6 +46,7 @@ class Look:
     choice: ReadChoice
     axes: Mapping[str, Axis]
     beside: Sequence[PlannedTable[Slices]] = ()
+    files: Sequence[PlannedTable[Files]] = ()
 
     @property
     def axis(self) -> Axis | None:
@@ -61,7 +63,7 @@ def begin_slices(question: DayQuestion, source: Source) -> Slices:
     if not also:
         return source.begin_slices(question.table())
     cap = question.pipeline.export.max_snapshot_seconds
-    is_read_in_it = any(table.time is None for table in question.pipeline.source.with_.values())
+    is_read_in_it = any(table.time is None for table in question.pipeline.source.tables_beside.values())
     return source.begin_slices(question.table(), also=also, max_seconds=cap if is_read_in_it else 0)
 
 
@@ -73,9 +75,10 @@ def look_at(attempt: Attempt, slices: Slices) -> Look:
     found = plan_beside(question, attempt.contract, slices, read, attempt.source.dialect, looks=False, joins=False)
     leading = PlannedTable("", None, question, slices, read, estimate)
     tables = limit_to_keys([leading, *found])
-    choose = partial(attempt.choose, add_up(estimate, tables[1:]))
+    files = plan_files(attempt.files, question, attempt.contract, read)
+    choose = partial(attempt.choose, add_up(estimate, [table.estimate for table in tables[1:]]))
     way = find_way(tables, question.pipeline.export.max_snapshot_seconds, choose, lambda: attempt.closed)
-    return Look(read, estimate, *way, tables[1:])
+    return Look(read, estimate, *way, tables[1:], files)
 
 
 def limit_to_keys(tables: Sequence[PlannedTable[Slices]]) -> list[PlannedTable[Slices]]:
@@ -124,15 +127,17 @@ def read_in_slices(attempt: Attempt, slices: Slices, look: Look, guard: Snapshot
         run_probes(table.read, table.table)
     with ExitStack() as undone:
         keys = DayKeys()
-        writings = plan_writings(attempt, tables, keys)
-        for writing in writings:
-            undone.callback(writing.sharded.abort)
+        writings, of_files = plan_writings(attempt, tables, look.files, keys)
+        for sharded in [*(each.sharded for each in writings), *(each.sharded for each in of_files)]:
+            undone.callback(sharded.abort)
         read = _SlicedTables(attempt, look.axes, writings, keys)
         seconds = read.write_all(guard)
         guard.release()
+        write_files(of_files, writings[-1].sharded)
         leading, *beside = writings
         how = HowRead("slices", look.choice.why, read.as_of, read.evidence(leading.table), seconds)
-        written = leading.sharded.commit(how, [writing.commit(read.evidence(writing.table)) for writing in beside])
+        of_tables = [writing.commit(read.evidence(writing.table)) for writing in beside]
+        written = leading.sharded.commit(how, [*of_tables, *commit_files(of_files)])
         undone.pop_all()
     return written
 

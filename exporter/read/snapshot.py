@@ -18,9 +18,10 @@ from exporter.port.source import Estimate, Snapshot
 from exporter.read.attempt import Attempt, HowRead
 from exporter.read.beside import PlannedTable, add_up, plan_beside
 from exporter.read.choose import ReadChoice
+from exporter.read.files import plan_files
 from exporter.read.reading import Reading
 from exporter.read.snapshot_guard import SnapshotGuard
-from exporter.read.table_writing import TableWriting, plan_writings
+from exporter.read.table_writing import TableWriting, commit_files, plan_writings, write_files
 from exporter.shards.commit import Written
 from exporter.shards.day_keys import DayKeys
 
@@ -47,17 +48,18 @@ def read_in_snapshot(
             read = attempt.plan(snapshot, planned[0] if planned else None)
             run_probes(read, snapshot)
             beside = plan_beside(question, attempt.contract, snapshot, read, source.dialect, at=guard.at)
+            files = plan_files(attempt.files, question, attempt.contract, read)
             estimate = planned[1] if planned else snapshot.estimate(read.statement)
-            choice = choose(add_up(estimate, beside))
+            choice = choose(add_up(estimate, [table.estimate for table in beside]))
             leading = PlannedTable("", None, question, snapshot, read, estimate)
-            writings = plan_writings(attempt, [leading, *beside], DayKeys())
-            for writing in writings:
-                undone.callback(writing.sharded.abort)
+            writings, of_files = plan_writings(attempt, [leading, *beside], files, DayKeys())
+            for sharded in [*(each.sharded for each in writings), *(each.sharded for each in of_files)]:
+                undone.callback(sharded.abort)
             seconds = _write_all(writings, snapshot, source, guard)
+        write_files(of_files, writings[-1].sharded)
         how = HowRead("snapshot", choice.why, snapshot.as_of, snapshot.evidence, seconds)
-        written = writings[0].sharded.commit(
-            how, [writing.commit(writing.table.table.evidence) for writing in writings[1:]]
-        )
+        tables = [writing.commit(writing.table.table.evidence) for writing in writings[1:]]
+        written = writings[0].sharded.commit(how, [*tables, *commit_files(of_files)])
         undone.pop_all()
     return written
 

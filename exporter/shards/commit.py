@@ -12,7 +12,7 @@ from exporter.port.columns import ReadPlan
 from exporter.port.question import DayQuestion
 from exporter.shards.tally import ShardTally, format_sums
 from staging.config.with_table import WithTable
-from staging.documents.manifest import Manifest, Reading, Shard, ShardFile, Source, TableExport
+from staging.documents.manifest import Manifest, Reading, Shard, ShardFile, Source, SourceObject, TableExport
 from staging.documents.run import RunExport
 from staging.dtypes import fingerprint
 from staging.names import DayNames
@@ -37,6 +37,7 @@ class WrittenTable:
     table_columns: tuple[str, ...]
     keys_without_row: int | None
     evidence: Mapping[str, str]
+    objects: tuple[SourceObject, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,7 @@ def _table(written: WrittenTable, shards: int) -> TableExport:
         sums=_sums(written),
         keys_without_row=written.keys_without_row,
         evidence=dict(written.evidence),
+        objects=written.objects,
     )
 
 

@@ -133,7 +133,7 @@ class Pipeline(Section):
         if ledger == table and ledger_schema in (None, schema):
             raise ValueError("target.ledger is target.table; the ledger is a table of its own")
         if self.source.is_database and self.source.is_in_the_database_of(self.target):
-            read = [self.source, *map(self.source.of_table, self.source.with_)]
+            read = [self.source, *map(self.source.of_table, self.source.tables_beside)]
             if (schema, table) in [each.table_parts() for each in read]:
                 raise ValueError("target.table is read by source, too; the load would delete rows that are its source")
         return self

@@ -71,6 +71,16 @@ class SourceConfig(DatabaseSection, _OtherPlaces):
         """What a conserved sum calls the leading table, or ""."""
         return leading_name(self.table_parts()[1]) if self.is_database else ""
 
+    @property
+    def tables_beside(self) -> dict[str, WithTable]:
+        """The other tables of the database, by name."""
+        return {name: table for name, table in self.with_.items() if table.parquet is None}
+
+    @property
+    def files_beside(self) -> dict[str, WithTable]:
+        """The Parquet files beside the tables, by name."""
+        return {name: table for name, table in self.with_.items() if table.parquet is not None}
+
     def of_table(self, name: str) -> Self:
         """Return the same source of another table, with its settings.
 
@@ -78,7 +88,8 @@ class SourceConfig(DatabaseSection, _OtherPlaces):
         """
         table = self.with_[name]
         update: dict[str, object] = {
-            "table_": table.table,
+            "parquet": table.parquet,
+            "table_": table.table_,
             "schema_": table.schema_,
             "key": table.key,
             "time": table.time or self.time,
@@ -117,6 +128,20 @@ class SourceConfig(DatabaseSection, _OtherPlaces):
                     f"with.{name} has the key {show_key(table.key_columns)}, and the leading table "
                     f"{show_key(self.key_columns)}; both have as many columns, in one order"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _keys_of_the_day_are_known(self) -> Self:
+        """The database gives rows of the day's keys, and knows nothing of those in files."""
+        by_keys = [name for name, table in self.tables_beside.items() if table.time is None and table.only_keys]
+        of_day = [name for name, table in self.files_beside.items() if table.time is not None]
+        if by_keys and of_day:
+            raise ValueError(
+                f"with.{of_day[0]} has rows of the day in files, whose keys the database does not know when it gives "
+                f"with.{by_keys[0]}; set only_keys = false there"
+            )
+        if of_day and self.window == "hour":
+            raise ValueError(f'window = "hour" is for tables: leave out the time of with.{of_day[0]}, which is files')
         return self
 
     @model_validator(mode="after")

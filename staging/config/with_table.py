@@ -1,14 +1,16 @@
 """`[source.with.NAME]`: another table, read at the same instant.
 
-Its rows lie in the shard of their key, as those of the leading table do.
+Or Parquet files beside the tables, as they were when they were listed. Its rows lie in the shard of their key, as those
+of the leading table do.
 """
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
+from staging.config.checks import check_parquet_pattern
 from staging.config.database import PARTS, split_table
 from staging.config.section import KeyColumns, Name, Section
 from staging.key import key_columns
@@ -40,10 +42,12 @@ def check_with_name(name: str) -> str:
 class WithTable(Section):
     """A table beside the leading one.
 
-    With `time` its rows of the day; without it its rows at the instant of the read, one of each key.
+    With `time` its rows of the day; without it its rows at the instant of the read, one of each key. With `parquet` in
+    place of `table` its rows are those of files.
     """
 
-    table: Name
+    parquet: Annotated[Name, AfterValidator(check_parquet_pattern)] | None = None
+    table_: Name | None = Field(default=None, alias="table")
     schema_: str | None = Field(default=None, alias="schema")
     key: KeyColumns
     time: Name | None = None
@@ -51,6 +55,18 @@ class WithTable(Section):
     where: Annotated[str, Field(min_length=1)] | None = None
     allow_null: Annotated[tuple[Name, ...], Field(strict=False)] = ()
     only_keys: bool = True
+
+    @property
+    def table(self) -> str:
+        """The table's name; ValueError where rows are those of files."""
+        if self.table_ is None:
+            raise ValueError(f"{self.parquet} is no table")
+        return self.table_
+
+    @property
+    def place(self) -> str:
+        """What is read, as a sentence begins with it."""
+        return f"Parquet {self.parquet}" if self.parquet is not None else f"Table {self.table}"
 
     @property
     def key_columns(self) -> tuple[str, ...]:
@@ -77,6 +93,17 @@ class WithTable(Section):
                 f"has {', '.join(other)}; tables of one instant lie in the one database that [source] names"
             )
         return values
+
+    @model_validator(mode="after")
+    def _is_a_table_or_files(self) -> Self:
+        if self.parquet is None:
+            if self.table_ is None:
+                raise ValueError("has neither table nor parquet; name one of them")
+            return self
+        of_a_table = {"table": self.table_, "schema": self.schema_, "where": self.where}
+        if given := [key for key, value in of_a_table.items() if value is not None]:
+            raise ValueError(f"has parquet and {', '.join(given)}, which is for a table; leave it out")
+        return self
 
     @model_validator(mode="after")
     def _columns_are_distinct(self) -> Self:

@@ -58,6 +58,18 @@ class Shard(Part):
     sums: dict[str, Money]
 
 
+class SourceObject(Part):
+    """One object that rows were read from, as it was listed.
+
+    Exactly this generation was read.
+    """
+
+    url: str
+    generation: int
+    size_bytes: Count
+    crc32c: Count
+
+
 class TableExport(Part):
     """Another table that was read at the same instant.
 
@@ -83,6 +95,8 @@ class TableExport(Part):
     keys_without_row: Count | None
     evidence: dict[str, str] = Field(default_factory=dict)
     """What the server said of the read of this table; nothing in exports of before that was written down."""
+    objects: tuple[SourceObject, ...] = ()
+    """The Parquet files that were read, where it is no table of the database."""
 
     @property
     def key_columns(self) -> tuple[str, ...]:
@@ -93,18 +107,6 @@ class TableExport(Part):
     def carried(self) -> tuple[Column, ...]:
         """The configured columns: all but key and time."""
         return self.columns[len(self.key_columns) + (self.time is not None) :]
-
-
-class SourceObject(Part):
-    """One object that rows were read from, as it was listed.
-
-    Exactly this generation was read.
-    """
-
-    url: str
-    generation: int
-    size_bytes: Count
-    crc32c: Count
 
 
 class SourceExport(Part):

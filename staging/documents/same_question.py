@@ -84,7 +84,8 @@ def _with(manifest: Manifest, source: SourceConfig) -> Pair:
 
 
 def _describe_table(name: str, table: WithTable) -> str:
-    return _spell_table(name, table, _qualified(*table.table_parts()), table.columns, table.allow_null)
+    place = _qualified(*table.table_parts()) if table.parquet is None else table.parquet
+    return _spell_table(name, table, place, table.columns, table.allow_null)
 
 
 def _describe_stored_table(table: TableExport, now: WithTable | None) -> str:
@@ -96,8 +97,9 @@ def _describe_stored_table(table: TableExport, now: WithTable | None) -> str:
 def _spell_table(
     name: str, asked: WithTable | TableExport, table: str, columns: Iterable[str], allow_null: Iterable[str]
 ) -> str:
+    is_files = asked.parquet is not None if isinstance(asked, WithTable) else bool(asked.objects)
     told = {
-        "table": table,
+        "parquet" if is_files else "table": table,
         "key": show_key(asked.key_columns),
         "time": asked.time,
         "columns": ", ".join(columns),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from staging.errors import InputError, UnavailableError
@@ -26,10 +27,10 @@ _LOOK_AT_NAMES = 1000  # of a folder that may be a log: its first ones tell
 
 
 @contextmanager
-def open_gcs_lake(url: str) -> Iterator[GcsLake]:
+def open_gcs_lake(url: str, setting: str) -> Iterator[GcsLake]:
     """Open `gs://bucket/prefix`; nothing is asked of the service yet."""
     bucket, slash, prefix = url.removeprefix("gs://").partition("/")
-    with open_objects(bucket, "", role=SOURCE) as objects:
+    with open_objects(bucket, "", role=replace(SOURCE, setting=setting)) as objects:
         yield GcsLake(objects, f"{prefix}{slash}")
 
 

@@ -15,21 +15,23 @@ from staging.lake.folder import FolderLake, folder_of
 from staging.lake.port import Lake
 from staging.store import ObjectInfo, Store
 
+SETTING = "source.parquet"
+"""The key that names a lake where the leading rows lie there."""
 _FOLDER = "file://"
 
 
 @contextmanager
-def open_lake(url: str) -> Iterator[Lake]:
+def open_lake(url: str, *, setting: str = SETTING) -> Iterator[Lake]:
     """Open `gs://bucket/prefix` or `file:///folder` to read from.
 
-    Nothing is asked of a service yet.
+    Nothing is asked of a service yet. `setting` is the key that names it, for errors.
     """
     if url.startswith(_FOLDER):
         yield FolderLake(folder_of(url))
         return
     from staging.gcs.lake import open_gcs_lake  # noqa: PLC0415 - google-cloud-storage is slow to import
 
-    with open_gcs_lake(url) as lake:
+    with open_gcs_lake(url, setting) as lake:
         yield lake
 
 

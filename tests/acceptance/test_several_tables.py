@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import polars as pl
 import pytest
 
 from chain.create_tables import create_tables
@@ -31,6 +32,7 @@ from staging.config.file import load_pipeline
 from staging.config.pipeline import Pipeline
 from staging.documents.exports import find_current_manifest
 from staging.documents.manifest import Manifest
+from staging.errors import InputError
 from staging.names import DayNames, parse_name
 from staging.open_store import open_store
 from staging.process.cancel import Cancel
@@ -51,12 +53,12 @@ class Day:
 
     def __init__(self, url: str, store: Store, folder: Path) -> None:
         self.database, self.store, self.folder, self.runs = create_net_shop(url, SHOP), store, folder, 0
+        self.path = PIPELINES / "net_revenue.toml"
 
     def pipeline(self, *overrides: str) -> Pipeline:
         environ = {"SHOP_URL": self.database.url, "WAREHOUSE_URL": self.database.url}
         staging = f"staging.url={self.store.url}"
-        path = PIPELINES / "net_revenue.toml"
-        return load_pipeline(path, environ=environ, overrides=[staging, "export.shards=3", *overrides])
+        return load_pipeline(self.path, environ=environ, overrides=[staging, "export.shards=3", *overrides])
 
     def run(self, *overrides: str, fresh: bool = False) -> Manifest:
         """Bring the day to done."""
@@ -185,3 +187,42 @@ def test_the_shop_without_rows_is_a_day_of_nothing(tmp_path: Path, sqlite_databa
         create_tables(day.pipeline(), apply=True, folders=[PIPELINES])
         day.run()
         assert day.loaded() == NetShop([], [], []).net() == {}
+
+
+def test_a_day_of_tables_and_files_is_loaded_proven_and_looked_at_by_each_command(day: Day) -> None:
+    """The users' countries come from a file of a lake, in place of the table."""
+    lake = day.folder / "lake" / "users.parquet"
+    lake.parent.mkdir()
+    countries = {"id": [user for user, _ in SHOP.users], "country": [country for _, country in SHOP.users]}
+    pl.DataFrame(countries, schema={"id": pl.Int64(), "country": pl.String()}).write_parquet(lake)
+    path = day.folder / "net_revenue.toml"
+    path.write_text(
+        (PIPELINES / "net_revenue.toml").read_text().replace('table = "users"\n', f'parquet = "{lake.as_uri()}"\n')
+    )
+    day.database.execute("DROP TABLE users")
+    day.path = path
+
+    pipeline = day.pipeline()
+    planned = plan_day(pipeline, DAY, day.store, [PIPELINES])
+    assert not planned.refused
+    shown = format_plan(planned, datetime.now(UTC), style=lambda text, **_: text, columns=80)
+    assert "users.parquet" in shown
+    assert "as many rows as they have" in shown
+    findings = {each.name: each for each in examine(pipeline, [PIPELINES], {}, lambda: datetime.now(UTC))}
+    assert findings["source files"].level == "ok"
+    assert findings["transform"].level == "ok", findings["transform"]
+
+    first = day.run()
+    assert day.loaded() == SHOP.net()
+    assert verify_day(pipeline, DAY, store=day.store, cancel=Cancel(), say=lambda _: None).ok
+    comparer = DayComparer(pipeline, day.store, Cancel(), None)
+    (found,) = comparer.compare([DAY], lambda _: find_current_manifest(day.store, NAMES))
+    assert found.compared.outcome == ("same sums" if day.database.dialect == "sqlite" else "equal")
+    assert "users: of files, whose rows are not compared" in found.compared.why
+
+    lake.unlink()  # reprocessing reads what is staged
+    second = day.run()
+    assert second.export_id == first.export_id
+    assert day.loaded() == SHOP.net()
+    with pytest.raises(InputError, match=r"users \(parquet .*users.parquet, key id"):
+        day.run("source.with.users.parquet=" + (day.folder / "others.parquet").as_uri())

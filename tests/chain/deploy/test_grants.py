@@ -1,4 +1,4 @@
-"""Who may log in to Cloud SQL by a token."""
+"""Who may log in to Cloud SQL by a token, and who may read the files beside the tables."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from chain.deploy.complete import complete
 from chain.deploy.deployment import plan_deployment
-from chain.deploy.grants import SQL_LOGIN, plan_grants
+from chain.deploy.grants import SQL_LOGIN, VIEWER, plan_grants
 from chain.deploy.write import to_files
 from staging.config.file import load_pipeline
 
@@ -37,3 +37,14 @@ def test_a_login_by_token_is_granted_to_whom_it_concerns(
     members = json.loads(to_files(plan_deployment(pipeline), "terraform")["penstock.tf.json"])["resource"]
     spoken = [each for each in members.get("google_project_iam_member", {}).values() if each["role"] == SQL_LOGIN]
     assert len(spoken) == len(granted)
+
+
+def test_exporter_and_chain_may_read_the_files_beside_the_tables() -> None:
+    beside = {"source.with.visits.parquet": "gs://lake/visits/*.parquet", "source.with.visits.key": "user_id"}
+    overrides = [f"{key}={value}" for key, value in (beside | {"source.with.visits.columns": "pages"}).items()]
+    pipeline = complete(load_pipeline(EXAMPLE, environ={}, overrides=overrides))
+    granted = [each for each in plan_grants(pipeline) if each.name == "lake"]
+    assert {(each.kind, each.role, each.part) for each in granted} == {
+        ("bucket", VIEWER, "exporter"),
+        ("bucket", VIEWER, "chain"),
+    }

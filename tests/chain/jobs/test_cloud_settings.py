@@ -210,6 +210,13 @@ def test_files_of_a_folder_can_not_be_reached_from_elsewhere_and_those_of_a_buck
         path.write_text(lake.replace("{source}", source).replace("{target}", target), encoding="utf-8")
         with pytest.raises(InputError, match=told):
             plan_settings(load_pipeline(path, environ={}), storage_is_local=False)
+    beside = '[source.with.visits]\nparquet = "file:///lake/*.parquet"\nkey = "user_id"\ncolumns = ["pages"]\n'
+    path.write_text(BASE + beside, encoding="utf-8")
+    with pytest.raises(InputError, match=r"source\.with\.visits\.parquet is file:///lake"):
+        plan_settings(load_pipeline(path, environ={}), storage_is_local=False)
+    path.write_text(BASE + beside.replace("file:///lake", "gs://lake"), encoding="utf-8")
+    for variables in plan_settings(load_pipeline(path, environ={}), storage_is_local=False).values():
+        assert load_in_job(variables).source.with_["visits"].parquet == "gs://lake/*.parquet"
     path.write_text(
         lake.replace("{source}", "gs://lake/*.parquet").replace("{target}", "gs://warehouse/r"), encoding="utf-8"
     )
