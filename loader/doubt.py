@@ -39,7 +39,7 @@ def check_doubt(
     """Raise DoubtedDayError where a day's number of rows is unusual.
 
     It has both figures. `found` is the ledger's row. A run that has loaded before is not doubted, nor is an export that
-    the target has. A day that was read before it was over may be small. The first day of all is compared with
+    the target has. A day that was read before its end may be small. The first day of all is compared with
     `checks.min_rows` alone.
     """
     run_id, manifest = inputs.record.run_id, inputs.manifest
@@ -50,7 +50,7 @@ def check_doubt(
     faults: list[str] = []
     if found is None or found.export_id != manifest.export_id:
         exported = [each.rows_exported for each in recent]
-        faults += _faults(manifest.rows, exported, checks, "rows", say, is_early=manifest.unfinished)
+        faults += _faults(manifest.rows, exported, checks, "rows", say, is_early=manifest.read_early)
         faults += _table_faults(manifest, recent, checks)
     faults += _output_faults(inputs, recent, checks, say)
     if faults:
@@ -70,12 +70,12 @@ def _output_faults(
     alike = [each.rows_loaded for each in recent if each.transform == inputs.receipts[0].transform]
     only_drop = checks.model_copy(update={"min_rows": None, **({"max_rise": None} if inputs.merge else {})})
     quiet: Callable[[str], None] = (lambda _: None) if inputs.merge else say
-    return list(_faults(inputs.rows, alike, only_drop, "rows of output", quiet, is_early=inputs.manifest.unfinished))
+    return list(_faults(inputs.rows, alike, only_drop, "rows of output", quiet, is_early=inputs.manifest.read_early))
 
 
 def _table_faults(manifest: Manifest, recent: Sequence[RecentDay], checks: ChecksConfig) -> Iterator[str]:
     """Of the tables beside the leading one only a drop is doubted."""
-    for table in manifest.tables if not manifest.unfinished else ():
+    for table in manifest.tables if not manifest.read_early else ():
         counts = [each.rows_of_tables[table.name] for each in recent if table.name in each.rows_of_tables]
         middle = median_of_shrunken(table.rows, counts, checks.max_drop)
         if middle is not None and middle >= _FEW_ROWS:

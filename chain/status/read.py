@@ -26,8 +26,8 @@ from staging.config.pipeline import Pipeline
 from staging.documents.exports import find_export, read_manifest, read_run_export
 from staging.documents.head import find_head
 from staging.documents.lease import lease_end
-from staging.documents.run import Head, Loaded, RunFailure
-from staging.documents.run_notes import find_loaded
+from staging.documents.run import Head, Loaded
+from staging.documents.run_notes import find_last_failure, find_loaded
 from staging.documents.run_start import find_run
 from staging.errors import InputError, IntegrityError
 from staging.names import DayNames, parse_name
@@ -126,12 +126,8 @@ class StatusReader:
 
         Of a day that is loaded nothing else is looked at: a folder looks at each object that it lists.
         """
-        failure = None
         loaded = find_loaded(self.store, names, run_id)
-        listed = [info.name for info in self.store.list(names.failures_prefix(run_id))]
-        failures = sorted(name for name in listed if (found := parse_name(name)) and found.kind == "failure")
-        if failures:
-            failure = RunFailure.parse(self.store.read(failures[-1])[0], name=failures[-1])
+        failure = find_last_failure(self.store, names, run_id)
         if failure is None or (loaded is not None and loaded.loaded_at > failure.failed_at):
             return loaded, None
         stopped = failure.stopped or failure.what.startswith(STOPPED)  # as notes said it before they had the word

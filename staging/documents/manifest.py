@@ -207,7 +207,15 @@ class Manifest(Document):
         By the clock, or by what the database said of open and prepared transactions. A longer window is made of days
         that were over.
         """
-        return not self.source.exports and (self.as_of < self.window_end or bool(self.reading.not_over))
+        return self.read_early or (not self.source.exports and bool(self.reading.not_over))
+
+    @property
+    def read_early(self) -> bool:
+        """Whether the day was read before its end, by the clock.
+
+        Then it may well have few rows, which a day that is unfinished for another reason may not.
+        """
+        return not self.source.exports and self.as_of < self.window_end
 
     def is_stale(self, now: datetime) -> bool:
         """Return whether an unfinished day is over by now.

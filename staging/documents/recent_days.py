@@ -48,7 +48,7 @@ def read_recent_days(store: Store, names: DayNames, span: Span, zone: ZoneInfo) 
     """Return the last seven loaded days before this one.
 
     Newest first; of longer windows the last seven, of hours the same hour of the last seven days. Left out are days
-    whose current export is not loaded, for nobody has accepted it yet, and days that were read before they were over.
+    whose current export is not loaded, for nobody has accepted it yet, and days that were read before their end.
     Looks at a hundred days at most.
     """
     found: list[RecentDay] = []
@@ -98,7 +98,7 @@ def _alike_before(day: date, span: Span, zone: ZoneInfo) -> Iterator[date]:
 def find_accepted(store: Store, names: DayNames) -> RecentDay | None:
     """Return a day that somebody accepted, or None.
 
-    Its current export is loaded, and was read when the day was over.
+    Its current export is loaded, and was not read before the day's end.
     """
     head = read_head(store, names)
     if head is None or (run_id := head[0].run_id) is None or (export_id := head[0].export_id) is None:
@@ -107,7 +107,7 @@ def find_accepted(store: Store, names: DayNames) -> RecentDay | None:
     if loaded is None or loaded.export_id != export_id:
         return None
     export, receipt = find_export(store, names, export_id), find_receipt(store, names, run_id, 0)
-    if export is None or receipt is None or export.manifest.unfinished:
+    if export is None or receipt is None or export.manifest.read_early:
         return None
     tables = {table.name: table.rows for table in export.manifest.tables}
     return RecentDay(names.day, export.manifest.rows, loaded.rows, receipt.transform, tables)

@@ -8,8 +8,8 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 from staging.documents.document import find_document
-from staging.documents.run import Loaded, Receipt
-from staging.names import DayNames
+from staging.documents.run import Loaded, Receipt, RunFailure
+from staging.names import DayNames, parse_name
 from staging.store import Store
 
 _READERS = 16  # a receipt is one small request; thousands one after the other would take minutes
@@ -30,6 +30,13 @@ def read_loads(store: Store, names: DayNames, run_id: str) -> list[Loaded]:
     while found and (again := find_document(store, names.reloaded(run_id, len(found) - 1), Loaded)) is not None:
         found.append(again)
     return found
+
+
+def find_last_failure(store: Store, names: DayNames, run_id: str) -> RunFailure | None:
+    """Return the newest note of why the run failed, or None."""
+    listed = [info.name for info in store.list(names.failures_prefix(run_id))]
+    failures = [name for name in listed if (found := parse_name(name)) and found.kind == "failure"]
+    return find_document(store, max(failures), RunFailure) if failures else None
 
 
 def find_receipt(store: Store, names: DayNames, run_id: str, shard: int) -> Receipt | None:

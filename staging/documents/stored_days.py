@@ -14,10 +14,11 @@ from zoneinfo import ZoneInfo
 
 from staging.config.pipeline import Pipeline
 from staging.documents.exports import find_current_id, find_export
-from staging.documents.head import list_heads
+from staging.documents.head import list_heads, read_head
 from staging.documents.manifest import Manifest, SourceExport
 from staging.documents.recent_days import LAST_DAYS, find_accepted, median_of_shrunken, read_recent_days
-from staging.errors import InputError, IntegrityError
+from staging.documents.run_notes import find_last_failure
+from staging.errors import ExitCode, InputError, IntegrityError
 from staging.hours.name import Hour, day_of
 from staging.names import DayNames, heads_prefix, parse_name
 from staging.store import Store
@@ -144,12 +145,28 @@ def _find_doubted(
         if isinstance(day, Hour):
             alike = read_recent_days(store, DayNames(first.pipeline, day), "hour", zone)
             before = [each.rows_exported for each in alike]
-        if (middle := median_of_shrunken(rows, before, max_drop)) is not None:
+        if (said := _find_refusal(store, DayNames(first.pipeline, day))) is not None:
+            doubted[day] = LeftOut(f"is not loaded: {said}", is_doubted=True)
+        elif (middle := median_of_shrunken(rows, before, max_drop)) is not None:
             doubted[day] = LeftOut(
                 f"is doubted and not loaded: it has {rows:,} rows, the median of the loaded days before it {middle:,}",
                 is_doubted=True,
             )
     return doubted
+
+
+def _find_refusal(store: Store, names: DayNames) -> str | None:
+    """Return what ended the day's last run for good, where a person has to look at the day, else None.
+
+    The checks that have doubted it are those of its own pipeline, which nobody knows here.
+    """
+    head = read_head(store, names)
+    if head is None or head[0].run_id is None or not head[0].run_failed:
+        return None
+    failure = find_last_failure(store, names, head[0].run_id)
+    if failure is None:
+        return "its last run failed, and left no word why"
+    return failure.what.rstrip(".") if failure.exit_code == ExitCode.INTEGRITY else None
 
 
 def is_outdated(store: Store, manifest: Manifest, pipeline: Pipeline) -> bool:

@@ -136,6 +136,23 @@ def doubted(shop: Shop, run: LoaderRun, *words: str, **checks: Any) -> None:
     assert shop.target.rows() == before
 
 
+def test_a_day_whose_end_has_passed_is_doubted_though_the_database_calls_it_unfinished(after_a_week: Shop) -> None:
+    """A forgotten prepared transaction, or a materialized view, makes every day unfinished, the empty ones, too."""
+    run = after_a_week.stored(0, 9)
+    run.manifest["reading"]["not_over"] = "a transaction is prepared"
+    run.write()
+    doubted(after_a_week, run, "9 rows", "median of the last 7 stored days is 100")
+
+
+def test_days_that_are_unfinished_though_their_end_has_passed_are_a_measure(shop: Shop) -> None:
+    for back in range(1, 8):
+        run = shop.stored(back, 100)
+        run.manifest["reading"]["not_over"] = "rows come from a materialized view"
+        run.write()
+        shop.load(run)
+    doubted(shop, shop.stored(0, 0), "0 rows", "median of the last 7 stored days is 100")
+
+
 @pytest.mark.parametrize("rows", [0, 9])
 def test_an_empty_or_shrunken_day_is_doubted_with_both_figures(after_a_week: Shop, rows: int) -> None:
     doubted(

@@ -13,12 +13,14 @@ from typing import Any
 
 import pytest
 
+from chain.day.note_failure import note_failure
 from chain.gc.clean_up import clean_up
+from loader.doubt import DoubtedDayError
 from staging.config.pipeline import Pipeline
 from staging.documents.head import read_head
 from staging.documents.manifest import Manifest, ShardFile
 from staging.documents.run import Loaded, Receipt
-from staging.documents.run_start import begin_run
+from staging.documents.run_start import begin_run, note_run_failed
 from staging.errors import InputError
 from staging.names import DayNames
 from staging.open_store import open_store
@@ -240,6 +242,28 @@ def test_a_day_that_the_loader_doubted_makes_no_week_unless_it_may_be_missing(sh
     for day in WEEK[5:]:  # a person has accepted them
         _load(shop, day)
     assert len(shop.week("week-0004", allow_missing=True).manifest["source"]["exports"]) == 7
+
+
+def test_a_day_that_its_own_pipelines_checks_doubted_makes_no_week(shop: Shop) -> None:
+    """Another pipeline's `[checks]` are not known here; what its loader said of the day is."""
+    for day in WEEK:
+        shop.export(day)
+    with open_store(shop.staging.as_uri()) as store:
+        for day, error in ((WEEK[1], InputError("no target")), (WEEK[4], DoubtedDayError("It has 72 rows, not 100."))):
+            names = DayNames("daily_revenue", day)
+            found = read_head(store, names)
+            assert found is not None
+            assert found[0].run_id is not None
+            note_run_failed(store, names, found[0].run_id, now=LATER)
+            note_failure(store, names, error, LATER)
+    with pytest.raises(InputError) as refused:
+        shop.week()
+    assert "1 of 7 days" in refused.value.what, "a target that is not there doubts no rows"
+    assert f"{WEEK[4]} is not loaded: It has 72 rows, not 100." in refused.value.why
+    assert "--accept-change" in refused.value.fix
+    assert len(shop.week("week-0002", allow_missing=True).manifest["source"]["exports"]) == 6
+    _load(shop, WEEK[4])
+    assert len(shop.week("week-0003", allow_missing=True).manifest["source"]["exports"]) == 7
 
 
 def test_the_command_loads_a_week_and_says_what_begins_none(shop: Shop) -> None:
