@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import click
@@ -17,7 +18,8 @@ from chain.deploy.deployment import plan_deployment
 from chain.deploy.grants import plan_grants
 from staging.config.cloud import CloudConfig
 from staging.config.file import load_pipeline
-from tests.chain.deploy.night import DEPLOYER, PLACE, make_purchases, yesterday
+from tests.chain.deploy.alerts import fires, points_of
+from tests.chain.deploy.night import DEPLOYER, PLACE, Night, make_purchases, yesterday
 from tests.docs.reader import Reader
 from tests.docs.stand_in_cloud import StandInCloud
 from tests.servers.fake_gcs import FakeGcsServer
@@ -65,6 +67,19 @@ def test_the_costs_of_the_guide_are_those_of_the_code() -> None:
         assert (day, million) == (format_dollars(cost.dollars), format_dollars(cost.dollars / int(millions)))
 
 
+def check_alert(night: Night) -> None:
+    """The deployed policy is silent until a day after the last good night, and fires then: the bad one is none."""
+    policy = night.resources["google_monitoring_alert_policy"]["no_success"]
+    points = points_of(night, "my-revenue-chain")
+    good = [each.at for each in points if each.labels["metric.labels.result"] == "succeeded"]
+    bad = [each.at for each in points if each.labels["metric.labels.result"] == "failed"]
+    assert len(good) >= 2
+    assert max(bad) > max(good)
+    for reports_zero in (True, False):
+        fired = fires(policy, points, min(good), max(good) + timedelta(hours=48), reports_zero=reports_zero)
+        assert timedelta(hours=24) < fired[0] - max(good) < timedelta(hours=31)
+
+
 @pytest.mark.integration
 def test_the_guide_is_followed_from_an_empty_project_to_a_green_night_and_down_again(
     gcs_server: FakeGcsServer, postgres_database: str, tmp_path: Path
@@ -96,6 +111,10 @@ def test_the_guide_is_followed_from_an_empty_project_to_a_green_night_and_down_a
             )
         assert found == expected[yesterday()]
         assert cloud.night.is_done(), cloud.night.log()  # the scheduler's own call
+        with engine.begin() as books:
+            books.execute(text("ALTER TABLE revenue RENAME TO revenue_of_somebody"))
+        assert not cloud.night.is_done()
+        check_alert(cloud.night)
         reader.follow_text(down + rest)
         assert cloud.secrets == {}
         assert cloud.night.call("GET", f"/v2/{PLACE}/jobs", None, DEPLOYER).get("jobs", []) == []
