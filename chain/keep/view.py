@@ -8,7 +8,7 @@ from typing import Any
 from chain.diff.view import format_differences as format_tables
 from chain.keep.kept import KeptDay, find_worst
 from chain.views.days_table import Cells, format_change, format_days_table, tally_days
-from chain.views.figures import format_count, format_money, format_seconds
+from chain.views.figures import format_count, format_money, format_seconds, name_windows
 from staging.errors import ExitCode
 
 Style = Callable[..., str]
@@ -23,7 +23,9 @@ def format_kept(days: Sequence[KeptDay], *, style: Style, columns: int) -> str:
     """
     name = next((name for day in days for sums in day.sums if sums for name in sums), "")
     rows = [_cells(day, name) for day in days]
-    return format_days_table(rows, what="what", sum_of=name, colours=_COLOURS, style=style, columns=columns)
+    return format_days_table(
+        rows, noun=_noun(days), what="what", sum_of=name, colours=_COLOURS, style=style, columns=columns
+    )
 
 
 def format_differences(days: Sequence[KeptDay], *, style: Style) -> str:
@@ -37,7 +39,7 @@ def format_tally(pipeline: str, days: Sequence[KeptDay], seconds: float) -> str:
 
     `daily_revenue: 56 days equal, 3 healed, 1 new, in 1 min 2 s`.
     """
-    return f"{pipeline}: {tally_days(day.outcome for day in days)}, in {format_seconds(seconds)}"
+    return f"{pipeline}: {tally_days((day.outcome for day in days), _noun(days))}, in {format_seconds(seconds)}"
 
 
 def to_json(pipeline: str, days: Sequence[KeptDay], seconds: float) -> dict[str, Any]:
@@ -49,6 +51,10 @@ def to_json(pipeline: str, days: Sequence[KeptDay], seconds: float) -> dict[str,
         "exit_code": int(worst.exit_code if worst else ExitCode.DONE),
         "seconds": round(seconds, 3),
     }
+
+
+def _noun(days: Sequence[KeptDay]) -> str:
+    return name_windows([day.day for day in days])
 
 
 def _cells(day: KeptDay, name: str) -> Cells:

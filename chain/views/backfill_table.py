@@ -10,12 +10,12 @@ from collections.abc import Callable, Sequence
 from chain.day.report import Report
 from chain.range.outcome import DayOutcome
 from chain.views.days_table import cut, tally_days
-from chain.views.figures import format_count, format_money, format_seconds
+from chain.views.figures import format_count, format_money, format_seconds, name_windows
 from staging.redaction import redact
 
 Style = Callable[..., str]
 _COLOURS = {"done": "green", "failed": "red", "held": "yellow", "stopped": "yellow"}
-_HEADS = ("day", "outcome", "time", "rows")
+_HEADS = ("outcome", "time", "rows")
 
 
 def format_outcomes(outcomes: Sequence[DayOutcome], *, style: Style, columns: int) -> str:
@@ -24,7 +24,7 @@ def format_outcomes(outcomes: Sequence[DayOutcome], *, style: Style, columns: in
     `columns` wide at most unless sums are longer: errors are cut, the whole was on stderr.
     """
     rows = [_cells(outcome) for outcome in outcomes]
-    heads = (*_HEADS, _sum_name(outcomes))
+    heads = (_noun(outcomes), *_HEADS, _sum_name(outcomes))
     widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
     lines = [_line(heads, widths).rstrip()]
     for outcome, cells in zip(outcomes, rows, strict=True):
@@ -41,7 +41,12 @@ def format_tally(pipeline: str, outcomes: Sequence[DayOutcome], seconds: float) 
 
     `daily_revenue: 28 days done, 1 failed, 1 not begun, in 5 min 3 s`.
     """
-    return f"{pipeline}: {tally_days(outcome.outcome for outcome in outcomes)}, in {format_seconds(seconds)}"
+    tally = tally_days((outcome.outcome for outcome in outcomes), _noun(outcomes))
+    return f"{pipeline}: {tally}, in {format_seconds(seconds)}"
+
+
+def _noun(outcomes: Sequence[DayOutcome]) -> str:
+    return name_windows([outcome.day for outcome in outcomes])
 
 
 def _cells(outcome: DayOutcome) -> tuple[str, str, str, str, str]:

@@ -19,6 +19,7 @@ _LEAST_ROOM = 20
 def format_days_table(
     rows: Sequence[Cells],
     *,
+    noun: str,
     what: str,
     sum_of: str,
     colours: Mapping[str, str],
@@ -27,10 +28,10 @@ def format_days_table(
 ) -> str:
     """Return the lines, with their heads first.
 
-    `what` heads the second column; `sum_of` names the summed one, "" where there is none. `columns` wide at most unless
-    figures are longer: reasons are cut; 0 cuts none.
+    `noun` heads the first column, `what` the second; `sum_of` names the summed one, "" where there is none. `columns`
+    wide at most unless figures are longer: reasons are cut; 0 cuts none.
     """
-    heads = ("day", what, "rows", f"sum of {sum_of}" if sum_of else "", "why")
+    heads = (noun, what, "rows", f"sum of {sum_of}" if sum_of else "", "why")
     widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
     room = columns - sum(widths[:4]) - 2 * 4 if columns else widths[4]
     lines = []
@@ -53,9 +54,9 @@ def format_change(before: str, after: str) -> str:
     return f"{before} -> {after}" if before and after and before != after else after or before
 
 
-def tally_days(outcomes: Iterable[str]) -> str:
+def tally_days(outcomes: Iterable[str], noun: str) -> str:
     """`56 days equal, 3 changed, 1 never stored`, as they first come."""
     return ", ".join(
-        f"{plural(number, 'day') if not position else format_count(number)} {outcome}"
+        f"{plural(number, noun) if not position else format_count(number)} {outcome}"
         for position, (outcome, number) in enumerate(Counter(outcomes).items())
     )

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import date
 from decimal import Decimal
+
+from staging.window import span_of
 
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 _STEP = 1000
@@ -33,6 +37,11 @@ def format_seconds(seconds: float) -> str:
 def format_money(text: str) -> str:
     """`-1234567.50` as `-1,234,567.50`, digit for digit."""
     return f"{Decimal(text):,f}" if text else ""
+
+
+def name_windows(windows: Sequence[date]) -> str:
+    """Return what one of them is called: `hour` or `day`."""
+    return span_of(windows[0]) if windows else "day"
 
 
 def plural(number: int, noun: str) -> str:

@@ -62,5 +62,5 @@ def open_days_view(stream: TextIO, mode: ProgressMode, days: Sequence[date]) -> 
         return
     from chain.views.range_terminal import TerminalDaysView  # noqa: PLC0415 - only where there is a terminal
 
-    with TerminalDaysView(console, len(days)) as view:
+    with TerminalDaysView(console, days) as view:
         yield view

@@ -5,7 +5,7 @@ A bar for all, and one for each that is worked on now. They fit 80 columns.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 
@@ -15,7 +15,7 @@ from rich.progress import Progress, TaskID
 from chain.jobs.port import ExecutionState, JobName
 from chain.range.outcome import DayOutcome
 from chain.views.bars import TerminalBars, is_paused, share_done
-from chain.views.figures import format_count, plural
+from chain.views.figures import format_count, name_windows, plural
 from chain.views.range_view import format_end
 from chain.views.run_view import VERBS, View
 
@@ -29,10 +29,10 @@ class TerminalDaysView(TerminalBars):
     A day's bar goes when the day has ended; the table that follows shows all.
     """
 
-    def __init__(self, console: Console, days: int) -> None:
+    def __init__(self, console: Console, days: Sequence[date]) -> None:
         super().__init__(console, name_characters=_NAME_CHARACTERS)
         self._done = self._failed = 0
-        self._all = self._bars.add_task(plural(days, "day"), total=days, figures="")
+        self._all = self._bars.add_task(plural(len(days), name_windows(days)), total=len(days), figures="")
 
     @contextmanager
     def open_day(self, day: date) -> Iterator[View]:

@@ -219,7 +219,7 @@ def test_the_table_fits_80_columns_and_errors_are_cut() -> None:
 def test_bars_of_many_days_fit_80_columns_and_a_days_bar_goes_when_it_has_ended() -> None:
     screen = io.StringIO()
     console = Console(file=screen, width=80, force_terminal=True, highlight=False, markup=False, emoji=False)
-    with TerminalDaysView(console, len(DAYS)) as view:
+    with TerminalDaysView(console, DAYS) as view:
         with view.open_day(DAYS[0]) as shown:
             shown.say("run 20261124T080835Z-00f122968f58: reading 2026-10-25 from the source, and more than fits")
             many = ProgressLine(1_234_567_890, 98_765_432_100, note="a note that is longer than there is room for")

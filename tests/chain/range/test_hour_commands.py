@@ -48,6 +48,15 @@ def test_one_hour_is_brought_to_done_and_shown_among_the_others_of_its_day(hourl
     assert [run["day"] for run in found["runs"]] == [HOUR]
 
 
+def test_tables_of_hours_speak_of_hours(hourly: SmallRange) -> None:
+    hourly.faults(f"{DAY}T00+02:00")
+    ended = hourly.penstock("run", "--day", DAY)
+    assert ended.stdout.startswith("hour")
+    assert ": 1 hour failed, 24 not begun" in ended.stdout
+    changed = hourly.penstock("changed", "--from", DAY, "--to", DAY)
+    assert ": 1 hour same sums, 24 never stored" in changed.stdout
+
+
 def test_a_day_is_all_its_hours_in_their_order(hourly: SmallRange) -> None:
     hourly.faults(f"{DAY}T00+02:00")
     ended = hourly.penstock("run", "--day", DAY, "--json")
