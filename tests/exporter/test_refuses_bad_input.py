@@ -335,7 +335,7 @@ def test_a_missing_file_and_one_that_is_no_database_are_refused_and_not_made(tmp
 def test_a_locked_file_is_said_to_be_unavailable(
     sqlite_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("exporter.sqlite.source._BUSY_SECONDS", 0)
+    monkeypatch.setattr("exporter.sqlite.connection._BUSY_SECONDS", 0)
     _execute(sqlite_database, _table("", GOOD))
     other = sqlite3.connect(sqlite_database.removeprefix("sqlite:///"), isolation_level=None)
     try:

@@ -1,0 +1,78 @@
+"""Looks for rows that a statement would miss, or change.
+
+Any value can lie in any column. One pass over the window, in the same snapshot, looks for what is stored otherwise than
+declared, and names it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+
+from exporter.port.probes import plan_probe
+from exporter.port.source import Probe, SourceColumn, Statement, TimeKind
+from exporter.sqlite.times import not_iso
+from exporter.sqlite.types import Declared
+from staging.key import show_row
+
+_OFFSET = "Column {0} holds a time with a zone of its own, which `source.column_timezone` contradicts"
+
+
+def plan_probes(
+    statement: Statement, columns: Sequence[SourceColumn], declared: Mapping[str, Declared]
+) -> Sequence[Probe]:
+    """Look for times and values that a statement would miss."""
+    found = [_misplaced(statement, columns, declared)]
+    if not statement.has_time:
+        return found
+    time = columns[statement.time_index]
+    if time.time in (TimeKind.ISO_TEXT, TimeKind.DATE):
+        # Every number sorts before every text, every blob behind.
+        other = f"({time.quoted} < '' OR {time.quoted} >= x'')"
+        found.append(plan_probe(statement, columns, other, f"Column {time.name} holds something else than text"))
+        first, last = (date.fromisoformat(str(bound)[:10]) for bound in (statement.low, statement.high))
+        spelled = not_iso(time.quoted, first, last)
+        found.append(plan_probe(statement, columns, spelled, f"Column {time.name} holds a text that is no ISO time"))
+    elif time.time is TimeKind.UNIX_SECONDS:
+        other = f"{time.quoted} >= ''"
+        found.append(plan_probe(statement, columns, other, f"Column {time.name} holds something else than a number"))
+    if time.time is TimeKind.ISO_TEXT and isinstance(statement.low, str) and isinstance(statement.high, str):
+        found.append(plan_probe(statement, columns, _with_offset(time.quoted, statement), _OFFSET.format(time.name)))
+    return found
+
+
+def _misplaced(statement: Statement, columns: Sequence[SourceColumn], declared: Mapping[str, Declared]) -> Probe:
+    storage = {column.name: declared[column.name].storage for column in columns}
+    wrong = " OR ".join(
+        f"typeof({column.quoted}) NOT IN ({', '.join(repr(kind) for kind in (*storage[column.name], 'null'))})"
+        for column in columns
+    )
+    shown = ", ".join(f"typeof({column.quoted}), substr(quote({column.quoted}), 1, 60)" for column in columns)
+    key = columns[: statement.time_index]
+    sql = (
+        f"SELECT {', '.join(column.quoted for column in key)}, {shown} "  # noqa: S608 - quoted by the dialect
+        f"FROM {statement.table} "
+        f"WHERE {statement.condition()} AND ({wrong}) LIMIT 1"
+    )
+
+    def tell(row: tuple[object, ...]) -> str:
+        of_key, others = row[: len(key)], row[len(key) :]
+        kinds = zip(columns, others[::2], others[1::2], strict=True)
+        column, kind, value = next(each for each in kinds if each[1] not in (*storage[each[0].name], "null"))
+        return (
+            f"Column {column.name} ({column.source_type}) holds {kind} {value}, "
+            f"where {show_row([column.name for column in key], of_key)}."
+        )
+
+    return Probe(sql, tell)
+
+
+def _with_offset(time: str, statement: Statement) -> str:
+    """Return the condition of times near the window that name a zone: as text they sort by another clock."""
+    low = date.fromisoformat(str(statement.low)[:10]) - timedelta(days=1)
+    high = date.fromisoformat(str(statement.high)[:10]) + timedelta(days=2)
+    clock = f"substr({time}, 11)"
+    return (
+        f"{time} >= '{low}' AND {time} < '{high}' AND ({clock} LIKE '%+%' OR {clock} LIKE '%-%') "
+        f"AND {clock} NOT LIKE '%+00:00' AND {clock} NOT LIKE '%+0000' AND {clock} NOT LIKE '%+00'"
+    )
