@@ -58,8 +58,10 @@ class Sealing:
         self.check_tables()
         seal = self.seals[-1]
         if not seal.agrees:
+            least = max(seal.rows_differ, 1)
+            differ = "1 row differs" if least == 1 else f"{least} rows differ"
             raise StartOverError(
-                f"The table changed while it was read in slices: at least {max(seal.rows_differ, 1)} rows differ.",
+                f"The table changed while it was read in slices: at least {differ}.",
                 why=f"{self._of_which()}The seal ({seal.how}) found {seal.found}; expected {seal.expected}.",
                 fix='Run again when nobody writes rows of that day, or set `export.read = "snapshot"`.',
             )

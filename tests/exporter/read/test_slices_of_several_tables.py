@@ -376,7 +376,7 @@ def test_a_seal_of_the_second_table_that_never_agrees_ends_with_20_and_names_it(
 
     with pytest.raises(UnavailableError) as caught:
         run_export(sliced(url, tmp_path / "refused"), opener=SeveralGaps(at_gap))
-    assert "The table changed while it was read in slices: at least 1 rows differ." in str(caught.value)
+    assert "The table changed while it was read in slices: at least 1 row differs." in str(caught.value)
     assert "refunds" in str(caught.value)
     assert "It was read 3 times, each time in vain." in str(caught.value)
     assert committed(tmp_path / "refused") == []
