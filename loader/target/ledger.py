@@ -15,6 +15,7 @@ from loader.target.sql import SqlText, window_column, window_kind
 from loader.target.table import Table
 from staging.config.pipeline import Pipeline
 from staging.errors import InputError, IntegrityError
+from staging.key import show_key
 from staging.window import Span, span_of
 
 _UNLOADED_FENCE = -1
@@ -107,7 +108,9 @@ def check_ledger(table: Table | None, shown: str, span: Span = "day") -> Table:
         )
     missing = [name for name in _columns(span) if table.column(name) is None]
     if table.fault or missing or frozenset(_key(span)) not in table.unique_keys:
-        why = table.fault or (f"it lacks {', '.join(missing)}" if missing else f"it lacks the primary key {_key(span)}")
+        why = table.fault or (
+            f"it lacks {', '.join(missing)}" if missing else f"it lacks the primary key {show_key(_key(span))}"
+        )
         raise InputError(
             f"{shown} can't be the ledger.", why=why, fix="Name another table in target.ledger, then `penstock init`."
         )

@@ -94,7 +94,12 @@ ROOMS = (
     Room(("loader/replace_day.py", "loader/load_once.py"), (*_LOADER, "tests/loader/test_doubt.py"), _NO_SERVER),
     Room(
         ("loader/target/ledger.py", "loader/target/difference.py", "loader/stage_parts.py"),
-        (*_LOADER, "tests/loader/verify/test_verify.py"),
+        (
+            "tests/loader/target/test_ledger.py",
+            "tests/loader/test_merge.py",
+            *_LOADER,
+            "tests/loader/verify/test_verify.py",
+        ),
         _NO_SERVER,
     ),
     Room(
