@@ -25,11 +25,12 @@ from processor.assignment import read_assignment
 from processor.process_task import process_task
 from processor.task import Task
 from staging.config.file import load_pipeline
+from staging.folder.store import open_folder_store
 from staging.names import DayNames
 from staging.open_store import open_store
 from staging.process.cancel import Cancel
 from staging.process.progress import Progress
-from tests.shop.hand_made_export import DAY, WINDOW, HandMade, pipeline_text, put_in_folder
+from tests.shop.hand_made_export import DAY, WINDOW, HandMade, pipeline_text
 
 ROWS = 1_000_000
 
@@ -75,6 +76,12 @@ class OneShard(HandMade):
         self.commit("run-0000")
 
 
+def put_as_the_exporter(staging: Path) -> Callable[[str, bytes], int]:
+    """Write through the store, so that what was written is on record; a file put there by hand is read once more."""
+    store = open_folder_store(staging.as_uri())
+    return lambda name, data: store.create(name, data).generation
+
+
 def measured(work: Callable[[], None]) -> tuple[float, float]:
     """Seconds by the clock, and of processors in all threads."""
     began, before = time.perf_counter(), time.process_time()
@@ -103,7 +110,7 @@ def main(rounds: int, users: int) -> None:
     """Print the samples as JSON; the first round warms up and does not count."""
     folder = Path(tempfile.mkdtemp(prefix="penstock-bench-task-"))
     staging = folder / "staging"
-    made = OneShard(put_in_folder(staging), [])
+    made = OneShard(put_as_the_exporter(staging), [])
     made.place(make_shard(users))
     (folder / "pipeline.toml").write_text(pipeline_text(staging.as_uri()))
     found: dict[str, Any] = {"penstock": [], "bare polars": []}

@@ -10,12 +10,7 @@ import os
 import signal
 import sys
 
-import click
-
-from chain.cli import cli
-from chain.views.json_errors import json_errors
-from staging.errors import ExitCode, UsageError
-from staging.process.entry import end_process, exit_now
+from chain.jobs.local.early_start import begin_early, take_begun
 
 _MANY_OBJECTS = 20_000
 """New objects before a look for garbage. What a command imports stays: looking through it is a tenth of a start."""
@@ -25,6 +20,14 @@ def main() -> None:
     """Run `penstock`."""
     code = 0
     gc.set_threshold(_MANY_OBJECTS)
+    begin_early(sys.argv[1:], os.environ)
+    # After it, so that both import at the same time.
+    import click  # noqa: PLC0415
+
+    from chain.cli import cli  # noqa: PLC0415
+    from chain.views.json_errors import json_errors  # noqa: PLC0415
+    from staging.errors import ExitCode, UsageError  # noqa: PLC0415
+    from staging.process.entry import end_process, exit_now  # noqa: PLC0415
 
     def run() -> None:
         nonlocal code
@@ -43,6 +46,8 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with json_errors(sys.argv[1:]) as tell_in_json:
         code = end_process(run, also=tell_in_json) or int(code)
+    if begun := take_begun():  # the command ended before it needed jobs
+        begun.end()
     exit_now(code)
 
 

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import click
 
+from chain.asked import Permitted
 from chain.views.run_view import ProgressMode
 
 _PROGRESS = "penstock.progress"
@@ -168,8 +169,6 @@ def permission_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(command)
     def with_permissions(*args: Any, allow_older: bool, adopt_head: str | None, **rest: Any) -> Any:  # noqa: ANN401 - click's own
-        from chain.day.day_run import Permitted  # noqa: PLC0415 - the command imports it anyway
-
         raise_fence = rest.pop("raise_fence", None)
         return command(*args, permitted=Permitted(allow_older, adopt_head, raise_fence), **rest)
 

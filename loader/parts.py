@@ -6,7 +6,6 @@ parts are on disk at most, one is in memory.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,6 +18,7 @@ from staging.errors import IntegrityError
 from staging.lake.open import download_file
 from staging.polars_errors import POLARS_ERRORS
 from staging.process.cancel import Cancel
+from staging.process.digest_beside import DigestBeside
 from staging.store import Store
 
 
@@ -66,9 +66,9 @@ def read_part(file: ShardFile, path: Path, schema: pl.Schema, key: Sequence[str]
 
 
 def _fetch(store: Store, file: ShardFile, path: Path) -> None:
-    info = download_file(store, file.name, path, generation=file.generation)
-    with path.open("rb") as opened:
-        sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
+    with DigestBeside() as digest:
+        info = download_file(store, file.name, path, generation=file.generation, digest=digest)
+        sha256 = digest.hexdigest()
     found = (path.stat().st_size, info.size_bytes, info.crc32c, sha256)
     if found != (file.size_bytes, file.size_bytes, file.crc32c, file.sha256):
         raise IntegrityError(

@@ -5,7 +5,7 @@ Nothing is written before it does.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import polars as pl
@@ -39,15 +39,20 @@ class Output:
     counts: ShardCounts
 
 
-def check_output(result: Result, work: Assignment, shard: Shard) -> Output:
+def check_output(
+    result: Result, work: Assignment, shard: Shard, sorted_rows: Callable[[pl.DataFrame], None] = lambda _: None
+) -> Output:
     """Return what may be written.
 
-    InputError or IntegrityError names the promise that was broken.
+    InputError or IntegrityError names the promise that was broken. `sorted_rows` gets the output's rows as soon as they
+    are in order, before they are proven.
     """
     name, expected = work.transform_name, quarantine_schema(work.day)
     check_schema("output", result.rows.schema, work.contract.schema, name=name)
     check_schema("quarantine", result.quarantine.schema, expected, name=name)
-    rows = _check_key(result.rows, work, shard)
+    rows = result.rows.sort(work.contract.key_columns)
+    sorted_rows(rows)
+    _check_key(rows, work, shard)
     reasons = count_reasons(result.quarantine, result.counts.rows, name)
     conserved = tuple(_check_sum(result, work, shard, *pair) for pair in work.contract.conserves.items())
     # Whole rows decide the order, so that two attempts write the same bytes whatever order the engine gave them.
@@ -55,13 +60,12 @@ def check_output(result: Result, work: Assignment, shard: Shard) -> Output:
     return Output(rows, aside, reasons, conserved, result.counts)
 
 
-def _check_key(rows: pl.DataFrame, work: Assignment, shard: Shard) -> pl.DataFrame:
-    """Return the rows sorted by their key: there, unique and, unless they are partial, of this shard."""
+def _check_key(rows: pl.DataFrame, work: Assignment, shard: Shard) -> None:
+    """Prove of rows in the order of their key that it is there, unique and, unless they are partial, of this shard."""
     key, name, shards = work.contract.key_columns, work.transform_name, len(work.manifest.shards)
     for column in key:
         if missing := rows.get_column(column).null_count():
             raise _broken_key(name, f"{missing} of {rows.height} rows have no {column}", shard)
-    rows = rows.sort(key)
     keys, shown = rows.select(key), key[0] if len(key) == 1 else f"({show_key(key)})"
     is_twice = pl.all_horizontal(pl.col(column) == pl.col(column).shift() for column in key)
     is_stray = pl.lit(value=False) if work.contract.merge else shard_of(keys.schema, shards) != shard.shard
@@ -73,7 +77,6 @@ def _check_key(rows: pl.DataFrame, work: Assignment, shard: Shard) -> pl.DataFra
     if has_strays:
         strays = keys.filter(is_stray)
         raise _broken_key(name, f"{shown} of {strays.height} rows belongs to another shard: {_examples(strays)}", shard)
-    return rows
 
 
 def _broken_key(name: str, what: str, shard: Shard) -> InputError:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import io
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Self
 
 import polars as pl
 
@@ -14,11 +16,12 @@ from staging.documents.manifest import ShardFile
 from staging.errors import IntegrityError, ObjectExistsError
 from staging.parquet_object import ParquetObject
 from staging.process.cancel import Cancel
+from staging.process.digest_beside import DigestBeside
 from staging.store import Store
 
 _ROW_GROUP_ROWS = 128 * 1024
 _DATA_PAGE_BYTES = 1 << 20
-_CHUNK_BYTES = 4 << 20
+_CHUNK_BYTES = 1 << 20
 
 
 def encode_part(rows: pl.DataFrame) -> memoryview:
@@ -39,24 +42,51 @@ def encode_part(rows: pl.DataFrame) -> memoryview:
     return memoryview(buffer.getvalue())
 
 
-def write_part(store: Store, name: str, rows: pl.DataFrame, cancel: Cancel) -> ShardFile:
+class PartEncoder:
+    """A thread that encodes a part while its rows are checked.
+
+    Used as a context. Nothing of it counts before `write_part`.
+    """
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(max_workers=1)
+        self._begun: Future[memoryview] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.shutdown()
+
+    def begin(self, rows: pl.DataFrame) -> None:
+        """Begin with these rows."""
+        self._begun = self._thread.submit(encode_part, rows)
+
+    def finish(self) -> memoryview:
+        """Return them encoded."""
+        if self._begun is None:
+            raise RuntimeError("no rows were given")
+        return self._begun.result()
+
+
+def write_part(store: Store, name: str, data: memoryview, rows: int, cancel: Cancel) -> ShardFile:
     """Create the object, or find it there with these very bytes.
 
     Another attempt may have left it. Other bytes under this name: IntegrityError, as the transform is not deterministic
     then.
     """
-    data = encode_part(rows)
-    target = ParquetObject(name, store.create_stream(name))
-    try:
-        for start in range(0, len(data), _CHUNK_BYTES):
+    with DigestBeside() as sha256:
+        target = ParquetObject(name, store.create_stream(name), sha256)
+        try:
+            for start in range(0, len(data), _CHUNK_BYTES):
+                cancel.check()
+                target.write(data[start : start + _CHUNK_BYTES])
             cancel.check()
-            target.write(data[start : start + _CHUNK_BYTES])
-        cancel.check()
-        return target.commit(rows.height)
-    except ObjectExistsError as exc:
-        raise not_deterministic(store, name, hashlib.sha256(data).hexdigest()) from exc
-    finally:
-        target.abort()
+            return target.commit(rows)
+        except ObjectExistsError as exc:
+            raise not_deterministic(store, name, hashlib.sha256(data).hexdigest()) from exc
+        finally:
+            target.abort()
 
 
 def not_deterministic(store: Store, name: str, sha256: str) -> IntegrityError:

@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import polars as pl
+
 from processor.assignment import Assignment
 from processor.beside.shard import find_tables, with_rows_of
 from processor.contract import Output, check_output
-from processor.part import write_part
+from processor.part import PartEncoder, encode_part, write_part
 from processor.planned import plan_output
 from processor.receipts import find_receipt, write_receipt
 from processor.run_plan import run_plan
@@ -62,19 +64,30 @@ def process_task(
 
 def process_shard(store: Store, work: Assignment, shard: Shard, *, scratch: Path, cancel: Cancel) -> Receipt:
     """Prove what the shard becomes, then write it."""
-    output = prove_shard(store, work, shard, scratch=scratch, cancel=cancel)
-    part = write_part(store, work.names.part(work.run_id, shard.shard), output.rows, cancel)
+    with PartEncoder() as encoder:
+        output = prove_shard(store, work, shard, scratch=scratch, cancel=cancel, sorted_rows=encoder.begin)
+        data = encoder.finish()
+    part = write_part(store, work.names.part(work.run_id, shard.shard), data, output.rows.height, cancel)
     aside = None
-    if output.quarantine.height:
-        aside = write_part(store, work.names.quarantine(work.run_id, shard.shard), output.quarantine, cancel)
+    if (quarantine := output.quarantine).height:
+        name = work.names.quarantine(work.run_id, shard.shard)
+        aside = write_part(store, name, encode_part(quarantine), quarantine.height, cancel)
     cancel.check()
     return write_receipt(store, work, shard, output, part=part, quarantine=aside)
 
 
-def prove_shard(store: Store, work: Assignment, shard: Shard, *, scratch: Path, cancel: Cancel) -> Output:
+def prove_shard(
+    store: Store,
+    work: Assignment,
+    shard: Shard,
+    *,
+    scratch: Path,
+    cancel: Cancel,
+    sorted_rows: Callable[[pl.DataFrame], None] = lambda _: None,
+) -> Output:
     """Plan, fetch, run, prove.
 
-    In this order, so that each fault shows before the next costs anything.
+    In this order, so that each fault shows before the next costs anything. `sorted_rows`: see `check_output`.
     """
     paths = local_paths(shard, scratch)
     rows = scan_shard(paths, work.day.schema)
@@ -86,7 +99,7 @@ def prove_shard(store: Store, work: Assignment, shard: Shard, *, scratch: Path, 
         for table in beside:
             table.fetch(store)
         result = run_plan(planned, checks, {table.name: table.plan_checks(work) for table in beside}, work, cancel)
-        return check_output(result, work, shard)
+        return check_output(result, work, shard, sorted_rows)
     except InputError:
         # A shard that is not what it should be is the cause, and not the transform.
         checks.verify_alone(is_stray(work, shard))

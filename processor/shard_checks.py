@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
@@ -21,6 +22,8 @@ from staging.errors import IntegrityError
 from staging.polars_errors import POLARS_ERRORS
 from staging.sharding import BY_FILE, shard_of
 from staging.window import Window
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +134,14 @@ def _find_faults(columns: Sequence[Column], key: Sequence[str], time: str | None
     # A row without a key belongs to no shard, one without a time to no day, whatever the catalogue allows.
     faults |= {f"no {name}": pl.col(name).is_null() for name in (*key, *([time] if time is not None else []))}
     if time is not None:
-        start, end = (pl.lit(instant, dtype=INSTANT) for instant in (window.start, window.end))
+        start, end = _instant(window.start), _instant(window.end)
         faults[f"a {time} outside the day"] = (pl.col(time) < start) | (pl.col(time) >= end)
     return faults
+
+
+def _instant(instant: datetime) -> pl.Expr:
+    """Return it as polars counts it: of a `datetime` itself polars takes a third of a millisecond to make a literal."""
+    return pl.lit((instant - _EPOCH) // timedelta(microseconds=1), dtype=pl.Int64).cast(INSTANT)
 
 
 def is_stray_of(table: TableExport, schema: pl.Schema, shard: Shard) -> pl.Expr:

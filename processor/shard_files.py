@@ -5,7 +5,6 @@ That they are the exported ones is proven before a byte of them is parsed.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,10 +15,10 @@ from staging.documents.manifest import Shard, ShardFile
 from staging.errors import IntegrityError
 from staging.lake.open import download_file, is_elsewhere
 from staging.polars_errors import POLARS_ERRORS
-from staging.store import Store
+from staging.process.digest_beside import DigestBeside
+from staging.store import ObjectInfo, Store
 
 MAX_SHARD_ROWS = 2**32 - 2  # polars counts rows of a frame in 32 bits
-_CHUNK_BYTES = 1 << 20
 
 
 def local_paths(shard: Shard, folder: Path, table: str = "") -> list[Path]:
@@ -41,18 +40,17 @@ def fetch_shard(store: Store, shard: Shard, schema: pl.Schema, paths: Sequence[P
     for file, path in zip(shard.files, paths, strict=False):
         arriving = path.with_suffix(".arriving")
         try:
-            info = download_file(store, file.name, arriving, generation=file.generation)
-            _check_bytes(file, arriving, info.size_bytes, info.crc32c)
+            with DigestBeside() as digest:
+                info = download_file(store, file.name, arriving, generation=file.generation, digest=digest)
+                _check_bytes(file, info, digest.hexdigest())
             _check_footer(file, arriving, schema)
             arriving.rename(path)
         finally:
             arriving.unlink(missing_ok=True)
 
 
-def _check_bytes(file: ShardFile, path: Path, size_bytes: int, crc32c: int | None) -> None:
-    with path.open("rb", buffering=0) as opened:
-        sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
-    found = {"bytes": size_bytes, "CRC32C": crc32c, "SHA-256": sha256}
+def _check_bytes(file: ShardFile, info: ObjectInfo, sha256: str) -> None:
+    found = {"bytes": info.size_bytes, "CRC32C": info.crc32c, "SHA-256": sha256}
     expected = {"bytes": file.size_bytes, "CRC32C": file.crc32c, "SHA-256": file.sha256}
     if found != expected:
         differing = [
@@ -69,7 +67,7 @@ def _check_footer(file: ShardFile, path: Path, schema: pl.Schema) -> None:
     """Compare columns and rows by the footer alone: what would unpack to more than it should is not unpacked."""
     try:
         footer = pl.scan_parquet(path, glob=False, hive_partitioning=False)
-        found, rows = footer.collect_schema(), footer.select(pl.len()).collect().item()
+        found, rows = footer.collect_schema(), footer.select(pl.len()).collect(engine="in-memory").item()
     except (*POLARS_ERRORS, OSError) as exc:
         raise _unlike(file, f"It is no Parquet file: {exc}") from exc
     if is_elsewhere(file.name):  # a foreign file has columns of its own, and any order

@@ -14,21 +14,22 @@ import google_crc32c
 
 from staging.documents.manifest import ShardFile
 from staging.errors import IntegrityError
+from staging.process.digest_beside import DigestBeside
 from staging.store import ObjectWriter
 
 
 class ParquetObject(io.RawIOBase):
     """Passes bytes on to a store's writer, counted and digested.
 
-    The caller commits or aborts.
+    The caller commits or aborts. `sha256` is what digests, where it is to be done beside.
     """
 
-    def __init__(self, name: str, writer: ObjectWriter) -> None:
+    def __init__(self, name: str, writer: ObjectWriter, sha256: DigestBeside | None = None) -> None:
         super().__init__()
         self.object_name = name
         self.size_bytes = 0
         self._writer = writer
-        self._sha256 = hashlib.sha256()
+        self._sha256 = sha256 or hashlib.sha256()
         self._crc32c = google_crc32c.Checksum()
 
     def writable(self) -> bool:

@@ -58,6 +58,18 @@ class ObjectWriter(Protocol):
         ...
 
 
+class Digest(Protocol):
+    """A digest of the bytes that a download writes."""
+
+    def update(self, piece: bytes) -> None:
+        """Append these bytes, which nobody changes afterwards."""
+        ...
+
+    def restart(self) -> None:
+        """Forget everything: what passed by comes again."""
+        ...
+
+
 class Store(Protocol):
     """Objects below one prefix.
 
@@ -103,10 +115,12 @@ class Store(Protocol):
         """
         ...
 
-    def download(self, name: str, path: Path, *, generation: int | None = None) -> ObjectInfo:
+    def download(
+        self, name: str, path: Path, *, generation: int | None = None, digest: Digest | None = None
+    ) -> ObjectInfo:
         """Stream this generation into a new local file, checked as in `read`.
 
-        Memory does not grow with size.
+        Memory does not grow with size. `digest` gets the file's bytes, too.
         """
         ...
 

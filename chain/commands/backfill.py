@@ -65,7 +65,7 @@ def backfill(
     The same command resumes an interrupted backfill: days that are done write nothing. The exit code is that of the
     worst day, of 40, 1, 2, 10, 20, 30 the first.
     """
-    from chain.day.day_run import Asked
+    from chain.asked import Asked
     from chain.range.backfill import DaysAtOnce
     from chain.range.bring_to_done import BackfillRequest, bring_to_done
     from staging.errors import UsageError

@@ -24,7 +24,7 @@ from chain.cli_options import (
 )
 
 if TYPE_CHECKING:
-    from chain.day.day_run import Permitted
+    from chain.asked import Permitted
 
 
 @click.command(short_help="Process a stored export again; the source is not read.")
@@ -57,8 +57,8 @@ def reprocess(
     """
     from datetime import UTC, datetime
 
+    from chain.asked import Asked
     from chain.calendar import is_day_of_hours
-    from chain.day.day_run import Asked
     from chain.day.open_run import open_day_run
     from chain.day.run import reprocess_day
     from chain.views.summary import print_report

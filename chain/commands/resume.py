@@ -23,7 +23,7 @@ from chain.cli_options import (
 )
 
 if TYPE_CHECKING:
-    from chain.day.day_run import Permitted
+    from chain.asked import Permitted
 
 
 @click.command(short_help="Resume a day that was interrupted.")
@@ -53,7 +53,7 @@ def resume(
     What has a receipt stays; what still runs is waited for. The bucket keeps what the run was asked to do.
     A day that is done says so; one without a run ends with 10.
     """
-    from chain.day.day_run import Asked
+    from chain.asked import Asked
     from chain.day.open_run import open_day_run
     from chain.day.run import resume_day
     from chain.views.summary import print_report

@@ -25,7 +25,7 @@ from chain.cli_options import (
 )
 
 if TYPE_CHECKING:
-    from chain.day.day_run import Permitted
+    from chain.asked import Permitted
 
 
 @click.command(short_help="Export, process and load a day.")
@@ -73,7 +73,7 @@ def run(
         )
     pipeline = load_pipeline(config, environ=environment(), overrides=overrides)
     if is_day_of_hours(pipeline, datetime.now(UTC), day):
-        from chain.day.day_run import Asked
+        from chain.asked import Asked
         from chain.day.open_run import read_one_day
         from chain.day.patience import Patience
         from chain.range.hours import bring_hours
@@ -87,7 +87,7 @@ def run(
         return
     with open_warm_jobs(pipeline, config, environment()) as spawn:
         # What the chain itself imports takes as long as what the jobs do: the one beside the other.
-        from chain.day.day_run import Asked
+        from chain.asked import Asked
         from chain.day.open_run import open_day_run, read_one_day
         from chain.day.patience import Patience
         from chain.day.report import Report

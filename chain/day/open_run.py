@@ -9,10 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from chain.asked import Asked
 from chain.calendar import calendar_of
 from chain.cli_options import environment, log_folder, progress_mode
 from chain.day.closed import check_closed
-from chain.day.day_run import Asked, DayRun
+from chain.day.day_run import DayRun
 from chain.day.end_in_time import end_in_time
 from chain.day.hold_lease import hold_lease, new_lease
 from chain.day.leased_jobs import LeasedJobs

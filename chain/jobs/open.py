@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from chain.jobs.cloud_settings import check_filled, plan_secrets, plan_settings
 from chain.jobs.cloudrun.place import Place, parse_emulator
 from chain.jobs.environment import plan_environments
+from chain.jobs.local.early_start import take_begun
 from chain.jobs.local.job_modules import plan_modules
 from chain.jobs.local.warm_start import open_warm_start
 from chain.jobs.port import JobName, JobsApi
@@ -72,6 +73,8 @@ def open_warm_jobs(pipeline: Pipeline, config: Path, environ: Mapping[str, str])
     It is the sooner ready the sooner it is begun; see `chain.jobs.local.warm_start`.
     """
     if find_place(pipeline, environ) is not None:
+        if begun := take_begun():
+            begun.end()
         yield None
         return
     with open_warm_start(plan_environments(pipeline, environ, config), plan_modules(pipeline)) as spawn:

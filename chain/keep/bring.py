@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+from chain.asked import Asked
 from chain.changed.look import compare_days
 from chain.cli_options import environment, log_folder, progress_mode
-from chain.day.day_run import Asked
 from chain.day.end_in_time import end_in_time
 from chain.day.report import Report
 from chain.day.run import run_day

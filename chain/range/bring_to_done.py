@@ -12,9 +12,9 @@ from pathlib import Path
 
 import click
 
+from chain.asked import Asked
 from chain.calendar import calendar_of
 from chain.cli_options import environment, line_characters, log_folder, progress_mode, style_for_stdout
-from chain.day.day_run import Asked
 from chain.day.end_in_time import end_in_time
 from chain.day.report import Report
 from chain.day.run import reprocess_day, resume_day, run_day

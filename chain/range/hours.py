@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from chain.day.day_run import Asked
+from chain.asked import Asked
 from chain.range.backfill import DaysAtOnce
 from chain.range.bring_to_done import BackfillRequest, bring_to_done
 from staging.errors import UsageError

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+from chain.asked import Asked
 from chain.day.await_holder import await_dead_holder
 from chain.day.closed import check_closed
-from chain.day.day_run import Asked, DayRun
+from chain.day.day_run import DayRun
 from chain.day.hold_lease import hold_lease, new_lease
 from chain.day.leased_jobs import LeasedJobs
 from chain.day.note_failure import noted_failures

@@ -37,7 +37,7 @@ from staging.folder.writer import TEMPORARY, FolderWriter
 from staging.local_file import new_local_file, write_to_local_file
 from staging.object_name import RESERVED_FOLDER, check_list_prefix, check_object_name
 from staging.short_of import fix_short, is_short, why_short
-from staging.store import ObjectInfo, ObjectWriter
+from staging.store import Digest, ObjectInfo, ObjectWriter
 from staging.store_errors import check_replacement, generation_changed, missing, too_large
 
 
@@ -134,11 +134,15 @@ class FolderStore:
             check_bytes(info, len(data), google_crc32c.value(data))
             return data, info
 
-    def download(self, name: str, path: Path, *, generation: int | None = None) -> ObjectInfo:
+    def download(
+        self, name: str, path: Path, *, generation: int | None = None, digest: Digest | None = None
+    ) -> ObjectInfo:
         """See `Store.download`."""
         with self._reading(name, generation) as (fd, info), new_local_file(path) as target:
             crc32c = size_bytes = 0
             for chunk in read_chunks(fd):
+                if digest is not None:
+                    digest.update(chunk)
                 crc32c = google_crc32c.extend(crc32c, chunk)
                 size_bytes += len(chunk)
                 write_to_local_file(target, chunk, path)

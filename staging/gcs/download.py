@@ -16,7 +16,7 @@ from google.api_core import exceptions as api
 from staging.gcs.errors import BadReplyError
 from staging.gcs.retry import Patience, Timeout, persist
 from staging.local_file import write_to_local_file
-from staging.store import ObjectInfo
+from staging.store import Digest, ObjectInfo
 
 
 class Sink(Protocol):
@@ -60,20 +60,25 @@ class MemorySink:
 class FileSink:
     """Writes to an open local file."""
 
-    def __init__(self, fd: int, path: Path) -> None:
+    def __init__(self, fd: int, path: Path, digest: Digest | None = None) -> None:
         self._fd = fd
         self._path = path
+        self._digest = digest
         self.size_bytes = self.crc32c = 0
 
     def restart(self) -> None:
         """Forget everything."""
         os.ftruncate(self._fd, 0)
         os.lseek(self._fd, 0, os.SEEK_SET)
+        if self._digest is not None:
+            self._digest.restart()
         self.size_bytes = self.crc32c = 0
 
     def write(self, data: bytes) -> int:
         """Append."""
         write_to_local_file(self._fd, data, self._path)
+        if self._digest is not None:
+            self._digest.update(data)
         self.size_bytes += len(data)
         self.crc32c = google_crc32c.extend(self.crc32c, data)
         return len(data)

@@ -19,7 +19,7 @@ from staging.gcs.store import open_objects
 from staging.lake.port import LakeFile
 from staging.lake.table_logs import TABLE_LOGS, TableLog
 from staging.local_file import new_local_file
-from staging.store import ObjectInfo
+from staging.store import Digest, ObjectInfo
 from staging.store_errors import corrupt, missing
 
 _ARRIVALS = 2
@@ -79,14 +79,14 @@ class GcsLake:
             raise UnavailableError(f"{self.url_of(file.name)} has no CRC32C.", why="The service does not say it.")
         return found
 
-    def download(self, name: str, path: Path, *, generation: int) -> ObjectInfo:
+    def download(self, name: str, path: Path, *, generation: int, digest: Digest | None = None) -> ObjectInfo:
         """See `Lake.download`.
 
         A second time if the bytes were changed on their way.
         """
         info = self._find(name, generation)
         with new_local_file(path) as fd:
-            sink = FileSink(fd, path)
+            sink = FileSink(fd, path, digest)
             for _ in range(_ARRIVALS):
                 if not self._objects.fetch(self._named(info), sink):
                     raise missing(name, generation)

@@ -27,7 +27,7 @@ from staging.gcs.retry import PATIENCE_SECONDS
 from staging.gcs.upload import BUFFERS_BYTES, ChunkBudget, GcsWriter
 from staging.local_file import new_local_file
 from staging.object_name import check_list_prefix, check_object_name, is_object_name
-from staging.store import ObjectInfo, ObjectWriter
+from staging.store import Digest, ObjectInfo, ObjectWriter
 from staging.store_errors import check_replacement, corrupt, exists, generation_changed, missing, too_large
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
@@ -141,11 +141,13 @@ class GcsStore:
         info = self._read(self._check(name), generation, sink, max_bytes)
         return sink.data(), info
 
-    def download(self, name: str, path: Path, *, generation: int | None = None) -> ObjectInfo:
+    def download(
+        self, name: str, path: Path, *, generation: int | None = None, digest: Digest | None = None
+    ) -> ObjectInfo:
         """See `Store.download`."""
         self._check(name)
         with new_local_file(path) as fd:
-            return self._read(name, generation, FileSink(fd, path), max_bytes=None)
+            return self._read(name, generation, FileSink(fd, path, digest), max_bytes=None)
 
     def find(self, name: str) -> ObjectInfo | None:
         """See `Store.find`."""

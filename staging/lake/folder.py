@@ -21,7 +21,7 @@ from staging.lake.port import LakeFile
 from staging.lake.table_logs import TABLE_LOGS
 from staging.local_file import new_local_file, write_to_local_file
 from staging.short_of import fix_short, is_short, why_short
-from staging.store import ObjectInfo
+from staging.store import Digest, ObjectInfo
 from staging.store_errors import missing
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -61,10 +61,10 @@ class FolderLake:
         with self._opened(file.name, file.generation) as fd:
             return _read(fd, None, Path())[1]
 
-    def download(self, name: str, path: Path, *, generation: int) -> ObjectInfo:
+    def download(self, name: str, path: Path, *, generation: int, digest: Digest | None = None) -> ObjectInfo:
         """See `Lake.download`."""
         with self._opened(name, generation) as fd, new_local_file(path) as target:
-            size_bytes, crc32c = _read(fd, target, path)
+            size_bytes, crc32c = _read(fd, target, path, digest)
             return ObjectInfo(name, generation, size_bytes, crc32c, _instant(os.fstat(fd)))
 
     def table_log_above(self) -> str:
@@ -137,9 +137,11 @@ def folder_of(url: str) -> Path:
     return Path(path)
 
 
-def _read(fd: int, target: int | None, path: Path) -> tuple[int, int]:
+def _read(fd: int, target: int | None, path: Path, digest: Digest | None = None) -> tuple[int, int]:
     size_bytes = crc32c = 0
     while chunk := os.pread(fd, _CHUNK_BYTES, size_bytes):
+        if digest is not None:
+            digest.update(chunk)
         crc32c = google_crc32c.extend(crc32c, chunk)
         size_bytes += len(chunk)
         if target is not None:

@@ -13,7 +13,7 @@ from urllib.parse import unquote_to_bytes
 
 from staging.lake.folder import FolderLake, folder_of
 from staging.lake.port import Lake
-from staging.store import ObjectInfo, Store
+from staging.store import Digest, ObjectInfo, Store
 
 SETTING = "source.parquet"
 """The key that names a lake where the leading rows lie there."""
@@ -43,14 +43,14 @@ def is_elsewhere(name: str) -> bool:
     return "://" in name
 
 
-def download_file(store: Store, name: str, path: Path, *, generation: int) -> ObjectInfo:
+def download_file(store: Store, name: str, path: Path, *, generation: int, digest: Digest | None = None) -> ObjectInfo:
     """Download this generation of a manifest's file, wherever it lies.
 
     Raises as `Store.download`.
     """
     if not is_elsewhere(name):
-        return store.download(name, path, generation=generation)
+        return store.download(name, path, generation=generation, digest=digest)
     folder, _, leaf = name.rpartition("/")
     with open_lake(f"{folder}/" if folder == _FOLDER else folder) as lake:
         leaf = os.fsdecode(unquote_to_bytes(leaf)) if name.startswith(_FOLDER) else leaf
-        return lake.download(leaf, path, generation=generation)
+        return lake.download(leaf, path, generation=generation, digest=digest)

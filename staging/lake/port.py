@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-from staging.store import ObjectInfo
+from staging.store import Digest, ObjectInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +60,10 @@ class Lake(Protocol):
         """
         ...
 
-    def download(self, name: str, path: Path, *, generation: int) -> ObjectInfo:
+    def download(self, name: str, path: Path, *, generation: int, digest: Digest | None = None) -> ObjectInfo:
         """Bring this generation into a new local file, counted and summed.
 
-        ObjectMissingError when it is gone.
+        ObjectMissingError when it is gone. `digest` gets the file's bytes, too.
         """
         ...
 

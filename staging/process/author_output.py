@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
+from functools import cache
 
 _STDOUT, _STDERR = 1, 2
 _lock = threading.Lock()
@@ -59,9 +60,14 @@ def _turned_over() -> Iterator[None]:
         os.close(kept)
 
 
+@cache
+def _c_library() -> ctypes.CDLL:
+    return ctypes.CDLL(None)
+
+
 def _flush() -> None:
     """Python's buffer and C's: what waits in them goes where it was meant to."""
     with suppress(OSError, ValueError, AttributeError):  # closed, full, or none
         sys.stdout.flush()
     with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).fflush(None)
+        _c_library().fflush(None)

@@ -30,6 +30,8 @@ from chain.jobs.local.process_title import set_process_title
 REQUEST_BYTES = 256
 FILES = 3
 """With each request come the child's own connection to the chain, its standard output and its standard error."""
+PLAN = b"\0plan"
+"""No request: with it comes a file that holds a `Plan`."""
 _MAY_BE_LOST = {"jemalloc_bg_thd", "polars-ooc-clea"}
 """Threads that the import of polars starts: its allocator does that work itself where the thread is missing, and what
 polars spills lies in the folder of the attempt, which is emptied."""
@@ -44,6 +46,14 @@ class Order:
     arguments: list[str]
     cwd: str
     environment: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What jobs share and import, unknown at the start."""
+
+    environment: dict[str, str]
+    modules: dict[str, list[str]]
 
 
 def main() -> None:
@@ -62,12 +72,26 @@ def _serve(control: socket.socket, modules: dict[str, list[str]]) -> Order | Non
         data, files, _, _ = socket.recv_fds(control, REQUEST_BYTES, FILES)
         if not data:
             return None
+        if data == PLAN:
+            modules = _follow(files[0])
+            continue
         _import(modules.pop(data.decode(), []))
         gc.collect()
         gc.freeze()  # the children share these objects: none of them needs to look at them
         if (order := _fork(control, files)) is not None:
             gc.enable()
             return order
+
+
+def _follow(file: int) -> dict[str, list[str]]:
+    """Take the variables of a plan, and return its modules."""
+    with open(file, "rb") as told:
+        told.seek(0)
+        plan = Plan(**json.loads(told.read()))
+    os.environ.clear()
+    os.environ.update(plan.environment)
+    time.tzset()
+    return plan.modules
 
 
 def _import_until_asked(control: socket.socket, modules: dict[str, list[str]]) -> None:

@@ -11,17 +11,15 @@ import ctypes
 import json
 import os
 import socket
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from chain.jobs.local.attached import attached_command
-from chain.jobs.local.fork_server import Order
+from chain.jobs.local.early_start import can_be_forked, start_fork_server, take_begun
+from chain.jobs.local.fork_server import PLAN, Order, Plan
 from chain.jobs.port import JobName
 
 if TYPE_CHECKING:
@@ -32,8 +30,6 @@ SpawnJob: TypeAlias = "Spawn"
 """How a job's process is started: the emulator's own word for it."""
 _SET_CHILD_SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER
 _LONGEST_SECONDS = 60.0
-_ROOM = "." * 400
-"""Behind the server's arguments, as `ps` shows a job's in their place."""
 
 
 @contextmanager
@@ -47,41 +43,34 @@ def open_warm_start(
 
     `environments` are the jobs' own; the server gets what they have in common. `modules` is what each imports.
     """
-    if not _is_possible():
+    begun = take_begun()
+    if not (can_be_forked() and hasattr(ctypes.CDLL(None), "prctl")):
+        if begun is not None:
+            begun.end()
         yield None
         return
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with ours:
-        with theirs:
-            server = _start_server(theirs, _shared(list(environments.values())), modules)
-        try:
-            yield _WarmStart(ours).spawn
-        finally:
-            ours.close()
-            server.kill()
-            server.wait()
-
-
-def _is_possible() -> bool:
+    shared = _shared(list(environments.values()))
+    if begun is None:
+        server = start_fork_server(shared, {str(job): each for job, each in modules.items()})
+    else:
+        server = begun
+        _tell_plan(server.control, Plan(shared, {job: [*each] for job, each in modules.items()}))
     try:
-        return Path("/proc/self/exe").samefile(sys.executable) and hasattr(ctypes.CDLL(None), "prctl")
-    except OSError:
-        return False
+        yield _WarmStart(server.control).spawn
+    finally:
+        server.end()
 
 
-def _start_server(
-    control: socket.socket, environment: Mapping[str, str], modules: Mapping[JobName, Sequence[str]]
-) -> subprocess.Popen[bytes]:
-    program = attached_command("chain.jobs.local.fork_server")[:3]
-    return subprocess.Popen(
-        [*program, "chain.jobs.local.fork_server", str(control.fileno()), json.dumps(modules), _ROOM],
-        env=environment,
-        pass_fds=[control.fileno()],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+def _tell_plan(control: socket.socket, plan: Plan) -> None:
+    """Say what was not known when the server was begun; it may have ended by now, then jobs start as programs."""
+    told = os.memfd_create("plan")
+    try:
+        with open(told, "wb", closefd=False) as file:
+            file.write(json.dumps(asdict(plan)).encode())
+        with contextlib.suppress(OSError):
+            socket.send_fds(control, [PLAN], [told])
+    finally:
+        os.close(told)
 
 
 def _shared(environments: Sequence[Mapping[str, str]]) -> dict[str, str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from chain.day.day_run import Permitted
+from chain.asked import Permitted
 from staging.names import DayNames
 from staging.open_store import open_store
 from tests.chain.chain_days import DAY, DemoDay, make_day, make_shop

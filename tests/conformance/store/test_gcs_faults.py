@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ from staging.errors import (
     UnavailableError,
 )
 from staging.gcs.store import GcsStore, open_gcs_store
+from staging.process.digest_beside import DigestBeside
 from tests.conformance.store.conftest import BUFFERS_BYTES, PATIENCE_SECONDS
 from tests.servers.gcs_proxy import GcsProxy
 
@@ -218,9 +220,22 @@ def test_a_download_that_is_cut_goes_on_where_it_was(
 ) -> None:
     info = stream(proxied_store, "a", LARGE)
     gcs_proxy.arm("media", "return-broken-stream-after-100K", times=12)
-    assert proxied_store.download("a", tmp_path / "a") == info
+    with DigestBeside() as digest:
+        assert proxied_store.download("a", tmp_path / "a", digest=digest) == info
+        assert digest.hexdigest() == hashlib.sha256(LARGE).hexdigest()
     assert (tmp_path / "a").read_bytes() == LARGE
     assert gcs_proxy.count("media") == 13
+
+
+def test_a_download_that_came_damaged_digests_what_came_again(
+    proxied_store: GcsStore, gcs_proxy: GcsProxy, tmp_path: Path
+) -> None:
+    info = proxied_store.create("a", DATA)
+    gcs_proxy.arm("media", "corrupt-down")
+    with DigestBeside() as digest:
+        assert proxied_store.download("a", tmp_path / "a", digest=digest) == info
+        assert digest.hexdigest() == hashlib.sha256(DATA).hexdigest()
+    assert (tmp_path / "a").read_bytes() == DATA
 
 
 def test_a_download_that_stalls_goes_on_where_it_was(

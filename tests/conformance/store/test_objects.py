@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import hashlib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from staging.errors import (
     PenstockError,
 )
 from staging.open_store import open_store
+from staging.process.digest_beside import DigestBeside
 from staging.store import ObjectWriter, Store
 
 pytestmark = pytest.mark.integration
@@ -153,6 +155,18 @@ def test_more_than_the_wanted_bytes_are_not_read(store: Store) -> None:
     assert store.read(NAME, max_bytes=5)[0] == b"12345"
     with pytest.raises(IntegrityError, match="5 bytes"):
         store.read(NAME, max_bytes=4)
+
+
+@pytest.mark.parametrize("size_bytes", [0, 10, 64 * 1024, 3 * 1024 * 1024 + 7])
+def test_a_download_digests_the_bytes_that_it_writes(store: Store, tmp_path: Path, size_bytes: int) -> None:
+    data = (bytes(range(251)) * (size_bytes // 251 + 1))[:size_bytes]
+    writer = store.create_stream(NAME)
+    writer.write(data)
+    info = writer.commit()
+    with DigestBeside() as digest:
+        assert store.download(NAME, tmp_path / "local", generation=info.generation, digest=digest) == info
+        assert digest.hexdigest() == hashlib.sha256(data).hexdigest()
+    assert (tmp_path / "local").read_bytes() == data
 
 
 def test_a_download_never_overwrites_a_local_file(store: Store, tmp_path: Path) -> None:

@@ -14,12 +14,14 @@ from typing import Any
 
 import pytest
 
-from chain.jobs.local import warm_start
+from chain.jobs.local import early_start
 from chain.jobs.local.attached import STARTER_VARIABLE, attached_command
+from chain.jobs.local.early_start import begin_early, take_begun
 from chain.jobs.local.warm_start import open_warm_start
+from chain.jobs.open import open_warm_jobs
 from jobs_emulator.run.command import Command
 from jobs_emulator.run.spawn import Spawn
-from tests.chain.jobs.cloudrun.harness import all_gone, wait_until
+from tests.chain.jobs.cloudrun.harness import a_pipeline, all_gone, wait_until
 
 pytestmark = pytest.mark.integration
 
@@ -137,6 +139,50 @@ def test_no_secret_of_one_job_is_in_the_fork_server_or_in_another_job(jobs: Jobs
     assert told["variables"] == jobs.shared
 
 
+def test_a_server_that_began_before_the_pipeline_was_known_serves_its_jobs(jobs: Jobs) -> None:
+    begin_early(["run", "--day", "today"], {**jobs.shared, "SOURCE_URL": "canary-4", "PENSTOCK_X": "canary-5"})
+    (begun,) = fork_servers()
+    with jobs.open() as spawn:
+        code, told = jobs.run(spawn, "7", SECRET="canary-3")
+        assert fork_servers() == [begun]
+        environment = Path(f"/proc/{begun}/environ").read_bytes()
+        memory = read_memory(begun)
+    assert (code, told["warm"], told["variables"]) == (7, True, {**jobs.shared, "SECRET": "canary-3"})
+    assert b"canary-" not in environment
+    assert b"no_such_module" in memory, "it can be read"
+    assert [number for number in range(1, 6) if b"canary-%d" % number in memory] == []
+    assert fork_servers() == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables"),
+    [
+        ([], {}),
+        (["status"], {}),
+        (["--version"], {}),
+        (["run", "--help"], {}),
+        (["run", "--in-cloud"], {}),
+        (["run"], {"RUN_EMULATOR_HOST": "localhost:1"}),
+        (["run"], {"CLOUD_RUN_JOB": "chain"}),
+    ],
+)
+def test_nothing_begins_early_where_no_job_will_run_here(
+    jobs: Jobs, arguments: list[str], variables: dict[str, str]
+) -> None:
+    begin_early(arguments, {**jobs.shared, **variables})
+    assert take_begun() is None
+    assert fork_servers() == []
+
+
+def test_a_server_that_began_early_ends_where_the_jobs_run_elsewhere(jobs: Jobs, tmp_path: Path) -> None:
+    begin_early(["backfill"], jobs.shared)
+    assert len(fork_servers()) == 1
+    pipeline = a_pipeline(tmp_path, '[cloud]\nproject = "shop-12345"\nregion = "europe-west1"\n')
+    with open_warm_jobs(pipeline, tmp_path / "pipeline.toml", {}) as spawn:
+        assert spawn is None
+        assert fork_servers() == []
+
+
 def test_a_signal_ends_a_job_and_is_told(jobs: Jobs) -> None:
     with jobs.open() as spawn:
         for number in (signal.SIGTERM, signal.SIGKILL, signal.SIGINT):
@@ -187,7 +233,7 @@ def test_a_wrapper_in_the_interpreters_place_is_asked_for_each_job(
 ) -> None:
     wrapper = tmp_path / "python"
     wrapper.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
-    monkeypatch.setattr(warm_start.sys, "executable", str(wrapper))
+    monkeypatch.setattr(early_start.sys, "executable", str(wrapper))
     with open_warm_start({"loader": jobs.shared}, {}) as spawn:
         assert spawn is None
 
