@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from google.api import launch_stage_pb2
-from google.longrunning import operations_pb2
+from google.longrunning import operations_proto_pb2 as operations_pb2
 from google.protobuf import any_pb2, empty_pb2
 from google.rpc import error_details_pb2, status_pb2
 

@@ -4,6 +4,9 @@
 processor time, longer than a small day works. The messages are in a package of their own below it. So the package is
 put in its place without being run; what is neither a message nor a module of it runs it (PEP 562), and then it is as if
 it had been imported in the usual way. Where somebody has imported it already, nothing is done.
+
+One of the messages' modules imports `google.longrunning.operations_pb2`, which brings grpc and asyncio for a service of
+its own. Its messages are in a module beside it: so it is put in its place in the same way.
 """
 
 from __future__ import annotations
@@ -15,32 +18,38 @@ import threading
 from types import ModuleType
 from typing import Any
 
-_PARENT, _NAME = "google.cloud", "run_v2"
-_PACKAGE = f"{_PARENT}.{_NAME}"
+_MESSAGES = "google.cloud.run_v2.types"
+_LATER = {
+    "google.longrunning.operations_pb2": "google.longrunning.operations_proto_pb2",
+    "google.cloud.run_v2": _MESSAGES,
+}
+"""What is not run before it is needed, and where its messages are."""
 
 
 def import_messages() -> ModuleType:
     """Return `google.cloud.run_v2.types`."""
-    if _PACKAGE not in sys.modules:
-        _put_in_place()
-    return importlib.import_module(f"{_PACKAGE}.types")
+    for name, messages in _LATER.items():
+        if name not in sys.modules:
+            _put_in_place(name, messages)
+    return importlib.import_module(_MESSAGES)
 
 
-def _put_in_place() -> None:
-    spec = importlib.util.find_spec(_PACKAGE)
+def _put_in_place(name_of_all: str, its_messages: str) -> None:
+    spec = importlib.util.find_spec(name_of_all)
     if spec is None or spec.loader is None:
-        raise ModuleNotFoundError(f"No module named {_PACKAGE!r}", name=_PACKAGE)
+        raise ModuleNotFoundError(f"No module named {name_of_all!r}", name=name_of_all)
     package, loader = importlib.util.module_from_spec(spec), spec.loader
     running: set[int] = set()
     """Threads that run the package just now; two may, as a lock here and those of imports could wait for each other."""
 
     def find(name: str) -> Any:  # noqa: ANN401 — whatever the package has
         if not name.startswith("_"):
-            messages = importlib.import_module(f"{_PACKAGE}.types")
+            messages = importlib.import_module(its_messages)
             if hasattr(messages, name):
                 return getattr(messages, name)
-            if importlib.util.find_spec(f"{_PACKAGE}.{name}") is not None:  # as an import of it would bind it
-                return importlib.import_module(f"{_PACKAGE}.{name}")
+            inner = f"{name_of_all}.{name}"
+            if hasattr(package, "__path__") and importlib.util.find_spec(inner) is not None:
+                return importlib.import_module(inner)  # as an import of it would bind it
         if (thread := threading.get_ident()) not in running:
             running.add(thread)
             try:
@@ -50,8 +59,9 @@ def _put_in_place() -> None:
             package.__dict__.pop("__getattr__", None)
         if name in package.__dict__:
             return package.__dict__[name]
-        raise AttributeError(f"module {_PACKAGE!r} has no attribute {name!r}")
+        raise AttributeError(f"module {name_of_all!r} has no attribute {name!r}")
 
     package.__dict__["__getattr__"] = find
-    sys.modules[_PACKAGE] = package
-    setattr(sys.modules[_PARENT], _NAME, package)
+    sys.modules[name_of_all] = package
+    parent, _, leaf = name_of_all.rpartition(".")
+    setattr(sys.modules[parent], leaf, package)

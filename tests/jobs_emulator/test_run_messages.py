@@ -48,6 +48,18 @@ def test_whoever_asks_for_a_client_has_the_package_as_it_is_without_us(asked: st
     assert run(MESSAGES + whole) == run(f"import sys\nimport google.cloud.run_v2{whole}")
 
 
+def test_operations_have_their_service_when_somebody_asks_for_it() -> None:
+    whole = (
+        "\nfrom google.longrunning import operations_pb2, operations_proto_pb2\n"
+        "assert operations_pb2.Operation is operations_proto_pb2.Operation\n"
+        "before = 'grpc' in sys.modules\nassert operations_pb2.OperationsStub is not None\n"
+        "import google.api_core.operations_v1\nfrom google.longrunning.operations_pb2 import *\nOperationsServicer\n"
+        "print(before, sorted(name for name in vars(operations_pb2) if name[:2] != '__'))"
+    )
+    plain = run(f"import sys\nimport google.longrunning.operations_pb2{whole}")
+    assert run(MESSAGES + whole).partition(" ") == ("False", " ", plain.partition(" ")[2])
+
+
 def test_where_the_package_is_there_already_nothing_is_done() -> None:
     program = "from google.cloud import run_v2\nbefore = dict(vars(run_v2))\n" + MESSAGES
     assert run(program + "print(dict(vars(run_v2)) == before and run_v2.Job is messages.Job)") == "True"
@@ -64,6 +76,6 @@ def test_a_name_that_is_not_there_is_said_as_ever() -> None:
 def test_jobs_on_this_machine_are_driven_without_googles_client() -> None:
     program = (
         "import sys\nimport chain.jobs.local.jobs\n"
-        "print([name for name in ('google.api_core', 'google.auth', 'requests', 'aiohttp') if name in sys.modules])"
+        "print([name for name in ('google.api_core', 'google.auth', 'requests', 'aiohttp', 'grpc', 'asyncio') if name in sys.modules])"
     )
     assert run(program) == "[]"
