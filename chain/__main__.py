@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 
-from chain.jobs.local.early_start import begin_early, take_begun
+from chain.jobs.local.early_start import NO_PLUGINS, begin_early, take_begun
 
 _MANY_OBJECTS = 20_000
 """New objects before a look for garbage. What a command imports stays: looking through it is a tenth of a start."""
@@ -20,7 +20,9 @@ def main() -> None:
     """Run `penstock`."""
     code = 0
     gc.set_threshold(_MANY_OBJECTS)
-    begin_early(sys.argv[1:], os.environ)
+    environ = dict(os.environ)
+    begin_early(sys.argv[1:], environ)
+    os.environ.update(NO_PLUGINS)
     # After it, so that both import at the same time.
     import click  # noqa: PLC0415
 
@@ -32,7 +34,7 @@ def main() -> None:
     def run() -> None:
         nonlocal code
         try:
-            code = cli.main(prog_name="penstock", standalone_mode=False, obj=dict(os.environ)) or 0
+            code = cli.main(prog_name="penstock", standalone_mode=False, obj=environ) or 0
         except click.ClickException as error:
             error.show()
             tell_in_json(UsageError(error.format_message(), fix="--help says how it is written."))

@@ -13,10 +13,11 @@ from tempfile import TemporaryDirectory
 import polars as pl
 
 from loader.run_inputs import RunInputs
+from staging.columns.shard_function import choose_function
 from staging.errors import InputError
 from staging.polars_errors import POLARS_ERRORS
 from staging.process.cancel import Cancel
-from staging.sharding import choose_function, shard_of
+from staging.sharding import shard_of
 
 PIECE_ROWS = 1_000_000
 

@@ -15,6 +15,7 @@ from processor.beside.tables import empty_tables
 from processor.declaration import read_contract
 from processor.find_transform import find_transform
 from processor.transform import Contract, Day, Transform
+from staging.columns.shard_function import BY_FILE
 from staging.config.pipeline import Pipeline
 from staging.config.with_table import leading_name
 from staging.documents.exports import read_manifest, read_run_export
@@ -24,7 +25,6 @@ from staging.dtypes import schema_of
 from staging.errors import InputError, IntegrityError
 from staging.names import DayNames
 from staging.process.author_module import find_source_digest
-from staging.sharding import BY_FILE
 from staging.store import Store
 from staging.window import Window
 

@@ -16,11 +16,12 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 
 from processor.assignment import INSTANT, Assignment
+from staging.columns.shard_function import BY_FILE
 from staging.control_sums import format_minor_units, parse_money, scale_of
 from staging.documents.manifest import Column, Shard, TableExport
 from staging.errors import IntegrityError
 from staging.polars_errors import POLARS_ERRORS
-from staging.sharding import BY_FILE, shard_of
+from staging.sharding import shard_of
 from staging.window import Window
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -10,11 +10,11 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import polars as pl
-
 from staging.config.with_table import ROWS
-from staging.control_sums import MAX_CONSERVED_DIGITS, is_conservable, scale_of
+from staging.control_sums import MAX_CONSERVED_DIGITS, AnyType, is_conservable, scale_of
 
+Types = Mapping[str, AnyType]
+"""Of columns, by their names: a schema of polars is one."""
 _TERM = re.compile(r'\s*([+-]?)\s*(?:(\w+)\s*\.\s*)?(\w+|"[^"]+")(?=\s*(?:[+-]|$))')
 
 
@@ -56,7 +56,7 @@ class ConservedSum:
         return ConservedSum(tuple(term for term in self.terms if term.table is None), self.scale)
 
 
-def read_sum(text: str, leading: pl.Schema, tables: Mapping[str, pl.Schema], *, leading_name: str) -> ConservedSum:
+def read_sum(text: str, leading: Types, tables: Mapping[str, Types], *, leading_name: str) -> ConservedSum:
     """Return what the text says.
 
     ValueError where it says nothing, or names a column that is not there or has no exact sum. A text that is a column
@@ -93,7 +93,7 @@ class _Named:
     column: str
 
 
-def _check(named: tuple[_Named, ...], leading: pl.Schema, tables: Mapping[str, pl.Schema]) -> ConservedSum:
+def _check(named: tuple[_Named, ...], leading: Types, tables: Mapping[str, Types]) -> ConservedSum:
     terms = []
     for each in named:
         schema, which = (leading, "shards") if each.table is None else (tables[each.table], f"rows of {each.table}")

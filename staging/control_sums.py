@@ -7,20 +7,27 @@ Decimal(38) without a word; `to_physical().sum()` of a Decimal is an Int128 and 
 from __future__ import annotations
 
 from decimal import Decimal, localcontext
+from typing import TYPE_CHECKING, TypeAlias
 
-import polars as pl
+if TYPE_CHECKING:
+    import polars as pl
 
+    from staging.columns.types import ColumnType
+
+AnyType: TypeAlias = "pl.DataType | ColumnType"
+"""A type of polars, or a spelled one: both say `precision` and `scale` of a decimal, and have the same text."""
 MAX_CONSERVED_DIGITS = 28
 
 
-def is_conservable(dtype: pl.DataType) -> bool:
+def is_conservable(dtype: AnyType) -> bool:
     """Return whether exact control sums of the column can be counted.
 
     Integers, and decimals of up to 28 digits.
     """
-    if isinstance(dtype, pl.Decimal):
-        return dtype.precision <= MAX_CONSERVED_DIGITS
-    return dtype.is_integer() and dtype not in (pl.Int128, pl.UInt128)
+    digits: int | None = getattr(dtype, "precision", None)
+    if digits is not None:
+        return digits <= MAX_CONSERVED_DIGITS
+    return dtype.is_integer() and str(dtype) not in ("Int128", "UInt128")
 
 
 def sum_minor_units(column: pl.Series) -> int:
@@ -28,15 +35,17 @@ def sum_minor_units(column: pl.Series) -> int:
 
     0 for no rows. NULLs count as nothing.
     """
+    import polars as pl  # noqa: PLC0415 - where no column is summed, nothing of polars is needed
+
     if not is_conservable(column.dtype):
         raise TypeError(f"no exact sum of {column.dtype}")
     physical = column.to_physical() if isinstance(column.dtype, pl.Decimal) else column
     return int(physical.cast(pl.Int128).sum() or 0)
 
 
-def scale_of(dtype: pl.DataType) -> int:
+def scale_of(dtype: AnyType) -> int:
     """Return how many decimal places a column has; 0 for integers."""
-    return dtype.scale if isinstance(dtype, pl.Decimal) else 0
+    return int(getattr(dtype, "scale", 0))
 
 
 def format_minor_units(units: int, scale: int) -> str:

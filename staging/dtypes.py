@@ -5,15 +5,12 @@ The spelling is that of documents.
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
 from collections.abc import Sequence
 
 import polars as pl
 
+from staging.columns.types import read_type
 from staging.documents.manifest import Column
-from staging.errors import IntegrityError
 
 _PLAIN: dict[str, pl.DataType] = {
     "Int8": pl.Int8(),
@@ -35,7 +32,6 @@ _PLAIN: dict[str, pl.DataType] = {
     "Datetime(us, UTC)": pl.Datetime("us", "UTC"),
 }
 _NAMES = {str(dtype): name for name, dtype in _PLAIN.items()}
-_DECIMAL = re.compile(r"Decimal\(([1-9]\d?), (0|[1-9]\d?)\)")
 
 
 def format_dtype(dtype: pl.DataType) -> str:
@@ -53,23 +49,10 @@ def format_dtype(dtype: pl.DataType) -> str:
 
 def parse_dtype(text: str) -> pl.DataType:
     """Return the type of a spelling; IntegrityError for an unknown one."""
-    if match := _DECIMAL.fullmatch(text):
-        precision, scale = int(match[1]), int(match[2])
-        if scale <= precision <= 38:  # noqa: PLR2004 - a Decimal128's digits
-            return pl.Decimal(precision, scale)
-    if text in _PLAIN:
-        return _PLAIN[text]
-    raise IntegrityError(
-        f"There is no column type {text!r}.", why="A newer Penstock or a damaged document.", fix="Export the day again."
-    )
+    found = read_type(text)
+    return _PLAIN[text] if found.precision is None else pl.Decimal(found.precision, found.scale)
 
 
 def schema_of(columns: Sequence[Column]) -> pl.Schema:
     """Return the polars schema of a manifest's columns, in file order."""
     return pl.Schema({column.name: parse_dtype(column.dtype) for column in columns})
-
-
-def fingerprint(columns: Sequence[Column]) -> str:
-    """Return the SHA-256 of names, types and nullability in file order."""
-    text = json.dumps([[column.name, column.dtype, column.nullable] for column in columns])
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from staging.columns.types import types_of
 from staging.config.with_table import leading_name
 from staging.conserved_sum import ConservedSum, read_sum
 from staging.control_sums import format_minor_units, parse_money
 from staging.documents.manifest import Manifest, TableExport
-from staging.dtypes import schema_of
 
 
 def read_manifest_sum(manifest: Manifest, source: str) -> ConservedSum:
     """Return the declared sum; ValueError where the export can't have it."""
-    tables = {table.name: schema_of(table.columns) for table in manifest.tables}
+    tables = {table.name: types_of(table.columns) for table in manifest.tables}
     name = leading_name(manifest.source.table)
-    return read_sum(source, schema_of(manifest.columns), tables, leading_name=name)
+    return read_sum(source, types_of(manifest.columns), tables, leading_name=name)
 
 
 def view_table(manifest: Manifest, table: TableExport) -> Manifest:

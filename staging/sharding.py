@@ -18,14 +18,8 @@ from collections.abc import Mapping
 import polars as pl
 import polars_hash as plh
 
-from staging.errors import InputError
+from staging.columns.shard_function import XXH64, function_of
 
-FIBONACCI = "fibonacci-u64"
-XXH64 = "xxh64"
-SPLITMIX = "splitmix64"
-BY_FILE = "file"
-"""No function of the key: a shard is one foreign file, and a key may lie in several."""
-_MAX_INT64_DIGITS = 18
 _MULTIPLIER = 0x9E3779B97F4A7C15
 _MIX = ((1 << 30, 0xBF58476D1CE4E5B9), (1 << 27, 0x94D049BB133111EB))
 _KNOWN_INTEGERS = {0: 0, 1: 0x9E3779B9, 2: 0x3C6EF372, -1: 0x61C88646}
@@ -36,29 +30,6 @@ _KNOWN_TEXTS = {
 }  # xxHash's published vectors
 _KNOWN_MIXED = {0: 0xE220A8397B1DCDAF, 1234567: 0x599ED017FB08FC85}  # the first numbers of SplitMix64 by these seeds
 _KNOWN_PAIRS = {(1, "abc"): 0xA4E9F50E2484ABC2, (-1, ""): 0xA9667BE3D7C44113}
-
-
-def choose_function(*dtypes: pl.DataType) -> str:
-    """Return the name of the shard function for a key.
-
-    For keys of columns of these types, or raise InputError.
-    """
-    names = [_function_of(dtype) for dtype in dtypes]
-    return names[0] if len(names) == 1 else f"{SPLITMIX}({', '.join(names)})"
-
-
-def _function_of(dtype: pl.DataType) -> str:
-    if (dtype.is_integer() and dtype not in (pl.Int128, pl.UInt128)) or (
-        isinstance(dtype, pl.Decimal) and dtype.scale == 0 and dtype.precision <= _MAX_INT64_DIGITS
-    ):
-        return FIBONACCI
-    if dtype in (pl.String, pl.Binary):
-        return XXH64
-    raise InputError(
-        f"A key of type {dtype} can't be sharded.",
-        why="Only integers, decimals without fraction (18 digits at most), text, UUIDs and bytes have a stable hash.",
-        fix="Choose another column as `source.key`.",
-    )
 
 
 def shard_of(key: Mapping[str, pl.DataType], shards: int) -> pl.Expr:
@@ -84,7 +55,7 @@ def hash_of(column: str, dtype: pl.DataType) -> pl.Expr:
 
     Before the modulo, as UInt64.
     """
-    if _function_of(dtype) == XXH64:
+    if function_of(dtype) == XXH64:
         return plh.col(column).nchash.xxhash64()
     key = pl.col(column).to_physical() if isinstance(dtype, pl.Decimal) else pl.col(column)
     unsigned = dtype in (pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64)

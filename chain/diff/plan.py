@@ -10,12 +10,12 @@ from pathlib import Path
 
 import polars as pl
 
+from staging.columns.shard_function import BY_FILE
 from staging.control_sums import is_conservable, scale_of
 from staging.documents.manifest import Manifest
 from staging.dtypes import schema_of
 from staging.errors import InputError
 from staging.manifest_sums import view_table
-from staging.sharding import BY_FILE
 
 _HASH_SEED = 0x50E
 

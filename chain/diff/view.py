@@ -6,13 +6,15 @@ On a terminal, and as JSON.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from chain.diff.exports import KeyDifference, KeyDifferences
-from chain.diff.plan import Comparison
 from chain.views.figures import format_count, format_money, plural
 from staging.control_sums import format_minor_units, parse_money
 from staging.documents.manifest import Manifest
+
+if TYPE_CHECKING:  # a run shows a change by this module, and needs no polars
+    from chain.diff.exports import KeyDifference, KeyDifferences
+    from chain.diff.plan import Comparison
 
 _KEY_WIDTH = 40
 

@@ -5,6 +5,7 @@ Bars on a terminal, plain lines anywhere else, JSON if wanted.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
@@ -12,6 +13,14 @@ from typing import TextIO
 
 from chain.views.range_view import DaysView, PlainDaysView, SilentDaysView
 from chain.views.run_view import PlainView, ProgressMode, SilentView, View
+
+_MAY_MAKE_A_TERMINAL = ("FORCE_COLOR", "TTY_COMPATIBLE")
+"""What rich takes a stream for a terminal by that is none."""
+
+
+def _is_plain(stream: TextIO) -> bool:
+    """Return whether rich, which is slow to import, would say that there is no terminal."""
+    return not stream.isatty() and not any(name in os.environ for name in _MAY_MAKE_A_TERMINAL)
 
 
 @contextmanager
@@ -28,7 +37,10 @@ def open_view(stream: TextIO, mode: ProgressMode, day: date) -> Iterator[View]:
     if mode == "none":
         yield SilentView()
         return
-    from rich.console import Console  # noqa: PLC0415 - `penstock --help` does without
+    if _is_plain(stream):
+        yield PlainView(stream)
+        return
+    from rich.console import Console  # noqa: PLC0415 - where there is no terminal, nothing needs it
 
     console = Console(file=stream, highlight=False, markup=False, emoji=False)
     if not console.is_terminal or console.is_dumb_terminal:
@@ -54,7 +66,10 @@ def open_days_view(stream: TextIO, mode: ProgressMode, days: Sequence[date]) -> 
     if mode == "none":
         yield SilentDaysView(stream)
         return
-    from rich.console import Console  # noqa: PLC0415 - `penstock --help` does without
+    if _is_plain(stream):
+        yield PlainDaysView(stream)
+        return
+    from rich.console import Console  # noqa: PLC0415 - where there is no terminal, nothing needs it
 
     console = Console(file=stream, highlight=False, markup=False, emoji=False)
     if not console.is_terminal or console.is_dumb_terminal:

@@ -24,6 +24,7 @@ from exporter.refuse.drift import check_drift, find_contract
 from exporter.shards.commit import Written
 from exporter.shards.decode import Decoder
 from exporter.shards.tally import ShardTally, Tally
+from staging.columns.shard_function import BY_FILE
 from staging.documents import manifest
 from staging.documents.manifest import ShardFile
 from staging.dtypes import format_dtype
@@ -33,7 +34,6 @@ from staging.polars_errors import POLARS_ERRORS
 from staging.process.cancel import Cancel
 from staging.process.progress import Progress
 from staging.shard_scan import scan_shard
-from staging.sharding import BY_FILE
 from staging.store import Store
 from staging.window import load_zone
 

@@ -14,12 +14,12 @@ import polars as pl
 
 from exporter.port.source import JSON, Carried, SourceColumn, TimeKind, Wire
 from exporter.port.time_column import INSTANT
+from staging.columns.shard_function import choose_function
 from staging.config.source import SourceConfig
 from staging.control_sums import is_conservable
 from staging.documents.manifest import Column
 from staging.dtypes import format_dtype
 from staging.errors import InputError
-from staging.sharding import choose_function
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from typing import Any
 import polars as pl
 
 from exporter.port.question import DayQuestion
+from staging.columns.shard_function import BY_FILE
 from staging.control_sums import format_minor_units, parse_money, scale_of
 from staging.documents.manifest import Manifest, Reading, Shard, Source
 from staging.documents.same_question import describe_other_question
@@ -23,7 +24,6 @@ from staging.documents.stored_days import StoredDay, read_stored_days
 from staging.dtypes import schema_of
 from staging.errors import InputError
 from staging.key import Key, key_columns, spell_key
-from staging.sharding import BY_FILE
 from staging.store import Store
 from staging.version import VERSION
 from staging.window import load_zone, plan_window, span_of

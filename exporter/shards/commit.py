@@ -11,10 +11,10 @@ from datetime import datetime
 from exporter.port.columns import ReadPlan
 from exporter.port.question import DayQuestion
 from exporter.shards.tally import ShardTally, format_sums
+from staging.columns.types import fingerprint
 from staging.config.with_table import WithTable
 from staging.documents.manifest import Manifest, Reading, Shard, ShardFile, Source, SourceObject, TableExport
 from staging.documents.run import RunExport
-from staging.dtypes import fingerprint
 from staging.names import DayNames
 from staging.store import Store
 from staging.version import VERSION

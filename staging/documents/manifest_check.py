@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from staging.columns.shard_function import BY_FILE, choose_function
+from staging.columns.types import fingerprint, types_of
 from staging.control_sums import parse_money, scale_of
 from staging.documents.manifest import Manifest, Shard, TableExport
-from staging.dtypes import fingerprint, schema_of
 from staging.errors import IntegrityError
 from staging.key import show_key
 from staging.names import DayNames, parse_name
-from staging.sharding import BY_FILE, choose_function
 
 _SHOWN_FAULTS = 5
 
@@ -23,7 +23,7 @@ def check_manifest(manifest: Manifest, names: DayNames, export_id: str, *, name:
 
     `name` is the manifest's object.
     """
-    schema = schema_of(manifest.columns)
+    schema = types_of(manifest.columns)
     faults = [*_place(manifest, names, export_id), *_columns(manifest), *_shards(manifest)]
     if not faults:
         key = manifest.source.key_columns
@@ -73,7 +73,7 @@ def _columns_of(rows: Manifest | TableExport, first: Sequence[str]) -> Iterator[
 def _table(table: TableExport, manifest: Manifest) -> Iterator[str]:
     """A table beside the leading one: split alike, by a key of the same types."""
     yield from _columns_of(table, [*table.key_columns, *([table.time] if table.time is not None else [])])
-    schema, leading = schema_of(table.columns), schema_of(manifest.columns)
+    schema, leading = types_of(table.columns), types_of(manifest.columns)
     types = [schema.get(column) for column in table.key_columns]
     if types != [leading[column] for column in manifest.source.key_columns]:
         yield "its key has other types than the leading table's"

@@ -76,6 +76,7 @@ def test_a_name_that_is_not_there_is_said_as_ever() -> None:
 def test_jobs_on_this_machine_are_driven_without_googles_client() -> None:
     program = (
         "import sys\nimport chain.jobs.local.jobs\n"
-        "print([name for name in ('google.api_core', 'google.auth', 'requests', 'aiohttp', 'grpc', 'asyncio') if name in sys.modules])"
+        "left_out = ('google.api_core', 'google.auth', 'requests', 'aiohttp', 'grpc')\n"
+        "print([name for name in left_out if name in sys.modules])"
     )
     assert run(program) == "[]"

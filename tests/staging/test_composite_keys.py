@@ -17,12 +17,13 @@ from hypothesis import strategies as st
 
 import staging.sharding
 from chain.jobs.cloud_settings import plan_settings
+from staging.columns.shard_function import choose_function
 from staging.config.file import load_pipeline
 from staging.config.pipeline import Pipeline
 from staging.documents.document import Part
 from staging.errors import InputError
 from staging.key import DocumentKey, key_columns, show_row, spell_key
-from staging.sharding import check_known_answers, choose_function, hash_of_key, shard_of
+from staging.sharding import check_known_answers, hash_of_key, shard_of
 from tests.shop.shard_reference import MASK, hash_of_value, shard_of_key, splitmix64, xxh64
 
 INTEGERS = st.integers(-(2**63), 2**63 - 1)

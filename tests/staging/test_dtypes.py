@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from staging.columns.types import fingerprint
 from staging.documents.manifest import Column
-from staging.dtypes import fingerprint, format_dtype, parse_dtype, schema_of
+from staging.dtypes import format_dtype, parse_dtype, schema_of
 from staging.errors import IntegrityError
 
 PLAIN = [

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from staging.columns.shard_function import FIBONACCI, XXH64, choose_function
 from staging.control_sums import format_minor_units, is_conservable, parse_money, scale_of, sum_minor_units
 from staging.errors import InputError
-from staging.sharding import FIBONACCI, XXH64, check_known_answers, choose_function, hash_of, shard_of
+from staging.sharding import check_known_answers, hash_of, shard_of
 
 MOST = 10**28 - 1
 MASK = (1 << 64) - 1

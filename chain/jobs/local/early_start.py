@@ -32,6 +32,9 @@ _MODULES = (
     *("exporter.pacing.give_way", "exporter.export_day", "exporter.open_source"),
 )
 """In the order of `chain.jobs.local.job_modules`, as far as it is the same for all pipelines."""
+NO_PLUGINS = {"PYDANTIC_DISABLE_PLUGINS": "1"}
+"""Of a process that runs no author's code. Else pydantic asks all installed packages whether they are plugins of its
+own, which takes a fifth as long as all our models; none of them is for these."""
 _ROOM = "." * 1600
 """Behind the server's arguments, as `ps` shows a job's in their place."""
 

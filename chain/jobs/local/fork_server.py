@@ -25,6 +25,7 @@ from pathlib import Path
 
 from chain.jobs.local.attached import attached_command
 from chain.jobs.local.attached import main as run_attached
+from chain.jobs.local.early_start import NO_PLUGINS
 from chain.jobs.local.process_title import set_process_title
 
 REQUEST_BYTES = 256
@@ -59,6 +60,7 @@ class Plan:
 def main() -> None:
     """Serve until the chain is gone; in a child, become the job."""
     control = socket.socket(fileno=int(sys.argv[1]))
+    os.environ.update(NO_PLUGINS)  # a job's own variables take the place of all these
     gc.disable()  # what is imported stays: looking for garbage in it is a tenth of its time
     order = _serve(control, json.loads(sys.argv[2]))
     if order is not None:
@@ -89,7 +91,7 @@ def _follow(file: int) -> dict[str, list[str]]:
         told.seek(0)
         plan = Plan(**json.loads(told.read()))
     os.environ.clear()
-    os.environ.update(plan.environment)
+    os.environ.update(plan.environment | NO_PLUGINS)
     time.tzset()
     return plan.modules
 

@@ -7,11 +7,11 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from staging.columns.types import fingerprint
 from staging.documents.head import change_head
 from staging.documents.manifest import Column, Manifest, Reading, Shard, Source
 from staging.documents.run import Loaded, RunExport, RunFailure
 from staging.documents.run_start import begin_run
-from staging.dtypes import fingerprint
 from staging.folder.store import open_folder_store
 from staging.names import DayNames, new_id
 

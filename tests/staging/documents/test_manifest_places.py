@@ -88,7 +88,7 @@ def another_key_type(found: Document) -> None:
 
 
 def fingerprint_of(found: Document) -> str:
-    from staging.dtypes import fingerprint
+    from staging.columns.types import fingerprint
 
     found = {**found, "schema_fingerprint": "0" * 64}
     return fingerprint(Manifest.parse(json.dumps(found).encode(), name="manifest.json").columns)
