@@ -11,10 +11,12 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+from bench.copied_days import copy_day, copy_in_sqlite
 from bench.measure import Sample, run
 from bench.shops import fill_sqlite, write_pipeline
 
 FIRST = date(2025, 1, 1)
+_MODEL = date(2024, 10, 30)
 
 
 def days(folder: Path, *, rounds: int, small: int, done: int) -> dict[str, Any]:
@@ -43,8 +45,13 @@ def _back_fill(folder: Path, name: str, count: int, rows: int) -> Sample:
 
 
 def _done(folder: Path, count: int, rounds: int) -> dict[str, list[Sample]]:
-    config = _shop(folder, "done", count, 1)
-    _range("backfill", config, count)
+    """One real day, which is no day of the range; the others are copied from it."""
+    config = _shop(folder, "done", 1, 1, first=_MODEL)
+    _penstock("run", config, "--day", str(_MODEL))
+    made = [FIRST + timedelta(days=number) for number in range(count)]
+    copy_day(config.parent / "staging", _MODEL, made)
+    (part,) = (config.parent / "staging").glob(f"*/day={_MODEL}/run=*/part-*.parquet")
+    copy_in_sqlite(config.parent / "shop.sqlite", part, _MODEL, made)
     return {
         "done days": [_range("backfill", config, count) for _ in range(max(1, rounds // 2))],
         "status of a day": [_range("status", config, 1) for _ in range(rounds)],
@@ -52,10 +59,10 @@ def _done(folder: Path, count: int, rounds: int) -> dict[str, list[Sample]]:
     }
 
 
-def _shop(folder: Path, name: str, count: int, rows: int) -> Path:
+def _shop(folder: Path, name: str, count: int, rows: int, *, first: date = FIRST) -> Path:
     place = folder / name
     place.mkdir()
-    url = fill_sqlite(place / "shop.sqlite", FIRST, count, rows)
+    url = fill_sqlite(place / "shop.sqlite", first, count, rows)
     config = write_pipeline(place / "pipeline.toml", source=url, staging=place / "staging", shards=4 if rows > 1 else 1)
     _penstock("init", config)
     return config
