@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -103,7 +104,13 @@ table = "r"
     arguments = ["run", *arguments] if package == "chain" else [*arguments, "--run-id", "run-0001"]
     program = BLOCKED.format(module=module, arguments=arguments, package=package)
     done = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env={**os.environ, "FORCE_COLOR": "1"},  # a chain needs rich where there is a terminal
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     if done.returncode == 10 and package == "loader" and "no run" in done.stderr:
         return  # it reads the run's documents before it connects
