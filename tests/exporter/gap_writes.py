@@ -105,7 +105,7 @@ def as_row(user_id: Any, purchased_at: Any, amount: Any) -> Row:
 Write = Callable[[sa.Connection, Shop, random.Random], None]
 
 
-def _insert(connection: sa.Connection, shop: Shop, rng: random.Random) -> None:
+def insert(connection: sa.Connection, shop: Shop, rng: random.Random) -> None:
     _put(connection, rng, _time(rng.uniform(0, SECONDS - 1)), _amount(rng))
 
 
@@ -186,7 +186,7 @@ def _touch(connection: sa.Connection, shop: Shop, rng: random.Random) -> None:
     )
 
 
-WRITES: tuple[Write, ...] = (_insert, _delete, _update, _move, _move_key, _replace, _swap, _shift, _touch)
+WRITES: tuple[Write, ...] = (insert, _delete, _update, _move, _move_key, _replace, _swap, _shift, _touch)
 
 
 @dataclass
