@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 import pytest
 from hypothesis import HealthCheck, settings
-
-# gcsfs asks each bucket for its kind over gRPC, which the emulator does not speak: a minute of waiting. It reads this
-# when it is imported, which a test may do before its first fixture is there.
-os.environ["GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT"] = "false"
-import gcsfs  # noqa: F401 - while it is set
 
 # What is collected is kept compiled in __pycache__, also where the environment says not to: each worker of each run
 # would compile all tests and packages anew. tests/guards.py forbids it again for what the tests themselves write.

@@ -285,7 +285,7 @@ def _import_all() -> None:
     for room in ROOMS:
         for file in room.files:
             importlib.import_module(file.removesuffix(".py").replace("/", "."))
-    os.environ["GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT"] = "false"  # as tests/conftest.py has it
+    os.environ["GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT"] = "false"  # as tests/guards.py has it
     for name in ("pytest", "adbc_driver_sqlite.dbapi", "duckdb", "gcsfs", "psycopg", "pymysql"):
         importlib.import_module(name)
     gc.collect()

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import psycopg
 
+from tests.databases.postgres.emptied import empty, fingerprint
 from tests.servers.programs import find_postgres
 from tests.servers.server import HOST, PASSWORD, Server, copy_or_make, fresh_data, which
 
@@ -41,6 +42,9 @@ class PostgresServer(Server):
     def __init__(self, *, durable: bool = False) -> None:
         self._programs = find_postgres()
         self._durable = durable
+        self._emptied: list[str] = []
+        self._fresh: object = None
+        self._own: psycopg.Connection[tuple[object, ...]] | None = None
         super().__init__()
 
     def prepare(self) -> None:
@@ -112,13 +116,47 @@ class PostgresServer(Server):
         return f"postgresql+psycopg://{quote(user, safe='')}:{quote(password, safe='')}@{HOST}:{self.port}/{database}"
 
     def create_database(self) -> str:
-        """Create an empty database and return its name."""
+        """Create an empty database and return its name, which no other one has had.
+
+        Where a test has left one that is as empty as a fresh one, it gets the new name.
+        """
         name = f"test_{secrets.token_hex(6)}"
-        with self.connect() as connection:
-            connection.execute(f"CREATE DATABASE {name} TEMPLATE template0")
+        if self._emptied:
+            self._do(f"ALTER DATABASE {self._emptied.pop()} RENAME TO {name}")
+        else:
+            self._do(f"CREATE DATABASE {name} TEMPLATE template0")
+        if self._fresh is None:
+            with self.connect(name) as connection:
+                self._fresh = fingerprint(connection)
         return name
 
     def drop_database(self, name: str) -> None:
-        """Drop a database, and whoever is still connected to it."""
-        with self.connect() as connection:
-            connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        """Empty a database for another test, or drop it, and whoever is still connected to it."""
+        if not self._durable and self._is_emptied(name):
+            self._emptied.append(name)
+            return
+        self._do(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+    def close(self) -> None:
+        """End it and remove its data; safe to call twice."""
+        if self._own is not None:
+            self._own.close()
+        super().close()
+
+    def _do(self, statement: str) -> None:
+        """Run one statement; where no test ends the server, by a session that stays."""
+        if self._durable:
+            with self.connect() as connection:
+                connection.execute(statement)  # type: ignore[call-overload]
+            return
+        if self._own is None:
+            self._own = self.connect()
+        self._own.execute(statement)  # type: ignore[call-overload]
+
+    def _is_emptied(self, name: str) -> bool:
+        try:
+            with self.connect(name) as connection:
+                empty(connection)
+                return fingerprint(connection) == self._fresh
+        except psycopg.Error:  # it is gone, lets nobody in, or holds what can't be dropped this way
+            return False

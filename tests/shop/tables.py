@@ -38,7 +38,7 @@ class Database:
     @property
     def dialect(self) -> str:
         """`sqlite`, `postgresql`, `mariadb` or `mysql`."""
-        return sa.make_url(self.url).get_backend_name()
+        return _backend_of(self.url)
 
     @property
     def is_mysql_family(self) -> bool:
@@ -76,6 +76,11 @@ class Database:
                 answer = [tuple(row) for row in cursor.fetchall()] if rows is None and cursor.description else []
             connection.commit()
         return answer
+
+
+@functools.cache  # each row that is inserted asks
+def _backend_of(url: str) -> str:
+    return sa.make_url(url).get_backend_name()
 
 
 @functools.cache

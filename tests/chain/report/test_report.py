@@ -15,7 +15,6 @@ from chain.day.timeline import TimelineNotes
 from chain.history.day import read_past_day
 from chain.jobs.port import ExecutionState, JobName, TaskFailure, TaskRun
 from chain.report.gather import gather_day
-from chain.report.page import format_report
 from chain.report.write import write_report
 from exporter.port.waits import WaitsOverTime
 from staging.config.cloud import CloudConfig
@@ -105,6 +104,12 @@ def note(job: JobName, store: FolderStore, *tasks: TaskRun) -> None:
 def page(stored: Path) -> str:
     """The page of that day."""
     return draw(stored)
+
+
+def format_report(*given: Any) -> str:
+    from chain.report import page
+
+    return page.format_report(*given)
 
 
 def draw(stored: Path) -> str:

@@ -13,7 +13,6 @@ import google_crc32c
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
-from gcsfs.core import GCSFileSystem
 
 from staging.errors import GenerationChangedError, IntegrityError, ObjectExistsError
 from staging.gcs.store import GcsStore, open_gcs_store
@@ -34,6 +33,8 @@ def bucket(gcs_bucket: str) -> str:
 @pytest.fixture
 def other(gcs_endpoint: str) -> Any:
     """The independent client, without a cache. Its core: the outer class asks for the bucket's kind for a minute."""
+    from gcsfs.core import GCSFileSystem
+
     return GCSFileSystem(endpoint_url=gcs_endpoint, token="anon", cache_timeout=0, skip_instance_cache=True)
 
 
