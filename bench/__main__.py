@@ -18,13 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from bench.measure import BENCH, CHECKOUT, PEERS, save
-from bench.report import write_report
+from bench.report.write import write_report
 from bench.scenarios.days import days
 from bench.scenarios.export import export_mysql_family, export_postgres, export_sizes, export_wide
 from bench.scenarios.felt import felt, saturated
 from bench.scenarios.load import load
 from bench.scenarios.long import long
 from bench.scenarios.server import one_day_of_ten, sealed
+from bench.scenarios.several import month, several
 from bench.scenarios.task import task
 from tests.servers.mariadb import MariadbServer
 from tests.servers.mysql import MysqlServer
@@ -79,6 +80,8 @@ def _scenarios(rounds: int, million: int, *, full: bool) -> dict[str, Callable[[
         "export_postgres": postgres(lambda server, folder: export_postgres(server, folder, 5 * million, rounds)),
         "export_mariadb": mariadb(lambda server, folder: export_mysql_family(server, folder, 5 * million, rounds)),
         "export_mysql": mysql(lambda server, folder: export_mysql_family(server, folder, 5 * million, rounds)),
+        "several_postgres": postgres(lambda server, folder: several(server, folder, 5 * million, rounds)),
+        "month_sqlite": lambda folder: month(folder, rows=million // 10, rounds=rounds),
         "export_sizes": postgres(lambda server, folder: export_sizes(server, folder, sizes)),
         "export_wide": postgres(lambda server, folder: export_wide(server, folder, 2 * million)),
         "saturated_postgres": postgres(lambda server, folder: saturated(server, folder, million, 3), durable=True),

@@ -1,0 +1,75 @@
+"""What a shop feels of an export."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from bench.report.cells import kept, table
+from bench.scenarios.felt import NOBODY, OURS, UNPACED
+
+FELT_LIMITS = {False: 1.25, True: 2.0}
+PACED_LIMIT = 12
+SATURATED_LIMIT = 0.95
+
+
+def felt(found: dict[str, Any]) -> Iterator[str]:
+    servers = ("postgres", "mariadb", "mysql")
+    names = [f"felt_{pinned}{server}" for pinned in ("", "pinned_") for server in servers]
+    if not set(names) & found.keys():
+        return
+    yield from ("", "## What a shop feels")
+    yield ""
+    yield "A steady load of transactions with six statements and a durable commit each, open loop: latency counts from when a"
+    yield "transaction was due. p50 and p99 are medians of the rounds; the ratio is that of p99 to nobody's, again the rounds' median."
+    yield ""
+    yield "![p99 over time](felt.svg)"
+    for name in names:
+        if name not in found:
+            continue
+        result = found[name]
+        where = (
+            "server and shop on one core, the exporter on the other" if result["pinned"] else "all on the same cores"
+        )
+        database = {"postgres": "PostgreSQL", "mariadb": "MariaDB", "mysql": "MySQL"}[name.rpartition("_")[2]]
+        yield from ("", f"### {database}, {where}; {result['rows']:,} rows, {result['tps']} transactions/s")
+        alone = [_percentiles(each["latencies_ms"])[1] for each in result["beside"][NOBODY]]
+        rows = []
+        for beside, rounds in result["beside"].items():
+            felt = [_percentiles(each["latencies_ms"]) for each in rounds]
+            took = statistics.median(each["seconds"] for each in rounds)
+            middle, high = (statistics.median(values) for values in zip(*felt, strict=True))
+            times = statistics.median(p99 / idle for (_, p99), idle in zip(felt, alone, strict=True))
+            ratio = kept(times, FELT_LIMITS[result["pinned"]]) if beside == OURS else f"{times:.1f}"
+            rows.append((beside, f"{took:.1f}", f"{middle:.1f}", f"{high:.1f}", ratio))
+        yield from table(("beside", "it took s", "p50 ms", "p99 ms", "p99 / nobody's"), rows)
+        yield from ("", f"Paced / flat out, wall time: {kept(_paced(result), PACED_LIMIT)}.")
+
+
+def saturated(found: dict[str, Any]) -> Iterator[str]:
+    for name, database in (
+        ("saturated_postgres", "PostgreSQL"),
+        ("saturated_mariadb", "MariaDB"),
+        ("saturated_mysql", "MySQL"),
+    ):
+        if name in found:
+            alone, beside = (statistics.median(found[name]["tps"][who]) for who in (NOBODY, OURS))
+            kept = "kept" if found[name]["ratio"] >= SATURATED_LIMIT else "**missed**"
+            yield ""
+            yield (
+                f"A load that never rests, server and load on one core, {database}: {alone:.0f} transactions/s alone, {beside:.0f}"
+                f" beside our export; ratio {found[name]['ratio']:.2f} (aim ≥ {SATURATED_LIMIT}: {kept})."
+            )
+            if "ratio_busy" in found[name]:
+                yield f"Beside a process that computes and asks the database nothing: {found[name]['ratio_busy']:.2f}."
+
+
+def _paced(result: dict[str, Any]) -> float:
+    ours, unpaced = (result["beside"][name] for name in (OURS, UNPACED))
+    return statistics.median(a["seconds"] / b["seconds"] for a, b in zip(ours, unpaced, strict=True))
+
+
+def _percentiles(latencies: Sequence[float]) -> tuple[float, float]:
+    ordered = sorted(latencies) or [float("nan")]
+    return ordered[len(ordered) // 2], ordered[min(len(ordered) - 1, len(ordered) * 99 // 100)]

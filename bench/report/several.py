@@ -1,0 +1,49 @@
+"""What several tables, and months of stored days, take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from bench.report.cells import busy, kept, median, seconds_of, table
+
+SEVERAL_LIMIT = 1.1
+MONTH_LIMIT, MONTH_FIXED_SECONDS = 1.2, 1.0
+
+
+def several(found: dict[str, Any]) -> Iterator[str]:
+    """Three tables of one instant against one table of as many rows."""
+    if "several_postgres" not in found:
+        return
+    result = found["several_postgres"]
+    counts = ", ".join(f"{count:,} {what}" for what, count in result["rows"].items())
+    yield from ("", f"## Several tables of one instant, PostgreSQL: {counts}")
+    yield from table(
+        ("what", "wall s: median (least – most)", "peak RSS MB"),
+        [
+            (what, seconds_of(samples), f"{median(samples, 'rss_mb'):.0f}")
+            for what, samples in result["samples"].items()
+        ],
+    )
+    yield from ("", f"Three tables / one of as many rows: {kept(result['ratio'], SEVERAL_LIMIT)}. {busy(result)}")
+
+
+def month(found: dict[str, Any]) -> Iterator[str]:
+    """A month of stored days against polars alone."""
+    if "month_sqlite" not in found:
+        return
+    result = found["month_sqlite"]
+    ours, bare = result["samples"].values()
+    yield from ("", f"## A month of {result['days']} stored days of {result['rows']:,} rows, into Parquet files")
+    yield from table(
+        ("what", "wall s: median (least – most)", "processor s", "peak RSS MB"),
+        [
+            (what, seconds_of(samples), f"{median(samples, 'cpu_seconds'):.2f}", f"{median(samples, 'rss_mb'):.0f}")
+            for what, samples in result["samples"].items()
+        ],
+    )
+    times = (median(ours, "seconds") - MONTH_FIXED_SECONDS) / median(bare, "seconds")
+    yield from (
+        "",
+        f"What it takes beyond {MONTH_FIXED_SECONDS:.0f} s, over bare polars: {kept(times, MONTH_LIMIT)}. {busy(result)}",
+    )
