@@ -41,6 +41,20 @@ def check_same_transform(receipts: Sequence[Receipt], pipeline: Pipeline) -> Non
             )
 
 
+def describe_other_transform(receipts: Sequence[Receipt], pipeline: Pipeline) -> str:
+    """Return a sentence where a loaded day had another transform, else nothing.
+
+    What is done stays as it is until somebody asks for it.
+    """
+    names = sorted({receipt.transform for receipt in receipts} - {pipeline.process.name})
+    if not names:
+        return ""
+    return (
+        f"warning: {receipts[0].run_id} was processed by {', '.join(names)}, and the pipeline has "
+        f"{pipeline.process.name} now; `penstock reprocess` applies it."
+    )
+
+
 def _check_whole(missing: Sequence[int], names: DayNames, run_id: str) -> None:
     if not missing:
         return

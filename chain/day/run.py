@@ -14,7 +14,7 @@ from chain.day.day_run import DayRun
 from chain.day.export import GivenExport, check_stored, find_usable, give_export, no_export, read_manifest_of
 from chain.day.job import plan_tasks, run_job, single_task
 from chain.day.next_step import AskLedger, BeginRun, GoOn, Wish, plan_step
-from chain.day.receipts import check_same_transform, read_receipts
+from chain.day.receipts import check_same_transform, describe_other_transform, read_receipts
 from chain.day.report import Report, Status, build_report, check_agreement
 from chain.day.state import DayState, read_day_state
 from staging.documents.lease import LeaseLostError
@@ -170,10 +170,13 @@ def _report(
             fix="Nothing is lost. The same command, or `penstock verify`, shows the figures.",
         )
     manifest = given.manifest
+    receipts = read_receipts(run.store, run.names, loads[-1].run_id, len(manifest.shards))
+    if other := describe_other_transform(receipts, run.pipeline):
+        run.say(other)
     report = build_report(
         manifest=manifest,
         before=given.before,
-        receipts=read_receipts(run.store, run.names, loads[-1].run_id, len(manifest.shards)),
+        receipts=receipts,
         loaded=loads[-1],
         status=status,
         tasks=plan_tasks(run.pipeline, manifest).task_count,

@@ -21,6 +21,9 @@ from staging.documents.manifest import Column
 from staging.dtypes import format_dtype
 from staging.errors import InputError
 
+FIX_ROW = "Correct the row, or leave such rows out with `source.where`. Nothing was exported."
+_FIX_ROW_ELSEWHERE = "Correct the row where it is written. Nothing was exported."
+
 
 @dataclass(frozen=True, slots=True)
 class ColumnPlan:
@@ -62,6 +65,15 @@ class ReadPlan:
     kind: TimeKind | None
     shard_function: str
     time_index: int
+    is_of_database: bool = True
+
+    @property
+    def fix_row(self) -> str:
+        """What helps where a row can't be carried.
+
+        Files and functions have no `where`.
+        """
+        return FIX_ROW if self.is_of_database else _FIX_ROW_ELSEWHERE
 
     @property
     def key(self) -> tuple[ColumnPlan, ...]:
@@ -98,9 +110,9 @@ def plan_columns(source: SourceConfig, found: Mapping[str, SourceColumn], *, has
     key = [_find(name, found, source) for name in source.key_columns]
     time = [_find(source.time, found, source)] if has_time else []
     carried = [_find(name, found, source) for name in source.columns]
-    of_key = [_carried(column, instead=_OTHER_KEY) for column in key]
+    of_key = [_carried(column, source, instead=_OTHER_KEY) for column in key]
     of_time = [Carried(INSTANT, Wire.NATIVE, _time_select(column)) for column in time]
-    of_carried = [_carried(column) for column in carried]
+    of_carried = [_carried(column, source) for column in carried]
     for column in carried:
         _check_float(column, source)
     return ReadPlan(
@@ -114,8 +126,9 @@ def plan_columns(source: SourceConfig, found: Mapping[str, SourceColumn], *, has
         ),
         select=(*of_key, *of_time, *of_carried),
         kind=_time_kind(time[0]) if time else None,
-        shard_function=_shard_function(key),
+        shard_function=_shard_function(key, of_key),
         time_index=len(key),
+        is_of_database=source.is_database,
     )
 
 
@@ -143,13 +156,15 @@ def _find(name: str, found: Mapping[str, SourceColumn], source: SourceConfig) ->
 _OTHER_KEY = "Choose another column as `source.key`"
 
 
-def _carried(column: SourceColumn, *, instead: str = "Leave it out of `source.columns`") -> Carried:
+def _carried(
+    column: SourceColumn, source: SourceConfig, *, instead: str = "Leave it out of `source.columns`"
+) -> Carried:
     if column.carried is not None:
         return column.carried
     raise InputError(
         f"Column {column.name} of type {column.source_type or '(none)'} can't be carried.",
         why=column.refusal,
-        fix=f"{instead}, or read a view that casts it to a type that can.",
+        fix=f"{instead}, or {'read a view that casts it to' if source.is_database else 'write it in'} a type that can.",
     )
 
 
@@ -160,11 +175,12 @@ def _time_select(time: SourceColumn) -> str:
 
 
 def _check_float(column: SourceColumn, source: SourceConfig) -> None:
-    if _carried(column).dtype.is_float() and not source.allow_float:
+    if _carried(column, source).dtype.is_float() and not source.allow_float:
         raise InputError(
             f"Column {column.name} is a floating-point number ({column.source_type}).",
             why="Sums of floating-point numbers are not exact, so nothing could be proved about money in it.",
-            fix="Change it to DECIMAL, read a view that casts it, or set `source.allow_float` if it holds no money.",
+            fix=("Change it to DECIMAL, read a view that casts it" if source.is_database else "Write it as a decimal")
+            + ", or set `source.allow_float` if it holds no money.",
         )
 
 
@@ -178,7 +194,7 @@ def _time_kind(time: SourceColumn) -> TimeKind:
     )
 
 
-def _shard_function(key: Sequence[SourceColumn]) -> str:
+def _shard_function(key: Sequence[SourceColumn], of_key: Sequence[Carried]) -> str:
     for column in key:
         if column.folding == JSON:
             raise InputError(
@@ -194,7 +210,7 @@ def _shard_function(key: Sequence[SourceColumn]) -> str:
                 fix="Read a view or a column with a binary collation: COLLATE utf8mb4_0900_bin on MySQL, "
                 'utf8mb4_nopad_bin on MariaDB, BINARY on SQLite, "C" on PostgreSQL; citext is cast to text first.',
             )
-    return choose_function(*(_carried(column).dtype for column in key))
+    return choose_function(*(how.dtype for how in of_key))
 
 
 def _plan_value(column: SourceColumn, carried: Carried, source: SourceConfig) -> ColumnPlan:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from exporter.port.columns import FIX_ROW
 from exporter.port.question import PlannedRead
 from exporter.port.source import OpenTable, Probe, SourceColumn, Statement, TimeKind
 from staging.errors import InputError
 from staging.key import show_row
 
-FIX_ROW = "Correct the row, or leave such rows out with `source.where`. Nothing was exported."
 NEVER_CHANGED = "It can't be carried exactly, and rows are never dropped or changed silently."
 _SMALLER_UNITS = {"milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
 

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from exporter.port.columns import ColumnPlan, ReadPlan
-from exporter.port.probes import FIX_ROW, NEVER_CHANGED
+from exporter.port.probes import NEVER_CHANGED
 from exporter.port.source import TimeKind, Wire
 from exporter.port.time_column import INSTANT, decode_time, parse_iso_text
 from staging.errors import InputError, IntegrityError
@@ -20,7 +20,7 @@ from staging.window import Window
 
 _YEAR_1 = pl.date(1, 1, 1)
 _YEAR_9999 = pl.date(9999, 12, 31)
-_NULL_FIX = f"If NULL is meant, name the column in `source.allow_null`. {FIX_ROW}"
+_IF_MEANT = "If NULL is meant, name the column in `source.allow_null`. "
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Decoder:
                 raise self._fault(raw, row, column, f"holds {self._show(column, before, row)}")
             if before.null_count() and not column.may_be_null:
                 row = before.is_null().arg_max()
-                raise self._fault(raw, row, column, column.null_meaning, fix=_NULL_FIX if column.conserved else FIX_ROW)
+                raise self._fault(raw, row, column, column.null_meaning, first=_IF_MEANT if column.conserved else "")
 
     def _show(self, column: ColumnPlan, values: pl.Series, row: int | None) -> str:
         if values.dtype.is_temporal() and (self.plan.kind is None or column != self.plan.time):
@@ -70,13 +70,13 @@ class Decoder:
         return f"{_show(values[row or 0])}, which is no {column.meaning}"
 
     def _fault(
-        self, raw: pl.DataFrame, row: int | None, column: ColumnPlan, what: str, *, fix: str = FIX_ROW
+        self, raw: pl.DataFrame, row: int | None, column: ColumnPlan, what: str, *, first: str = ""
     ) -> InputError:
         named_by = [i for i, key in enumerate(self.plan.key) if key != column] or [self.plan.time_index]
         return InputError(
             f"Column {column.name} ({column.source_type}) {what}, where {self._name_row(raw, row, named_by)}.",
             why=NEVER_CHANGED,
-            fix=fix,
+            fix=first + self.plan.fix_row,
         )
 
     def _name_row(self, frame: pl.DataFrame, row: int | None, columns: Iterable[int]) -> str:

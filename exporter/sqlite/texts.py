@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from exporter.port.probes import FIX_ROW, NEVER_CHANGED
+from exporter.port.columns import FIX_ROW
+from exporter.port.probes import NEVER_CHANGED
 from staging.errors import InputError
 
 _SHOWN_BYTES = 30

@@ -58,6 +58,17 @@ def test_a_day_is_brought_to_done_and_a_second_run_writes_nothing_anywhere(day: 
     assert day.report("run") | {"seconds": 0} == first | {"seconds": 0, "status": "already done", "inserted": 0}
 
 
+def test_a_day_that_another_transform_made_says_so_when_it_is_already_done(day: DemoDay) -> None:
+    assert day.report("run")["status"] == "done"
+    assert "reprocess" not in day.penstock("run").stderr
+    query = "SELECT user_id, SUM(amount) AS revenue, COUNT(*) AS purchases FROM rows GROUP BY user_id"
+    again = day.penstock("run", "--set", f"process.sql={query}")
+    assert again.returncode == 0, again.stderr
+    assert "already done" in again.stdout
+    assert "was processed by processor.revenue:revenue_per_user" in again.stderr
+    assert "`penstock reprocess`" in again.stderr
+
+
 def test_only_the_ledger_decides_what_is_loaded(day: DemoDay) -> None:
     before = day.database.read_bytes()
     first = day.report("run")

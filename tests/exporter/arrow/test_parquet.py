@@ -211,6 +211,7 @@ def test_what_is_not_exact_is_refused_by_its_columns_name(lake: Path, tmp_path: 
     with pytest.raises(InputError, match=r"Column value") as caught:
         run_export(pipeline(pattern_of(lake), tmp_path, columns=["value"]))
     assert reason in str(caught.value)
+    assert "a view" not in caught.value.fix, "files have none"
 
 
 def test_int96_timestamps_are_refused(lake: Path, tmp_path: Path) -> None:
@@ -225,8 +226,9 @@ def test_a_null_in_key_or_time_is_refused(lake: Path, tmp_path: Path, column: st
     index = table.schema.get_field_index(column)
     nulled = pa.array([*table[column].to_pylist()[:2], None], table.schema.field(index).type)
     pq.write_table(table.set_column(index, column, nulled), lake / "0.parquet")
-    with pytest.raises(InputError, match=f"Column {column} .* is NULL"):
+    with pytest.raises(InputError, match=f"Column {column} .* is NULL") as caught:
         run_export(pipeline(pattern_of(lake), tmp_path))
+    assert caught.value.fix == "Correct the row where it is written. Nothing was exported.", "files have no where"
 
 
 def test_wall_clock_times_are_those_of_the_columns_zone(lake: Path, tmp_path: Path) -> None:
