@@ -53,6 +53,10 @@ def test_values_that_are_unique_may_be_swapped_between_rows(target: LoaderTarget
     assert (loaded.inserted, loaded.updated, loaded.deleted) == (1, 8, 1)
     assert target.rows() == expected(second)
     assert target.load(make(rows, number=3)).loaded.updated == 0
+    rows = revenue(range(1, 10), cents=lambda user: user * 100 if user < 9 else 0)  # no row comes or goes
+    loaded = target.load(third := make(rows, number=4)).loaded
+    assert (loaded.inserted, loaded.updated, loaded.deleted) == (0, 8, 0)
+    assert target.rows() == expected(third)
 
 
 def test_a_second_unique_key_beside_columns_that_are_not_ours_is_refused(target: LoaderTarget, make: Make) -> None:
