@@ -27,7 +27,7 @@ _NO_SECRETS = re.compile(
     "|VIRTUAL_ENV|PYTHON.*|POLARS_.*|ARROW_.*|RUST_.*|RAYON_.*|OMP_.*|OPENBLAS_.*|MKL_.*|PYDANTIC_.*"
 )
 _MODULES = (
-    *("click", "polars", "polars._utils.parquet"),
+    *("click", "polars", "polars._utils.parquet", "encodings.idna"),
     *("staging.config.file", "staging.config.layers", "staging.documents.verdict", "staging.process.entry"),
     *("exporter.pacing.give_way", "exporter.export_day", "exporter.open_source"),
 )

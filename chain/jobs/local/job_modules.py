@@ -11,7 +11,7 @@ from staging.config.pipeline import Pipeline
 from staging.errors import InputError
 
 _OF_ALL = (
-    *("click", "polars", "polars._utils.parquet"),
+    *("click", "polars", "polars._utils.parquet", "encodings.idna"),
     *("staging.config.file", "staging.config.layers", "staging.documents.verdict", "staging.process.entry"),
 )
 _OF_EACH: dict[JobName, tuple[str, ...]] = {
