@@ -11,13 +11,15 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from chain.bundled import list_bundled, read_bundled
-from staging.config.faults import expected, known_keys, propose, section_model
+from staging.config.faults import expected, find_pattern, known_keys, propose, section_model
 from staging.config.layers import variable_of
 from staging.config.pipeline import Pipeline
 from staging.config.toml_lines import KeyPath
 from staging.errors import UsageError
 
 _ROW = re.compile(r"^\| `([a-z_.NAME]+)` \| .*? \| (.*) \|$", re.MULTILINE)
+_LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
+_BELOW = re.compile(r"[;.] [Ss]ee \[below\]\([^)]*\)")
 
 
 def explain(key: str | None) -> str:
@@ -30,9 +32,11 @@ def explain(key: str | None) -> str:
     if key is None:
         return "\n".join(_line(path, meanings) for path in keys)
     path = tuple(key.strip().strip("[]").split("."))
+    path = find_pattern(path, keys) or path  # `source.with.users.key` is `source.with.NAME.key`
     if path in keys:
         return _whole(path, keys[path], meanings)
-    if inner := [each for each in keys if each[: len(path)] == path]:
+    inner = [each for each in keys if each[: len(path)] == path]
+    if inner := inner or [each for each in keys if each[-1:] == path]:
         return "\n".join(_line(each, meanings) for each in inner)
     if (page := read_bundled("docs", f"{key}.md")) is not None:
         return page.rstrip()
@@ -70,4 +74,4 @@ def _toml(value: object) -> str:
 def _meanings() -> dict[str, str]:
     """Return what the reference says of each key, nothing where it is not here; links and code are left as words."""
     found = _ROW.findall(read_bundled("docs", "reference.md") or "")
-    return {key: re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", said).replace("`", "") for key, said in found}
+    return {key: _LINK.sub(r"\1", _BELOW.sub("", said)).replace("`", "") for key, said in found}
