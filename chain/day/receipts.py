@@ -61,6 +61,8 @@ def _check_whole(missing: Sequence[int], names: DayNames, run_id: str) -> None:
     listed = ", ".join(map(str, missing[:_SHOWN])) + (", …" if len(missing) > _SHOWN else "")
     raise IntegrityError(
         f"The processor ended well, but {len(missing)} of its receipts are missing.",
-        why=f"Shards without one: {listed} (for example {names.receipt(run_id, missing[0])}).",
-        fix="Nothing was loaded. Look for who deletes objects in the bucket, then run the same command again.",
+        why=f"Shards without one: {listed} (for example {names.receipt(run_id, missing[0])}). Either something ended "
+        "the task's process early, as `os._exit` in a transform does, or objects were deleted.",
+        fix="Nothing was loaded. Return or raise in the transform, never end the process there. If it does not, look "
+        "for who deletes objects in the bucket; then run the same command again.",
     )

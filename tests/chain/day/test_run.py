@@ -268,6 +268,7 @@ def test_a_receipt_that_is_missing_is_an_integrity_error_that_names_it(day: Demo
     with open_store(day.staging.as_uri()) as store, pytest.raises(IntegrityError, match="1 of its receipts") as caught:
         read_receipts(store, names, report["run_id"], 2)
     assert "receipt-00001.json" in caught.value.why
+    assert "os._exit" in caught.value.why, "a transform that ends its process leaves none either"
 
 
 def test_verify_agrees_and_finds_what_was_changed_behind_its_back(day: DemoDay) -> None:
