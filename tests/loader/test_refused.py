@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from loader.sqlite.database import SqliteDatabase
 from staging.errors import ExitCode, HeldError, InputError, IntegrityError, PenstockError
 from tests.loader.runs import OUTPUT, LoaderRun, Make, revenue, unwritten_runs
 from tests.loader.target_fixtures import LoaderTarget
@@ -190,3 +191,16 @@ def test_the_exit_codes_are_those_of_the_errors() -> None:
         ExitCode.HELD,
         ExitCode.INTEGRITY,
     ]
+
+
+def test_a_row_that_a_staging_table_lost_is_found_before_the_target_is_touched(
+    sqlite_database: str, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No database is known to do so: a faulty one is put in its place."""
+    kept = SqliteDatabase.append_staged
+    monkeypatch.setattr(
+        SqliteDatabase, "append_staged", lambda self, staged, rows, text: kept(self, staged, rows[1:], text)
+    )
+    target = LoaderTarget("sqlite", sqlite_database)
+    target.init(run := make(revenue(range(20))))
+    refused(target, run, IntegrityError, "does not hold what was staged", "19 rows")
