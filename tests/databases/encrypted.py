@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from tests.servers.certificates import CLIENT, Certificates, make_certificates
 from tests.servers.mariadb import MariadbServer
@@ -65,6 +65,8 @@ class EncryptedPostgres(_Encrypted, PostgresServer):
 
 
 class _EncryptedFamily(_Encrypted, MysqlFamilyServer):
+    own_tls: ClassVar[dict[str, bool]] = {}
+
     def prepare(self) -> None:
         """See `make`."""
         super().prepare()

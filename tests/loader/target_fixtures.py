@@ -32,6 +32,7 @@ from staging.key import key_columns
 from staging.open_store import open_store
 from staging.process.cancel import Cancel
 from tests.loader.runs import LoaderRun, Row, dtype_of
+from tests.servers.mysql_family import NO_TLS
 from tests.warm import warm_python
 
 NOW = datetime(2026, 11, 15, 3, 0, tzinfo=UTC)
@@ -81,7 +82,7 @@ class LoaderTarget:
         arguments = url.get_dialect()().create_connect_args(url)[1]
         if self.kind == "postgres":
             return psycopg.connect(**arguments, autocommit=True)
-        return pymysql.connect(**arguments, autocommit=True, charset="utf8mb4")
+        return pymysql.connect(**(NO_TLS | arguments), autocommit=True, charset="utf8mb4")
 
     @contextmanager
     def cursor(self) -> Iterator[Any]:

@@ -12,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from tests.acceptance.oracle import Key, Row
+from tests.servers.mysql_family import NO_TLS
 from tests.shop.mysql_words import in_words_of
 from tests.shop.shops import Shop
 
@@ -54,6 +55,8 @@ class Database:
         url = sa.make_url(self.url)
         dialect = _dialect_of(url.drivername)
         arguments, options = dialect.create_connect_args(url)
+        if self.is_mysql_family and not any(name.startswith("ssl") for name in options):
+            options |= NO_TLS
         return dialect.connect(*arguments, **options)
 
     def execute(self, statement: str, rows: list[tuple[object, ...]] | None = None) -> list[tuple[Any, ...]]:
