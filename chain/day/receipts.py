@@ -6,12 +6,14 @@ A job that says it went well has to have left its receipts.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from staging.config.pipeline import Pipeline
 from staging.documents.run import Receipt
 from staging.documents.run_notes import find_receipts
 from staging.errors import InputError, IntegrityError
 from staging.names import DayNames
+from staging.process.author_module import find_file_digest
 from staging.store import Store
 
 _SHOWN = 5
@@ -41,17 +43,25 @@ def check_same_transform(receipts: Sequence[Receipt], pipeline: Pipeline) -> Non
             )
 
 
-def describe_other_transform(receipts: Sequence[Receipt], pipeline: Pipeline) -> str:
+def describe_other_transform(receipts: Sequence[Receipt], pipeline: Pipeline, folders: Sequence[Path]) -> str:
     """Return a sentence where a loaded day had another transform, else nothing.
 
-    What is done stays as it is until somebody asks for it.
+    Another one by its name, or another file of its module in these folders. What is done stays as it is until somebody
+    asks for it.
     """
-    names = sorted({receipt.transform for receipt in receipts} - {pipeline.process.name})
-    if not names:
+    name = pipeline.process.name
+    if others := sorted({receipt.transform for receipt in receipts} - {name}):
+        return (
+            f"warning: {receipts[0].run_id} was processed by {', '.join(others)}, and the pipeline has {name} now; "
+            "`penstock reprocess` applies it."
+        )
+    codes = {receipt.code for receipt in receipts} - {None}
+    if pipeline.process.sql is not None or not codes or (here := find_file_digest(name, folders)) in (None, *codes):
         return ""
     return (
-        f"warning: {receipts[0].run_id} was processed by {', '.join(names)}, and the pipeline has "
-        f"{pipeline.process.name} now; `penstock reprocess` applies it."
+        f"warning: {receipts[0].run_id} was processed by {name} of a module with the SHA-256 "
+        f"{', '.join(map(str, codes))}, and the one beside the pipeline file has {here} now; "
+        "`penstock reprocess` applies it."
     )
 
 

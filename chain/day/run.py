@@ -171,7 +171,8 @@ def _report(
         )
     manifest = given.manifest
     receipts = read_receipts(run.store, run.names, loads[-1].run_id, len(manifest.shards))
-    if other := describe_other_transform(receipts, run.pipeline):
+    folders = run.planner.folders if run.planner is not None else ()
+    if other := describe_other_transform(receipts, run.pipeline, folders):
         run.say(other)
     report = build_report(
         manifest=manifest,

@@ -55,6 +55,15 @@ def find_source_digest(name: str) -> str | None:
     return hashlib.sha256(Path(file).read_bytes()).hexdigest() if file and Path(file).is_file() else None
 
 
+def find_file_digest(name: str, folders: Sequence[Path]) -> str | None:
+    """Return the SHA-256 of the module's file beside the pipeline.
+
+    None where none lies there. Nothing is imported.
+    """
+    file = _find_file(name.partition(":")[0], folders)
+    return hashlib.sha256(file.read_bytes()).hexdigest() if file is not None else None
+
+
 def _import(name: str, module_name: str, folders: Sequence[Path], *, what: str, key: str) -> ModuleType:
     with author_code(f"The {what} {name}", "can't be imported", fix=f"Correct the module, or `{key}`."):
         if (path := _find_file(module_name, folders)) is not None:

@@ -69,6 +69,20 @@ def test_a_day_that_another_transform_made_says_so_when_it_is_already_done(day: 
     assert "`penstock reprocess`" in again.stderr
 
 
+def test_a_day_that_another_version_of_the_module_made_says_so_when_it_is_already_done(day: DemoDay) -> None:
+    module = day.config.parent / "own.py"
+    module.write_text("from processor.revenue import revenue_per_user\n")
+    own = ("--set", "process.transform=own:revenue_per_user")
+    assert day.report("run", *own)["status"] == "done"
+    assert "reprocess" not in day.penstock("run", *own).stderr
+    module.write_text("from processor.revenue import revenue_per_user  # another file\n")
+    again = day.penstock("run", *own)
+    assert again.returncode == 0, again.stderr
+    assert "was processed by own:revenue_per_user of a module with the SHA-256" in again.stderr
+    day.report("reprocess", *own)
+    assert "reprocess" not in day.penstock("run", *own).stderr
+
+
 def test_only_the_ledger_decides_what_is_loaded(day: DemoDay) -> None:
     before = day.database.read_bytes()
     first = day.report("run")
