@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
@@ -98,8 +99,10 @@ def total_of(bank: Database, folder: Path, number: int, opener: Any = open_sourc
 
 
 def check_exports(bank: Database, folder: Path, exports: int) -> None:
+    began = time.monotonic()
     with writing(bank) as transfers:
         totals = [total_of(bank, folder, number) for number in range(exports)]
+    print(f"{bank.dialect}: {transfers.moved} transfers in {time.monotonic() - began:.0f} s beside {exports} exports")
     assert transfers.moved > 0
     assert totals == [2 * ACCOUNTS * EACH] * exports
 
