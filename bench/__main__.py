@@ -19,6 +19,7 @@ from typing import Any
 
 from bench.measure import BENCH, CHECKOUT, PEERS, save
 from bench.report.write import write_report
+from bench.scenarios.changed import changed
 from bench.scenarios.days import days
 from bench.scenarios.export import export_mysql_family, export_postgres, export_sizes, export_wide
 from bench.scenarios.felt import felt, saturated
@@ -90,6 +91,9 @@ def _scenarios(rounds: int, million: int, *, full: bool) -> dict[str, Callable[[
         "sealed_postgres": postgres(lambda server, folder: sealed(server, folder, 5 * million, 3)),
         "sealed_mariadb": mariadb(lambda server, folder: sealed(server, folder, 5 * million, 3)),
         "sealed_mysql": mysql(lambda server, folder: sealed(server, folder, 5 * million, 3)),
+        "changed_postgres": postgres(lambda server, folder: changed(server, folder, 60, million // 10)),
+        "changed_mariadb": mariadb(lambda server, folder: changed(server, folder, 60, million // 10)),
+        "changed_mysql": mysql(lambda server, folder: changed(server, folder, 60, million // 10)),
         "ten_mariadb": mariadb(lambda server, folder: one_day_of_ten(server, folder, 5 * million, 3)),
         "ten_mysql": mysql(lambda server, folder: one_day_of_ten(server, folder, 5 * million, 3)),
         "load_postgres": postgres(lambda server, folder: load(server, folder, million, rounds)),

@@ -28,8 +28,10 @@ class Sample:
     rss_mb: float
 
 
-def run(arguments: Sequence[str], environ: Mapping[str, str] | None = None) -> tuple[Sample, str]:
-    """Run to the end; RuntimeError with what it printed unless it ends with 0. Returns its stdout, too."""
+def run(
+    arguments: Sequence[str], environ: Mapping[str, str] | None = None, *, codes: Sequence[int] = (0,)
+) -> tuple[Sample, str]:
+    """Run to the end; RuntimeError with what it printed unless it ends with one of `codes`. Returns its stdout, too."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         began = time.perf_counter()
         process = subprocess.Popen(
@@ -49,7 +51,7 @@ def run(arguments: Sequence[str], environ: Mapping[str, str] | None = None) -> t
         process.returncode = os.waitstatus_to_exitcode(status)
         for file in (out, err):
             file.seek(0)
-        if process.returncode:
+        if process.returncode not in codes:
             raise RuntimeError(f"{arguments[:4]} ended with {process.returncode}:\n{err.read().decode()[-4000:]}")
         printed = out.read().decode()
     return Sample(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024), printed

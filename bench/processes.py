@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from tests.servers.server import Server
@@ -13,7 +14,9 @@ _TICK_SECONDS = 1 / os.sysconf("SC_CLK_TCK")
 
 def server_cpu_seconds(server: Server) -> float:
     """Processor seconds that the server has used so far, with those of backends that ended."""
-    return sum(_cpu_seconds(pid) for pid in _tree(_server_pid(server)))
+    while True:
+        with suppress(FileNotFoundError, ProcessLookupError):  # a backend has ended meanwhile: its parent counts it
+            return sum(_cpu_seconds(pid) for pid in _tree(_server_pid(server)))
 
 
 def pin(server: Server, cores: set[int]) -> None:

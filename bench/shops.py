@@ -45,8 +45,10 @@ def write_pipeline(
     return path
 
 
-def fill_postgres(server: PostgresServer, rows: int, *, users: int = 1_000_000, extra_bytes: int = 0) -> str:
-    """Return the name of a new database whose table `purchases` has so many rows, in an index on time."""
+def fill_postgres(
+    server: PostgresServer, rows: int, *, users: int = 1_000_000, extra_bytes: int = 0, days: int = 1
+) -> str:
+    """Return the name of a new database whose table `purchases` has so many rows, in an index on time; DAY is the last."""
     name = server.create_database()
     extra = f", note text DEFAULT '{'x' * extra_bytes}'" if extra_bytes else ""
     with server.connect(name) as connection:
@@ -56,9 +58,10 @@ def fill_postgres(server: PostgresServer, rows: int, *, users: int = 1_000_000, 
         )
         connection.execute(
             "INSERT INTO purchases SELECT n, (n * 7919::bigint * 104729) % %s, ((n * 31) %% 100000) / 100.0,"
-            " '2026-11-14T00:00:00Z'::timestamptz + n * (interval '86399 seconds' / %s)"
+            " '2026-11-14T00:00:00Z'::timestamptz - %s * interval '1 day'"
+            " + n * (%s * interval '86399 seconds' / %s)"
             " FROM generate_series(1::bigint, %s) n".replace("% %s,", "%% %s,"),
-            (users, rows, rows),
+            (users, days - 1, days, rows, rows),
         )
         connection.execute("ALTER TABLE purchases ADD PRIMARY KEY (purchase_id)")
         connection.execute("CREATE INDEX ON purchases (purchased_at)")

@@ -1,4 +1,4 @@
-"""What several tables, and months of stored days, take."""
+"""What several tables, months of stored days, and looking for days that changed take."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from bench.report.cells import busy, kept, median, seconds_of, table
 
 SEVERAL_LIMIT = 1.1
 MONTH_LIMIT, MONTH_FIXED_SECONDS = 1.2, 1.0
+CHANGED_LIMITS = {"changed_postgres": 0.1, "changed_mariadb": 0.6, "changed_mysql": 0.6}
 
 
 def several(found: dict[str, Any]) -> Iterator[str]:
@@ -47,3 +48,25 @@ def month(found: dict[str, Any]) -> Iterator[str]:
         "",
         f"What it takes beyond {MONTH_FIXED_SECONDS:.0f} s, over bare polars: {kept(times, MONTH_LIMIT)}. {busy(result)}",
     )
+
+
+def changed(found: dict[str, Any]) -> Iterator[str]:
+    """Which days changed against exporting all of them."""
+    if not CHANGED_LIMITS.keys() & found.keys():
+        return
+    yield from ("", "## Which of many stored days changed, the server's own processor seconds")
+    yield from table(
+        ("server", "days of rows", "exporting all s", "`penstock changed` s", "ratio"),
+        [
+            (
+                name.removeprefix("changed_"),
+                f"{found[name]['days']} of {found[name]['rows']:,}",
+                f"{found[name]['server_seconds']['export']:.1f}",
+                f"{found[name]['server_seconds']['look']:.1f}",
+                kept(found[name]["ratio"], limit),
+            )
+            for name, limit in CHANGED_LIMITS.items()
+            if name in found
+        ],
+    )
+    yield from ("", "Late rows, edits and deletions in seven of the days; exactly these were named.")

@@ -12,7 +12,7 @@ from bench.measure import BENCH, CHECKOUT, run_peer
 from bench.report.days import days, loads, long, task
 from bench.report.exports import exports, memory, server
 from bench.report.felt import felt, saturated
-from bench.report.several import month, several
+from bench.report.several import changed, month, several
 
 DOCS = CHECKOUT / "docs"
 
@@ -29,6 +29,7 @@ def write_report(*, plot: bool = True) -> str:
                 *exports(found),
                 *several(found),
                 *server(found),
+                *changed(found),
                 *memory(found),
                 *task(found),
                 *days(found),
