@@ -28,6 +28,9 @@ def _quick_secret(password: str) -> str:
     return "SCRAM-SHA-256$1:{}${}:{}".format(*kept)
 
 
+_OURS = "test_"
+
+
 class PostgresServer(Server):
     """A cluster of its own. Not `durable`: nothing is synced, which is for tests that never kill it.
 
@@ -120,7 +123,7 @@ class PostgresServer(Server):
 
         Where a test has left one that is as empty as a fresh one, it gets the new name.
         """
-        name = f"test_{secrets.token_hex(6)}"
+        name = f"{_OURS}{secrets.token_hex(6)}"
         if self._emptied:
             self._do(f"ALTER DATABASE {self._emptied.pop()} RENAME TO {name}")
         else:
@@ -132,7 +135,8 @@ class PostgresServer(Server):
 
     def drop_database(self, name: str) -> None:
         """Empty a database for another test, or drop it, and whoever is still connected to it."""
-        if not self._durable and self._is_emptied(name):
+        # One of a name of its own is not kept: whoever made it may make it again.
+        if not self._durable and name.startswith(_OURS) and self._is_emptied(name):
             self._emptied.append(name)
             return
         self._do(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
@@ -149,7 +153,7 @@ class PostgresServer(Server):
             with self.connect() as connection:
                 connection.execute(statement)  # type: ignore[call-overload]
             return
-        if self._own is None:
+        if self._own is None or not _answers(self._own):
             self._own = self.connect()
         self._own.execute(statement)  # type: ignore[call-overload]
 
@@ -160,3 +164,13 @@ class PostgresServer(Server):
                 return fingerprint(connection) == self._fresh
         except psycopg.Error:  # it is gone, lets nobody in, or holds what can't be dropped this way
             return False
+
+
+def _answers(connection: psycopg.Connection[tuple[object, ...]]) -> bool:
+    """Whether the session still lives: a test may end all sessions of a server, or stop and start it."""
+    try:
+        connection.execute("SELECT 1")
+    except psycopg.OperationalError:
+        connection.close()
+        return False
+    return True

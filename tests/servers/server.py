@@ -207,5 +207,8 @@ def _keep(data: Path, fresh: Path) -> None:
     fresh.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=fresh.parent) as name:
         copied = Path(shutil.copytree(data, Path(name) / "data", symlinks=True))
-        if not fresh.exists():
+        try:
             copied.rename(fresh)
+        except OSError:
+            if not fresh.exists():  # else another run has kept one at the same moment
+                raise
