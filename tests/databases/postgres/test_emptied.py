@@ -25,7 +25,8 @@ def test_databases_are_made_and_dropped_also_when_all_sessions_were_ended(postgr
     postgres_server.drop_database(postgres_server.create_database())
     with postgres_server.connect() as connection:
         connection.execute(
-            "SELECT pg_terminate_backend(pid, 2000) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND usename IS NOT NULL"
+            "SELECT pg_terminate_backend(pid, 2000) FROM pg_stat_activity"
+            " WHERE pid <> pg_backend_pid() AND usename IS NOT NULL"
         )
     made = postgres_server.create_database()
     postgres_server.drop_database(made)
