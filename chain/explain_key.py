@@ -5,6 +5,7 @@ From the model that checks it, and from the reference where it lies.
 
 from __future__ import annotations
 
+import json
 import re
 
 from pydantic.fields import FieldInfo
@@ -66,9 +67,7 @@ def _line(path: KeyPath, meanings: dict[str, str]) -> str:
 
 
 def _toml(value: object) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f'"{value}"' if isinstance(value, str) else str(value)
+    return json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)
 
 
 def _meanings() -> dict[str, str]:

@@ -19,6 +19,7 @@ from staging.config.pipeline import Pipeline
 METRIC = "run.googleapis.com/job/completed_execution_count"
 ALIGNMENT_SECONDS = 25 * 3600
 SILENCE_SECONDS = 3 * 3600
+SILENT_HOURS = (ALIGNMENT_SECONDS + SILENCE_SECONDS) // 3600
 
 
 def plan_alert(pipeline: Pipeline) -> dict[str, Any]:
@@ -28,26 +29,25 @@ def plan_alert(pipeline: Pipeline) -> dict[str, Any]:
     """
     job = job_id_of(pipeline, "chain")
     series, silence = _series(pipeline, job), f"{SILENCE_SECONDS}s"
-    hours = (ALIGNMENT_SECONDS + SILENCE_SECONDS) // 3600
     return {
         "display_name": f"Penstock {pipeline.name}: no day was brought to done",
         "combiner": "OR",
         "severity": "ERROR",
         "documentation": {
             "mime_type": "text/markdown",
-            "content": f"No execution of the job {job} has gone well for {hours} hours: it failed, or nothing started "
-            f"it. Its last executions say why: gcloud run jobs executions list --job={job} "
+            "content": f"No execution of the job {job} has gone well for {SILENT_HOURS} hours: it failed, or nothing "
+            f"started it. Its last executions say why: gcloud run jobs executions list --job={job} "
             f"--region={pipeline.cloud.region} --project={pipeline.cloud.project}\n\n"
             "`penstock status` tells of each day how far it is. After the cause is mended, the same job goes on: "
             f"gcloud run jobs execute {job} --region={pipeline.cloud.region} --project={pipeline.cloud.project}",
         },
         "conditions": [
             {
-                "display_name": f"no word of success for {hours} hours",
+                "display_name": f"no word of success for {SILENT_HOURS} hours",
                 "condition_absent": {**series, "duration": silence},
             },
             {
-                "display_name": f"successes of {hours} hours are zero",
+                "display_name": f"successes of {SILENT_HOURS} hours are zero",
                 "condition_threshold": {
                     **series,
                     "comparison": "COMPARISON_LT",

@@ -11,7 +11,7 @@ from typing import Any
 from chain.deploy.alert import plan_alert
 from chain.deploy.complete import JOBS, REPOSITORY, account_id, bucket_of, complete, registry_of
 from chain.deploy.grants import SCHEDULER, Grant, plan_grants, scheduler_account
-from chain.deploy.jobs import DeployedDefinition, plan_jobs
+from chain.deploy.jobs import DeployedDefinition, describe_night, plan_jobs
 from chain.deploy.schedule import Schedule, plan_schedule
 from staging.config.pipeline import Pipeline
 
@@ -51,6 +51,7 @@ class Deployment:
     jobs: tuple[DeployedDefinition, ...]
     grants: tuple[Grant, ...]
     schedule: Schedule
+    night: str
     scheduler_account: str
     scheduler_id: str
     alert: dict[str, Any]
@@ -73,6 +74,7 @@ def plan_deployment(pipeline: Pipeline) -> Deployment:
         jobs=tuple(plan_jobs(whole)),
         grants=tuple(grants),
         schedule=plan_schedule(whole),
+        night=describe_night(whole),
         scheduler_account=scheduler_account(whole),
         scheduler_id=account_id(whole, "nightly"),
         alert=plan_alert(whole),

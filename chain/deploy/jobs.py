@@ -15,6 +15,7 @@ from chain.jobs.cloudrun.definition import WantedJob, define, plan_chain, plan_j
 from chain.jobs.cloudrun.place import plan_job_id
 from chain.jobs.port import DeployedJob, JobName, Overrides
 from chain.jobs.settings import CONFIG_ARGUMENT, URLS
+from chain.views.figures import plural
 from staging.config.pipeline import AUTO, Pipeline
 
 
@@ -69,6 +70,13 @@ def night_arguments(pipeline: Pipeline) -> tuple[str, ...]:
     window = pipeline.source.window
     newest = ("--day", "yesterday") if window == "day" else (f"--{window}", "last")
     return ("run", "--config", CONFIG_ARGUMENT, *newest, "--wait", *patience)
+
+
+def describe_night(pipeline: Pipeline) -> str:
+    """Return in words what those arguments do, as the scheduler's job says it."""
+    if (days := pipeline.cloud.schedule.keep_days) is not None:
+        return f"keeps the last {plural(days, 'day')} of {pipeline.name} as the source has them"
+    return f"brings the newest {pipeline.source.window} of {pipeline.name} that is over to done"
 
 
 def _wanted(pipeline: Pipeline, job: DeployedJob) -> WantedJob:

@@ -5,6 +5,7 @@ What is in it, and the commands in their order.
 
 from __future__ import annotations
 
+from chain.deploy.alert import SILENT_HOURS
 from chain.deploy.deployment import Deployment
 
 _TERRAFORM = """\
@@ -45,13 +46,14 @@ Written by `penstock deploy`. A change belongs into the pipeline file; the same 
 |---|---|---|
 {jobs}
 
-Each night at `{deployment.schedule.cron}` ({deployment.schedule.zone}) Cloud Scheduler starts `{chain.job_id}`,
-which brings the newest day that is over to done. Somebody is told when none was for 28 hours.
+By `{deployment.schedule.cron}` ({deployment.schedule.zone}) Cloud Scheduler starts `{chain.job_id}`,
+which {deployment.night}. Somebody is told when that has not gone well for {SILENT_HOURS} hours.
 
 ## Before
 The secrets, with the databases' URLs in them, are yours: no tool that keeps a state should see them.
 ```console
-{secrets or "# this pipeline has none"}
+{_enable(deployment, terraform=terraform)}
+{secrets or "# this pipeline has no secret"}
 ```
 
 ## Deploy
@@ -72,6 +74,16 @@ gcloud run jobs execute {chain.job_id} {place} --wait
 ```
 The buckets stay as long as there is something in them.
 """
+
+
+def _enable(deployment: Deployment, *, terraform: bool) -> str:
+    """Return the command that enables what secrets need, and what Terraform can't enable without it being enabled.
+
+    google_project_service asks the Resource Manager for the project:
+    https://github.com/hashicorp/terraform-provider-google/issues/6101
+    """
+    services = ["secretmanager.googleapis.com", *(["cloudresourcemanager.googleapis.com"] if terraform else [])]
+    return f"gcloud services enable {' '.join(services)} --project={deployment.project}"
 
 
 def _first(deployment: Deployment) -> str:

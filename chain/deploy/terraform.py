@@ -158,7 +158,7 @@ def _schedule(deployment: Deployment) -> dict[str, Any]:
     return {
         "name": deployment.scheduler_id,
         "region": deployment.region,
-        "description": f"Brings the newest day of {deployment.pipeline} that is over to done.",
+        "description": f"{deployment.night[0].upper()}{deployment.night[1:]}.",
         "schedule": schedule.cron,
         "time_zone": schedule.zone,
         "paused": Expression("${var.schedule_paused}"),

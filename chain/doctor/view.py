@@ -69,6 +69,7 @@ def format_finding(finding: Finding, *, style: Style, columns: int, has_signs: b
 
 
 def _wrapped(text: str, width: int) -> Iterator[str]:
+    text = " ".join(text.split())  # an error of a library's may have lines of its own
     yield from textwrap.wrap(text, max(_LEAST_CHARACTERS, width), break_long_words=False, break_on_hyphens=False)
 
 

@@ -133,7 +133,8 @@ def verify_documents(checking: Checking, row: LedgerRow) -> RunInputs | None:
         }
         if differing := [f"{name} {left} and {right}" for name, (left, right) in pairs.items() if left != right]:
             raise IntegrityError("Ledger and bucket tell of different things: " + "; ".join(differing) + ".")
-        compared.append(f"run, export, manifest and {len(inputs.receipts)} receipts agree with the ledger")
+        count = len(inputs.receipts)
+        compared.append(f"run, export, manifest and {count:,} receipt{'s' * (count != 1)} agree with the ledger")
     if inputs is not None:
         with checking.check("conservation") as compared:
             check_declared_sums(inputs)

@@ -28,9 +28,10 @@ def verify_shards(store: Store, inputs: RunInputs, cancel: Cancel) -> str:
     faults = [fault for table in tables for fault in _find_faults(store, table, cancel)]
     raise_if_any(faults, "Shards are not what the manifest says.")
     size_bytes = sum(file.size_bytes for table in tables for shard in table.shards for file in shard.files)
+    shards = len(inputs.manifest.shards)
     of = "".join(f" and {table.name}" for table in inputs.manifest.tables)
     return (
-        f"{len(inputs.manifest.shards)} shards{of and ' of the leading table'}{of}, {size_bytes} bytes: "
+        f"{shards:,} shard{'s' * (shards != 1)}{of and ' of the leading table'}{of}, {size_bytes:,} bytes: "
         "digests, rows and sums are the manifest's"
     )
 

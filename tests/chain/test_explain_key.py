@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tomllib
+
 import pytest
 
 from chain.explain_key import explain
@@ -33,3 +35,11 @@ def test_no_explanation_points_below() -> None:
 def test_a_key_that_is_not_there_is_told_with_the_nearest() -> None:
     with pytest.raises(UsageError, match=r"There is no key 'export.shard_count'; did you mean export\.shards?"):
         explain("export.shard_count")
+
+
+def test_each_default_is_written_as_a_pipeline_file_takes_it() -> None:
+    for key in (line.split()[0] for line in explain(None).splitlines()):
+        default = next(line for line in explain(key).splitlines() if line.startswith("  default")).split(None, 1)[1]
+        if not default.startswith("none"):
+            tomllib.loads(f"value = {default}")
+    assert '  default   ["failure", "late", "recovered", "changed_days"]' in explain("notify.on")

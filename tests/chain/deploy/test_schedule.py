@@ -127,3 +127,31 @@ def test_an_hourly_pipeline_of_clocks_that_change_by_half_an_hour_keeps_days() -
         plan_schedule(pipeline(*settings))
     assert "keep_days" in refused.value.fix
     assert plan_schedule(pipeline(*settings, "cloud.schedule.keep_days=3")).cron == "0 4 * * *"
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ((), "brings the newest day of daily_revenue_cloud that is over to done"),
+        (("source.window=hour",), "brings the newest hour of daily_revenue_cloud that is over to done"),
+        (("cloud.schedule.keep_days=60",), "keeps the last 60 days of daily_revenue_cloud as the source has them"),
+    ],
+)
+def test_the_folder_says_what_the_schedule_does(settings: tuple[str, ...], said: str) -> None:
+    whole = pipeline(*settings)
+    cron = plan_schedule(whole).cron
+    for kind in ("terraform", "gcloud"):
+        readme = to_files(plan_deployment(whole), kind)["README.md"]
+        assert said in readme
+        assert f"By `{cron}` " in readme
+    job = resources_of(to_files(plan_deployment(whole), "terraform")["penstock.tf.json"])["google_cloud_scheduler_job"][
+        "nightly"
+    ]
+    assert job["description"] == said[0].upper() + said[1:] + "."
+
+
+def test_what_terraform_needs_to_enable_services_is_enabled_before_it() -> None:
+    deployment = plan_deployment(pipeline())
+    readme = to_files(deployment, "terraform")["README.md"]
+    assert readme.index(" cloudresourcemanager.googleapis.com ") < readme.index("terraform apply")
+    assert "cloudresourcemanager" not in to_files(deployment, "gcloud")["README.md"]

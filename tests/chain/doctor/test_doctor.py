@@ -17,8 +17,10 @@ import sqlalchemy as sa
 
 from chain.doctor import bucket as doctor_bucket
 from chain.doctor.bucket import examine_store
+from chain.doctor.view import format_finding
+from staging.errors import InputError
 from staging.open_store import open_store
-from staging.process.finding import Finding
+from staging.process.finding import Finding, fault
 from staging.store import ObjectInfo, Store
 from tests.chain.jobs.cloudrun.harness import emulator_process
 from tests.chain.terminal import on_terminal, plain
@@ -284,3 +286,13 @@ def test_without_process_mariadb_makes_us_wait_longer(mysql_family_database: str
         assert _look(config, url, mysql_family_database)["source day end"]["level"] == "ok"
     finally:
         database.execute(f"DROP USER {role}")
+
+
+def test_the_lines_of_a_librarys_error_are_one_sentence_here() -> None:
+    error = InputError(
+        "It can't be planned.", why='unable to find "amoutn"\n\tDid you mean "amount"?', fix="Correct it."
+    )
+    told = format_finding(
+        fault("transform", error), style=lambda text, **_: str(text), columns=1_000_000, has_signs=False
+    )
+    assert told.splitlines()[0].endswith('It can\'t be planned. unable to find "amoutn" Did you mean "amount"?')

@@ -80,6 +80,9 @@ def test_a_loaded_day_agrees_in_every_check(target: LoaderTarget, make: Make) ->
     assert [(check.name, check.ok) for check in found.checks] == [(name, True) for name in NAMES]
     assert (found.ok, found.run_id, found.export_id) == (True, run.run_id, run.export_id)
     assert "revenue" in found.checks[-1].why
+    size = sum(file["size_bytes"] for shard in run.manifest["shards"] for file in shard["files"])
+    assert size > 1_000
+    assert f"{size:,} bytes" in next(check.why for check in found.checks if check.name == "shards")
 
 
 def test_a_day_that_was_never_loaded_does_not_agree(target: LoaderTarget, make: Make) -> None:
