@@ -49,7 +49,7 @@ def try_shard(
     if shard >= len(shards):
         raise UsageError(
             f"The export of {day} has no shard {shard}.",
-            why=f"Its {len(shards)} are numbered from 0 to {len(shards) - 1}." if shards else "It has none.",
+            why=f"Its shards are numbered from 0 to {len(shards) - 1}." if shards else "It has none.",
         )
     work = assign(stored.manifest, pipeline, names, _NO_RUN, folders)
     return Trial(work, shard, prove_shard(store, work, shards[shard], scratch=scratch, cancel=cancel))
