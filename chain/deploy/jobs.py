@@ -73,7 +73,7 @@ def night_arguments(pipeline: Pipeline) -> tuple[str, ...]:
 
 
 def describe_night(pipeline: Pipeline) -> str:
-    """Return in words what those arguments do, as the scheduler's job says it."""
+    """Return in words what those arguments do."""
     if (days := pipeline.cloud.schedule.keep_days) is not None:
         return f"keeps the last {plural(days, 'day')} of {pipeline.name} as the source has them"
     return f"brings the newest {pipeline.source.window} of {pipeline.name} that is over to done"

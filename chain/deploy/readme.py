@@ -77,9 +77,9 @@ The buckets stay as long as there is something in them.
 
 
 def _enable(deployment: Deployment, *, terraform: bool) -> str:
-    """Return the command that enables what secrets need, and what Terraform can't enable without it being enabled.
+    """Return the command that enables services before anything else.
 
-    google_project_service asks the Resource Manager for the project:
+    Secrets need theirs. Terraform needs the Resource Manager's, which google_project_service asks for the project:
     https://github.com/hashicorp/terraform-provider-google/issues/6101
     """
     services = ["secretmanager.googleapis.com", *(["cloudresourcemanager.googleapis.com"] if terraform else [])]
