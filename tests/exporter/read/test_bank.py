@@ -248,5 +248,6 @@ def test_without_the_seal_at_least_a_fifth_of_two_hundred_exports_are_wrong(bank
     with sliced_bank(bank, tmp_path, at_random_gaps(2, 0.08), seals=False) as exports:
         for _ in range(200):
             exports.export()
+    print(f"{bank.dialect}: without the seal {exports.wrong} of {exports.exports} exports are wrong")
     assert exports.refused == 0
     assert exports.wrong >= exports.exports / 5
