@@ -35,13 +35,19 @@ def format_compared(days: Sequence[DayCompared], *, style: Style) -> str:
     name = next((name for each in days if each.stored for name in each.stored.sums), "")
     rows = [_cells(each, name) for each in days]
     return format_days_table(
-        rows, noun=_noun(days), what="outcome", sum_of=name, colours=_COLOURS, style=style, columns=0
+        rows,
+        noun=name_windows(each.day for each in days),
+        what="outcome",
+        sum_of=name,
+        colours=_COLOURS,
+        style=style,
+        columns=0,
     )
 
 
 def format_tally(pipeline: str, days: Sequence[DayCompared]) -> str:
     """`daily_revenue: 56 days equal, 3 changed, 1 never stored`."""
-    return f"{pipeline}: {tally_days((each.compared.outcome for each in days), _noun(days))}"
+    return f"{pipeline}: {tally_days([(each.day, each.compared.outcome) for each in days])}"
 
 
 def to_json(pipeline: str, days: Sequence[DayCompared]) -> dict[str, Any]:
@@ -69,10 +75,6 @@ def _as_json(each: DayCompared) -> dict[str, Any]:
         "sums_after": dict(found.sums) if found else None,
         "exit_code": int(each.error.exit_code) if each.error else int(ExitCode.DONE),
     }
-
-
-def _noun(days: Sequence[DayCompared]) -> str:
-    return name_windows([each.day for each in days])
 
 
 def _cells(each: DayCompared, name: str) -> Cells:

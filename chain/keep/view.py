@@ -24,7 +24,13 @@ def format_kept(days: Sequence[KeptDay], *, style: Style, columns: int) -> str:
     name = next((name for day in days for sums in day.sums if sums for name in sums), "")
     rows = [_cells(day, name) for day in days]
     return format_days_table(
-        rows, noun=_noun(days), what="what", sum_of=name, colours=_COLOURS, style=style, columns=columns
+        rows,
+        noun=name_windows(day.day for day in days),
+        what="what",
+        sum_of=name,
+        colours=_COLOURS,
+        style=style,
+        columns=columns,
     )
 
 
@@ -39,7 +45,7 @@ def format_tally(pipeline: str, days: Sequence[KeptDay], seconds: float) -> str:
 
     `daily_revenue: 56 days equal, 3 healed, 1 new, in 1 min 2 s`.
     """
-    return f"{pipeline}: {tally_days((day.outcome for day in days), _noun(days))}, in {format_seconds(seconds)}"
+    return f"{pipeline}: {tally_days([(day.day, day.outcome) for day in days])}, in {format_seconds(seconds)}"
 
 
 def to_json(pipeline: str, days: Sequence[KeptDay], seconds: float) -> dict[str, Any]:
@@ -51,10 +57,6 @@ def to_json(pipeline: str, days: Sequence[KeptDay], seconds: float) -> dict[str,
         "exit_code": int(worst.exit_code if worst else ExitCode.DONE),
         "seconds": round(seconds, 3),
     }
-
-
-def _noun(days: Sequence[KeptDay]) -> str:
-    return name_windows([day.day for day in days])
 
 
 def _cells(day: KeptDay, name: str) -> Cells:

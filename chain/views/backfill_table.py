@@ -24,7 +24,7 @@ def format_outcomes(outcomes: Sequence[DayOutcome], *, style: Style, columns: in
     `columns` wide at most unless sums are longer: errors are cut, the whole was on stderr.
     """
     rows = [_cells(outcome) for outcome in outcomes]
-    heads = (_noun(outcomes), *_HEADS, _sum_name(outcomes))
+    heads = (name_windows(outcome.day for outcome in outcomes), *_HEADS, _sum_name(outcomes))
     widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
     lines = [_line(heads, widths).rstrip()]
     for outcome, cells in zip(outcomes, rows, strict=True):
@@ -41,12 +41,8 @@ def format_tally(pipeline: str, outcomes: Sequence[DayOutcome], seconds: float) 
 
     `daily_revenue: 28 days done, 1 failed, 1 not begun, in 5 min 3 s`.
     """
-    tally = tally_days((outcome.outcome for outcome in outcomes), _noun(outcomes))
+    tally = tally_days([(outcome.day, outcome.outcome) for outcome in outcomes])
     return f"{pipeline}: {tally}, in {format_seconds(seconds)}"
-
-
-def _noun(outcomes: Sequence[DayOutcome]) -> str:
-    return name_windows([outcome.day for outcome in outcomes])
 
 
 def _cells(outcome: DayOutcome) -> tuple[str, str, str, str, str]:

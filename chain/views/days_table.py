@@ -6,9 +6,10 @@ What became of it, figures before and after, and why.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 
-from chain.views.figures import format_count, plural
+from chain.views.figures import format_count, name_windows, plural
 
 Cells = tuple[str, str, str, str, str]
 """Day, what became of it, rows, a sum, why."""
@@ -54,9 +55,10 @@ def format_change(before: str, after: str) -> str:
     return f"{before} -> {after}" if before and after and before != after else after or before
 
 
-def tally_days(outcomes: Iterable[str], noun: str) -> str:
+def tally_days(outcomes: Sequence[tuple[date, str]]) -> str:
     """`56 days equal, 3 changed, 1 never stored`, as they first come."""
+    noun = name_windows(day for day, _ in outcomes)
     return ", ".join(
         f"{plural(number, noun) if not position else format_count(number)} {outcome}"
-        for position, (outcome, number) in enumerate(Counter(outcomes).items())
+        for position, (outcome, number) in enumerate(Counter(outcome for _, outcome in outcomes).items())
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
 
@@ -39,9 +39,9 @@ def format_money(text: str) -> str:
     return f"{Decimal(text):,f}" if text else ""
 
 
-def name_windows(windows: Sequence[date]) -> str:
+def name_windows(windows: Iterable[date]) -> str:
     """Return what one of them is called: `hour` or `day`."""
-    return span_of(windows[0]) if windows else "day"
+    return next((span_of(window) for window in windows), "day")
 
 
 def plural(number: int, noun: str) -> str:

@@ -5,7 +5,7 @@ From the source's catalogue; no row is read.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from exporter.arrow.need_pyarrow import needs_pyarrow
 from exporter.inspect.files import describe_files
 from exporter.open_source import open_source
 from exporter.port.columns import plan_columns
-from exporter.port.source import TableName
+from exporter.port.source import SourceColumn, TableName
 from staging.config.pipeline import Pipeline
 from staging.documents.stored_days import read_newest_stored_day
 from staging.dtypes import schema_of
@@ -48,28 +48,25 @@ def describe_beside(pipeline: Pipeline) -> dict[str, pl.Schema]:
 
     Raises as `describe_source`.
     """
-    found = {
-        name: plan_columns(
-            pipeline.source.of_table(name), columns, has_time=pipeline.source.with_[name].time is not None
-        ).schema()
-        for name, columns in describe_files(pipeline).items()
+    found = describe_files(pipeline) | _describe_tables(pipeline)
+    return {
+        name: plan_columns(pipeline.source.of_table(name), found[name], has_time=table.time is not None).schema()
+        for name, table in pipeline.source.with_.items()
     }
+
+
+def _describe_tables(pipeline: Pipeline) -> dict[str, Mapping[str, SourceColumn]]:
     tables = pipeline.source.tables_beside
     if not tables:
-        return found
+        return {}
     leading = TableName(*pipeline.source.table_parts())
-    also = [TableName(*each.table_parts()) for each in tables.values()]
+    names = {name: TableName(*table.table_parts()) for name, table in tables.items()}
+    cap = pipeline.export.max_snapshot_seconds
     with (
         open_source(pipeline.source.url.reveal()) as source,
-        closing(
-            source.begin_snapshot(leading, max_seconds=pipeline.export.max_snapshot_seconds, also=also)
-        ) as snapshot,
+        closing(source.begin_snapshot(leading, max_seconds=cap, also=list(names.values()))) as snapshot,
     ):
-        for name, table in tables.items():
-            described = snapshot.beside(TableName(*table.table_parts())).describe()
-            source_of_table = pipeline.source.of_table(name)
-            found[name] = plan_columns(source_of_table, described, has_time=table.time is not None).schema()
-    return found
+        return {name: snapshot.beside(table).describe() for name, table in names.items()}
 
 
 def _describe_stored(pipeline: Pipeline, days_of: str) -> pl.Schema:

@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 import polars as pl
 
 from databases.url import parse_url
-from exporter.inspect.files import plan_files_beside
+from exporter.inspect.files import describe_files, plan_files_beside
 from exporter.open_source import open_source
 from exporter.pacing.signal_connection import SignalConnection
 from exporter.port.columns import plan_columns
@@ -123,7 +123,7 @@ def _examine_beside(
         return
     try:
         found = plan_beside(question, None, snapshot, read, source.dialect, looks=False)
-        files = plan_files_beside(question, read)
+        files = plan_files_beside(question, describe_files(question.pipeline), read)
     except PenstockError as error:
         look.schema = None
         yield fault("source tables", error)

@@ -30,13 +30,15 @@ def describe_files(pipeline: Pipeline) -> dict[str, Mapping[str, SourceColumn]]:
     }
 
 
-def plan_files_beside(question: DayQuestion, leads: PlannedRead) -> dict[str, PlannedRead]:
-    """Return how each is carried.
+def plan_files_beside(
+    question: DayQuestion, described: Mapping[str, Mapping[str, SourceColumn]], leads: PlannedRead
+) -> dict[str, PlannedRead]:
+    """Return how each of the files is carried that `describe_files` has described.
 
     InputError for one that can't be read with the table that `leads`.
     """
     found = {}
-    for name, columns in describe_files(question.pipeline).items():
+    for name, columns in described.items():
         from exporter.arrow.read import plan_described  # noqa: PLC0415 - pyarrow, where there are files
 
         of_files = question.of_table(name)

@@ -122,7 +122,7 @@ def _plan_beside(
 
 
 def _plan_files(question: DayQuestion, leads: PlannedRead) -> tuple[PlannedBeside, ...]:
-    described, planned = describe_files(question.pipeline), plan_files_beside(question, leads)
+    described = describe_files(question.pipeline)
     return tuple(
         PlannedBeside(
             name,
@@ -133,7 +133,7 @@ def _plan_files(question: DayQuestion, leads: PlannedRead) -> tuple[PlannedBesid
             read.statement.text(),
             None,
         )
-        for name, read in planned.items()
+        for name, read in plan_files_beside(question, described, leads).items()
     )
 
 

@@ -26,12 +26,12 @@ _NO_SECRETS = re.compile(
     "PATH|HOME|USER|LOGNAME|SHELL|PWD|LANG|LANGUAGE|LC_.*|TZ|TZDIR|TMPDIR|TMP|TEMP|XDG_.*|LD_.*|MALLOC_.*"
     "|VIRTUAL_ENV|PYTHON.*|POLARS_.*|ARROW_.*|RUST_.*|RAYON_.*|OMP_.*|OPENBLAS_.*|MKL_.*|PYDANTIC_.*"
 )
-_MODULES = (
+OF_ALL = (
     *("click", "polars", "polars._utils.parquet", "encodings.idna"),
     *("staging.config.file", "staging.config.layers", "staging.documents.verdict", "staging.process.entry"),
-    *("exporter.pacing.give_way", "exporter.export_day", "exporter.open_source"),
 )
-"""In the order of `chain.jobs.local.job_modules`, as far as it is the same for all pipelines."""
+OF_EXPORTER = ("exporter.pacing.give_way", "exporter.export_day", "exporter.open_source")
+"""What every pipeline's jobs, and every exporter, import; `chain.jobs.local.job_modules` has the rest."""
 NO_PLUGINS = {"PYDANTIC_DISABLE_PLUGINS": "1"}
 """Of a process that runs no author's code. Else pydantic asks all installed packages whether they are plugins of its
 own, which takes a fifth as long as all our models; none of them is for these."""
@@ -63,7 +63,7 @@ def begin_early(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
     if any(environ.get(name) for name in _CALLED_ELSEWHERE) or not can_be_forked():
         return
     known = {name: text for name, text in environ.items() if _NO_SECRETS.fullmatch(name)}
-    _begun.append(start_fork_server(known, {"": _MODULES}))
+    _begun.append(start_fork_server(known, {"": (*OF_ALL, *OF_EXPORTER)}))
 
 
 def take_begun() -> ForkServer | None:

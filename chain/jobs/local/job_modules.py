@@ -5,18 +5,15 @@ The fork server imports it once, for all of them.
 
 from __future__ import annotations
 
+from chain.jobs.local.early_start import OF_ALL, OF_EXPORTER
 from chain.jobs.port import JobName
 from staging.config.database import DatabaseSection
 from staging.config.pipeline import Pipeline
 from staging.errors import InputError
 
-_OF_ALL = (
-    *("click", "polars", "polars._utils.parquet", "encodings.idna"),
-    *("staging.config.file", "staging.config.layers", "staging.documents.verdict", "staging.process.entry"),
-)
 _OF_EACH: dict[JobName, tuple[str, ...]] = {
     "processor": ("processor.start", "processor.run_task"),
-    "exporter": ("exporter.pacing.give_way", "exporter.export_day", "exporter.open_source"),
+    "exporter": OF_EXPORTER,
     "loader": ("loader.load_day", "staging.process.watched"),
 }
 _STORES = {"file": "staging.folder.store", "gs": "staging.gcs.store"}
@@ -32,7 +29,7 @@ def plan_modules(pipeline: Pipeline) -> dict[JobName, list[str]]:
     here and not installed it reports.
     """
     store = _STORES.get(pipeline.staging.url.partition(":")[0].lower(), "staging.store")
-    planned = {job: [*_OF_ALL, store, *modules] for job, modules in _OF_EACH.items()}
+    planned = {job: [*OF_ALL, store, *modules] for job, modules in _OF_EACH.items()}
     transform = pipeline.process.transform.partition(":")[0]
     if transform.partition(".")[0] == "processor":  # an author's module is imported by each task alone
         planned["processor"].append(transform)
