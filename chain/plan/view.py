@@ -33,7 +33,8 @@ def format_plan(planned: PlannedDay, now: datetime, *, style: Style, columns: in
     lines = [style(f"{planned.pipeline} {planned.day}: {hours}{over}", bold=True)]
     for label, text in _facts(planned):
         wrapped = textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False) or [""]
-        lines.append(f"  {label.ljust(_LABEL)}{wrapped[0]}")
+        shown = f"{label} ".ljust(_LABEL)
+        lines.append(f"  {shown}{wrapped[0]}")
         lines += [" " * (_LABEL + 2) + line for line in wrapped[1:]]
     lines += ["", *_columns(planned)]
     if planned.export.statement:
