@@ -15,6 +15,7 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from databases.mysql.replica import seconds_behind
 from exporter.mysql.session import MysqlSession
 from exporter.port.prepared import why_prepared
 from exporter.port.sliced_source import WEAK_GRACE_FACTOR, Closed, SliceLostError
@@ -62,19 +63,13 @@ def _find_replica(session: MysqlSession, now: datetime) -> tuple[_Replica | None
             channels = session.run_named(statement, _DOING)
         except InputError:  # the right is missing, or this version has no such statement
             continue
-        behind = [_seconds_behind(channel) for channel in channels]
+        behind = [seconds_behind(channel) for channel in channels]
         if not behind:
             return None, True
         known = [seconds for seconds in behind if seconds is not None]
         until = now - timedelta(seconds=max(known)) - _RESOLUTION if len(known) == len(behind) else None
         return _Replica(until), True
     return None, False
-
-
-def _seconds_behind(channel: object) -> int | None:
-    assert isinstance(channel, dict)  # noqa: S101 - made by us
-    found = channel.get("seconds_behind_source", channel.get("seconds_behind_master"))
-    return None if found is None else int(found)
 
 
 def _is_read_only(session: MysqlSession) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 
+from databases.mysql.replica import seconds_behind
 from exporter.pacing.limits import ActiveSessions, ReplicaLag
 from exporter.pacing.signals import Asks
 from staging.errors import InputError
@@ -25,7 +26,6 @@ _MAY_SEE_ALL = "SELECT COUNT(*) FROM information_schema.innodb_cmp"
 _LOOKS_A_COUNT_LASTS = 240
 """About a minute; the list holds up whoever connects while it is read."""
 _VERSION = "SELECT VERSION()"
-_BEHIND = ("Seconds_Behind_Source", "Seconds_Behind_Master")
 _NUMBERS = re.compile(r"(\d+)\.(\d+)\.(\d+)")
 _NEW_WORDS = (8, 0, 22)  # of MySQL, whose 8.4 has forgotten the old ones
 
@@ -86,7 +86,7 @@ class MysqlSessions(ActiveSessions):
 class MysqlLag(ReplicaLag):
     """How far this server's own replication is behind.
 
-    Of the farthest of its sources; NULL while it is stopped.
+    Of the farthest of its sources; None while one of its threads does not run.
     """
 
     def __init__(self, connection: Asks, limit_seconds: int) -> None:
@@ -99,10 +99,7 @@ class MysqlLag(ReplicaLag):
         if self._statement is None:
             ((version,),) = self._connection.ask(_VERSION).rows
             self._statement = replica_statement(str(version))
-        found = [
-            row[name] for row in self._connection.ask(self._statement).by_name() for name in _BEHIND if name in row
-        ]
-        return [None if seconds is None else float(str(seconds)) for seconds in found]
+        return [seconds_behind(channel) for channel in self._connection.ask(self._statement).by_name()]
 
 
 def replica_statement(version: str) -> str:

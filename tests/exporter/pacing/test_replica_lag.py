@@ -31,14 +31,22 @@ def test_a_replica_is_asked_in_the_words_that_its_version_knows(version: str, st
 class _Server:
     """Answers as a server of this version does, its channels so many seconds behind."""
 
-    def __init__(self, version: str, column: str, *seconds: int | None) -> None:
-        self.version, self.column, self.seconds = version, column, seconds
+    def __init__(self, version: str, column: str, *seconds: int | None, **said: str) -> None:
+        self.version, self.column, self.seconds, self.said = version, column, seconds, said
 
     def ask(self, sql: str) -> Answer:
         if sql == "SELECT VERSION()":
             return Answer(("VERSION()",), [(self.version,)])
         assert sql == replica_statement(self.version)
-        return Answer(("Channel_Name", self.column), [("", seconds) for seconds in self.seconds])
+        replica, source = ("Replica", "Source") if self.column.endswith("Source") else ("Slave", "Master")
+        columns = {
+            f"{replica}_IO_State": f"Waiting for {source.lower()} to send event",
+            f"{source}_Log_File": "binlog.000007",
+            f"{replica}_IO_Running": "Yes",
+            f"{replica}_SQL_Running": "Yes",
+        }
+        said = {name: self.said.get(name.partition("_")[2], value) for name, value in columns.items()}
+        return Answer((*said, self.column), [(*said.values(), seconds) for seconds in self.seconds])
 
 
 def _lag(version: str, column: str, *seconds: int | None) -> ReplicaLag:
@@ -59,3 +67,26 @@ def test_the_farthest_channel_counts_a_stopped_one_is_an_error_and_no_channel_is
         _lag(version, column, 0, None).look()
     with pytest.raises(InputError, match="no replica to measure"):
         _lag(version, column).look()
+
+
+@pytest.mark.parametrize(
+    ("version", "column"), [("8.4.3", "Seconds_Behind_Source"), ("10.11.19-MariaDB", "Seconds_Behind_Master")]
+)
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"IO_Running": "Connecting", "IO_State": "Connecting to source", "Log_File": ""},
+        {"IO_Running": "Connecting", "IO_State": "Reconnecting after a failed registration on source"},
+        {"IO_Running": "Preparing"},
+        {"IO_Running": "No", "IO_State": ""},
+        {"IO_State": "Checking source version"},
+        {"IO_State": "Requesting binlog dump"},
+        {"Log_File": ""},
+        {"SQL_Running": "No"},
+    ],
+)
+def test_0_seconds_of_a_replica_that_receives_or_applies_nothing_are_no_calm(
+    version: str, column: str, said: dict[str, str]
+) -> None:
+    with pytest.raises(UnavailableError, match="Replication does not run"):
+        MysqlLag(_Server(version, column, 0, **said), limit_seconds=10).look()
