@@ -1,4 +1,4 @@
-"""How far a replica of MySQL or MariaDB is behind, as one row of its status says it."""
+"""How far a replica of MySQL or MariaDB is behind."""
 
 from __future__ import annotations
 
