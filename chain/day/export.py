@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from chain.day.day_run import DayRun
 from chain.day.job import run_job, single_task
-from chain.diff.view import describe_change
+from chain.diff.view import describe_changes
 from staging.documents.exports import (
     StoredExport,
     find_current_export,
@@ -59,7 +59,7 @@ def give_export(run: DayRun, record: RunRecord) -> GivenExport:
             run_job(run, "exporter", record.run_id, single_task(), *more)
             after = _read_left(run, record.run_id)
             if before is not None and before.export_id != after.export_id:
-                change = describe_change(before, after)
+                change = describe_changes(before, after)
                 run.say(f"run {record.run_id}: since the export before: {change}")
                 if told := describe_other_server(before, after):
                     run.say(told)

@@ -10,21 +10,45 @@ from typing import TYPE_CHECKING, Any
 
 from chain.views.figures import format_count, format_money, plural
 from staging.control_sums import format_minor_units, parse_money
-from staging.documents.manifest import Manifest
+from staging.documents.manifest import Manifest, TableExport
 
 if TYPE_CHECKING:  # a run shows a change by this module, and needs no polars
     from chain.diff.exports import KeyDifference, KeyDifferences
     from chain.diff.plan import Comparison
 
 _KEY_WIDTH = 40
+_NOTHING = "nothing has changed"
 
 
-def describe_change(before: Manifest, after: Manifest) -> str:
-    """Return in one line how rows and sums differ.
+def describe_changes(before: Manifest, after: Manifest) -> str:
+    """Return in one line how rows and sums of all tables differ.
+
+    Each table of two exports that is not the same:
+    `rows 3 > 5 (+2), amount 1.00 > 1.50 (+0.50); refunds: rows 1 > 2 (+1)`.
+    """
+    stored = {table.name: table for table in before.tables}
+    told = [] if _has_same_figures(before, after) else [describe_change(before, after)]
+    for table in after.tables:
+        if table.name not in stored:
+            told.append(f"{table.name}: {plural(table.rows, 'row')}, not read before")
+        elif not _has_same_figures(stored[table.name], table):
+            told.append(f"{table.name}: {describe_change(stored[table.name], table)}")
+    if told:
+        return "; ".join(told)
+    changes = [describe_change(before, after), *(describe_change(stored[each.name], each) for each in after.tables)]
+    return next((change for change in changes if change != _NOTHING), _NOTHING)
+
+
+def _has_same_figures(before: Manifest | TableExport, after: Manifest | TableExport) -> bool:
+    return before.rows == after.rows and before.sums == after.sums
+
+
+def describe_change(before: Manifest | TableExport, after: Manifest | TableExport) -> str:
+    """Return in one line how rows and sums of one table differ.
 
     Of two exports: `rows 3 > 5 (+2), amount 1.00 > 1.50 (+0.50)`.
     """
-    if before.rows == after.rows and before.sums == after.sums:
+    if _has_same_figures(before, after):
         return _describe_equal(before, after)
     parts = [f"rows {_step(format_count(before.rows), format_count(after.rows), after.rows - before.rows, 0)}"]
     for column, total in after.sums.items():
@@ -34,11 +58,11 @@ def describe_change(before: Manifest, after: Manifest) -> str:
     return ", ".join(parts)
 
 
-def _describe_equal(before: Manifest, after: Manifest) -> str:
+def _describe_equal(before: Manifest | TableExport, after: Manifest | TableExport) -> str:
     """Equal files prove that nothing has changed; other files may hold the same rows in another order."""
     files = [[file.sha256 for shard in each.shards for file in shard.files] for each in (before, after)]
     if files[0] == files[1]:
-        return "nothing has changed"
+        return _NOTHING
     return f"rows and sums have not changed ({plural(after.rows, 'row')}); `penstock diff` compares the keys"
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from chain.cost.estimate import DayCost, DayFigures, estimate_day
 from chain.day.report import Conserved, conserve
 from chain.diff.find import find_two_exports
-from chain.diff.view import describe_change
+from chain.diff.view import describe_changes
 from staging.config.cloud import CloudConfig
 from staging.documents.exports import read_manifest, read_run_export
 from staging.documents.history import PastDay, PastRun
@@ -93,7 +93,7 @@ def _changed(store: Store, names: DayNames, manifest: Manifest) -> str:
         before, after = find_two_exports(store, names, [])
     except InputError:
         return ""
-    return describe_change(before, after) if after.export_id == manifest.export_id else ""
+    return describe_changes(before, after) if after.export_id == manifest.export_id else ""
 
 
 def _timelines(store: Store, names: DayNames, run_id: str) -> tuple[Timeline, ...]:

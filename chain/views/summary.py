@@ -51,6 +51,8 @@ def _since(since: Mapping[str, Any]) -> str:
         return f"{since['export_id']}: nothing has changed"
     if since["changed"] is None:
         return f"{since['export_id']}: the same rows and sums"
+    if all(each["before"] == each["after"] for each in (since["rows"], *since["sums"].values())):
+        return f"{since['export_id']}: other rows of a table beside the leading one"
     return f"{since['export_id']}: {format_count(since['rows']['before'])} rows, now other ones"
 
 

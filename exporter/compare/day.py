@@ -120,6 +120,11 @@ def compare_day(question: DayQuestion, stored: Manifest, comparing: Comparing) -
 
 
 def _compare_table(question: DayQuestion, stored: Manifest, comparing: Comparing) -> Compared:
+    with question.names_its_table():
+        return _compare_one(question, stored, comparing)
+
+
+def _compare_one(question: DayQuestion, stored: Manifest, comparing: Comparing) -> Compared:
     comparing.budget.check()
     comparing.pace.before_snapshot()
     name, source = question.table(), comparing.source

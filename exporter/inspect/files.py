@@ -43,6 +43,7 @@ def plan_files_beside(
 
         of_files = question.of_table(name)
         has_time = question.pipeline.source.with_[name].time is not None
-        found[name] = plan_described(of_files, columns, of_files.pipeline.source.place, has_time=has_time)
-        check_key(of_files, found[name], question, leads)
+        with of_files.names_its_table():
+            found[name] = plan_described(of_files, columns, of_files.pipeline.source.place, has_time=has_time)
+        check_key(question, leads, of_files, found[name])
     return found

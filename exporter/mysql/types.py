@@ -39,8 +39,8 @@ def plan_carried(column: ReflectedColumn) -> tuple[Carried | None, str]:  # noqa
         return Carried(pl.Date(), Wire.DATE_TEXT, q), ""
     if isinstance(type_, sql.Time):
         return Carried(pl.Time(), Wire.TIME_TEXT, q), ""
-    if isinstance(type_, sql.Uuid):
-        return Carried(pl.String(), Wire.NATIVE, f"CAST({q} AS CHAR(64))"), ""
+    if isinstance(type_, sql.Uuid):  # the catalogue calls INET4 and INET6 so, too
+        return Carried(pl.String(), Wire.NATIVE, f"CAST({q} AS CHAR(64))", column.source_type.lower()), ""
     if isinstance(type_, (sql.String, sql.Enum, sql.JSON)):
         return Carried(pl.String(), Wire.NATIVE, q), ""
     if isinstance(type_, sql._Binary):  # the only common parent of BINARY, VARBINARY and BLOBs

@@ -5,6 +5,9 @@ Of which pipeline and day, in which window, under which export id.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from exporter.port.columns import ReadPlan, plan_columns
@@ -12,8 +15,12 @@ from exporter.port.source import Bound, OpenTable, SourceColumn, Statement, Tabl
 from exporter.port.time_column import plan_bounds
 from exporter.port.where_clause import check_where
 from staging.config.pipeline import Pipeline
+from staging.errors import InputError
 from staging.names import DayNames
 from staging.window import Window, load_zone
+
+_OWN_KEYS = re.compile(r"\bsource\.(table|schema|key|time|columns|where|allow_null)\b")
+"""What a table beside the leading one has of its own in the pipeline file."""
 
 MOST_READS = 3
 """How often a day is read at most whose seal does not agree."""
@@ -57,6 +64,23 @@ class DayQuestion:
         """
         source = self.pipeline.source.of_table(name)
         return replace(self, pipeline=self.pipeline.model_copy(update={"source": source}), beside=name)
+
+    @contextmanager
+    def names_its_table(self) -> Iterator[None]:
+        """Let an InputError name the table beside that it is of.
+
+        By its keys in the pipeline file.
+        """
+        try:
+            yield
+        except InputError as error:
+            if self.beside is not None:
+                own = f"source.with.{self.beside}"
+                parts = (_OWN_KEYS.sub(rf"{own}.\1", part) for part in (error.what, error.why, error.fix))
+                error.what, error.why, error.fix = parts
+                if own not in str(error):
+                    error.why = f"It is of {self.table()} ({own}). {error.why}".rstrip()
+            raise
 
     def tables(self) -> tuple[TableName, ...]:
         """Return all tables that are read, the leading one first."""

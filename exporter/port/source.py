@@ -57,12 +57,14 @@ class TimeKind(Enum):
 class Carried:
     """How a column is carried.
 
-    Its type in the shards, how it travels, and the SQL that selects it.
+    Its type in the shards, how it travels, and the SQL that selects it. `spelled_as` names a type whose values the
+    database itself writes as text, such as a UUID: a text of somebody's may write the same value otherwise.
     """
 
     dtype: pl.DataType
     wire: Wire
     select: str
+    spelled_as: str = ""
 
 
 JSON = "JSON"

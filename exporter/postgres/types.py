@@ -72,11 +72,18 @@ def plan_carried(column: ReflectedColumn, *, typmod: int, has_encoding: bool) ->
     if isinstance(type_, (sql.String, *_AS_TEXT)) and not has_encoding:
         return None, "The database's encoding is SQL_ASCII, which does not say what its bytes mean; cast it to bytea"
     if isinstance(type_, _AS_TEXT):
-        return Carried(pl.String(), Wire.NATIVE, as_text), ""
+        return Carried(pl.String(), Wire.NATIVE, as_text, _spelled_as(type_)), ""
     dtype_of = _native(type_)
     if dtype_of is None:
         return None, "PostgreSQL's type has no exact counterpart in Parquet that Penstock knows"
     return Carried(dtype_of, Wire.NATIVE, column.quoted), ""
+
+
+def _spelled_as(type_: TypeEngine[object]) -> str:
+    """PostgreSQL compares an ENUM with nothing but itself, whatever its text is."""
+    if isinstance(type_, sql.Uuid):
+        return "uuid"
+    return f"enum {type_.schema or ''}.{type_.name}" if isinstance(type_, sql.Enum) else ""
 
 
 def _native(type_: TypeEngine[object]) -> pl.DataType | None:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Generic, TypeVar
 
 from exporter.port.probes import run_probes
 from exporter.port.question import DayQuestion, PlannedRead, plan_read
-from exporter.port.source import Estimate, OpenTable, SourceColumn, TableName
+from exporter.port.source import Estimate, OpenTable, SourceColumn, TableName, TimeKind
 from exporter.refuse.drift import check_drift, find_table_contract
 from exporter.refuse.full_scan import check_full_scan
 from staging.config.with_table import WithTable
@@ -41,6 +42,8 @@ class PlannedTable(Generic[U]):
     table: U
     read: PlannedRead
     estimate: Estimate
+    is_joined: bool = False
+    """Whether the database gives it for the keys of the day's rows and no others."""
 
     @property
     def has_time(self) -> bool:
@@ -97,39 +100,55 @@ def plan_beside(
     for name, config in tables:
         of_table = question.of_table(name)
         at(_show(of_table.table(), name))
-        table = leading.beside(of_table.table())
-        before = [read, *(each.read for each in found)] if joins else []
-        planned = _plan(of_table, config, table, dialect, before)
-        check_key(of_table, planned, question, read)
-        check_drift(find_table_contract(contract, name), of_table, planned, dialect)
-        if looks:
-            run_probes(planned, table)
-        if looks and config.time is None:
-            _check_one_row(of_table, planned, table)
-        found.append(PlannedTable(name, config, of_table, table, planned, table.estimate(planned.statement)))
+        with of_table.names_its_table():
+            table = leading.beside(of_table.table())
+            before = [read, *(each.read for each in found)] if joins else []
+            planned = _plan(of_table, config, table, dialect, before, check=partial(check_key, question, read))
+            check_drift(find_table_contract(contract, name), of_table, planned, dialect)
+            if looks:
+                run_probes(planned, table)
+            if looks and config.time is None:
+                _check_one_row(of_table, planned, table)
+            estimate = table.estimate(planned.statement)
+        is_joined = config.time is None and config.only_keys and _are_all_of_the_day(before)
+        found.append(PlannedTable(name, config, of_table, table, planned, estimate, is_joined=is_joined))
     return found
 
 
+def _are_all_of_the_day(before: Sequence[PlannedRead]) -> bool:
+    """Whether the keys that the database joins are those of rows that are read, all of them and no other.
+
+    Of ISO text the statement lets in rows beside the day's (`plan_bounds`).
+    """
+    return bool(before) and all(
+        each.plan.time_kind is not TimeKind.ISO_TEXT for each in before if each.statement.has_time
+    )
+
+
 def _plan(
-    question: DayQuestion, config: WithTable, table: OpenTable, dialect: str, before: Sequence[PlannedRead]
+    question: DayQuestion,
+    config: WithTable,
+    table: OpenTable,
+    dialect: str,
+    before: Sequence[PlannedRead],
+    *,
+    check: Callable[[DayQuestion, PlannedRead], None],
 ) -> PlannedRead:
+    """Return the read of one table; `check` hears its key before the database is to compare it with another's."""
+    read = plan_read(question, table, dialect, has_time=config.time is not None)
+    check(question, read)
     if config.time is None:
-        return plan_rows_of_keys(question, config, table, dialect, before)
-    read = plan_read(question, table, dialect)
+        return join_keys(read, before if config.only_keys else ())
     check_full_scan(question, read, table, dialect)
     return read
 
 
-def plan_rows_of_keys(
-    question: DayQuestion, config: WithTable, table: OpenTable, dialect: str, before: Sequence[PlannedRead]
-) -> PlannedRead:
-    """Return the read of a table without a time.
+def join_keys(read: PlannedRead, before: Sequence[PlannedRead]) -> PlannedRead:
+    """Return the read, joined with the keys of the day's rows.
 
-    With `only_keys` it is joined with the keys of the day's rows: of those tables in `before` that have a time, if any
-    are given.
+    Of a table without a time, and of those tables in `before` that have a time, if any are given.
     """
-    read = plan_read(question, table, dialect, has_time=False)
-    if not config.only_keys or not before:
+    if not before:
         return read
     keys = " UNION ".join(_keys_of(each) for each in before if each.statement.has_time)
     on = " AND ".join(f"{column.quoted} = {_KEYS}.{_KEY}{place}" for place, column in enumerate(_key_columns(read)))
@@ -146,12 +165,15 @@ def _key_columns(read: PlannedRead) -> Sequence[SourceColumn]:
     return read.columns[: read.statement.time_index]
 
 
-def check_key(question: DayQuestion, read: PlannedRead, leading: DayQuestion, leads: PlannedRead) -> None:
+def check_key(leading: DayQuestion, leads: PlannedRead, question: DayQuestion, read: PlannedRead) -> None:
     """Raise InputError where the key has other types than the leading table's.
 
-    Equal keys would lie in other shards, or be no equal values to who joins them.
+    Equal keys would lie in other shards, or be no equal values to who joins them: so also where a database writes a
+    UUID, and somebody wrote a text. Files have no such types.
     """
-    if [column.dtype for column in read.plan.key] == [column.dtype for column in leads.plan.key]:
+    if [column.dtype for column in read.plan.key] == [column.dtype for column in leads.plan.key] and (
+        question.is_of_files or _spelled_as(read) == _spelled_as(leads)
+    ):
         return
     raise InputError(
         f"The key of {question.table()} has another type than the key of {leading.table()}.",
@@ -159,6 +181,10 @@ def check_key(question: DayQuestion, read: PlannedRead, leading: DayQuestion, le
         fix=f"Choose another column as `source.with.{question.beside}.key`, or "
         f"{'write it in that type' if question.is_of_files else 'read a view that casts it to that type'}.",
     )
+
+
+def _spelled_as(read: PlannedRead) -> list[str]:
+    return [carried.spelled_as for _, carried in zip(read.plan.key, read.plan.select, strict=False)]
 
 
 def _show_types(read: PlannedRead) -> str:
@@ -176,6 +202,20 @@ def _check_one_row(question: DayQuestion, read: PlannedRead, table: OpenTable) -
     )
     if twice:
         raise refuse_two_rows(question, [column.name for column in key], twice[0])
+
+
+def refuse_other_key(question: DayQuestion, key: Sequence[str], row: Sequence[object]) -> InputError:
+    """Return the error for a row of another key.
+
+    Though the database joined it with the day's.
+    """
+    return InputError(
+        f"{question.table()} has a row of another key than the day's, where {show_row(key, row)}.",
+        why="The database takes it for the same as one of the day's keys, such as two texts of which one ends with a "
+        "space. Whoever joins them by the key would miss it.",
+        fix=f"Give both keys a collation that tells them apart, or write both alike; or leave the row out by "
+        f"`source.with.{question.beside}.where`. Nothing was exported.",
+    )
 
 
 def refuse_two_rows(question: DayQuestion, key: Sequence[str], row: Sequence[object]) -> InputError:

@@ -70,8 +70,9 @@ def plan_files(
     """
     found = []
     for each in sorted(files, key=lambda files: files.config.time is None):
-        read = each.plan()
-        check_key(each.question, read, question, leads)
+        with each.question.names_its_table():
+            read = each.plan()
+        check_key(question, leads, each.question, read)
         check_drift(find_table_contract(contract, each.name), each.question, read, _DIALECT)
         found.append(PlannedTable(each.name, each.config, each.question, each, read, each.estimate()))
     return found

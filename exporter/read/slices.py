@@ -124,7 +124,8 @@ def read_in_slices(attempt: Attempt, slices: Slices, look: Look, guard: Snapshot
     """
     tables = [PlannedTable("", None, attempt.question, slices, look.read, look.estimate), *look.beside]
     for table in tables:
-        run_probes(table.read, table.table)
+        with table.question.names_its_table():
+            run_probes(table.read, table.table)
     with ExitStack() as undone:
         keys = DayKeys()
         writings, of_files = plan_writings(attempt, tables, look.files, keys)

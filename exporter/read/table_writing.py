@@ -6,12 +6,13 @@ It takes note of the day's keys, or compares its own with them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Generic
 
 import polars as pl
 
 from exporter.read.attempt import Attempt, ShardedRead
-from exporter.read.beside import PlannedTable, T, U, add_up, refuse_two_rows
+from exporter.read.beside import PlannedTable, T, U, add_up, refuse_other_key, refuse_two_rows
 from exporter.read.files import Files
 from exporter.shards.commit import WrittenTable
 from exporter.shards.day_keys import DayKeys, KeysCompared
@@ -32,7 +33,8 @@ class TableWriting(Generic[U]):
 
     def write(self, batches: Iterator[pl.DataFrame]) -> None:
         """Write all rows; the objects are finished then, and uncommitted."""
-        self.sharded.write(batches, self._note)
+        with self.table.question.names_its_table():
+            self.sharded.write(batches, self._note)
 
     def commit(self, evidence: Mapping[str, str], objects: Sequence[SourceObject] = ()) -> WrittenTable:
         """Make the shards of a table beside the leading one exist.
@@ -61,7 +63,8 @@ class TableWriting(Generic[U]):
             return frames
         if self.table.has_time:
             return self._keys.note(frames, self.table.key)
-        self._compared = self._keys.compare(frames, self.table.key, only=self.table.only_keys)
+        refuse = partial(refuse_other_key, self.table.question, self.table.key) if self.table.is_joined else None
+        self._compared = self._keys.compare(frames, self.table.key, only=self.table.only_keys, refuse=refuse)
         rows = self._compared.rows()
         return _one_row_a_key(rows, self.table) if self.table.question.is_of_files else rows
 

@@ -5,11 +5,14 @@ To tell which of them a table without a time has a row of. Whole keys, no hashes
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import polars as pl
 
 _COMPACT_ROWS = 500_000
+
+Refuse = Callable[[Sequence[object]], Exception]
+"""Returns the error for the row of a key."""
 
 
 class DayKeys:
@@ -40,21 +43,29 @@ class DayKeys:
         """Return keys of one column, sorted, each once."""
         return self._merged().to_series(0).sort() if self._known else pl.Series([], dtype=pl.Int64())
 
-    def compare(self, frames: Iterable[pl.DataFrame], key: Sequence[str], *, only: bool) -> KeysCompared:
+    def compare(
+        self, frames: Iterable[pl.DataFrame], key: Sequence[str], *, only: bool, refuse: Refuse | None = None
+    ) -> KeysCompared:
         """Return the frames beside the day's keys.
 
-        With `only` those rows alone whose key is among them.
+        With `only` those rows alone whose key is among them; what `refuse` returns of another key is raised.
         """
-        return KeysCompared(self._merged() if self._known else None, frames, key, only=only)
+        return KeysCompared(self._merged() if self._known else None, frames, key, only=only, refuse=refuse)
 
 
 class KeysCompared:
     """Rows of a table without a time, beside the day's keys."""
 
     def __init__(
-        self, known: pl.DataFrame | None, frames: Iterable[pl.DataFrame], key: Sequence[str], *, only: bool
+        self,
+        known: pl.DataFrame | None,
+        frames: Iterable[pl.DataFrame],
+        key: Sequence[str],
+        *,
+        only: bool,
+        refuse: Refuse | None = None,
     ) -> None:
-        self._known, self._frames, self._key, self._only = known, frames, key, only
+        self._known, self._frames, self._key, self._only, self._refuse = known, frames, key, only, refuse
         self.keys_without_row = known.height if known is not None else 0
 
     def rows(self) -> Iterator[pl.DataFrame]:
@@ -71,6 +82,8 @@ class KeysCompared:
                 joined = keys.join(known, on=keys.columns, how="left", maintain_order="left")
                 found = joined.get_column("found").fill_null(value=False)
             self.keys_without_row -= int(found.sum())
+            if self._refuse is not None and not found.all():
+                raise self._refuse(keys.filter(~found).row(0))
             kept = frame.filter(found) if self._only else frame
             if kept.height:
                 yield kept

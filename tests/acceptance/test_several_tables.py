@@ -13,13 +13,15 @@ import polars as pl
 import pytest
 
 from chain.create_tables import create_tables
+from chain.day.report import describe_since
 from chain.diff.exports import diff_tables
 from chain.diff.plan import plan_comparisons
-from chain.diff.view import format_differences, tables_to_json
+from chain.diff.view import describe_changes, format_differences, tables_to_json
 from chain.doctor.look import examine
 from chain.keep.differences import find_differences
 from chain.plan.day import plan_day
 from chain.plan.view import format_plan
+from chain.views.summary import _since
 from exporter.compare.days import DayComparer
 from exporter.export_day import Surroundings, export_day
 from exporter.open_source import open_source
@@ -123,6 +125,10 @@ def test_a_day_of_three_tables_is_loaded_proven_and_looked_at_by_each_command(da
     second = day.run(*slices, fresh=True)
     assert second.reading.mode == ("slices" if slices else "snapshot")
     assert compare(day) == (sure, True)
+    assert describe_changes(first, second).startswith("refunds: rows ")
+    assert describe_changes(first, second).endswith("(+1.00)")
+    assert _since(describe_since(first, second)) == f"{first.export_id}: other rows of a table beside the leading one"
+    assert describe_changes(second, second) == "nothing has changed"
     comparisons = plan_comparisons(first, second)
     (day.folder / "diff").mkdir()
     found = diff_tables(day.store, comparisons, limit=5, scratch=day.folder / "diff", cancel=Cancel())

@@ -168,6 +168,67 @@ def test_a_key_of_another_type_is_refused_by_name(url: str, tmp_path: Path) -> N
     assert "(Decimal(12, 0)); user_id is " in told
 
 
+@pytest.mark.parametrize(
+    ("kind", "ours", "theirs"),
+    [
+        ("postgres", "uuid", "text"),
+        ("postgres", "text", "uuid"),
+        ("postgres", "mood", "text"),
+        ("mariadb", "uuid", "char(36) COLLATE utf8mb4_bin"),
+        ("mariadb", "varchar(39) COLLATE utf8mb4_bin", "inet6"),
+    ],
+)
+def test_a_key_that_the_database_spells_is_not_joined_with_one_that_somebody_spelled(
+    request: pytest.FixtureRequest, tmp_path: Path, kind: str, ours: str, theirs: str
+) -> None:
+    shop = Database(request.getfixturevalue(f"{kind}_database"))
+    if kind == "postgres":
+        shop.execute("CREATE TYPE mood AS ENUM ('glad')")
+    shop.execute(
+        f"CREATE TABLE purchases (user_id {ours} NOT NULL, purchased_at timestamp NOT NULL, amount decimal(12,2) "
+        "NOT NULL)"
+    )
+    shop.execute(f"CREATE TABLE users (id {theirs} NOT NULL, country varchar(20))")
+    told = refused(shop.url, tmp_path, refunds=None)
+    assert "The key of users has another type than the key of purchases" in told
+    of_day = {"table": "purchases", "key": "user_id", "time": "purchased_at", "columns": ["amount"]}
+    assert committed(tmp_path) == []
+    run_export(settings(shop.url, tmp_path / "same", refunds=None, users=None, again=of_day))
+
+
+@pytest.mark.parametrize("kind", ["mariadb", "mysql"])
+def test_a_row_that_the_database_joins_with_a_key_of_another_spelling_is_refused(
+    request: pytest.FixtureRequest, tmp_path: Path, kind: str
+) -> None:
+    shop = Database(request.getfixturevalue(f"{kind}_database"))
+    shop.execute(
+        "CREATE TABLE purchases (user_id varchar(9) COLLATE utf8mb4_bin NOT NULL, purchased_at timestamp NOT NULL, "
+        "amount decimal(12,2) NOT NULL)"
+    )
+    shop.execute("CREATE TABLE users (id varchar(9) COLLATE utf8mb4_bin NOT NULL, country varchar(20))")
+    shop.execute("INSERT INTO purchases VALUES ('ada ', '2026-11-14 10:00', 1)")
+    shop.execute("INSERT INTO users VALUES ('ada', 'DE')")
+    told = refused(shop.url, tmp_path, refunds=None)
+    assert "users has a row of another key than the day's, where id is 'ada'" in told
+
+
+def test_what_is_said_of_a_table_beside_names_it_and_its_keys_in_the_file(url: str, tmp_path: Path) -> None:
+    database = create_net_shop(url, SHOP)
+    kind = {"sqlite": "timestamp", "postgresql": "timestamptz"}.get(database.dialect, "timestamp(6)")
+    database.execute(
+        f"CREATE TABLE loose (user_id bigint, refunded_at {kind} NOT NULL, amount decimal(10,2), rate float)"
+    )
+    database.execute("INSERT INTO loose VALUES (NULL, '2026-11-14 12:00:00', 1.00, 1)")
+    loose = {"table": "loose"}
+    told = refused(url, tmp_path, refunds=loose)
+    assert "is NULL" in told
+    assert "leave such rows out with `source.with.refunds.where`" in told
+    assert "Choose another column as `source.with.refunds.time`" in refused(
+        url, tmp_path, refunds={**loose, "time": "rate", "columns": ["refunded_at"]}
+    )
+    assert "source.with.refunds.where can't be used" in refused(url, tmp_path, refunds={**loose, "where": "1 = 1; "})
+
+
 def test_a_key_with_two_rows_in_a_table_without_time_is_refused_by_name(url: str, tmp_path: Path) -> None:
     database = create_net_shop(url, SHOP)
     twice = min(SHOP.buyers())
