@@ -21,13 +21,14 @@ from bench.measure import BENCH, CHECKOUT, PEERS, save
 from bench.report.write import write_report
 from bench.scenarios.changed import changed
 from bench.scenarios.days import days
-from bench.scenarios.export import export_mysql_family, export_postgres, export_sizes, export_wide
+from bench.scenarios.export import export_many, export_mysql_family, export_postgres, export_sizes, export_wide
 from bench.scenarios.felt import felt, saturated
 from bench.scenarios.load import load
 from bench.scenarios.long import long
-from bench.scenarios.server import one_day_of_ten, sealed
+from bench.scenarios.server import longest, one_day_of_ten, sealed
 from bench.scenarios.several import month, several
 from bench.scenarios.task import task
+from bench.scenarios.whole_day import whole_day
 from tests.servers.mariadb import MariadbServer
 from tests.servers.mysql import MysqlServer
 from tests.servers.mysql_family import MysqlFamilyServer
@@ -81,6 +82,10 @@ def _scenarios(rounds: int, million: int, *, full: bool) -> dict[str, Callable[[
         "export_postgres": postgres(lambda server, folder: export_postgres(server, folder, 5 * million, rounds)),
         "export_mariadb": mariadb(lambda server, folder: export_mysql_family(server, folder, 5 * million, rounds)),
         "export_mysql": mysql(lambda server, folder: export_mysql_family(server, folder, 5 * million, rounds)),
+        "export_many_postgres": postgres(lambda server, folder: export_many(server, folder, 20 * million, 3)),
+        "whole_day_postgres": postgres(
+            lambda server, folder: whole_day(server, folder, 1_750_000 * million // MILLION, 1_040_000, rounds)
+        ),
         "several_postgres": postgres(lambda server, folder: several(server, folder, 5 * million, rounds)),
         "month_sqlite": lambda folder: month(folder, rows=million // 10, rounds=rounds),
         "export_sizes": postgres(lambda server, folder: export_sizes(server, folder, sizes)),
@@ -91,6 +96,7 @@ def _scenarios(rounds: int, million: int, *, full: bool) -> dict[str, Callable[[
         "sealed_postgres": postgres(lambda server, folder: sealed(server, folder, 5 * million, 3)),
         "sealed_mariadb": mariadb(lambda server, folder: sealed(server, folder, 5 * million, 3)),
         "sealed_mysql": mysql(lambda server, folder: sealed(server, folder, 5 * million, 3)),
+        "longest_postgres": postgres(lambda server, folder: longest(server, folder, million, 3)),
         "changed_postgres": postgres(lambda server, folder: changed(server, folder, 60, million // 10)),
         "changed_mariadb": mariadb(lambda server, folder: changed(server, folder, 60, million // 10)),
         "changed_mysql": mysql(lambda server, folder: changed(server, folder, 60, million // 10)),

@@ -7,8 +7,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bench.report.cells import busy, kept, median, seconds_of, table
+from bench.scenarios.whole_day import BARE, EMPTY, OURS, THERE
 
 LOAD_LIMIT = 1.3
+WHOLE_DAY_LIMITS = {EMPTY: 0.8, THERE: 0.4}
 TASK_LIMITS = {"10000": 1.5, "100000": 1.2, "500000": 1.05}
 """By users in the shard: the fewer there are, the less is computed beside what is proven."""
 ONE_ROW_LIMIT, SMALL_DAY_LIMIT, DONE_DAY_LIMIT, STATUS_LIMIT = 1.2, 0.35, 0.1, 2.0
@@ -116,3 +118,26 @@ def loads(found: dict[str, Any]) -> Iterator[str]:
             "",
             f"Penstock / bare: {kept(result['ratio'], LOAD_LIMIT)}. The bare one proves nothing and keeps no ledger.",
         )
+
+
+def whole_day(found: dict[str, Any]) -> Iterator[str]:
+    if "whole_day_postgres" not in found:
+        return
+    result = found["whole_day_postgres"]
+    yield from ("", f"## A whole day, {result['rows']:,} rows to {result['users']:,} users, PostgreSQL", "")
+    yield f"The bare script reads, groups, deletes and inserts. Ours stages, proves, and can be run again. {busy(result)}"
+    rows = []
+    for what, limit in WHOLE_DAY_LIMITS.items():
+        samples = result["samples"][what]
+        times = (seconds_of(samples[OURS]), seconds_of(samples[BARE]))
+        processor = (f"{median(samples[OURS], 'cpu_seconds'):.1f}", f"{median(samples[BARE], 'cpu_seconds'):.1f}")
+        rows.append((what, *times, *processor, kept(result["ratios"][what], limit)))
+    head = (
+        "work",
+        "penstock wall s: median (least – most)",
+        "bare wall s",
+        "penstock CPU s",
+        "bare CPU s",
+        "ratio of walls",
+    )
+    yield from table(head, rows)

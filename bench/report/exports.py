@@ -6,8 +6,9 @@ import statistics
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from bench.report.cells import kept, median, seconds_of, table, whole
-from bench.scenarios.export import CONNECTORX, COPY, DLT, DUCKDB_MYSQL, DUCKDB_POSTGRES, QUICK
+from bench.report.cells import busy, kept, median, seconds_of, table, whole
+from bench.scenarios.export import CONNECTORX, COPY, DLT, DUCKDB_MYSQL, DUCKDB_POSTGRES, QUICK, RIVET
+from bench.scenarios.server import DEFAULT
 
 SERVER_LIMITS = {
     "sealed_postgres": 1.5,
@@ -16,9 +17,10 @@ SERVER_LIMITS = {
     "ten_mariadb": 0.35,
     "ten_mysql": 0.35,
 }
-_FAMILY_LIMITS = {CONNECTORX: 1.0, DUCKDB_MYSQL: 0.45, DLT: 0.45, QUICK: 1.3}
+_FAMILY_LIMITS = {CONNECTORX: 1.0, DUCKDB_MYSQL: 0.45, DLT: 0.45, RIVET: 1.0, QUICK: 1.3}
 EXPORT_LIMITS = {
-    "export_postgres": {DUCKDB_POSTGRES: 1.15, CONNECTORX: 0.6, DLT: 0.45, COPY: 1.3},
+    "export_postgres": {DUCKDB_POSTGRES: 1.15, CONNECTORX: 0.6, DLT: 0.45, RIVET: 1.0, COPY: 1.3},
+    "export_many_postgres": {DUCKDB_POSTGRES: 1.05},
     "export_mariadb": _FAMILY_LIMITS,
     "export_mysql": _FAMILY_LIMITS,
     "export_small_mariadb": _FAMILY_LIMITS,
@@ -27,11 +29,13 @@ EXPORT_LIMITS = {
 EXPORT_TITLES = {
     **{f"export_{name}": title for name, title in (("postgres", "PostgreSQL"), ("mariadb", "MariaDB"))},
     "export_mysql": "MySQL",
+    "export_many_postgres": "PostgreSQL, where the start of a process weighs little",
     "export_small_mariadb": "MariaDB, one run with MySQL's below",
     "export_small_mysql": "MySQL",
 }
 """Those of `--small` are kept apart: of so few rows the start of the processes is most of the time."""
 WIDE_MB = 700
+LONGEST_MS = 5
 ROWS_MB = {5_000_000: 250, 50_000_000: 300}
 SLOPE_PERCENT = 5
 
@@ -82,6 +86,20 @@ def server(found: dict[str, Any]) -> Iterator[str]:
             each = " · ".join(f"{what} {statistics.median(values):.2f}" for what, values in seconds.items())
             rows.append((title, f"{found[name]['rows']:,}", each, kept(found[name]["ratio"], SERVER_LIMITS[name])))
     yield from table(("what", "rows in the table", "server CPU s, median", "ratio"), rows)
+
+
+def longest(found: dict[str, Any]) -> Iterator[str]:
+    if "longest_postgres" not in found:
+        return
+    result = found["longest_postgres"]
+    yield from ("", f"## The longest single statement of an export of {result['rows']:,} rows, PostgreSQL", "")
+    yield f"By the server's own log, in milliseconds. {busy(result)}"
+    rows: list[tuple[str, str, str]] = []
+    for name, each in result["longest_ms"].items():
+        middle = statistics.median(each)
+        shown = kept(middle, LONGEST_MS) if name == DEFAULT else f"{middle:.1f}"
+        rows.append((name, shown, f"{min(each):.1f} – {max(each):.1f}"))
+    yield from table(("tool", "median of the rounds", "least – most"), rows)
 
 
 def memory(found: dict[str, Any]) -> Iterator[str]:

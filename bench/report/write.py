@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from bench.measure import BENCH, CHECKOUT, run_peer
-from bench.report.days import days, loads, long, task
-from bench.report.exports import exports, memory, server
+from bench.report.days import days, loads, long, task, whole_day
+from bench.report.exports import exports, longest, memory, server
 from bench.report.felt import felt, saturated
 from bench.report.several import changed, month, several
 
@@ -29,8 +29,10 @@ def write_report(*, plot: bool = True) -> str:
                 *exports(found),
                 *several(found),
                 *server(found),
+                *longest(found),
                 *changed(found),
                 *memory(found),
+                *whole_day(found),
                 *task(found),
                 *days(found),
                 *long(found),

@@ -19,6 +19,7 @@ from tests.servers.server import HOST, PASSWORD
 
 SHARDS = 32
 PENSTOCK, CONNECTORX, DLT = "penstock", "connectorx + polars", "dlt, connectorx backend"
+RIVET = "rivet-cli, profile fast, into one file"
 DUCKDB_POSTGRES, DUCKDB_MYSQL = "duckdb postgres extension", "duckdb mysql extension"
 COPY, QUICK = "the server alone: COPY, binary, to nowhere", "the server alone: its client with --quick, to nowhere"
 _COLUMNS = "SELECT user_id, purchased_at, amount FROM purchases WHERE purchased_at >= {} AND purchased_at < {}"
@@ -56,7 +57,7 @@ def cached_client() -> list[str]:
 
 
 def export_postgres(server: PostgresServer, folder: Path, rows: int, rounds: int) -> dict[str, Any]:
-    """Penstock against DuckDB's extension, connectorx, dlt, and the server's own floor."""
+    """Penstock against DuckDB's extension, connectorx, dlt, rivet, and the server's own floor."""
     database = fill_postgres(server, rows)
     url = server.url(database)
     question = _COLUMNS.format("'2026-11-14T00:00:00Z'", "'2026-11-15T00:00:00Z'")
@@ -69,6 +70,7 @@ def export_postgres(server: PostgresServer, folder: Path, rows: int, rounds: int
             DUCKDB_POSTGRES: lambda n: peer(folder, "duckdb_export.py", plain_url(url), n),
             CONNECTORX: lambda n: peer(folder, "connectorx_export.py", plain_url(url), n),
             DLT: lambda n: peer(folder, "dlt_export.py", url, n),
+            RIVET: lambda n: peer(folder, "rivet_export.py", plain_url(url), n),
             COPY: lambda _: run(
                 [*psql, "-c", f"COPY ({question}) TO STDOUT (FORMAT binary)"], {"PGPASSWORD": PASSWORD}
             )[0],
@@ -78,8 +80,17 @@ def export_postgres(server: PostgresServer, folder: Path, rows: int, rounds: int
     )
 
 
+def export_many(server: PostgresServer, folder: Path, rows: int, rounds: int) -> dict[str, Any]:
+    """Penstock against DuckDB's extension where the start of a process weighs nothing."""
+    database = fill_postgres(server, rows)
+    url = server.url(database)
+    others = {DUCKDB_POSTGRES: lambda n: peer(folder, "duckdb_export.py", plain_url(url), n)}
+    return _beside(server, database, folder, others, rows=rows, rounds=rounds)
+
+
 def export_mysql_family(server: MysqlFamilyServer, folder: Path, rows: int, rounds: int) -> dict[str, Any]:
-    """Penstock against connectorx, DuckDB's extension, dlt, and the server's own floor."""
+    """Penstock against connectorx, DuckDB's extension, dlt, the server's own floor, and rivet, which asks MariaDB for
+    a variable of MySQL's."""
     database = fill_mysql_family(server, rows)
     url = server.url(database)
     question = _COLUMNS.format("'2026-11-14'", "'2026-11-15'")
@@ -92,6 +103,11 @@ def export_mysql_family(server: MysqlFamilyServer, folder: Path, rows: int, roun
             CONNECTORX: lambda n: peer(folder, "connectorx_export.py", plain_url(url), n),
             DUCKDB_MYSQL: lambda n: peer(folder, "duckdb_mysql_export.py", plain_url(url), n),
             DLT: lambda n: peer(folder, "dlt_export.py", url, n),
+            **(
+                {RIVET: lambda n: peer(folder, "rivet_export.py", plain_url(url), n)}
+                if server.dialect == "mysql"
+                else {}
+            ),
             QUICK: lambda _: run(quick, {"MYSQL_PWD": PASSWORD})[0],
         },
         rows=rows,
@@ -143,9 +159,9 @@ def export_wide(server: PostgresServer, folder: Path, rows: int) -> dict[str, An
     return {"rows": rows, "samples": {"penstock": [wide], "1000 shards": [shards]}}
 
 
-def peer(folder: Path, script: str, url: str, number: int) -> Sample:
+def peer(folder: Path, script: str, url: str, number: int, *more: str) -> Sample:
     """Run a peer into a folder that is removed afterwards."""
     out = folder / f"{script}-{number}"
-    sample = run_peer(script, url, str(out), str(SHARDS))
+    sample = run_peer(script, url, str(out), str(SHARDS), *more)
     shutil.rmtree(out)
     return sample

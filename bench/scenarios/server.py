@@ -1,7 +1,9 @@
-"""What an export costs the server: its processor seconds, sealed slices against one snapshot, and one day of ten."""
+"""What an export costs the server: its processor seconds, sealed slices against one snapshot, and one day of ten; and
+the longest of its statements."""
 
 from __future__ import annotations
 
+import re
 import statistics
 import sys
 import time
@@ -10,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.processes import server_cpu_seconds
-from bench.scenarios.export import SHARDS, penstock_export, quick_client, run
+from bench.scenarios.export import SHARDS, peer, penstock_export, plain_url, quick_client, run
 from bench.shops import fill_mysql_family, fill_postgres, write_pipeline
 from tests.servers.mysql_family import MysqlFamilyServer
 from tests.servers.postgres import PostgresServer
@@ -18,6 +20,7 @@ from tests.servers.server import PASSWORD
 
 SEALED, SNAPSHOT = "sealed slices", "one snapshot"
 _AT_REST_SECONDS = 0.02
+DEFAULT, RIVET_DEFAULT = "Penstock, as by default", "rivet-cli, in chunks as `rivet init` writes them"
 OURS, BY_TIME = "Penstock, one snapshot", "one statement over the time index"
 
 
@@ -89,3 +92,26 @@ def _server_seconds(
 
 def _ratio(found: dict[str, list[float]], ours: str, other: str) -> float:
     return statistics.median(a / b for a, b in zip(found[ours], found[other], strict=True))
+
+
+def longest(server: PostgresServer, folder: Path, rows: int, rounds: int) -> dict[str, Any]:
+    """The longest single statement of an export as it is by default, by the server's own log, in milliseconds."""
+    database = fill_postgres(server, rows)
+    with server.connect(database) as connection:
+        connection.execute(f"ALTER DATABASE {database} SET log_min_duration_statement = 0")
+    url, staging = server.url(database), folder / "staging-longest"
+    config = write_pipeline(folder / "longest.toml", source=url, staging=staging, shards=SHARDS)
+    works = {
+        DEFAULT: lambda n: penstock_export(config, staging, f"longest-{n}"),
+        RIVET_DEFAULT: lambda n: peer(folder, "rivet_export.py", plain_url(url), n, "chunks"),
+    }
+    found: dict[str, list[float]] = {name: [] for name in works}
+    for number in range(rounds):
+        for name, work in works.items():
+            before = len(server.log())
+            work(number)
+            durations = re.findall(r"LOG:  duration: ([0-9.]+) ms", server.log()[before:])
+            found[name].append(max(map(float, durations)))
+            print(f"  round {number} {name}: {found[name][-1]:.1f} ms", file=sys.stderr, flush=True)
+    server.drop_database(database)
+    return {"rows": rows, "longest_ms": found}

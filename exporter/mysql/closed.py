@@ -86,20 +86,24 @@ def _oldest_transaction(session: MysqlSession, window_end: datetime) -> tuple[da
     session.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", _DOING)
     session.run("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY", _DOING)
     try:
-        now, moved = _now(session), _clock_moved(session, window_end)
-        for _ in range(_LOOKS):
-            listed = session.run("SELECT trx_mysql_thread_id, trx_started FROM information_schema.innodb_trx", _DOING)
-            ours = [started for thread, started in listed if thread == session.connection_id]
-            if ours:
-                others = [started for thread, started in listed if thread != session.connection_id]
-                age = max((ours[0] - started for started in others), default=None)
-                has_left = any(thread == 0 for thread, _ in listed)
-                return (None if age is None else now - age - moved - _RESOLUTION), True, has_left
-            time.sleep(_CACHE_SECONDS)
+        found = _look_for_transactions(session, window_end)
     except InputError:  # the right is missing
-        return None, False, False
-    finally:
-        session.run("ROLLBACK", _DOING)
+        found = None, False, False
+    session.run("ROLLBACK", _DOING)  # after any other error the session is gone, and its transaction with it
+    return found
+
+
+def _look_for_transactions(session: MysqlSession, window_end: datetime) -> tuple[datetime | None, bool, bool]:
+    now, moved = _now(session), _clock_moved(session, window_end)
+    for _ in range(_LOOKS):
+        listed = session.run("SELECT trx_mysql_thread_id, trx_started FROM information_schema.innodb_trx", _DOING)
+        ours = [started for thread, started in listed if thread == session.connection_id]
+        if ours:
+            others = [started for thread, started in listed if thread != session.connection_id]
+            age = max((ours[0] - started for started in others), default=None)
+            has_left = any(thread == 0 for thread, _ in listed)
+            return (None if age is None else now - age - moved - _RESOLUTION), True, has_left
+        time.sleep(_CACHE_SECONDS)
     return None, False, False
 
 

@@ -61,7 +61,7 @@ def stretch(axis: Axis, statement: Statement, low: int, high: int) -> str:
     return f"FROM {statement.table} {axis.hint} WHERE {where}"
 
 
-def read_pieces(axis: Axis, read: Callable[[int, int], Lines | None]) -> Iterator[bytes]:
+def read_pieces(axis: Axis, read: Callable[[int, int], Lines | None]) -> Iterator[Lines]:
     """Yield the lines of the axis, stretch by stretch.
 
     `read` returns None where a stretch was too long to come whole. InputError for a row that is too long by itself.
@@ -78,7 +78,7 @@ def read_pieces(axis: Axis, read: Callable[[int, int], Lines | None]) -> Iterato
             continue
         rows, lines = found
         if rows:
-            yield lines
+            yield found
         fits = min(PIECE_ROWS / max(rows, 1), PIECE_BYTES / max(len(lines), 1))
         length = min(length * min(fits, _MOST_GROWTH), most * _MOST_GROWTH)
         low = high

@@ -187,10 +187,6 @@ class RowChecksum:
         """Begin with a key that nobody knows."""
         return cls(secrets.token_urlsafe(KEY_BYTES))
 
-    def add(self, lines: bytes, rows: int) -> None:
-        """Add the rows of some lines."""
-        self.checksum += checksum_of(lines, rows, self.key)
-
     def evidence(self) -> dict[str, str]:
         """Return what the manifest keeps of it."""
         return {CHECKSUM_KEY: self.key, CHECKSUM: str(self.checksum)}
@@ -247,7 +243,8 @@ def _from_csv(value: pl.Series, travels_as: pl.DataType) -> pl.Series:
     if travels_as == pl.Binary():
         return value.str.decode("hex")
     if isinstance(travels_as, pl.Datetime):
-        wall = value.str.to_datetime(_time_format(value), time_unit="us")
+        # A cache of what was parsed costs more than it saves where hardly two times are the same.
+        wall = value.str.to_datetime(_time_format(value), time_unit="us", cache=False)
         return wall.dt.replace_time_zone("UTC") if travels_as.time_zone else wall
     return value.str.to_date("%Y-%m-%d") if travels_as == pl.Date() else value
 

@@ -43,6 +43,7 @@ class MysqlSession:
         self.set_too: list[str] = []
         self.connection_id = 0
         self.longest_text_bytes = 0
+        self._ended_by: PenstockError | None = None
         self._connection = self._connect()
 
     def run(self, sql: str, doing: str) -> Sequence[tuple[Any, ...]]:
@@ -76,6 +77,7 @@ class MysqlSession:
         """Connect again, with the same guards."""
         self.close()
         self._connection = self._connect()
+        self._ended_by = None
 
     def close(self) -> None:
         """Close the connection.
@@ -128,5 +130,7 @@ class MysqlSession:
         if kind in _LOST or isinstance(error, OSError | pymysql.InterfaceError):
             with suppress(*DRIVER_ERRORS):
                 self._connection._force_close()  # half an answer may still lie in it
-            return SliceLostError(ours.what, why=ours.why, fix=ours.fix)
+            # Of a connection that we closed the driver says no more than "(0, '')".
+            self._ended_by = self._ended_by or ours
+            return SliceLostError(ours.what, why=self._ended_by.why, fix=self._ended_by.fix)
         return ours

@@ -13,11 +13,27 @@ import polars as pl
 
 from exporter.mysql.connection import MysqlConnection
 from exporter.mysql.pieces import Lines, read_pieces, stretch, too_long
-from exporter.mysql.row_text import RowChecksum, is_whole, parse_rows, plan_charset, plan_line, plan_slice_select
+from exporter.mysql.row_text import (
+    RowChecksum,
+    checksum_of,
+    is_whole,
+    parse_rows,
+    plan_charset,
+    plan_line,
+    plan_slice_select,
+)
 from exporter.port.sliced_source import Axis
 from exporter.port.source import Statement
 
 _DOING = "read the day"
+
+
+@dataclass(frozen=True, slots=True)
+class _Parsing:
+    """Rows on their way out of a text."""
+
+    frame: Future[pl.DataFrame]
+    checksum: Future[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,25 +74,28 @@ class TextRows:
         question = f"SELECT {line} FROM {self.statement.table} WHERE {self.statement.condition()}"  # noqa: S608 - quoted
         return self._parsed(map(_joined, self.connection.stream(question, _DOING)))
 
-    def _parsed(self, texts: Iterable[bytes]) -> Iterator[pl.DataFrame]:
-        with ThreadPoolExecutor(1, "parser") as pool:
-            before: Future[pl.DataFrame] | None = None
-            for lines in texts:
-                parsing = pool.submit(self._parse, lines)
+    def _parsed(self, texts: Iterable[Lines]) -> Iterator[pl.DataFrame]:
+        # A row's checksum costs as much as all else that is done for it here, and neither waits for the other.
+        with ThreadPoolExecutor(1, "parser") as parser, ThreadPoolExecutor(1, "checksum") as checker:
+            before: _Parsing | None = None
+            for rows, lines in texts:
+                parsing = _Parsing(
+                    parser.submit(parse_rows, [lines], self.statement),
+                    checker.submit(checksum_of, lines, rows, self.checksum.key),
+                )
                 if before is not None:
-                    yield before.result()
+                    yield self._counted(before)
                 before = parsing
             if before is not None:
-                yield before.result()
+                yield self._counted(before)
 
-    def _parse(self, lines: bytes) -> pl.DataFrame:
-        frame = parse_rows([lines], self.statement)
-        self.checksum.add(lines, frame.height)
-        return frame
+    def _counted(self, parsing: _Parsing) -> pl.DataFrame:
+        self.checksum.checksum += parsing.checksum.result()
+        return parsing.frame.result()
 
 
-def _joined(rows: Sequence[tuple[str | None, ...]]) -> bytes:
+def _joined(rows: Sequence[tuple[str | None, ...]]) -> Lines:
     lines = [line for (line,) in rows if line is not None]
     if len(lines) < len(rows):
         raise too_long("A row has more bytes")
-    return "\n".join(lines).encode()
+    return len(rows), "\n".join(lines).encode()

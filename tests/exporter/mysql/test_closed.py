@@ -14,7 +14,7 @@ from sqlalchemy.engine import URL
 
 from exporter.mysql.closed import find_closed
 from exporter.mysql.session import MysqlSession
-from exporter.port.sliced_source import Closed
+from exporter.port.sliced_source import Closed, SliceLostError
 
 pytestmark = pytest.mark.integration
 
@@ -44,6 +44,37 @@ def prepared(mysql_database: str) -> Iterator[Any]:
         finally:
             cursor.execute("XA ROLLBACK 'left'")
             cursor.execute("DROP USER few")
+
+
+class _Cut(MysqlSession):
+    """A session whose look at the transactions is ended by somebody, and with it the session."""
+
+    def run(self, sql: str, doing: str) -> Any:
+        if "innodb_trx" in sql:
+            self.close()
+            raise SliceLostError("The server could not say whether the day is over.", why="Somebody killed it.")
+        return super().run(sql, doing)
+
+
+def test_what_ended_a_look_is_said_and_not_that_its_session_is_gone(mysql_database: str) -> None:
+    with closing(_Cut(sa.make_url(mysql_database))) as session, pytest.raises(SliceLostError) as caught:
+        find_closed(session, END, 900)
+    assert caught.value.why == "Somebody killed it."
+
+
+def test_a_session_that_was_ended_says_by_what_whatever_is_asked_of_it_next(mysql_database: str) -> None:
+    with closing(MysqlSession(sa.make_url(mysql_database))) as session:
+        with closing(MysqlSession(sa.make_url(mysql_database))) as other:
+            other.run(f"KILL {session.connection_id}", "kill")
+        reasons = []
+        for _ in range(2):
+            with pytest.raises(SliceLostError) as caught:
+                session.run("SELECT 1", "answer")
+            reasons.append(caught.value.why)
+        assert reasons[0] == reasons[1]
+        assert "(0, '')" not in reasons[0]
+        session.reconnect()
+        assert session.run("SELECT 1", "answer") == [(1,)]
 
 
 def _look(url: URL) -> Closed:

@@ -31,7 +31,7 @@ def _read(keys: list[int], *, expected_rows: int) -> tuple[list[int], int]:
         return (last - first, f"{first} {last}".encode()) if last - first <= MOST_ROWS else None
 
     axis = Axis("key", "`id`", keys[0], keys[-1] + 1, "", expected_rows=expected_rows)
-    pieces = [tuple(map(int, lines.split())) for lines in read_pieces(axis, read)]
+    pieces = [tuple(map(int, lines.split())) for _, lines in read_pieces(axis, read)]
     return [key for first, last in pieces for key in keys[first:last]], len(looked)
 
 
