@@ -32,7 +32,7 @@ from staging.gcs.errors import (
     what_helps,
 )
 from staging.gcs.retry import Patience, Timeout, persist
-from staging.gcs.session import UploadSession
+from staging.gcs.session import UploadSession, read_environment_once
 from staging.store import ObjectInfo
 
 AT_ONCE_BYTES = 1024 * 1024
@@ -67,6 +67,9 @@ class GcsObjects:
         self._uploads = requests.Session()  # a session's address is its credential
         self.prefix = prefix
         self.url = f"gs://{bucket}/{prefix}".rstrip("/")
+        with self._errors("prepare requests"):
+            for http in (client._http, self._uploads):
+                read_environment_once(http, client.api_endpoint)
 
     def close(self) -> None:
         """Close connections."""

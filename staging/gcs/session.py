@@ -28,6 +28,17 @@ _RANGE = re.compile(r"bytes=0-(\d+)")
 _INCOMPLETE = 308
 
 
+def read_environment_once(http: requests.Session, url: str) -> None:
+    """Take proxies and authorities from the environment as it is now.
+
+    For all requests, which go to the host of `url`. Else each reads the whole environment, and `.netrc`: a fifth of
+    what it costs. Raises requests.RequestException for an address that is none.
+    """
+    checked = requests.Request("GET", url).prepare().url or url
+    found = http.merge_environment_settings(checked, {}, None, None, None)
+    http.proxies, http.verify, http.trust_env = found["proxies"], found["verify"], False
+
+
 class UploadSession:
     """A session and its address, which is a secret.
 

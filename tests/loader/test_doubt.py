@@ -213,6 +213,16 @@ def test_seven_days_count_and_older_ones_do_not(shop: Shop) -> None:
     assert shop.load(shop.stored(0, 9)) == 9
 
 
+@pytest.mark.parametrize("back", [100, 101])
+def test_a_day_counts_that_lies_a_hundred_days_back_and_none_before(shop: Shop, back: int) -> None:
+    shop.load(shop.stored(back, 100))
+    run = shop.stored(0, 9)
+    if back == 100:
+        doubted(shop, run, "9 rows", "is 100")
+    else:
+        assert shop.load(run) == 9
+
+
 def test_days_that_nobody_loaded_or_that_were_read_early_count_for_no_median(shop: Shop) -> None:
     """Else a fault that lasts would be taken for normal after four nights."""
     shop.week((100,))

@@ -164,8 +164,12 @@ def gcs_endpoint(gcs_server: FakeGcsServer, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.fixture
-def gcs_bucket(gcs_server: FakeGcsServer, gcs_endpoint: str) -> Iterator[str]:
-    """`gs://name` of a fresh, empty bucket."""
+def gcs_bucket(gcs_server: FakeGcsServer, gcs_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """`gs://name` of a fresh, empty bucket.
+
+    Before each load the heads of a hundred days are asked for, which no fresh bucket has: here, of the last sixteen.
+    """
+    monkeypatch.setattr("staging.documents.recent_days._LOOK_BACK", 16)
     name = gcs_server.create_bucket()
     yield f"gs://{name}"
     gcs_server.delete_bucket(name)
