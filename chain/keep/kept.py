@@ -143,6 +143,6 @@ def check_all_kept(pipeline: str, days: Sequence[KeptDay], cancel: Cancel) -> No
     raise UnfinishedDaysError(
         f"{wrong} of {len(days)} days of {pipeline} are not kept.",
         why=f"{worst.day}: {worst.error.what}",
-        fix="The same command goes on with them: days that are equal are left alone.",
+        fix=f"{worst.error.fix if worst.ended is None else ''} The same command goes on then: days that are equal are left alone.".lstrip(),
         exit_code=worst.exit_code,
     )

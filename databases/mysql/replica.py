@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 
 _BEHIND = ("seconds_behind_source", "seconds_behind_master")
 _RUNNING = ("replica_io_running", "slave_io_running", "replica_sql_running", "slave_sql_running")
@@ -14,6 +15,10 @@ _RECEIVING = tuple(
     for doing, what in (("Waiting for", "to send event"), ("Queueing", "event to the relay log"))
 )
 _FILE = ("source_log_file", "master_log_file")
+_SERVER = ("source_server_id", "master_server_id")
+_UUID = ("source_uuid", "master_uuid")
+_WRITER = re.compile(r"([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}):")
+_WRITER_OF_MARIADB = re.compile(r"\d+-(\d+)-\d+")
 
 
 def seconds_behind(channel: Mapping[str, object]) -> float | None:
@@ -33,6 +38,19 @@ def seconds_behind(channel: Mapping[str, object]) -> float | None:
     if not _first(told, _FILE) or str(_first(told, _STATE)) not in _RECEIVING:
         return None
     return float(str(seconds))
+
+
+def follows_a_replica(channels: Sequence[Mapping[str, object]]) -> bool:
+    """Return whether a source passes on what another server wrote.
+
+    Then nobody knows here how far that source is behind its own: a chain whose middle is stopped is 0 seconds behind.
+    Seen by GTIDs, which name the server that wrote; also just after another server has become the source.
+    """
+    told = [{name.lower(): value for name, value in channel.items()} for channel in channels]
+    sources = {str(_first(each, names)).lower() for each in told for names in (_SERVER, _UUID)}
+    writers = {writer.lower() for each in told for writer in _WRITER.findall(str(each.get("retrieved_gtid_set", "")))}
+    writers |= {writer for each in told for writer in _WRITER_OF_MARIADB.findall(str(each.get("gtid_io_pos", "")))}
+    return not writers <= sources
 
 
 def _first(told: Mapping[str, object], names: tuple[str, ...]) -> object:

@@ -6,7 +6,9 @@ beginning that is known, so any is an older one.
 Rights: PROCESS to see transactions (information_schema.innodb_trx), among them prepared ones, whose sessions may have
 gone; without it, and on a replica, whose primary's transactions nobody sees, the grace is `WEAK_GRACE_FACTOR` times as
 long. On MySQL XA_RECOVER_ADMIN shows prepared ones by their names. SLAVE MONITOR (MySQL: REPLICATION CLIENT) tells
-whether the server is a replica and how far it has got; without it a server that is `read_only` counts as one.
+whether the server is a replica and how far it has got; without it a server that is `read_only` counts as one. Of one
+that follows another replica, MySQL tells when its last transaction was committed at first, with SELECT on
+performance_schema.replication_applier_status_by_worker; MariaDB does not.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from databases.mysql.replica import seconds_behind
+from databases.mysql.replica import follows_a_replica, seconds_behind
 from exporter.mysql.session import MysqlSession
 from exporter.port.prepared import why_prepared
 from exporter.port.sliced_source import WEAK_GRACE_FACTOR, Closed, SliceLostError
@@ -25,14 +27,20 @@ _DOING = "say whether the day is over"
 _RESOLUTION = timedelta(seconds=1)  # of trx_started and of Seconds_Behind
 _CACHE_SECONDS = 0.15  # information_schema.innodb_trx is as old as that
 _LOOKS = 5
+_SILENT = "SHOW GLOBAL VARIABLES WHERE variable_name IN ('replica_net_timeout', 'slave_net_timeout')"
+"""For how long a replica may take a source that says nothing for one that has nothing to say."""
+_WORKERS = "performance_schema.replication_applier_status_by_worker"
+_COMMITTED = "UNIX_TIMESTAMP(MAX(last_applied_transaction_original_commit_timestamp))"
+_WRITTEN = f"SELECT {_COMMITTED} FROM {_WORKERS} GROUP BY channel_name"  # noqa: S608 - ours
 _REPLICA_STATUS = ("SHOW ALL SLAVES STATUS", "SHOW REPLICA STATUS", "SHOW SLAVE STATUS")
 
 
 @dataclass(frozen=True, slots=True)
 class _Replica:
-    """`applied_until` is None where the replica does not say."""
+    """`applied_until` is None where the replica does not say, as where it `follows` a replica."""
 
     applied_until: datetime | None
+    follows: bool = False
 
 
 def find_closed(session: MysqlSession, window_end: datetime, grace_seconds: int) -> Closed:
@@ -67,9 +75,27 @@ def _find_replica(session: MysqlSession, now: datetime) -> tuple[_Replica | None
         if not behind:
             return None, True
         known = [seconds for seconds in behind if seconds is not None]
-        until = now - timedelta(seconds=max(known)) - _RESOLUTION if len(known) == len(behind) else None
-        return _Replica(until), True
+        if len(known) < len(behind):
+            return _Replica(None), True
+        until = now - timedelta(seconds=max(known) + _silent_seconds(session)) - _RESOLUTION
+        if not follows_a_replica(channels):
+            return _Replica(until), True
+        written = _last_written(session)
+        return _Replica(min(until, written) if written else None, follows=True), True
     return None, False
+
+
+def _silent_seconds(session: MysqlSession) -> int:
+    return max((int(seconds) for _, seconds in session.run(_SILENT, _DOING)), default=0)
+
+
+def _last_written(session: MysqlSession) -> datetime | None:
+    """Return when the last transaction that was applied was committed by the server that wrote it; of all channels."""
+    try:
+        found = [seconds for (seconds,) in session.run(_WRITTEN, _DOING)]
+    except InputError:  # the right is missing, or the version does not tell
+        return None
+    return min((datetime.fromtimestamp(float(seconds or 0), UTC) for seconds in found), default=None)
 
 
 def _is_read_only(session: MysqlSession) -> bool:
@@ -140,6 +166,8 @@ def _why_not(now: datetime, oldest: datetime | None, over: datetime, replica: _R
         return f"the database's clock says {now:%F %T} UTC, and the day counts as over from {over:%F %T} UTC on"
     if replica is not None and (replica.applied_until is None or replica.applied_until < over):
         until = f"{replica.applied_until:%F %T} UTC" if replica.applied_until else "nobody knows when"
+        if replica.follows and not replica.applied_until:
+            until += f" (it follows a replica; MySQL tells with SELECT on {_WORKERS})"
         return f"the replica has applied its primary's transactions until {until}, not until {over:%F %T} UTC"
     if oldest is not None and oldest < over:
         return f"a transaction that began at {oldest:%F %T} UTC is still open, and may yet write rows of the day"

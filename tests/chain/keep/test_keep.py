@@ -81,6 +81,14 @@ def test_yesterday_is_made_and_a_day_that_is_not_over_is_left(shop: SmallRange) 
     assert (left["outcome"], left["why"], left["compared"]) == ("left", "it is not over yet", None)
 
 
+def test_what_to_do_about_days_of_other_settings_is_said_at_the_end(shop: SmallRange) -> None:
+    assert shop.backfill(DAYS[0], DAYS[1]).returncode == 0
+    other = ("--set", "source.where=amount > 1")
+    ended = shop.penstock("keep", "--from", DAYS[0], "--to", DAYS[1], *other)
+    assert ended.returncode == 10
+    assert "fix: Read the day again with `penstock run --fresh-export`, or put the settings back." in ended.stderr
+
+
 def test_a_day_that_fails_keeps_no_other_one_from_being_done(shop: SmallRange) -> None:
     shop.faults(DAYS[1])
     ended = shop.penstock("keep", *RANGE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from databases.mysql.replica import follows_a_replica
 from exporter.pacing.limits import ReplicaLag
 from exporter.pacing.mysql_signals import MysqlLag, replica_statement
 from exporter.pacing.signals import Answer
@@ -90,3 +91,26 @@ def test_0_seconds_of_a_replica_that_receives_or_applies_nothing_are_no_calm(
 ) -> None:
     with pytest.raises(UnavailableError, match="Replication does not run"):
         MysqlLag(_Server(version, column, 0, **said), limit_seconds=10).look()
+
+
+_NORTH, _SOUTH = "3E11FA47-71CA-11E1-9E33-C80AA9429562", "4e11fa47-71ca-11e1-9e33-c80aa9429562"
+
+
+@pytest.mark.parametrize(
+    ("channels", "follows"),
+    [
+        ([{"Source_UUID": _NORTH.lower(), "Retrieved_Gtid_Set": f"{_NORTH}:1-3:7"}], False),
+        ([{"Source_UUID": _NORTH, "Retrieved_Gtid_Set": f"{_NORTH}:1-3,\n{_SOUTH}:1"}], True),
+        ([{"Source_UUID": _NORTH, "Retrieved_Gtid_Set": f"{_NORTH}:tag:1-3"}], False),
+        ([{"Source_UUID": _NORTH, "Retrieved_Gtid_Set": ""}], False),
+        ([{"Source_UUID": name, "Retrieved_Gtid_Set": f"{name}:1"} for name in (_NORTH, _SOUTH)], False),
+        ([{"Master_Server_Id": 1, "Gtid_IO_Pos": "0-1-7"}], False),
+        ([{"Master_Server_Id": 2, "Gtid_IO_Pos": "0-1-7"}], True),
+        ([{"Master_Server_Id": 1, "Gtid_IO_Pos": "0-1-7,5-2-9"}, {"Master_Server_Id": 2, "Gtid_IO_Pos": ""}], False),
+        ([{"Master_Server_Id": 1, "Seconds_Behind_Master": 0}], False),
+    ],
+)
+def test_a_replica_that_receives_what_another_server_wrote_follows_a_replica(
+    channels: list[dict[str, object]], follows: bool
+) -> None:
+    assert follows_a_replica(channels) is follows
