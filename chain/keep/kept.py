@@ -140,9 +140,10 @@ def check_all_kept(pipeline: str, days: Sequence[KeptDay], cancel: Cancel) -> No
             cancel.check()
         return
     wrong = sum(day.error is not None or day.outcome == "not begun" for day in days)
+    told = worst.error.fix if worst.ended is None else ""  # of a job's it was said when the day failed
     raise UnfinishedDaysError(
         f"{wrong} of {len(days)} days of {pipeline} are not kept.",
         why=f"{worst.day}: {worst.error.what}",
-        fix=f"{worst.error.fix if worst.ended is None else ''} The same command goes on then: days that are equal are left alone.".lstrip(),
+        fix=f"{told} The same command goes on then: days that are equal are left alone.".lstrip(),
         exit_code=worst.exit_code,
     )
