@@ -189,5 +189,6 @@ class Catalogue:
             why="The catalogue does not know it, or the user may not see it. Names are compared exactly.",
             fix=f"Did you mean {near[0]!r}?"
             if near
-            else "Set `source.table` and, where a name has dots, `source.schema`.",
+            else "Correct the name in the pipeline file; where it has dots of its own, set `schema` beside it. Or "
+            "GRANT SELECT ON it to the account.",
         )

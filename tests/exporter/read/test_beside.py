@@ -139,7 +139,9 @@ def refused(url: str, folder: Path, **tables: Any) -> str:
 def test_a_table_without_the_key_is_refused_by_name(url: str, tmp_path: Path) -> None:
     create_net_shop(url, SHOP)
     assert "Table refunds has no column 'nobody'" in refused(url, tmp_path, refunds={"key": "nobody"})
-    assert "There is no table or view nowhere" in refused(url, tmp_path, users={"table": "nowhere"})
+    told = refused(url, tmp_path, users={"table": "nowhere"})
+    assert "There is no table or view nowhere" in told
+    assert "`source.table`" not in told  # another table is meant
 
 
 def test_keys_of_two_collations_are_refused_with_what_to_do(request: pytest.FixtureRequest, tmp_path: Path) -> None:
