@@ -22,7 +22,7 @@ from bench.report.write import write_report
 from bench.scenarios.changed import changed
 from bench.scenarios.days import days
 from bench.scenarios.export import export_many, export_mysql_family, export_postgres, export_sizes, export_wide
-from bench.scenarios.felt import felt, saturated
+from bench.scenarios.felt import felt, felt_several, saturated
 from bench.scenarios.load import load
 from bench.scenarios.long import long
 from bench.scenarios.server import longest, one_day_of_ten, sealed
@@ -108,6 +108,9 @@ def _scenarios(rounds: int, million: int, *, full: bool) -> dict[str, Callable[[
         "felt_postgres": postgres(shop(5 * million, pinned=False), durable=True),
         "felt_mariadb": mariadb(shop(2 * million, pinned=False), durable=True),
         "felt_mysql": mysql(shop(2 * million, pinned=False), durable=True),
+        "felt_several_postgres": postgres(
+            lambda server, folder: felt_several(server, folder, 2 * million, 3), durable=True
+        ),
         "felt_pinned_postgres": postgres(shop(5 * million, pinned=True), durable=True),
         "felt_pinned_mariadb": mariadb(shop(2 * million, pinned=True), durable=True),
         "felt_pinned_mysql": mysql(shop(2 * million, pinned=True), durable=True),

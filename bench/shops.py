@@ -32,16 +32,36 @@ url = "{target}"
 table = "revenue"
 """
 
+BESIDE = """
+[source.with.refunds]
+table = "refunds"
+key = "user_id"
+time = "refunded_at"
+columns = ["amount"]
+[source.with.users]
+table = "users"
+key = "id"
+columns = ["country"]
+only_keys = false
+"""
+
 
 def write_pipeline(
-    path: Path, *, source: str, staging: Path, shards: int, table: str = "purchases", columns: str = '["amount"]'
+    path: Path,
+    *,
+    source: str,
+    staging: Path,
+    shards: int,
+    table: str = "purchases",
+    columns: str = '["amount"]',
+    more: str = "",
 ) -> Path:
     """Write a pipeline file whose source is its target, and make its staging folder."""
     staging.mkdir(exist_ok=True)
     text = _PIPELINE.format(
         source=source, target=source, staging=staging.as_uri(), shards=shards, table=table, columns=columns
     )
-    path.write_text(text, encoding="utf-8")
+    path.write_text(text + more, encoding="utf-8")
     return path
 
 
@@ -73,6 +93,26 @@ def fill_postgres(
         connection.autocommit = True
         connection.execute("VACUUM ANALYZE purchases")
     return name
+
+
+def add_tables_beside(server: PostgresServer, database: str, rows: int) -> tuple[int, int]:
+    """Add a fifth as many refunds as purchases and a fiftieth as many users; return how many there are."""
+    refunds, users = rows // 5, rows // 50
+    with server.connect(database) as connection:
+        connection.execute(
+            f"CREATE TABLE refunds AS SELECT purchase_id, user_id, amount, purchased_at AS refunded_at"
+            f" FROM purchases WHERE purchase_id <= {refunds}"
+        )
+        connection.execute("ALTER TABLE refunds ADD PRIMARY KEY (purchase_id)")
+        connection.execute("CREATE INDEX ON refunds (refunded_at)")
+        connection.execute(
+            f"CREATE TABLE users AS SELECT n AS id, 'DE'::varchar(2) AS country FROM generate_series(0::bigint, {users - 1}) n"
+        )
+        connection.execute("ALTER TABLE users ADD PRIMARY KEY (id)")
+        connection.commit()
+        connection.autocommit = True
+        connection.execute("VACUUM ANALYZE")
+    return refunds, users
 
 
 def fill_mysql_family(server: MysqlFamilyServer, rows: int, *, users: int = 1_000_000, days: int = 1) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from bench.report.cells import busy, kept, median, seconds_of, table
+from bench.report.felt import FELT_LIMITS, felt_table
 
 SEVERAL_LIMIT = 1.1
 MONTH_LIMIT, MONTH_FIXED_SECONDS = 1.2, 1.0
@@ -70,3 +71,10 @@ def changed(found: dict[str, Any]) -> Iterator[str]:
         ],
     )
     yield from ("", "Late rows, edits and deletions in seven of the days; exactly these were named.")
+    for name in CHANGED_LIMITS:
+        if "felt" in found.get(name, {}):
+            yield from (
+                "",
+                f"What the steady load feels of it, {name.removeprefix('changed_')}, all on the same cores:",
+            )
+            yield from felt_table({who: [each] for who, each in found[name]["felt"].items()}, FELT_LIMITS[False])

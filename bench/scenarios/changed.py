@@ -5,17 +5,21 @@ from __future__ import annotations
 import json
 import random
 import sys
+import time
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 from bench.measure import run, run_job
 from bench.processes import server_cpu_seconds
+from bench.scenarios.felt import NOBODY, latencies
 from bench.shops import DAY, fill_mysql_family, fill_postgres, write_pipeline
 from tests.servers.mysql_family import MysqlFamilyServer
 from tests.servers.postgres import PostgresServer
 
 CHANGED_DAYS = 7
+LOOKING = "`penstock changed`"
+_ALONE_SECONDS = 12
 _DIFFERS = 3  # exit code of `penstock changed` where a day changed
 
 
@@ -40,6 +44,10 @@ def changed(server: PostgresServer | MysqlFamilyServer, folder: Path, days: int,
     found = [each["day"] for each in json.loads(printed)["days"] if each["outcome"] == "changed"]
     if found != list(map(str, touched)):
         raise RuntimeError(f"{found} are named, {touched} were changed")
+    alone = latencies(server.url(database), lambda: time.sleep(_ALONE_SECONDS))
+    beside = latencies(
+        server.url(database), lambda: run([sys.executable, "-m", "chain", *asked], codes=(_DIFFERS,)) and None
+    )
     print(f"  exported {exported:.2f} s of the server, looked {looked:.2f} s", file=sys.stderr, flush=True)
     server.drop_database(database)
     return {
@@ -48,6 +56,7 @@ def changed(server: PostgresServer | MysqlFamilyServer, folder: Path, days: int,
         "server_seconds": {"export": round(exported, 2), "look": round(looked, 2)},
         "ratio": looked / exported,
         "samples": {"penstock changed": [sample]},
+        "felt": {NOBODY: alone, LOOKING: beside},
     }
 
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from bench.measure import BENCH, PEERS, run_job
 from bench.processes import pin
-from bench.shops import DAY, fill_mysql_family, fill_postgres, write_pipeline
+from bench.shops import BESIDE, DAY, add_tables_beside, fill_mysql_family, fill_postgres, write_pipeline
 from tests.servers.mysql_family import MysqlFamilyServer
 from tests.servers.postgres import PostgresServer
 
@@ -28,6 +28,7 @@ TPS = 60
 TASKS = 16
 USERS = 1_000_000
 NOBODY, OURS, UNPACED = "nobody", "one Penstock export", "one Penstock export, flat out in one snapshot"
+THREE = "one Penstock export of three tables"
 NAIVE = f"{TASKS} tasks with a range query each"
 BUSY = "a process that computes and asks the database nothing"
 _BUSY = "import polars as pl\nwhile True: pl.DataFrame({'a': range(200_000)}).sort('a', descending=True)"
@@ -70,11 +71,32 @@ def felt(
     with _cores(server, pinned=pinned) as load_cores:
         for number in range(rounds):
             for name, work in beside.items():
-                found[name].append(_felt(url, lambda work=work, number=number: work(number), load_cores))  # type: ignore[misc]
+                found[name].append(latencies(url, lambda work=work, number=number: work(number), load_cores))  # type: ignore[misc]
                 print(f"  round {number} {name}: {found[name][-1]['seconds']} s", file=sys.stderr, flush=True)
     server.drop_database(database)
     shutil.rmtree(staging)
     return {"rows": rows, "tps": TPS, "pinned": pinned, "beside": found}
+
+
+def felt_several(server: PostgresServer, folder: Path, rows: int, rounds: int) -> dict[str, Any]:
+    """What the load feels of an export of three tables as it comes, and of one of their leading table alone."""
+    database = fill_postgres(server, rows, users=USERS)
+    add_tables_beside(server, database, rows)
+    url, staging = server.url(database), folder / "staging-several"
+    one = write_pipeline(folder / "one.toml", source=url, staging=staging, shards=TASKS)
+    three = write_pipeline(folder / "three.toml", source=url, staging=staging, shards=TASKS, more=BESIDE)
+    beside: dict[str, Callable[[int], Any]] = {
+        NOBODY: lambda _: time.sleep(_ALONE_SECONDS),
+        OURS: lambda n: run_job("exporter", one, DAY, f"one-{n}", "--fresh-export"),
+        THREE: lambda n: run_job("exporter", three, DAY, f"three-{n}", "--fresh-export"),
+    }
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in beside}
+    for number in range(rounds):
+        for name, work in beside.items():
+            found[name].append(latencies(url, lambda work=work, number=number: work(number)))  # type: ignore[misc]
+            print(f"  round {number} {name}: {found[name][-1]['seconds']} s", file=sys.stderr, flush=True)
+    server.drop_database(database)
+    return {"rows": rows, "tps": TPS, "pinned": False, "beside": found}
 
 
 @contextmanager
@@ -111,7 +133,7 @@ def saturated(server: PostgresServer | MysqlFamilyServer, folder: Path, rows: in
     with _cores(server, pinned=True) as load_cores:
         for number in range(rounds):
             for name, work in beside.items():
-                felt_then = _felt(url, lambda work=work, number=number: work(number), load_cores, tps=0)  # type: ignore[misc]
+                felt_then = latencies(url, lambda work=work, number=number: work(number), load_cores, tps=0)  # type: ignore[misc]
                 found[name].append(round(len(felt_then["latencies_ms"]) / felt_then["seconds"], 1))
                 print(f"  round {number} {name}: {found[name][-1]} tps in {felt_then['seconds']} s", file=sys.stderr)
     server.drop_database(database)
@@ -127,7 +149,9 @@ def _compute() -> None:
     process.wait()
 
 
-def _felt(url: str, work: Callable[[], None], load_cores: set[int], *, tps: int = TPS) -> dict[str, Any]:
+def latencies(
+    url: str, work: Callable[[], None], load_cores: set[int] | None = None, *, tps: int = TPS
+) -> dict[str, Any]:
     """Run the work beside the load; keep the latencies of what was due while it ran, with the seconds since it began."""
     load = subprocess.Popen(
         [str(PEERS), str(BENCH / "peers" / "small_load.py"), url, str(_LIMIT_SECONDS), str(tps)],
@@ -135,7 +159,7 @@ def _felt(url: str, work: Callable[[], None], load_cores: set[int], *, tps: int 
         stdout=subprocess.PIPE,
         text=True,
     )
-    os.sched_setaffinity(load.pid, load_cores)
+    os.sched_setaffinity(load.pid, load_cores or os.sched_getaffinity(0))
     time.sleep(_WAIT_SECONDS)
     began = time.monotonic()
     work()

@@ -9,7 +9,7 @@ from typing import Any
 
 from bench.measure import BENCH, Sample, alternate, ratio, run, run_job
 from bench.scenarios.export import flat_out
-from bench.shops import fill_postgres, fill_sqlite, write_pipeline
+from bench.shops import BESIDE, add_tables_beside, fill_postgres, fill_sqlite, write_pipeline
 from tests.servers.postgres import PostgresServer
 
 SHARDS = 32
@@ -17,18 +17,6 @@ SEVERAL, ONE = "three tables", "one table of as many rows"
 MONTH, BARE = "penstock run --month", "bare polars"
 FIRST = date(2026, 10, 1)
 
-_BESIDE = """
-[source.with.refunds]
-table = "refunds"
-key = "user_id"
-time = "refunded_at"
-columns = ["amount"]
-[source.with.users]
-table = "users"
-key = "id"
-columns = ["country"]
-only_keys = false
-"""
 _MONTHLY = """
 name = "monthly"
 [source]
@@ -49,17 +37,8 @@ parquet = "{target}"
 def several(server: PostgresServer, folder: Path, rows: int, rounds: int) -> dict[str, Any]:
     """Export `rows` purchases, a fifth as many refunds and a fiftieth as many users, flat out in one snapshot."""
     database = fill_postgres(server, rows)
-    refunds, users = rows // 5, rows // 50
+    refunds, users = add_tables_beside(server, database, rows)
     with server.connect(database) as connection:
-        connection.execute(
-            f"CREATE TABLE refunds AS SELECT purchase_id, user_id, amount, purchased_at AS refunded_at"
-            f" FROM purchases WHERE purchase_id <= {refunds}"
-        )
-        connection.execute("CREATE INDEX ON refunds (refunded_at)")
-        connection.execute(
-            f"CREATE TABLE users AS SELECT n AS id, 'DE'::varchar(2) AS country FROM generate_series(0::bigint, {users - 1}) n"
-        )
-        connection.execute("ALTER TABLE users ADD PRIMARY KEY (id)")
         connection.execute(
             "CREATE TABLE all_rows AS SELECT purchase_id, user_id, amount, purchased_at FROM purchases"
             " UNION ALL SELECT purchase_id, user_id, amount, refunded_at FROM refunds"
@@ -73,8 +52,7 @@ def several(server: PostgresServer, folder: Path, rows: int, rounds: int) -> dic
     staging = folder / "staging"
     url = server.url(database)
     one = write_pipeline(folder / "one.toml", source=url, staging=staging, shards=SHARDS, table="all_rows")
-    three = write_pipeline(folder / "three.toml", source=url, staging=staging, shards=SHARDS)
-    three.write_text(three.read_text(encoding="utf-8") + _BESIDE, encoding="utf-8")
+    three = write_pipeline(folder / "three.toml", source=url, staging=staging, shards=SHARDS, more=BESIDE)
     samples = alternate(
         rounds,
         {
