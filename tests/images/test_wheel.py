@@ -26,19 +26,23 @@ PAGES = {Path(each).stem for each in INCLUDED if each.startswith("docs/")}
 _FILE_OF_A_CHECKOUT = re.compile(
     r"(?<![\w:/.])(?:docs|pipelines|tests|docker|bench)/[\w.]+|\b(?:README|CONTRIBUTING|CHANGELOG)\b"
 )
+_PARTS_OF_NAMES = re.compile(r"docs|pipelines|tests|docker|bench|README|CONTRIBUTING|CHANGELOG|help")
+"""One of them stands in each module whose texts name a file or a page, however a text is broken into lines."""
 OURS = {"chain/deploy/write.py", "chain/deploy/readme.py", "chain/commands/deploy.py", "chain/bundled.py"}
 """They write and name a README of their own, or are the one that finds what is brought along."""
 
 
 @pytest.fixture(scope="module")
 def texts() -> list[tuple[str, str]]:
-    """Each text of our modules that is no docstring, with its module."""
+    """Each text that is no docstring, with its module, of those modules that may name a file or a page."""
     return list(_texts())
 
 
 def _texts() -> Iterator[tuple[str, str]]:
     for path in sorted(each for package in PACKAGES for each in (CHECKOUT / package).rglob("*.py")):
-        tree = ast.parse(path.read_text("utf-8"))
+        if not _PARTS_OF_NAMES.search(source := path.read_text("utf-8")):
+            continue
+        tree = ast.parse(source)
         docs = {
             id(node.body[0].value)
             for node in ast.walk(tree)

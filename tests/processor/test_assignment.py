@@ -41,8 +41,8 @@ def test_a_task_beyond_the_last_shard_succeeds_and_writes_nothing(tmp_path: Path
 
 
 def test_any_number_of_tasks_gives_the_same_bytes(tmp_path: Path) -> None:
-    rows, written = purchases(3000, users=400), []
-    for count in (1, 2, 3, 7, 9):
+    rows, written = purchases(1000, users=200), []
+    for count in (1, 3, 9):
         runs = Runs((tmp_path / f"staging-{count}").as_uri(), tmp_path)
         HandMade(put_in_folder(runs.stored()), rows, shards=7).commit()
         for index in reversed(range(count)):
