@@ -1,21 +1,25 @@
 """Chooses what the slices of a MySQL window are cut along.
 
 The integer primary key where it rises with time (`key_range`), else the time column's index. A range of keys is proved
-at the end: the seal looks for the window's rows outside of it, in the same snapshot (`seal`).
+at the end: the seal looks for the window's rows outside of it, in the same snapshot (`seal`). A table without a time is
+cut along an index of its key.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
-from exporter.mysql.catalogue import MysqlCatalogue
+from sqlalchemy import types as sql
+
+from exporter.mysql.catalogue import MysqlCatalogue, text_literal
 from exporter.mysql.key_range import ALONG_KEY, TimeIndex, WindowKeys
 from exporter.mysql.table import MysqlTable
 from exporter.mysql.walk import Rest, walk
+from exporter.port.catalogue import ReflectedColumn
 from exporter.port.sliced_source import Axis, position_bound, time_axis
-from exporter.port.source import Bound, Statement
+from exporter.port.source import Bound, KeyIndex, Statement, TableName
 
 T = TypeVar("T")
 
@@ -84,3 +88,47 @@ def _along_key(
     expected_rows = rows if is_table else min(rows, found.high - found.low)
     axis = Axis("key", keys.key, found.low, found.high, _PROOFS[found.of], ALONG_KEY, expected_rows)
     return PlannedAxis(axis, along_time, index, "key" if is_table else "time")
+
+
+_CHARSETS = frozenset({"utf8mb4", "utf8mb3", "utf8", "ascii", "latin1", "ucs2", "utf16", "utf16le", "utf32"})
+"""Those of which each text has one text in utf8mb4, and no two have the same."""
+
+
+def find_key_index(catalogue: MysqlCatalogue, table: TableName, key: Sequence[str]) -> KeyIndex | str:
+    """Return an index that finds and orders keys, or why not."""
+    columns = {column.name: column for column in catalogue.columns(table)}
+    for name in key:
+        if why := _why_no_literal(columns[name]):
+            return why
+    for index in catalogue.indexes(table):
+        order = [name for name in index.columns[: len(key)] if name is not None]
+        if index.serves_ranges and index.ordered >= len(key) and set(order) == set(key):
+            return KeyIndex(
+                columns=tuple(columns[name].quoted for name in order),
+                places=tuple(key.index(name) for name in order),
+                spell=tuple(_spell(columns[name]) for name in order),
+                hint=f"FORCE INDEX ({catalogue.quote(index.name)})",
+            )
+    return f"no index begins with its key {', '.join(key)}"
+
+
+def _why_no_literal(column: ReflectedColumn) -> str:
+    kind = column.source_type.split("(")[0].lower()
+    if kind in ("enum", "set"):
+        return f"its key {column.name} is of type {kind.upper()}, whose order is not that of its texts"
+    charset = (column.collation or "utf8mb4").split("_")[0]
+    if isinstance(column.type, sql.String) and charset not in _CHARSETS:
+        return f"its key {column.name} has the character set {charset}, of which two texts may be one in UTF-8"
+    return ""
+
+
+def _spell(column: ReflectedColumn) -> Callable[[Any], str]:
+    """Return what writes a value of a column as a literal of the column's own type and collation."""
+    if isinstance(column.type, sql.Uuid):
+        return lambda value: f"CAST({text_literal(value)} AS {column.source_type})"
+    if not isinstance(column.type, sql.String):
+        return lambda value: f"X'{value.hex()}'" if isinstance(value, bytes) else str(value)
+    charset = (column.collation or "utf8mb4").split("_")[0]
+    if charset == "utf8mb4":
+        return lambda value: f"{text_literal(value)} COLLATE {column.collation}"
+    return lambda value: f"CONVERT({text_literal(value)} USING {charset}) COLLATE {column.collation}"

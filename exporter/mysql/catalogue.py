@@ -7,6 +7,7 @@ and can't tell that an index is hidden.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -54,12 +55,13 @@ class Index:
 
     `serves_ranges`: the optimizer may use it for them. It may not where the index is invisible (MySQL) or ignored
     (MariaDB): a query that names such an index is refused as if there were none. A full-text or spatial index serves no
-    range.
+    range. `ordered`: of how many columns, from the first one on, it holds the whole values, all in one direction.
     """
 
     name: str
     columns: tuple[str | None, ...]
     serves_ranges: bool
+    ordered: int = 0
 
 
 class MysqlCatalogue(Catalogue):
@@ -111,7 +113,7 @@ class MysqlCatalogue(Catalogue):
         ):
             rows.setdefault(row["index_name"], []).append(row)
         return [
-            Index(name, tuple(part["column_name"] for part in parts), _serves_ranges(parts[0]))
+            Index(name, tuple(part["column_name"] for part in parts), _serves_ranges(parts[0]), _ordered(parts))
             for name, parts in rows.items()
         ]
 
@@ -181,6 +183,12 @@ def _serves_ranges(first_part: dict[str, Any]) -> bool:
     is_hidden = first_part.get("is_visible") == "NO" or first_part.get("ignored") == "YES"
     # Of a prefix the index can only be used to look further into the row.
     return first_part["index_type"] == "BTREE" and not is_hidden and first_part["sub_part"] is None
+
+
+def _ordered(parts: Sequence[dict[str, Any]]) -> int:
+    direction = parts[0].get("collation")
+    whole = itertools.takewhile(lambda part: part["sub_part"] is None and part.get("collation") == direction, parts)
+    return sum(1 for _ in whole)
 
 
 def text_literal(text: str) -> str:

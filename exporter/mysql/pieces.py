@@ -51,7 +51,7 @@ def stretch(axis: Axis, statement: Statement, low: int, high: int) -> str:
 
     FROM with the axis' hint, and WHERE.
     """
-    if axis.along == "listed" or not statement.has_time:
+    if not statement.has_time:
         return f"FROM {statement.table} {axis.hint} WHERE {axis.condition(statement, low, high)}"
     if axis.along == "time":
         window = within(statement, position_bound(statement.low, low), position_bound(statement.low, high))

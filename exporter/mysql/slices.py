@@ -16,9 +16,9 @@ from typing import Any
 from sqlalchemy.engine import URL
 
 from databases.mysql.errors import error_number
-from exporter.mysql.axis import PlannedAxis, plan_axis
+from exporter.mysql.axis import PlannedAxis, find_key_index, plan_axis
 from exporter.mysql.catalogue import MysqlCatalogue
-from exporter.mysql.definition import Definition, check_definition, find_definition
+from exporter.mysql.definition import check_definition, find_definition
 from exporter.mysql.pieces import stretch
 from exporter.mysql.row_text import (
     ANY_LITERAL,
@@ -48,7 +48,7 @@ from exporter.port.sliced_source import (
     changed,
     touched_while_read,
 )
-from exporter.port.source import Statement, TableName
+from exporter.port.source import KeyIndex, SourceColumn, Statement, TableName
 from staging.errors import InputError
 
 _ROUND_TRIPS = 5
@@ -135,6 +135,11 @@ class MysqlSlices(MysqlTable):
         self._planned = planned
         return planned.axis
 
+    def find_key_index(self, key: Sequence[str], like: Sequence[SourceColumn]) -> KeyIndex | str:
+        """Return an index whose order of keys is that of their values."""
+        del like  # what is no value of a column's type equals none
+        return find_key_index(self._catalogue, self.table, key)
+
     def begin_seal(self, statement: Statement, axis: Axis) -> None:
         """Note what is to be sealed, and how rows are written."""
         self._statement, self._axis = statement, axis
@@ -154,7 +159,7 @@ class MysqlSlices(MysqlTable):
         """
         began = time.perf_counter()
         with self._same_table():
-            ((rows, text),) = self._run_slice(self._slice(low, high))
+            ((rows, text),) = self._run_slice(low, high)
         seconds = max(time.perf_counter() - began - self._round_trip_seconds, 0.0)
         lines = (text or "").encode()
         if not is_whole(lines, rows, longest_bytes=self._session.longest_text_bytes):
@@ -236,13 +241,11 @@ class MysqlSlices(MysqlTable):
         if self._leads:
             self._session.close()
 
-    def _slice(self, low: int, high: int) -> str:
+    def _run_slice(self, low: int, high: int) -> Sequence[tuple[Any, ...]]:
         assert self._statement is not None and self._axis is not None  # noqa: S101, PT018 - see above
-        return f"SELECT {self._slice_select} {stretch(self._axis, self._statement, low, high)}"
-
-    def _run_slice(self, sql: str) -> Sequence[tuple[Any, ...]]:
         try:
-            return self._session.run(sql, "read a slice")
+            part = stretch(self._axis, self._statement, low, high)
+            return self._session.run(f"SELECT {self._slice_select} {part}", "read a slice")
         except SliceLostError as exc:
             if self._read.snapshot.is_open:  # it ends with its connection
                 raise StartOverError(exc.what, why=exc.why, fix=exc.fix) from exc
@@ -272,15 +275,12 @@ class MysqlSlices(MysqlTable):
 
     def _check_definition(self) -> str:
         try:
-            now = self._find_definition()
+            now = find_definition(self._session.run, self.table, self.table_sql, dialect=self._dialect)
         except InputError as exc:
             if exc.__cause__ is None or error_number(exc.__cause__) != _NO_SUCH_TABLE:
                 raise
             raise changed(self.table, f"it can't be looked at any more: {exc.why}") from exc
         return check_definition(self._witness.definition, now, self.table)
-
-    def _find_definition(self) -> Definition:
-        return find_definition(self._session.run, self.table, self.table_sql, dialect=self._dialect)
 
     def _judge(self, sealed: Sealed, rows_read: int, checksum: int, as_of: datetime, seconds: float) -> Seal:
         outside = f", {sealed.rows_outside} or more outside the keys read" if sealed.rows_outside else ""

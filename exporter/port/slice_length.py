@@ -21,7 +21,6 @@ from collections import deque
 from exporter.port.sliced_source import Axis, SliceRows
 
 _FIRST_ROWS = 200
-_FEW_ROWS = 500
 _FEW_BYTES = 1024 * 1024
 _MOST_ROWS = 20_000
 _MOST_FEW_SLICES = 5_000
@@ -39,7 +38,7 @@ class SliceLength:
         self._axis = axis
         self._target_seconds = target_seconds
         self._steps_per_row = (axis.high - axis.low) / max(axis.expected_rows, 1)
-        self._few_steps = max(self._steps_per_row * _FEW_ROWS, (axis.high - axis.low) / _MOST_FEW_SLICES)
+        self._few_steps = max(self._steps_per_row * axis.few_rows, (axis.high - axis.low) / _MOST_FEW_SLICES)
         self._prices: deque[float] = deque(maxlen=_PRICES)
         self._rows = float(_FIRST_ROWS)  # that a slice of the target's length has, as far as is known
         # An estimate may be wrong by any factor: the first slices find out in little steps.
@@ -55,7 +54,7 @@ class SliceLength:
         if found.rows:
             self._rows = max(_FIRST_ROWS, min(found.rows * factor, _MOST_ROWS))
         wanted = min(steps * factor, max(self._steps_per_row * self._rows * _EVEN_SLICES, self._few_steps))
-        if found.rows <= _FEW_ROWS and found.size_bytes <= _FEW_BYTES:
+        if found.rows <= self._axis.few_rows and found.size_bytes <= _FEW_BYTES:
             wanted = max(wanted, min(steps * _MOST_FACTOR, self._few_steps))
         self._steps = max(wanted, 1.0)
 

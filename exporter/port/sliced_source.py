@@ -17,14 +17,14 @@ most `LOCK_TIMEOUT_SECONDS`, so that we never queue readers behind us.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal, Protocol
 
 import polars as pl
 
-from exporter.port.source import Bound, OpenTable, Statement, TableName
+from exporter.port.source import Bound, KeyIndex, OpenTable, SourceColumn, Statement, TableName
 from staging.errors import InputError, IntegrityError, UnavailableError
 
 SLICE_TIMEOUT_SECONDS = 5
@@ -111,19 +111,21 @@ class Axis:
 
     `low` inclusive, `high` exclusive, `high - low` steps of the finest cut. time: microseconds since 1970 (of the
     instant or of the wall clock), whole seconds, of the statement's time column. key: values of `column`, a quoted
-    integer key. listed: places in `keys`, which are values of `column`, each once. `proof` says why no row of the
-    window lies outside; the seal looks whether that is still so. `hint` follows the table's name in FROM.
-    `expected_rows` is an estimate for the first slice's length.
+    integer key. rows: rows of a table without a time, of which `piece` returns the condition, once for each statement.
+    `proof` says why no row of the window lies outside; the seal looks whether that is still so. `hint` follows the
+    table's name in FROM. `expected_rows` is an estimate for the first slice's length. A slice of `few_rows` is not made
+    shorter, however long it took.
     """
 
-    along: Literal["time", "key", "listed"]
+    along: Literal["time", "key", "rows"]
     column: str
     low: int
     high: int
     proof: str
     hint: str = ""
     expected_rows: int = 0
-    keys: pl.Series = field(default_factory=pl.Series, repr=False, compare=False)
+    few_rows: int = 500
+    piece: Callable[[int, int], str] | None = field(default=None, repr=False, compare=False)
 
     def text(self, statement: Statement, low: int, high: int) -> str:
         """Return the statement for one slice.
@@ -154,8 +156,8 @@ class Axis:
         return position_bound(statement.low, low), position_bound(statement.low, high)
 
     def _keys(self, low: int, high: int) -> str:
-        if self.along == "listed":
-            return f"{self.column} IN ({', '.join(map(str, self.keys.slice(low, high - low)))})"
+        if self.piece is not None:
+            return self.piece(low, high)
         return f"{self.column} >= {low} AND {self.column} < {high}"
 
 
@@ -248,6 +250,13 @@ class Slices(OpenTable, Protocol):
         """Return the axis, or why there is none.
 
         It is the cheapest that is proved to hold the window.
+        """
+        ...
+
+    def find_key_index(self, key: Sequence[str], like: Sequence[SourceColumn]) -> KeyIndex | str:
+        """Return an index that finds and orders keys, or why not.
+
+        `like` are the columns whose values will be looked for; none where all rows are read. A clause.
         """
         ...
 

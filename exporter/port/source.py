@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import Enum
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 import polars as pl
 
@@ -168,6 +168,62 @@ class Estimate:
 
     rows: int
     how: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyIndex:
+    """An index that begins with all columns of a key.
+
+    None of which is JSON or folds texts. `columns` are these, quoted, in the index's order; `places` says where each is
+    in the key (from 0), `spell` writes a value of each as a literal. `hint` follows the table's name in FROM.
+    `array_types` are those of PostgreSQL's arrays of such values; where they are given, an index is also used for
+    `(a, b) > (1, 2)`, elsewhere for what that means. Rows of values have the key's order.
+    """
+
+    columns: tuple[str, ...]
+    places: tuple[int, ...]
+    spell: tuple[Callable[[Any], str], ...]
+    hint: str = ""
+    array_types: tuple[str, ...] = ()
+
+    def order(self) -> str:
+        """Return what ORDER BY says for the index's own order."""
+        return ", ".join(self.columns)
+
+    def among(self, keys: Sequence[tuple[Any, ...]]) -> str:
+        """Return the condition of rows that have one of these keys."""
+        spelled = [self._literals(key) for key in keys]
+        if len(self.columns) == 1:
+            return f"{self.columns[0]} IN ({', '.join(literal for (literal,) in spelled)})"
+        columns = ", ".join(self.columns)
+        if self.array_types:  # a list of rows becomes one alternative a row, each of which is planned by itself
+            values = zip(self.array_types, zip(*spelled, strict=True), strict=True)
+            arrays = ", ".join(f"ARRAY[{', '.join(literals)}]::{type_}" for type_, literals in values)
+            return f"({columns}) IN (SELECT * FROM unnest({arrays}))"  # noqa: S608 - quoted, spelled by the dialect
+        rows = ", ".join(f"({', '.join(row)})" for row in spelled)
+        return f"({columns}) IN ({rows})"
+
+    def after(self, key: tuple[Any, ...]) -> str:
+        """Return the condition of rows behind a key."""
+        return self._beside(key, ">", ">")
+
+    def up_to(self, key: tuple[Any, ...]) -> str:
+        """Return the condition of rows that are not behind a key."""
+        return self._beside(key, "<", "<=")
+
+    def _beside(self, key: tuple[Any, ...], sign: str, last_sign: str) -> str:
+        pairs = list(zip(self.columns, self._literals(key), strict=True))
+        if len(pairs) > 1 and self.array_types:
+            columns, literals = (", ".join(each) for each in zip(*pairs, strict=True))
+            return f"({columns}) {last_sign} ({literals})"
+        (column, value), *first = reversed(pairs)
+        condition = f"{column} {last_sign} {value}"
+        for column, value in first:
+            condition = f"({column} {sign} {value} OR ({column} = {value} AND {condition}))"
+        return condition
+
+    def _literals(self, key: tuple[Any, ...]) -> list[str]:
+        return [spell(key[place]) for spell, place in zip(self.spell, self.places, strict=True)]
 
 
 class OpenTable(Protocol):

@@ -26,8 +26,8 @@ from exporter.port.sliced_source import (
     refuse_slices,
     touched_while_read,
 )
-from exporter.port.source import Carried, SourceColumn, Statement, TableName, Wire
-from exporter.postgres.axis import plan_axis
+from exporter.port.source import Carried, KeyIndex, SourceColumn, Statement, TableName, Wire
+from exporter.postgres.axis import find_key_index, plan_axis
 from exporter.postgres.connection import gather
 from exporter.postgres.definition import check_definition, find_definition, why_no_seal
 from exporter.postgres.errors import translate_slice_error
@@ -128,6 +128,10 @@ class PostgresSlices(PostgresTable):
         An index must lead to the column; the key is of integers.
         """
         return plan_axis(self, self._catalogue, statement)
+
+    def find_key_index(self, key: Sequence[str], like: Sequence[SourceColumn]) -> KeyIndex | str:
+        """Return a B-tree whose order of keys is that of ORDER BY."""
+        return find_key_index(self, self._catalogue, key, like)
 
     def begin_seal(self, statement: Statement, axis: Axis) -> None:
         """Note what is to be sealed.

@@ -33,6 +33,18 @@ class SliceCounts:
     longest_seconds: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class ReadSlice:
+    """A slice that gave rows.
+
+    From `low` (inclusive) to `high` (exclusive) of the axis.
+    """
+
+    low: int
+    high: int
+    rows: SliceRows
+
+
 class SlicedRead:
     """Yields the frames of a sliced read.
 
@@ -54,16 +66,21 @@ class SlicedRead:
 
     def frames(self) -> Iterator[pl.DataFrame]:
         """Yield all rows."""
-        waiting: list[SliceRows] = []
-        for rows in self._all_slices():
-            waiting.append(rows)
-            if sum(each.rows for each in waiting) >= _GATHER_ROWS or _bytes(waiting) >= _GATHER_BYTES:
-                yield self._gather(waiting)
+        for frame, _ in self.frames_of_slices():
+            yield frame
+
+    def frames_of_slices(self) -> Iterator[tuple[pl.DataFrame, list[ReadSlice]]]:
+        """Yield all rows, and which slices each frame has, in order."""
+        waiting: list[ReadSlice] = []
+        for found in self._all_slices():
+            waiting.append(found)
+            if sum(each.rows.rows for each in waiting) >= _GATHER_ROWS or _bytes(waiting) >= _GATHER_BYTES:
+                yield self._gather(waiting), waiting
                 waiting = []
         if waiting:
-            yield self._gather(waiting)
+            yield self._gather(waiting), waiting
 
-    def _all_slices(self) -> Iterator[SliceRows]:
+    def _all_slices(self) -> Iterator[ReadSlice]:
         position = self.axis.low
         while position < self.axis.high:
             self._pace.before_slice()
@@ -71,9 +88,9 @@ class SlicedRead:
             self._pace.after_slice(rows.seconds, rows.rows)
             self._length.took(end - position, rows)
             self._count(rows)
-            position = end
             if rows.rows:
-                yield rows
+                yield ReadSlice(position, end, rows)
+            position = end
 
     def _read(self, low: int) -> tuple[int, SliceRows]:
         """Read the slice that begins at `low`, again and shorter where that may help; return where it ends."""
@@ -91,8 +108,8 @@ class SlicedRead:
 
         return self._again.do(read, _TRIES)
 
-    def _gather(self, waiting: list[SliceRows]) -> pl.DataFrame:
-        gathered = self.slices.gather(waiting)
+    def _gather(self, waiting: list[ReadSlice]) -> pl.DataFrame:
+        gathered = self.slices.gather([each.rows for each in waiting])
         self.counts.checksum += gathered.checksum
         return gathered.frame
 
@@ -103,5 +120,5 @@ class SlicedRead:
         self.counts.longest_seconds = max(self.counts.longest_seconds, rows.seconds)
 
 
-def _bytes(slices: list[SliceRows]) -> int:
-    return sum(each.size_bytes for each in slices)
+def _bytes(slices: list[ReadSlice]) -> int:
+    return sum(each.rows.size_bytes for each in slices)

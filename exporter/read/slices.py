@@ -17,7 +17,7 @@ from exporter.port.database import Source
 from exporter.port.probes import run_probes
 from exporter.port.question import DayQuestion, PlannedRead
 from exporter.port.sliced_source import Axis, Closed, Seal, Slices
-from exporter.port.source import Estimate
+from exporter.port.source import Estimate, KeyIndex
 from exporter.read.attempt import Attempt, HowRead
 from exporter.read.beside import PlannedTable, add_up, plan_beside
 from exporter.read.choose import ReadChoice
@@ -27,7 +27,7 @@ from exporter.read.sealing import Sealing
 from exporter.read.slice_loop import SlicedRead
 from exporter.read.snapshot_guard import SnapshotGuard
 from exporter.read.table_writing import TableWriting, commit_files, plan_writings, write_files
-from exporter.read.timeless import RestingPace, read_timeless, why_no_pieces
+from exporter.read.timeless import RestingPace, plan_pieces, read_timeless
 from exporter.shards.commit import Written
 from exporter.shards.day_keys import DayKeys
 from staging.errors import InputError
@@ -37,21 +37,16 @@ from staging.errors import InputError
 class Look:
     """What was found out before a row was read.
 
-    The statement, how much it will give, the tables beside the leading one, the files beside them, and what each table
-    with a time is cut along, by its name in the pipeline (the leading table's is "").
+    The statement, how much it will give, what each table is cut along, by its name in the pipeline (the leading table's
+    is ""), the tables beside the leading one, and the files beside them.
     """
 
     read: PlannedRead
     estimate: Estimate
     choice: ReadChoice
-    axes: Mapping[str, Axis]
+    cuts: Mapping[str, Axis | KeyIndex]
     beside: Sequence[PlannedTable[Slices]] = ()
     files: Sequence[PlannedTable[Files]] = ()
-
-    @property
-    def axis(self) -> Axis | None:
-        """What the leading table is cut along."""
-        return self.axes.get("")
 
 
 def begin_slices(question: DayQuestion, source: Source) -> Slices:
@@ -99,22 +94,25 @@ def find_way(
     max_seconds: int,
     choose: Callable[[str, Closed | None], ReadChoice],
     find_closed: Callable[[], Closed | None],
-) -> tuple[ReadChoice, dict[str, Axis]]:
+) -> tuple[ReadChoice, dict[str, Axis | KeyIndex]]:
     """Find how a day can be read, asking only what matters.
 
-    Returns what `choose` says of why there are no slices and of the day's end, neither of them asked for in vain.
+    Returns what `choose` says of why there are no slices and of the day's end, neither of them asked for in vain. And
+    by table what it is cut along: an axis, without a time an index.
     """
     choice = choose("", None)
     if choice.mode == "snapshot":  # whatever slices there may be
         return choice, {}
-    axes: dict[str, Axis] = {}
+    cuts: dict[str, Axis | KeyIndex] = {}
+    leading = tables[0].read
     for table in tables:
-        found = table.table.plan_axis(table.read.statement) if table.has_time else why_no_pieces(table, max_seconds)
-        if isinstance(found, Axis):
-            axes[table.name] = found
-        elif found:
+        found: Axis | KeyIndex | str = (
+            table.table.plan_axis(table.read.statement) if table.has_time else plan_pieces(table, leading, max_seconds)
+        )
+        if isinstance(found, str):
             return choose(f"of {table.shown} {found}" if table.name and table.has_time else found, find_closed()), {}
-    return choose("", find_closed()), axes
+        cuts[table.name] = found
+    return choose("", find_closed()), cuts
 
 
 def read_in_slices(attempt: Attempt, slices: Slices, look: Look, guard: SnapshotGuard) -> Written:
@@ -131,7 +129,7 @@ def read_in_slices(attempt: Attempt, slices: Slices, look: Look, guard: Snapshot
         writings, of_files = plan_writings(attempt, tables, look.files, keys)
         for sharded in [*(each.sharded for each in writings), *(each.sharded for each in of_files)]:
             undone.callback(sharded.abort)
-        read = _SlicedTables(attempt, look.axes, writings, keys)
+        read = _SlicedTables(attempt, look.cuts, writings, keys)
         seconds = read.write_all(guard)
         guard.release()
         write_files(of_files, writings[-1].sharded)
@@ -149,7 +147,7 @@ class _SlicedTables:
     def __init__(
         self,
         attempt: Attempt,
-        axes: Mapping[str, Axis],
+        cuts: Mapping[str, Axis | KeyIndex],
         writings: Sequence[TableWriting[Slices]],
         keys: DayKeys,
     ) -> None:
@@ -161,12 +159,11 @@ class _SlicedTables:
         self._last = tables[-1]
         self._first_timeless = next((table for table in tables if not table.has_time), None)
         self._reads = {
-            table.name: SlicedRead(
-                table.table, axes[table.name], attempt.pace, attempt.cancel, target_seconds=self._target_seconds
-            )
+            table.name: SlicedRead(table.table, cut, attempt.pace, attempt.cancel, target_seconds=self._target_seconds)
             for table in tables
-            if table.has_time
+            if isinstance(cut := cuts[table.name], Axis)
         }
+        self._indexes = {name: index for name, index in cuts.items() if isinstance(index, KeyIndex)}
         self._sealing = Sealing(
             list(self._reads.values()),
             [table.table for table in tables],
@@ -222,8 +219,10 @@ class _SlicedTables:
         """Give the rows, and end the snapshot with the last of all: it must not live on while files are finished."""
         if table is self._first_timeless:
             self._sealing.seal()
-        pace = RestingPace(self._attempt.cancel, guard)
-        yield from read_timeless(table, self._keys, pace, self._attempt.cancel, target_seconds=self._target_seconds)
+        pace, index = RestingPace(self._attempt.cancel, guard), self._indexes[table.name]
+        yield from read_timeless(
+            table, index, self._keys, pace, self._attempt.cancel, target_seconds=self._target_seconds
+        )
         if table is self._last:
             self._sealing.end()
             guard.release()

@@ -39,9 +39,13 @@ class DayKeys:
     def _merged(self) -> pl.DataFrame:
         return pl.concat(self._known).unique()
 
-    def listed(self) -> pl.Series:
-        """Return keys of one column, sorted, each once."""
-        return self._merged().to_series(0).sort() if self._known else pl.Series([], dtype=pl.Int64())
+    def listed(self) -> pl.DataFrame:
+        """Return the keys, sorted, each once.
+
+        A frame without a column where no row was noted.
+        """
+        merged = self._merged() if self._known else pl.DataFrame()
+        return merged.sort(merged.columns) if merged.columns else merged
 
     def compare(
         self, frames: Iterable[pl.DataFrame], key: Sequence[str], *, only: bool, refuse: Refuse | None = None

@@ -109,7 +109,7 @@ def test_a_table_without_time_that_has_no_pieces_is_refused_by_name(url: str, tm
     database = create_net_shop(url, SHOP)
     database.execute("CREATE TABLE loose (id bigint, country varchar(20))")
     told = refused(url, tmp_path, users={"table": "loose"})
-    assert "No index of loose (source.with.users) begins with its key id" in told
+    assert "Of loose (source.with.users) no index begins with its key id" in told
     database.execute("CREATE INDEX loose_by_id ON loose (id)")
     told = refused(url, tmp_path, users={"table": "loose", "only_keys": False})
     assert "The key id of loose (source.with.users) may be NULL" in told
