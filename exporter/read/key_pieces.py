@@ -46,10 +46,11 @@ class ListedKeys:
         return self._index.among(self._keys.slice(low, high - low).rows())
 
     def keep(self, frame: pl.DataFrame, slices: Sequence[ReadSlice]) -> pl.DataFrame:
-        """Return the rows whose key was listed.
+        """Return each row once.
 
-        For the very slice that gave them: a server may take two texts for one key, such as `a` without and with a space
-        behind it. Then each of them finds both rows, maybe in two slices; a row counts where its own key was asked for.
+        A server may take two texts for one key, such as `a` without and with a space behind it. Then each of them finds
+        both rows, maybe in two slices; a row counts where its own key was asked for. Rows of keys that were not listed
+        at all stay, to be refused by name.
         """
         first, last = slices[0].low, slices[-1].high
         listed = self._comparable(self._keys.slice(first, last - first)).with_row_index("place", first)
@@ -57,9 +58,16 @@ class ListedKeys:
             low=pl.concat(pl.repeat(each.low, each.rows.rows, eager=True) for each in slices),
             high=pl.concat(pl.repeat(each.high, each.rows.rows, eager=True) for each in slices),
         )
-        found = of_rows.join(listed, on=listed.columns[1:], how="left", maintain_order="left")
+        names = listed.columns[1:]
+        placed = of_rows.join(listed, on=names, how="left", maintain_order="left")
+        if placed.get_column("place").null_count():  # of another frame's slices, or of none
+            all_listed = self._comparable(self._keys).with_columns(elsewhere=pl.lit(value=True))
+            placed = placed.join(all_listed, on=names, how="left", maintain_order="left")
+        else:
+            placed = placed.with_columns(elsewhere=pl.lit(value=None, dtype=pl.Boolean))
         is_asked_for = (pl.col("place") >= pl.col("low")) & (pl.col("place") < pl.col("high"))
-        return frame.filter(found.select(is_asked_for.fill_null(value=False)).to_series())
+        is_kept = is_asked_for.fill_null(value=False) | pl.col("elsewhere").is_null() & pl.col("place").is_null()
+        return frame.filter(placed.select(is_kept).to_series())
 
     def _comparable(self, keys: pl.DataFrame) -> pl.DataFrame:
         """Numbers travel in other types than the shards': as text, with zeros before them, where they are decimals."""

@@ -84,7 +84,8 @@ def limit_to_keys(tables: Sequence[PlannedTable[Slices]]) -> list[PlannedTable[S
     most = sum(table.estimate.rows for table in tables if table.has_time)
 
     def limit(table: PlannedTable[Slices]) -> PlannedTable[Slices]:
-        return replace(table, estimate=replace(table.estimate, rows=min(table.estimate.rows, most)))
+        estimate = replace(table.estimate, rows=min(table.estimate.rows, most))
+        return replace(table, estimate=estimate, is_joined=True)  # each piece lists keys of the day's rows
 
     return [limit(table) if table.only_keys and not table.has_time else table for table in tables]
 
