@@ -59,11 +59,13 @@ _OF_ONE: dict[str, dict[str, str]] = {
     "mysql": {
         "max_execution_time": "1",
         "cte_max_recursion_depth": "1",
+        "range_optimizer_max_mem_size": "1",
         "transaction_isolation": "'SERIALIZABLE'",
     },
     "mariadb": {
         "max_statement_time": "0.0001",
         "max_recursive_iterations": "1",
+        "in_predicate_conversion_threshold": "2",
         "tx_isolation": "'SERIALIZABLE'",
         "check_constraint_checks": "0",
         "system_versioning_asof": "'2020-01-01 00:00:00'",
