@@ -172,7 +172,7 @@ class Adversary:
             slices = moments.watch(self.source.begin_slices(question.table()))
             with SnapshotGuard(self.source, cancel, None) as guard, closing(slices):
                 look = look_at(attempt, slices)
-                assert look.axis is not None
+                assert "" in look.cuts
                 written = read_in_slices(attempt, slices, look, guard)
         files = [folder / file.name for file in written.files.values()]
         found = [row for file in files for row in pq.read_table(file, partitioning=None).to_pylist()]
