@@ -128,7 +128,9 @@ def plan_telling(
     if altered:
         return "its columns were altered since, or are computed when they are read"
     attached = [int(oid) for (oid,) in catalogue.rows(_ATTACHED_SQL.format(low=taken.low_sql()), table_sql)]
-    return Telling(_HOW, _select(taken, attached), _judge if by_row is not None else _judge_unless_where)
+    if by_row is None:
+        return Telling(_HOW, _select(taken, attached), _judge_unless_where)
+    return Telling(_HOW, _select(taken, attached), _judge, "" if attached else _not_old(taken))
 
 
 def _why_another_place(catalogue: Catalogue, table_sql: str, evidence: Mapping[str, str]) -> str:
@@ -172,6 +174,11 @@ def _select(taken: _Taken, attached: Sequence[int]) -> tuple[str, str]:
         is_new = f"({is_new} OR tableoid IN ({', '.join(map(str, attached))}))"
     may_be = f"count(*) FILTER (WHERE age(xmin) > greatest({high}, 0) AND age(xmin) <= {low})"
     return f"count(*) FILTER (WHERE {is_new})", "0" if taken.low == taken.high else may_be
+
+
+def _not_old(taken: _Taken) -> str:
+    """Return the SQL of how many rows are not of before the export for certain. One call of `age` a row."""
+    return f"count(*) FILTER (WHERE age(xmin) <= (SELECT age('{taken.low_sql()}'::xid)))"
 
 
 def _judge(found: Sequence[int]) -> Verdict:

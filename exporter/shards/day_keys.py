@@ -25,7 +25,7 @@ class DayKeys:
     def note(self, frames: Iterable[pl.DataFrame], key: Sequence[str]) -> Iterator[pl.DataFrame]:
         """Yield the frames, after having taken note of their keys."""
         for frame in frames:
-            self._add(_keys(frame, key).unique())
+            self._add(_keys(frame, key))
             yield frame
 
     def _add(self, keys: pl.DataFrame) -> None:
@@ -37,7 +37,7 @@ class DayKeys:
             self._rows = -self._known[0].height if self._known[0].height > _COMPACT_ROWS // 2 else 0
 
     def _merged(self) -> pl.DataFrame:
-        return pl.concat(self._known).unique()
+        return _distinct(pl.concat(self._known))
 
     def listed(self) -> pl.DataFrame:
         """Return the keys, sorted, each once.
@@ -91,6 +91,11 @@ class KeysCompared:
             kept = frame.filter(found) if self._only else frame
             if kept.height:
                 yield kept
+
+
+def _distinct(keys: pl.DataFrame) -> pl.DataFrame:
+    """Return each key once: of one column as a series, which takes polars a sixth of what a frame does."""
+    return keys.to_series().unique().to_frame() if keys.width == 1 else keys.unique()
 
 
 def _keys(frame: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
