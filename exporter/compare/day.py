@@ -20,8 +20,8 @@ from exporter.port.pace import Pace
 from exporter.port.question import DayQuestion, PlannedRead, plan_read
 from exporter.port.same_rows import Telling
 from exporter.port.slice_length import SliceLength
-from exporter.port.sliced_source import Axis, SliceRows
-from exporter.port.source import OpenTable, Statement, TimeKind
+from exporter.port.sliced_source import Axis, SliceRows, Slices
+from exporter.port.source import OpenTable, Statement, TableName, TimeKind
 from exporter.refuse.full_scan import check_full_scan
 from staging.documents.manifest import Manifest
 from staging.documents.same_question import check_same_question
@@ -29,6 +29,8 @@ from staging.errors import InputError, UnavailableError
 from staging.manifest_sums import view_table
 
 _PIECE_SECONDS = 0.002
+_QUICK_PIECE_SECONDS = 0.005
+"""Of so little work for a row a piece of two milliseconds is a statement more than rows."""
 _LEAST_SECONDS = 0.0002
 _ROUND_TRIPS = 3
 
@@ -56,11 +58,33 @@ class Budget:
             )
 
 
+class TablesInSlices:
+    """Tables that are looked at in slices, each opened once for all days."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._open: dict[TableName, Slices] = {}
+
+    def find(self, name: TableName) -> Slices | None:
+        """Return the table, None where it has no slices."""
+        if name not in self._open:
+            if self._source.why_no_slices(name):
+                return None
+            self._open[name] = self._source.begin_slices(name)
+        return self._open[name]
+
+    def close(self) -> None:
+        """Let go of all of them; they are opened anew when they are asked for again."""
+        while self._open:
+            self._open.popitem()[1].close()
+
+
 @dataclass(frozen=True, slots=True)
 class Comparing:
-    """What comparing needs: a connected source, its pace, the budget."""
+    """What comparing needs: a connected source and its tables, its pace, the budget."""
 
     source: Source
+    tables: TablesInSlices
     pace: Pace
     budget: Budget
 
@@ -129,13 +153,12 @@ def _compare_table(question: DayQuestion, stored: Manifest, comparing: Comparing
 def _compare_one(question: DayQuestion, stored: Manifest, comparing: Comparing) -> Compared:
     comparing.budget.check()
     comparing.pace.before_snapshot()
-    name, source = question.table(), comparing.source
-    if source.why_no_slices(name):
-        seconds = question.pipeline.export.max_snapshot_seconds
-        with closing(source.begin_snapshot(name, max_seconds=seconds)) as table:
-            return _compare(question, stored, comparing, table, lambda _: "it has no slices")
-    with closing(source.begin_slices(name)) as slices:
+    slices = comparing.tables.find(question.table())
+    if slices is not None:
         return _compare(question, stored, comparing, slices, slices.plan_axis)
+    seconds = question.pipeline.export.max_snapshot_seconds
+    with closing(comparing.source.begin_snapshot(question.table(), max_seconds=seconds)) as table:
+        return _compare(question, stored, comparing, table, lambda _: "it has no slices")
 
 
 def _compare(
@@ -197,13 +220,15 @@ def _count(asked: _Asked, telling: Telling | str, stored: Manifest) -> DayFigure
     if isinstance(telling, str):
         return _ask(asked, columns, ()).figures(columns)
     if telling.quick:
-        found = _ask(asked, (), (telling.quick,))
+        found = _ask(asked, (), (telling.quick,), _QUICK_PIECE_SECONDS)
         if (found.rows, found.told) == (stored.rows, [0]):
             return DayFigures(found.rows, stored.sums, [0] * len(telling.select))
     return _ask(asked, columns, telling.select).figures(columns)
 
 
-def _ask(asked: _Asked, columns: Sequence[ColumnPlan], telling: Sequence[str]) -> _Counted:
+def _ask(
+    asked: _Asked, columns: Sequence[ColumnPlan], telling: Sequence[str], piece_seconds: float = _PIECE_SECONDS
+) -> _Counted:
     """Count rows, add up columns and what tells of them, piece by piece."""
     table, read, axis, comparing = asked.table, asked.read, asked.axis, asked.comparing
     statement = read.statement
@@ -227,7 +252,7 @@ def _ask(asked: _Asked, columns: Sequence[ColumnPlan], telling: Sequence[str]) -
     if not isinstance(axis, Axis):
         count(f"FROM {statement.table} WHERE {statement.condition()}{_exact_edges(read)}")
         return counted
-    length, position = SliceLength(axis, _PIECE_SECONDS), axis.low
+    length, position = SliceLength(axis, piece_seconds), axis.low
     while position < axis.high:
         comparing.budget.check()
         end = length.end_of(position)

@@ -6,11 +6,11 @@ One connection for all of them, opened again where it was lost; what ends one da
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import date
 
-from exporter.compare.day import Budget, Comparing, compare_day
+from exporter.compare.day import Budget, Comparing, TablesInSlices, compare_day
 from exporter.compare.judge import Compared
 from exporter.open_source import open_source
 from exporter.pacing.open_pace import open_pace
@@ -98,6 +98,8 @@ class DayComparer:
             if isinstance(error, UnavailableError):
                 self._open.close()
                 self._comparing = None
+            elif self._comparing is not None:
+                self._comparing.tables.close()  # what is wrong with one may have changed since it was opened
             why = f"{error.what} {error.why}".strip()
             return DayCompared(day, Compared("can't be told", why), stored, error)
 
@@ -116,5 +118,6 @@ class DayComparer:
                 open_pace(self._pipeline, source.dialect, self._store, self._cancel, Progress())
             )
             self._pace = _Watched(pace)
-            self._comparing = Comparing(source, self._pace, self._budget)
+            tables = self._open.enter_context(closing(TablesInSlices(source)))
+            self._comparing = Comparing(source, tables, self._pace, self._budget)
         return self._comparing

@@ -115,12 +115,18 @@ class PostgresSlices(PostgresTable):
         self._statement: Statement | None = None
         self._axis: Axis | None = None
         self._round_trip_seconds = 0.0
+        self._described: Mapping[str, SourceColumn] = {}
         self.evidence: dict[str, str] = {}
         self.kind()  # says what there may be instead
 
     def beside(self, table: TableName) -> PostgresSlices:
         """Return another table of this read."""
         return PostgresSlices(self._read, table)
+
+    def describe(self) -> Mapping[str, SourceColumn]:
+        """Return the columns, as they are now."""
+        self._described = super().describe()
+        return self._described
 
     def plan_axis(self, statement: Statement) -> Axis | str:
         """Return the time column if indexed, else a primary key.
@@ -209,7 +215,7 @@ class PostgresSlices(PostgresTable):
             self.table_sql,
             statement=statement,
             columns=columns,
-            described=self.describe(),
+            described=self._described or self.describe(),
             stored=stored,
             identity=self._read.server_identity,
         )
