@@ -59,7 +59,7 @@ class Budget:
 
 
 class TablesInSlices:
-    """Tables that are looked at in slices, each opened once for all days."""
+    """Tables looked at in slices, each opened once for all days."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
@@ -74,14 +74,17 @@ class TablesInSlices:
         return self._open[name]
 
     def close(self) -> None:
-        """Let go of all of them; they are opened anew when they are asked for again."""
+        """Let go of all of them.
+
+        They are opened anew when they are asked for again.
+        """
         while self._open:
             self._open.popitem()[1].close()
 
 
 @dataclass(frozen=True, slots=True)
 class Comparing:
-    """What comparing needs: a connected source and its tables, its pace, the budget."""
+    """What comparing needs: a source, its tables, its pace, the budget."""
 
     source: Source
     tables: TablesInSlices
