@@ -1,16 +1,11 @@
 """A whole day by DuckDB's postgres extension alone: reads, groups, deletes, inserts: `URL DAY NEXT_DAY`. Nothing is kept."""
 
-import importlib.util
 import sys
-from pathlib import Path
 
-import duckdb
+from load_extension import connect_with
 
 url, day, next_day = sys.argv[1:]
-package = Path(importlib.util.find_spec("duckdb_extension_postgres_scanner").origin).parent
-extension = next(package.glob("extensions/*/postgres_scanner.duckdb_extension*"))
-connection = duckdb.connect()
-connection.execute(f"LOAD '{extension}'")
+connection = connect_with("postgres_scanner")
 connection.execute(f"ATTACH '{url}' AS shop (TYPE postgres)")
 connection.execute(f"""
     CREATE TEMP TABLE revenue AS

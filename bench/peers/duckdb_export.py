@@ -1,16 +1,11 @@
 """One day of PostgreSQL to 32 zstd Parquet folders by DuckDB's postgres extension: `URL FOLDER SHARDS`."""
 
-import importlib.util
 import sys
-from pathlib import Path
 
-import duckdb
+from load_extension import connect_with
 
 url, folder, shards = sys.argv[1], sys.argv[2], int(sys.argv[3])
-package = Path(importlib.util.find_spec("duckdb_extension_postgres_scanner").origin).parent
-extension = next(package.glob("extensions/*/postgres_scanner.duckdb_extension*"))
-connection = duckdb.connect()
-connection.execute(f"LOAD '{extension}'")
+connection = connect_with("postgres_scanner")
 connection.execute(f"ATTACH '{url}' AS shop (TYPE postgres, READ_ONLY)")
 connection.execute(f"""
     COPY (SELECT user_id, purchased_at, amount, hash(user_id) % {shards} AS shard FROM shop.purchases

@@ -1,17 +1,12 @@
 """One day of MariaDB to zstd Parquet folders by DuckDB's mysql extension: `URL FOLDER SHARDS`."""
 
-import importlib.util
 import sys
-from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-import duckdb
+from load_extension import connect_with
 
 url, folder, shards = urlsplit(sys.argv[1]), sys.argv[2], int(sys.argv[3])
-package = Path(importlib.util.find_spec("duckdb_extension_mysql_scanner").origin).parent
-extension = next(package.glob("extensions/*/mysql_scanner.duckdb_extension*"))
-connection = duckdb.connect()
-connection.execute(f"LOAD '{extension}'")
+connection = connect_with("mysql_scanner")
 connection.execute(
     f"CREATE SECRET (TYPE mysql, HOST '{url.hostname}', PORT {url.port}, DATABASE '{url.path.strip('/')}',"
     f" USER '{url.username}', PASSWORD '{unquote(url.password or '')}')"

@@ -1,6 +1,6 @@
-"""One day to zstd Parquet by rivet-cli, profile fast: `URL FOLDER [SAFE]`.
+"""One day to zstd Parquet by rivet-cli, profile fast: `URL FOLDER SHARDS [chunks]`.
 
-Into one file: it makes no shards. With a third word it reads as by default, in chunks along the primary key.
+Into one file: it makes no shards. With a fourth word it reads as by default, in chunks along the primary key.
 """
 
 import os

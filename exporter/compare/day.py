@@ -19,7 +19,7 @@ from exporter.port.database import Source
 from exporter.port.pace import Pace
 from exporter.port.question import DayQuestion, PlannedRead, plan_read
 from exporter.port.same_rows import Telling
-from exporter.port.slice_length import SliceLength
+from exporter.port.slice_length import SliceLength, empty_round_trip_seconds
 from exporter.port.sliced_source import Axis, SliceRows, Slices
 from exporter.port.source import OpenTable, Statement, TableName, TimeKind
 from exporter.refuse.full_scan import check_full_scan
@@ -32,7 +32,6 @@ _PIECE_SECONDS = 0.002
 _QUICK_PIECE_SECONDS = 0.005
 """Of so little work for a row a piece of two milliseconds is a statement more than rows."""
 _LEAST_SECONDS = 0.0002
-_ROUND_TRIPS = 3
 
 
 @dataclass(slots=True)
@@ -239,7 +238,9 @@ def _ask(
     sums = [sum_sql(column, by_name[column.name], comparing.source.dialect) for column in columns]
     select = ", ".join(["COUNT(*)", *sums, *telling])
     counted = _Counted(told=[0] * len(telling))
-    round_trip_seconds = min(_seconds_of(lambda: table.fetch("SELECT 1")) for _ in range(_ROUND_TRIPS))
+    round_trip_seconds = 0.0
+    if isinstance(axis, Axis):
+        round_trip_seconds = empty_round_trip_seconds(lambda: table.fetch("SELECT 1"))
 
     def count(source: str) -> SliceRows:
         comparing.pace.before_slice()
@@ -263,9 +264,3 @@ def _ask(
         length.took(end - position, found)
         position = end
     return counted
-
-
-def _seconds_of(work: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began

@@ -116,10 +116,15 @@ def _why_no_literal(column: ReflectedColumn) -> str:
     kind = column.source_type.split("(")[0].lower()
     if kind in ("enum", "set"):
         return f"its key {column.name} is of type {kind.upper()}, whose order is not that of its texts"
-    charset = (column.collation or "utf8mb4").split("_")[0]
+    charset = _charset(column)
     if isinstance(column.type, sql.String) and charset not in _CHARSETS:
         return f"its key {column.name} has the character set {charset}, of which two texts may be one in UTF-8"
     return ""
+
+
+def _charset(column: ReflectedColumn) -> str:
+    """Return the character set, with whose name each collation's name begins."""
+    return (column.collation or "utf8mb4").split("_")[0]
 
 
 def _spell(column: ReflectedColumn) -> Callable[[Any], str]:
@@ -128,7 +133,7 @@ def _spell(column: ReflectedColumn) -> Callable[[Any], str]:
         return lambda value: f"CAST({text_literal(value)} AS {column.source_type})"
     if not isinstance(column.type, sql.String):
         return lambda value: f"X'{value.hex()}'" if isinstance(value, bytes) else str(value)
-    charset = (column.collation or "utf8mb4").split("_")[0]
+    charset = _charset(column)
     if charset == "utf8mb4":
         return lambda value: f"{text_literal(value)} COLLATE {column.collation}"
     return lambda value: f"CONVERT({text_literal(value)} USING {charset}) COLLATE {column.collation}"

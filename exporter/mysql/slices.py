@@ -37,6 +37,7 @@ from exporter.mysql.session import MysqlSession
 from exporter.mysql.table import MysqlTable
 from exporter.mysql.walk import Rest
 from exporter.mysql.witness import Witness, find_server, take_witness
+from exporter.port.slice_length import empty_round_trip_seconds
 from exporter.port.sliced_source import (
     Axis,
     Gathered,
@@ -51,7 +52,6 @@ from exporter.port.sliced_source import (
 from exporter.port.source import KeyIndex, SourceColumn, Statement, TableName
 from staging.errors import InputError
 
-_ROUND_TRIPS = 5
 _NO_SUCH_TABLE = 1146
 _PIECE_SECONDS = 0.003
 _HOW = "keyed checksum of every row, count"
@@ -150,7 +150,7 @@ class MysqlSlices(MysqlTable):
         self._read_seconds = self._piece_seconds = self._gather_seconds = 0.0
         self._read.set_charset(plan_charset(statement))
         self._began_at = self._ended_at = time.monotonic()
-        self._round_trip_seconds = min(self._empty_statement() for _ in range(_ROUND_TRIPS))
+        self._round_trip_seconds = empty_round_trip_seconds(lambda: self._session.run("SELECT 1", "answer"))
 
     def read_slice(self, low: int, high: int) -> SliceRows:
         """Read one slice, whole.
@@ -293,8 +293,3 @@ class MysqlSlices(MysqlTable):
             rows_differ=max(abs(sealed.rows - rows_read) + sealed.rows_outside, int(sealed.checksum != checksum)),
             seconds=seconds,
         )
-
-    def _empty_statement(self) -> float:
-        began = time.perf_counter()
-        self._session.run("SELECT 1", "answer")
-        return time.perf_counter() - began

@@ -16,10 +16,13 @@ took long was the statement, or the machine, and shorter slices would only be mo
 from __future__ import annotations
 
 import math
+import time
 from collections import deque
+from collections.abc import Callable
 
 from exporter.port.sliced_source import Axis, SliceRows
 
+_ROUND_TRIPS = 5
 _FIRST_ROWS = 200
 _FEW_BYTES = 1024 * 1024
 _MOST_ROWS = 20_000
@@ -29,6 +32,20 @@ _FAR_TOO_LONG = 25.0
 _PRICES = 16
 _EVEN_SLICES = 4.0
 _CUT = 32  # five tries shorten a slice a million times: keys may lie in a few crowded places of a huge range
+
+
+def empty_round_trip_seconds(run: Callable[[], object]) -> float:
+    """Return what a statement that does nothing takes, at best of five.
+
+    `run` runs one. It is the way to the server and back, and no work of the server's.
+    """
+    return min(_seconds_of(run) for _ in range(_ROUND_TRIPS))
+
+
+def _seconds_of(run: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    run()
+    return time.perf_counter() - began
 
 
 class SliceLength:

@@ -13,6 +13,7 @@ import polars as pl
 
 from exporter.port.adbc import DRIVER_ERRORS
 from exporter.port.same_rows import Telling
+from exporter.port.slice_length import empty_round_trip_seconds
 from exporter.port.sliced_source import (
     LOCK_TIMEOUT_SECONDS,
     SLICE_TIMEOUT_SECONDS,
@@ -51,7 +52,6 @@ _GUARDS = {
     "max_parallel_workers_per_gather": "0",
     "jit": "off",
 }
-_ROUND_TRIPS = 5
 _IDLE_SECONDS = 20
 
 
@@ -147,7 +147,7 @@ class PostgresSlices(PostgresTable):
         version = Carried(pl.Int64(), Wire.NATIVE, version_sql(self._witness))
         self._statement, self._axis = replace(statement, select=(*statement.select, version)), axis
         self._read.guard(SLICE_TIMEOUT_SECONDS)
-        self._round_trip_seconds = min(self._empty_statement() for _ in range(_ROUND_TRIPS))
+        self._round_trip_seconds = empty_round_trip_seconds(lambda: self._run("SELECT 1", "answer"))
 
     def read_slice(self, low: int, high: int) -> SliceRows:
         """Read one slice, whole.
@@ -246,8 +246,3 @@ class PostgresSlices(PostgresTable):
         except UnavailableError as exc:
             raise SliceLostError(exc.what, why=exc.why, fix=exc.fix) from exc
         return check_definition(self._witness.definition, now, self.table)
-
-    def _empty_statement(self) -> float:
-        began = time.perf_counter()
-        self._run("SELECT 1", "answer")
-        return time.perf_counter() - began
