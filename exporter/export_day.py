@@ -87,7 +87,7 @@ def _export(question: DayQuestion, run_id: str, around: Surroundings) -> RunExpo
         manifest = combine_days(question, around.store, now=around.now())
     else:
         manifest = build_manifest(_read(question, around), question, now=around.now())
-    check_read_when_over(question, manifest.as_of)
+    check_read_when_over(question, manifest)
     around.cancel.check()
     return commit_manifest(around.store, question.names, manifest, run_id)
 

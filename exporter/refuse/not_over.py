@@ -10,6 +10,7 @@ from datetime import datetime
 from exporter.port.database import Source
 from exporter.port.question import DayQuestion
 from exporter.port.sliced_source import Closed
+from staging.documents.manifest import Manifest
 from staging.errors import UnavailableError
 
 _FIX = "Try again later; without --require-closed it is read as it is now, and stays unfinished."
@@ -36,13 +37,13 @@ def find_closed_for(question: DayQuestion, source: Source) -> Closed | None:
     return closed
 
 
-def check_read_when_over(question: DayQuestion, as_of: datetime) -> None:
+def check_read_when_over(question: DayQuestion, manifest: Manifest) -> None:
     """Raise UnavailableError where a day was read too early.
 
     What was read is true of an instant before the day's end.
     """
-    if question.require_closed and as_of < question.window.end:
-        raise _not_over(question, f"What was read is true of {as_of:%F %T} UTC by the source's clock.")
+    if question.require_closed and manifest.read_early:
+        raise _not_over(question, f"What was read is true of {manifest.as_of:%F %T} UTC by the source's clock.")
 
 
 def _not_over(question: DayQuestion, why: str) -> UnavailableError:

@@ -204,8 +204,7 @@ class Manifest(Document):
     def unfinished(self) -> bool:
         """Whether the day was read before it was over.
 
-        By the clock, or by what the database said of open and prepared transactions. A longer window is made of days
-        that were over.
+        By the clock, or by what the database said of open and prepared transactions.
         """
         return self.read_early or (not self.source.exports and bool(self.reading.not_over))
 
@@ -213,9 +212,11 @@ class Manifest(Document):
     def read_early(self) -> bool:
         """Whether the day was read before its end, by the clock.
 
-        Then it may well have few rows, which a day that is unfinished for another reason may not.
+        Then it may well have few rows, which a day that is unfinished for another reason may not. A window of stored
+        days is as of the last of them, which may be long before its end where days are left out: it is early where it
+        was made before its end.
         """
-        return not self.source.exports and self.as_of < self.window_end
+        return (self.created_at if self.source.exports else self.as_of) < self.window_end
 
     def is_stale(self, now: datetime) -> bool:
         """Return whether an unfinished day is over by now.

@@ -18,6 +18,7 @@ from exporter.export_day import OpenSource, Surroundings, export_day
 from exporter.open_source import open_source
 from exporter.port.question import MOST_READS
 from staging.config.pipeline import Pipeline
+from staging.documents.manifest import Manifest
 from staging.open_store import open_store
 from staging.process.cancel import Cancel
 from staging.process.progress import Progress
@@ -34,6 +35,10 @@ class Export:
 
     folder: Path
     manifest: dict[str, Any]
+
+    def parsed(self) -> Manifest:
+        """The manifest as the product reads it."""
+        return Manifest.parse(json.dumps(self.manifest).encode(), name="manifest.json")
 
     def files(self) -> list[Path]:
         """The Parquet files that the manifest names."""
@@ -110,13 +115,22 @@ def run_export(
     cancel: Cancel | None = None,
     now: datetime = NOW,
     most_reads: int = MOST_READS,
+    require_closed: bool = False,
 ) -> Export:
     """Export the day and return what it left."""
     folder = Path(settings.staging.url.removeprefix("file://"))
     folder.mkdir(parents=True, exist_ok=True)
     with open_store(settings.staging.url) as store:
         around = Surroundings(wrap_store(store), opener, lambda: now, cancel or Cancel(), Progress())
-        settled = export_day(settings, day, run_id, around, fresh_export=fresh_export, most_reads=most_reads)
+        settled = export_day(
+            settings,
+            day,
+            run_id,
+            around,
+            fresh_export=fresh_export,
+            most_reads=most_reads,
+            require_closed=require_closed,
+        )
     found = folder / f"{settings.name}/day={day}/export={settled.export_id}/manifest.json"
     return Export(folder, json.loads(found.read_bytes()))
 

@@ -21,7 +21,7 @@ from staging.documents.head import read_head
 from staging.documents.manifest import Manifest, ShardFile
 from staging.documents.run import Loaded, Receipt
 from staging.documents.run_start import begin_run, note_run_failed
-from staging.errors import InputError
+from staging.errors import InputError, UnavailableError
 from staging.names import DayNames
 from staging.open_store import open_store
 from staging.process.cancel import Cancel
@@ -124,6 +124,30 @@ def test_a_missing_day_and_one_read_too_early_are_named_unless_allowed(shop: Sho
     assert [export["day"] for export in allowed.manifest["source"]["exports"]] == [
         str(day) for day in WEEK if day.day not in (23, 25)
     ]
+
+
+def test_a_week_that_runs_is_unfinished_and_made_anew_when_it_is_over(shop: Shop) -> None:
+    for day in WEEK[:4]:
+        shop.export(day)
+    weekly, running = shop.weekly(allow_missing=True), datetime(2026, 10, 23, 8, tzinfo=UTC)
+    early = run_export(weekly, day=MONDAY, run_id="week-0001", now=running)
+    assert early.parsed().unfinished
+    over = run_export(weekly, day=MONDAY, run_id="week-0002", now=LATER)
+    assert over.manifest["export_id"] != early.manifest["export_id"]
+    assert not over.parsed().unfinished
+    again = run_export(weekly, day=MONDAY, run_id="week-0003", now=LATER)
+    assert again.manifest["export_id"] == over.manifest["export_id"]
+
+
+def test_a_week_that_is_over_is_closed_though_its_last_day_is_missing(shop: Shop) -> None:
+    for day in WEEK[:4]:
+        shop.export(day)
+    weekly = shop.weekly(allow_missing=True)
+    with pytest.raises(UnavailableError, match="is not over"):
+        run_export(
+            weekly, day=MONDAY, run_id="week-0001", now=datetime(2026, 10, 23, 8, tzinfo=UTC), require_closed=True
+        )
+    assert run_export(weekly, day=MONDAY, run_id="week-0002", now=LATER, require_closed=True).manifest["rows"]
 
 
 def test_a_week_whose_day_was_read_again_is_made_anew_and_else_used_again(shop: Shop) -> None:
