@@ -26,7 +26,7 @@ T = TypeVar("T", bound=OpenTable)
 U = TypeVar("U")
 """What a table's rows are read of: an open table of the database, or files."""
 
-_KEYS, _KEY = "penstock_keys", "penstock_key_"
+_KEYS = "penstock_keys"
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,14 +150,24 @@ def join_keys(read: PlannedRead, before: Sequence[PlannedRead]) -> PlannedRead:
     """
     if not before:
         return read
-    keys = " UNION ".join(_keys_of(each) for each in before if each.statement.has_time)
-    on = " AND ".join(f"{column.quoted} = {_KEYS}.{_KEY}{place}" for place, column in enumerate(_key_columns(read)))
-    joined = f"{read.statement.table} JOIN ({keys}) {_KEYS} ON {on}"
+    name = _find_free_name(read)
+    keys = " UNION ".join(_keys_of(each, name) for each in before if each.statement.has_time)
+    on = " AND ".join(f"{column.quoted} = {name}.{name}{place}" for place, column in enumerate(_key_columns(read)))
+    joined = f"{read.statement.table} JOIN ({keys}) {name} ON {on}"
     return replace(read, statement=replace(read.statement, table=joined))
 
 
-def _keys_of(read: PlannedRead) -> str:
-    selected = ", ".join(f"{column.quoted} AS {_KEY}{place}" for place, column in enumerate(_key_columns(read)))
+def _find_free_name(read: PlannedRead) -> str:
+    """Return what the keys are called: what neither the table nor a column of it is, nor begins with."""
+    taken = [name.casefold() for name in (read.statement.table, *read.table_columns)]
+    name = _KEYS
+    while any(name in each for each in taken):
+        name += "_"
+    return name
+
+
+def _keys_of(read: PlannedRead, name: str) -> str:
+    selected = ", ".join(f"{column.quoted} AS {name}{place}" for place, column in enumerate(_key_columns(read)))
     return f"SELECT DISTINCT {selected} FROM {read.statement.table} WHERE {read.statement.condition()}"  # noqa: S608 - quoted by the dialect
 
 

@@ -245,6 +245,22 @@ def test_a_key_with_two_rows_in_a_table_without_time_is_refused_by_name(url: str
     assert "where id is 9999" in refused(url, tmp_path, users={"table": "doubled", "only_keys": False})
 
 
+def test_a_table_and_its_columns_may_be_called_as_what_joins_the_keys(url: str, tmp_path: Path) -> None:
+    database = create_net_shop(url, SHOP)
+    database.execute("CREATE TABLE penstock_keys (id bigint NOT NULL, penstock_keys_0 varchar(20), penstock_keys0 int)")
+    database.execute("INSERT INTO penstock_keys SELECT id, country, 7 FROM users")
+    users = {"table": "penstock_keys", "columns": ["penstock_keys_0", "penstock_keys0"]}
+    for mode in ("snapshot", "slices"):
+        if mode == "slices" and database.dialect == "sqlite":
+            continue
+        if mode == "slices":
+            database.execute("CREATE UNIQUE INDEX keyed ON penstock_keys (id)")
+        export = run_export(settings(url, tmp_path / mode, export={"read": mode}, users=users))
+        assert {row["id"]: (row["penstock_keys_0"], row["penstock_keys0"]) for row in rows_of(export, "users")} == {
+            user: (country, 7) for user, country in SHOP.users if user in SHOP.buyers()
+        }
+
+
 def test_a_row_without_time_in_another_table_is_refused(url: str, tmp_path: Path) -> None:
     database = create_net_shop(url, SHOP)
     kind = {"sqlite": "timestamp", "postgresql": "timestamptz"}.get(database.dialect, "datetime(6)")
