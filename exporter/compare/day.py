@@ -193,17 +193,19 @@ def _exact_edges(read: PlannedRead) -> str:
 
 
 def _check_types(stored: Manifest, read: PlannedRead) -> None:
-    before = {column.name: column.source_type for column in stored.columns}
-    after = {column.name: column.source_type for column in read.plan.columns}
-    others = [
-        f"{name} was {before.get(name)} and is {after[name]}" for name in after if before.get(name) != after[name]
-    ]
-    if others:
-        raise InputError(
-            f"Columns of {stored.source.table} have other types than when {stored.day} was exported.",
-            why="; ".join(others) + ".",
-            fix="Read the day again: penstock run --fresh-export.",
-        )
+    before = {column.name: column for column in stored.columns}
+    after = {plan.name: plan.describe() for plan in read.plan.columns}
+    others = [name for name in after if name not in before or before[name].source_type != after[name].source_type]
+    if not others:
+        return
+    was = {name: before[name].source_type if name in before else "not there" for name in others}
+    is_drift = any(name in before and before[name].dtype != after[name].dtype for name in others)
+    raise InputError(
+        f"Columns of {stored.source.table} have other types than when {stored.day} was exported.",
+        why="; ".join(f"{name} was {was[name]} and is {after[name].source_type}" for name in others) + ".",
+        fix="Read the day again: penstock run --fresh-export"
+        + (" --set export.schema_changes=accept_all, if that is meant." if is_drift else "."),
+    )
 
 
 @dataclass(frozen=True, slots=True)
