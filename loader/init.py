@@ -11,7 +11,7 @@ import polars as pl
 
 from loader.open_database import open_database
 from loader.target.database import Database
-from loader.target.ledger import create_ledger_statement, ledger_name
+from loader.target.ledger import check_ledger, create_ledger_statement, ledger_name
 from loader.target.sql import window_column, window_kind
 from loader.target.table import kind_of
 from staging.config.pipeline import Pipeline
@@ -26,8 +26,8 @@ def init_target(pipeline: Pipeline, schema: pl.Schema, key: Sequence[str], *, ap
 
     Empty when both tables are there. `schema` is the transform's output and `key` its key columns; the target gets
     these columns and `day`, with the primary key (day, key …); of an hourly pipeline it is `hour`, an instant. Raises
-    InputError where the database refuses, UnavailableError where it is away. A target of Parquet files needs nothing
-    but its bucket or folder.
+    InputError where the database refuses, or another table has the ledger's name, UnavailableError where it is away. A
+    target of Parquet files needs nothing but its bucket or folder.
     """
     _check_schema(schema, key, pipeline.source.window)
     if pipeline.target.parquet is not None:
@@ -72,8 +72,10 @@ def _missing(database: Database, pipeline: Pipeline, schema: pl.Schema, key: Seq
     statements = [] if found else [create_target_statement(database, schema_name, table, schema, key, span=span)]
     place = found.schema if found else schema_name
     ledger_schema, ledger = ledger_name(pipeline, place)
-    if database.find_table(ledger_schema, ledger) is None:
+    if (kept := database.find_table(ledger_schema, ledger)) is None:
         statements.append(create_ledger_statement(database.sql, ledger_schema, ledger, span))
+    else:
+        check_ledger(kept, f"{ledger_schema}.{ledger}", span)
     return statements
 
 

@@ -77,6 +77,16 @@ def test_a_table_that_is_there_stays_as_it_is(target: LoaderTarget, make: Make) 
         assert [column[0] for column in cursor.description] == ["something"]
 
 
+def test_another_table_of_the_ledgers_name_is_refused(target: LoaderTarget, make: Make) -> None:
+    target.execute("CREATE TABLE penstock_ledger (target_table varchar(40) PRIMARY KEY, fence integer)")
+    for apply in (True, False):
+        with pytest.raises(InputError) as refused:
+            target.init(make(), apply=apply)
+    assert tables(target) == ["penstock_ledger"]
+    assert "penstock_ledger can't be the ledger." in refused.value.what
+    assert "it lacks target_schema, day" in refused.value.why
+
+
 def test_an_output_that_can_not_become_a_table_is_refused(sqlite_database: str, make: Make) -> None:
     target = LoaderTarget("sqlite", sqlite_database)
     pipeline = target.pipeline(make())
