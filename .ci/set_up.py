@@ -43,6 +43,7 @@ def main(argv: list[str]) -> None:
     if VENV.exists() and not _venv_works():
         shutil.rmtree(VENV)
     _sync(_find_uv() or _install_uv(), WANTED[wanted])
+    _compile_ours()
     _stamp(wanted).write_text(locked)
 
 
@@ -126,6 +127,12 @@ def _sync(uv: str, arguments: list[str]) -> None:
     }
     command = [uv, "sync", "--locked", "--python", sys.executable, *arguments]
     _run(command, environment)
+
+
+def _compile_ours() -> None:
+    """Compile this checkout's packages, as an installation has them: it may be run where no bytecode is written."""
+    packages = sorted(str(path.parent) for path in CHECKOUT.glob("*/__init__.py"))
+    subprocess.run([str(VENV / "bin" / "python"), "-m", "compileall", "-q", *packages], check=False)
 
 
 def _run(command: list[str], environment: dict[str, str] | None = None) -> None:

@@ -17,6 +17,8 @@ from typing import Any
 BENCH = Path(__file__).parent
 CHECKOUT = BENCH.parent
 PEERS = BENCH / ".venv" / "bin" / "python"
+_NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
+"""With it a checkout compiles its modules at each start, which no installation does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +35,14 @@ def run(
 ) -> tuple[Sample, str]:
     """Run to the end; RuntimeError with what it printed unless it ends with one of `codes`. Returns its stdout, too."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        inherited = {name: text for name, text in os.environ.items() if name != _NO_BYTECODE}
         began = time.perf_counter()
         process = subprocess.Popen(
             arguments,
             cwd=CHECKOUT,
             stdout=out,
             stderr=err,
-            env={**os.environ, **(environ or {})},
+            env={**inherited, **(environ or {})},
             start_new_session=True,  # as the chain starts jobs
         )
         try:

@@ -8,11 +8,11 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import CancelledError
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from jobs_emulator.chaos import parse_chaos
 from jobs_emulator.errors import ApiError, Code, LostReplyError
@@ -24,6 +24,7 @@ from jobs_emulator.server import EmulatorServer, Settings, run_until
 from jobs_emulator.tokens import forget_token, new_token, remember_token
 from jobs_emulator.unknowns import SIGTERM_GRACE_SECONDS
 
+Answer = TypeVar("Answer")
 Images = ImageTable | str | Path | Mapping[str, Image | Mapping[str, Any] | Sequence[str]]
 
 
@@ -68,7 +69,16 @@ class Emulator:
         `method` is such as `Jobs.GetJob`; request and answer are serialized as gRPC does. ApiError as the API answers,
         also where there is no answer for so long, or the emulator has ended.
         """
-        answer = self._server.call(method, request)
+        return self._ask(self._server.call(method, request), seconds)
+
+    def await_end(self, execution: str, *, seconds: float) -> None:
+        """Returns when the execution is over, or after so long.
+
+        `execution` is its whole name. ApiError as `call`.
+        """
+        self._ask(self._server.await_end(execution, seconds), None)
+
+    def _ask(self, answer: Coroutine[Any, Any, Answer], seconds: float | None) -> Answer:
         assert self._loop is not None  # noqa: S101 — as below
         try:
             return asyncio.run_coroutine_threadsafe(answer, self._loop).result(seconds)

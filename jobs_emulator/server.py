@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import random
 import shutil
@@ -23,6 +24,7 @@ from jobs_emulator.clock import Clock
 from jobs_emulator.http.door import Door
 from jobs_emulator.images import ImageTable
 from jobs_emulator.logs.entries import EntrySink
+from jobs_emulator.names import parse_execution
 from jobs_emulator.rights.check import Rights
 from jobs_emulator.rights.policy import Policy
 from jobs_emulator.run.executor import Executor
@@ -79,6 +81,7 @@ class EmulatorServer:
         self.address = ""
         self._dispatcher = Dispatcher(self.chaos, Rights(settings.policy))
         self._methods: dict[str, Method] = {}
+        self._state: State | None = None
 
     async def start(self) -> None:
         """Begins to listen.
@@ -100,6 +103,13 @@ class EmulatorServer:
         found = self._methods[method]
         return bytes((await self._dispatcher.call(found, parse_request(found, request), "")).SerializeToString())
 
+    async def await_end(self, execution: str, seconds: float) -> None:
+        """Returns when the execution is over, at the latest after so long."""
+        assert self._state is not None  # noqa: S101 — it has started
+        finished = self._state.execution(parse_execution(execution, "name")).finished
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(finished.wait(), seconds)
+
     async def stop(self) -> None:
         """Stops listening, ends all tasks, writes what is kept.
 
@@ -117,7 +127,7 @@ class EmulatorServer:
             self._opened.callback(store.close)
             kill_leftovers(folder / "tmp")
             shutil.rmtree(folder / "tmp", ignore_errors=True)
-        state = State(store, settings.clock)
+        state = self._state = State(store, settings.clock)
         self._opened.callback(state.flush)
         scheduler = Scheduler(
             slots=settings.slots,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from chain.day.hold_lease import HeldLease, UnrenewedError
 from chain.jobs.port import ExecutionState, JobName, JobsApi, Overrides, StartedExecution
 from staging.documents.lease import LeaseLostError
+from staging.process.cancel import Cancel
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,6 @@ class LeasedJobs:
             return
         self.jobs.cancel_execution(execution)
 
-    def poll_seconds(self, elapsed_seconds: float) -> float:
+    def rest(self, execution: str, elapsed_seconds: float, cancel: Cancel) -> None:
         """See `JobsApi`."""
-        return self.jobs.poll_seconds(elapsed_seconds)
+        self.jobs.rest(execution, elapsed_seconds, cancel)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol
 
+from staging.process.cancel import Cancel
 from staging.process.progress import ProgressLine
 
 JobName = Literal["exporter", "processor", "loader"]
@@ -137,9 +138,9 @@ class JobsApi(Protocol):
         """
         ...
 
-    def poll_seconds(self, elapsed_seconds: float) -> float:
-        """Return the seconds until the next look.
+    def rest(self, execution: str, elapsed_seconds: float, cancel: Cancel) -> None:
+        """Wait until the next look at an execution.
 
-        At an execution that is watched for so long.
+        It is watched for so long. Where its end can be seen here, the wait ends with it. Raises as `Cancel.check`.
         """
         ...

@@ -55,7 +55,7 @@ def wait_execution(jobs: JobsApi, execution: str, cancel: Cancel, watch: Watch) 
                     state = _given_up(state)
                     watch(state)
                     return state
-            cancel.wait(jobs.poll_seconds(time.monotonic() - began))
+            jobs.rest(execution, time.monotonic() - began, cancel)
     except UnseenError:
         raise
     except BaseException as error:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 
 from chain.jobs.port import ExecutionState, JobName, JobsApi, Overrides, StartedExecution
+from staging.process.cancel import Cancel
 
 
 class OneStartAtATime:
@@ -34,6 +35,6 @@ class OneStartAtATime:
         """See `JobsApi`."""
         self._jobs.cancel_execution(execution)
 
-    def poll_seconds(self, elapsed_seconds: float) -> float:
+    def rest(self, execution: str, elapsed_seconds: float, cancel: Cancel) -> None:
         """See `JobsApi`."""
-        return self._jobs.poll_seconds(elapsed_seconds)
+        self._jobs.rest(execution, elapsed_seconds, cancel)

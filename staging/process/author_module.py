@@ -15,7 +15,6 @@ from pathlib import Path
 from types import ModuleType
 
 from staging.errors import InputError
-from staging.process.user_code import author_code
 
 _PREFIX = "penstock_author_"
 """Before the names of modules that were loaded by their path."""
@@ -65,6 +64,8 @@ def find_file_digest(name: str, folders: Sequence[Path]) -> str | None:
 
 
 def _import(name: str, module_name: str, folders: Sequence[Path], *, what: str, key: str) -> ModuleType:
+    from staging.process.user_code import author_code  # noqa: PLC0415 - polars comes with it: only where code is run
+
     with author_code(f"The {what} {name}", "can't be imported", fix=f"Correct the module, or `{key}`."):
         if (path := _find_file(module_name, folders)) is not None:
             return _load(path, module_name)

@@ -31,6 +31,7 @@ from tests.faults.small_day import DAY, SHARDS, Revenue, SmallDay, SmallShop, re
 
 if TYPE_CHECKING:
     from staging.config.pipeline import Pipeline
+    from staging.process.cancel import Cancel
 
 KILLS_A_DAY = 30
 _DAYS_A_STORE = 20
@@ -241,8 +242,8 @@ class ForkedJobs:
         with suppress(ProcessLookupError):
             os.kill(self._attempts[execution][2], signal.SIGKILL)
 
-    def poll_seconds(self, elapsed_seconds: float) -> float:
-        return 0.001
+    def rest(self, execution: str, elapsed_seconds: float, cancel: Cancel) -> None:
+        cancel.wait(0.001)
 
 
 def _start_job(pipeline: Pipeline, job: str, overrides: object, attempt: int) -> int:

@@ -14,7 +14,7 @@ from google.cloud import run_v2
 
 from chain.jobs.attempt_logs import AttemptLogs, LogsElsewhere
 from chain.jobs.cloudrun.answers import BAD_REQUEST, NOT_FOUND
-from chain.jobs.cloudrun.definition import plan_job
+from chain.jobs.cloudrun.definition import WantedJob, plan_job
 from chain.jobs.cloudrun.deploy import JobDeployer
 from chain.jobs.cloudrun.errors import call_errors, code_of, translate
 from chain.jobs.cloudrun.mark import new_mark
@@ -58,13 +58,15 @@ class JobSettings:
     """What the jobs get from their starter, besides the definition.
 
     `secrets`: for each job its variables and what of Secret Manager they hold. `environment_of`: variables of one
-    execution. `logs`: how to see what attempts write.
+    execution. `logs`: how to see what attempts write. `await_end`: waits for the end of an execution, at most so long;
+    False where it can't. It is given where jobs run in this process, and nobody else can start or define any.
     """
 
     secrets: Mapping[JobName, Mapping[str, str]] = field(default_factory=dict)
     environment_of: Callable[[JobName, Overrides], Mapping[str, str]] = _nothing
     logs: AttemptLogs = field(default_factory=LogsElsewhere)
     polling: Polling = Polling()
+    await_end: Callable[[str, float], bool] | None = None
 
 
 @contextmanager
@@ -97,9 +99,10 @@ class CloudRunJobs:
         self._place = place
         self._settings = settings
         self._deployer = JobDeployer(clients, place, cancel)
-        self._starter = ExecutionStarter(clients, place, cancel, self._cancel)
+        self._starter = ExecutionStarter(clients, place, cancel, self._cancel, alone=settings.await_end is not None)
         self._names: dict[str, str] = {}
         self._known_failures: dict[str, tuple[int, tuple[TaskFailure, ...]]] = {}
+        self._deployed: dict[str, tuple[WantedJob, run_v2.Job]] = {}
 
     def start_execution(self, job: JobName, run_id: str, overrides: Overrides) -> StartedExecution:
         """Start an execution; see `JobsApi`.
@@ -147,16 +150,23 @@ class CloudRunJobs:
         while time.monotonic() < deadline and not self._is_over(name):
             time.sleep(_CANCEL_POLL_SECONDS)
 
-    def poll_seconds(self, elapsed_seconds: float) -> float:
+    def rest(self, execution: str, elapsed_seconds: float, cancel: Cancel) -> None:
         """See `JobsApi`."""
-        return self._settings.polling.after(elapsed_seconds)
+        seconds, await_end = self._settings.polling.after(elapsed_seconds), self._settings.await_end
+        if await_end is None or not await_end(self._names[execution], seconds):
+            cancel.wait(seconds)
+        cancel.check()
 
     def _deploy(self, job: JobName, overrides: Overrides) -> run_v2.Job:
         job_id, image = self._job_id(job), getattr(self._pipeline.cloud.images, job)
         if image is None or not self._pipeline.cloud.manage_jobs:
             return self._deployer.check_deployed(job_id, job, overrides)
         secrets = self._settings.secrets.get(job, {})
-        return self._deployer.ensure(job_id, plan_job(self._pipeline, job, image, overrides, secrets))
+        wanted = plan_job(self._pipeline, job, image, overrides, secrets)
+        known = self._deployed.get(job_id)
+        if self._settings.await_end is None or known is None or known[0] != wanted:
+            known = self._deployed[job_id] = wanted, self._deployer.ensure(job_id, wanted)
+        return known[1]
 
     def _job_id(self, job: JobName) -> str:
         chosen: str | None = getattr(self._pipeline.cloud, job).job

@@ -35,14 +35,17 @@ _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 class ExecutionStarter:
     """Starts executions of the jobs of one place.
 
-    `stop` cancels one that must not go on.
+    `stop` cancels one that must not go on. `alone`: nobody else starts any there, so those of a run are known here.
     """
 
-    def __init__(self, clients: Clients, place: Place, cancel: Cancel, stop: Callable[[str], None]) -> None:
+    def __init__(
+        self, clients: Clients, place: Place, cancel: Cancel, stop: Callable[[str], None], *, alone: bool = False
+    ) -> None:
         self._clients = clients
         self._place = place
         self._cancel = cancel
         self._stop = stop
+        self._begun: dict[tuple[str, str], list[str]] | None = {} if alone else None
 
     def start_once(self, job: run_v2.Job, mark: Mark, overrides: Overrides) -> tuple[str, bool]:
         """Return the execution's resource name, and whether another starter had begun it."""
@@ -50,6 +53,9 @@ class ExecutionStarter:
         if under_way := [each for each in before if _is_under_way(each)]:
             return _first(under_way).name, True
         ours = self._run(job, mark, _request(job, mark, overrides))
+        if self._begun is not None:
+            self._begun.setdefault((job.name, mark.run_id), []).append(ours.name)
+            return ours.name, False
         known = {each.name for each in before}
         after = {each.name: each for each in self.find_all(job.name, mark) if each.name not in known}
         after.setdefault(ours.name, ours)
@@ -61,6 +67,12 @@ class ExecutionStarter:
 
     def find_all(self, job_name: str, mark: Mark) -> list[run_v2.Execution]:
         """Return the executions that work for the run and step, newest first."""
+        if self._begun is None:
+            return self._look_through(job_name, mark)
+        names = reversed(self._begun.get((job_name, mark.run_id), []))
+        return [self._clients.executions.get_execution(name=name, timeout=CALL_SECONDS) for name in names]
+
+    def _look_through(self, job_name: str, mark: Mark) -> list[run_v2.Execution]:
         found: list[run_v2.Execution] = []
         token, begun = "", _began(mark.run_id)
         while True:
@@ -99,7 +111,7 @@ class ExecutionStarter:
                 return execution
 
     def _find_ours(self, job: run_v2.Job, mark: Mark) -> run_v2.Execution | None:
-        return next((each for each in self.find_all(job.name, mark) if mark.is_ours(each)), None)
+        return next((each for each in self._look_through(job.name, mark) if mark.is_ours(each)), None)
 
 
 def _request(job: run_v2.Job, mark: Mark, overrides: Overrides) -> run_v2.RunJobRequest:

@@ -36,8 +36,8 @@ _LOCAL = "local"  # project and region
 _IN_PROCESS = "this process"
 _MEMORY = "32Gi"  # the most Cloud Run knows: here the machine is the limit
 _GRACE_SECONDS = 3.0
-_POLLING = Polling(shortest_seconds=0.02, longest_seconds=0.5)
-"""A look costs two milliseconds, and a job that was forked may be done in a tenth of a second."""
+_POLLING = Polling(shortest_seconds=0.25, longest_seconds=0.5)
+"""For whoever watches: the end of an execution is seen at once."""
 
 Command = Callable[[JobName], Sequence[str]]
 
@@ -81,7 +81,12 @@ def open_emulated_jobs(
         spawn=spawn or start_program,
     ) as emulator:
         place = Place(_LOCAL, _LOCAL, _IN_PROCESS)
-        settings = JobSettings(environment_of=_share_processors(cpus, environments), logs=seen, polling=_POLLING)
+        settings = JobSettings(
+            environment_of=_share_processors(cpus, environments),
+            logs=seen,
+            polling=_POLLING,
+            await_end=_await_end_of(emulator),
+        )
         yield direct_jobs(_deployed_here(pipeline), _calls_of(emulator), place, cancel, settings)
 
 
@@ -93,6 +98,17 @@ def _calls_of(emulator: jobs_emulator.Emulator) -> Call:
             raise RefusedCallError(error.http_status, error.message) from error
 
     return call
+
+
+def _await_end_of(emulator: jobs_emulator.Emulator) -> Callable[[str, float], bool]:
+    def await_end(execution: str, seconds: float) -> bool:
+        try:
+            emulator.await_end(execution, seconds=seconds)
+        except jobs_emulator.ApiError:  # the next look says it
+            return False
+        return True
+
+    return await_end
 
 
 def available_cpus() -> int:
