@@ -46,6 +46,7 @@ from exporter.port.sliced_source import (
     SliceRows,
     SliceTooLongError,
     StartOverError,
+    Stretch,
     changed,
     touched_while_read,
 )
@@ -196,7 +197,7 @@ class MysqlSlices(MysqlTable):
                 fix="Run again.",
             )
 
-    def seal(self, rows_read: int, checksum: int) -> Seal:
+    def seal(self, read: Sequence[Stretch]) -> Seal:
         """Count the window's rows and add up their checksums, in one snapshot."""
         assert self._statement is not None and self._planned is not None  # noqa: S101, PT018 - begin_seal came before
         snapshot = self._read.snapshot
@@ -218,7 +219,8 @@ class MysqlSlices(MysqlTable):
             sealed = seal_window(self._session.run, question, self._rest)
         self.evidence |= snapshot.position
         self.evidence |= RowChecksum(self._witness.key, sealed.checksum).evidence()
-        return self._judge(sealed, rows_read, checksum, as_of, time.monotonic() - began)
+        rows, checksum = sum(each.rows for each in read), sum(each.checksum for each in read)
+        return self._judge(sealed, rows, checksum, as_of, time.monotonic() - began)
 
     def end_seal(self) -> None:
         """End the snapshot that all tables are sealed in."""

@@ -225,6 +225,18 @@ class Gathered:
 
 
 @dataclass(frozen=True, slots=True)
+class Stretch:
+    """What slices next to each other gave.
+
+    From where the stretch before ends to `high` (exclusive) of the axis: how many rows, and their checksum.
+    """
+
+    high: int
+    rows: int
+    checksum: int
+
+
+@dataclass(frozen=True, slots=True)
 class Seal:
     """What the seal found over the whole window.
 
@@ -290,9 +302,10 @@ class Slices(OpenTable, Protocol):
         """
         ...
 
-    def seal(self, rows_read: int, checksum: int) -> Seal:
+    def seal(self, read: Sequence[Stretch]) -> Seal:
         """Compare the whole window, in one snapshot, with what was read.
 
+        `read` are all stretches that gave rows, in order; behind the last one and before the first there were none.
         After the last slice of all tables: the snapshot begins here, unless a table beside has begun it, and lasts
         until `end_seal`. Rows that are no longer the same are no error but a `Seal` that does not agree. It proves
         nothing of a table that is another one by now: see `check_table`.

@@ -39,6 +39,14 @@ def version_sql(witness: Witness) -> str:
     return f"hashtidextended(ctid, {seed})" if witness.hashes_tid else f"hashtextextended(ctid::text, {seed})"
 
 
+def is_not_old_sql(witness: Witness) -> str:
+    """Return the condition of a row that was not written before the read for certain.
+
+    One call of `age` a row.
+    """
+    return f"age(xmin) <= (SELECT age('{witness.oldest_running}'::xid))"
+
+
 def is_new_sql(witness: Witness) -> str:
     """Return the condition of a row written since the read began."""
     # Below 1: frozen so long ago that its number is taken for one that is still to come.

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from exporter.port.adbc import DRIVER_ERRORS
+from exporter.port.row_condition import row_columns
 from exporter.port.same_rows import Telling
 from exporter.port.slice_length import empty_round_trip_seconds
 from exporter.port.sliced_source import (
@@ -23,6 +24,7 @@ from exporter.port.sliced_source import (
     SliceLostError,
     SliceRows,
     StartOverError,
+    Stretch,
     changed,
     refuse_slices,
     touched_while_read,
@@ -185,17 +187,18 @@ class PostgresSlices(PostgresTable):
                 fix="Run again.",
             )
 
-    def seal(self, rows_read: int, checksum: int) -> Seal:
-        """Count the window's rows and add up their versions, in one snapshot."""
+    def seal(self, read: Sequence[Stretch]) -> Seal:
+        """Count the window's rows and look at their versions, in one snapshot."""
         assert self._statement is not None and self._axis is not None  # noqa: S101, PT018 - begin_seal came before
         began, snapshot = time.monotonic(), self._read.snapshot
-        found = SealCount(self._statement, self._axis, self._witness)
+        is_by_row = row_columns(self._statement.where, self._described or self.describe()) is not None
+        found = SealCount(self._statement, self._axis, self._witness, is_by_row=is_by_row)
         instant = snapshot.begin(self._fetch)
-        found.count(self._fetch, snapshot.rest_seconds)
+        found.count(read, self._fetch, snapshot.rest_seconds)
         seal = judge_seal(
             found,
             instant,
-            read=(rows_read, checksum),
+            read=read,
             witness=self._witness,
             seconds=time.monotonic() - began,
         )

@@ -86,7 +86,7 @@ class Sealing:
         self.seals = []
         try:
             for read in self._reads:
-                self.seals.append(read.slices.seal(read.counts.rows, read.counts.checksum))
+                self.seals.append(read.slices.seal(read.counts.stretches))
                 if not self.seals[-1].agrees:
                     break
         except BaseException:

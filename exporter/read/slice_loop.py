@@ -6,13 +6,13 @@ Short statements that meet, with nothing of ours open between them. What they sa
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import polars as pl
 
 from exporter.port.pace import Pace
 from exporter.port.slice_length import SliceLength
-from exporter.port.sliced_source import Axis, SliceRows, Slices, SliceTooLongError
+from exporter.port.sliced_source import Axis, SliceRows, Slices, SliceTooLongError, Stretch
 from exporter.read.again import Again
 from staging.errors import UnavailableError
 from staging.process.cancel import Cancel
@@ -28,7 +28,7 @@ class SliceCounts:
 
     slices: int = 0
     rows: int = 0
-    checksum: int = 0
+    stretches: list[Stretch] = field(default_factory=list)
     seconds: float = 0.0
     longest_seconds: float = 0.0
 
@@ -110,7 +110,8 @@ class SlicedRead:
 
     def _gather(self, waiting: list[ReadSlice]) -> pl.DataFrame:
         gathered = self.slices.gather([each.rows for each in waiting])
-        self.counts.checksum += gathered.checksum
+        rows = sum(each.rows.rows for each in waiting)
+        self.counts.stretches.append(Stretch(waiting[-1].high, rows, gathered.checksum))
         return gathered.frame
 
     def _count(self, rows: SliceRows) -> None:

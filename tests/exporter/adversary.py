@@ -74,12 +74,12 @@ class Moments:
             self._pass()
             return read_slice(low, high)
 
-        def seal_all(rows: int, checksum: int) -> Any:
+        def seal_all(read: Any) -> Any:
             self._pass()
             self.truth = self.shop.rows()
             self.is_sealing = True
             try:
-                return seal(rows, checksum)
+                return seal(read)
             finally:
                 self.is_sealing = False
 

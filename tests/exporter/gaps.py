@@ -69,11 +69,11 @@ class Gaps(Watched):
             read.rows += [as_row(*row[:3]) for row in gathered.frame.iter_rows()]
             return gathered
 
-        def seal_all(rows_read: int, checksum: int) -> Seal:
+        def seal_all(stretches: Any) -> Seal:
             self._gap()
             self.at_seal(len(self.reads) - 1)
             read.at_seal = self.shop.rows()
-            found: Seal = seal(rows_read, checksum)
+            found: Seal = seal(stretches)
             read.agreed = found.agrees
             return found
 

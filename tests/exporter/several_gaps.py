@@ -44,12 +44,12 @@ class SeveralGaps(Watched):
             self.at_gap(f"{name}/{'piece' if self._is_sealing else 'slice'}")
             return read_slice(low, high)
 
-        def seal_one(rows: int, checksum: int) -> Any:
+        def seal_one(read: Any) -> Any:
             self.at_gap(f"{name}/seal")
             if not self._is_sealing:
                 self._is_sealing = True
                 self.at_instant()
-            found = seal(rows, checksum)
+            found = seal(read)
             return found if self.seals else replace(found, agrees=True)
 
         slices.beside = lambda table: self._watch(beside(table))

@@ -66,10 +66,10 @@ class Between(Watched):
             number += 1
             return read_slice(low, high)
 
-        def seal_all(rows: int, checksum: int) -> Any:
+        def seal_all(read: Any) -> Any:
             if self.at < 0 and due:
                 self.work()
-            return seal(rows, checksum)
+            return seal(read)
 
         slices.read_slice, slices.seal = read_one, seal_all
         return slices

@@ -28,9 +28,9 @@ class OnceBegun:
                 slices = begin(*given, **options)
                 seal = slices.seal
 
-                def seal_all(rows: int, checksum: int) -> Any:
+                def seal_all(read: Any) -> Any:
                     slices._session.run = self._watch(slices._session.run)
-                    return seal(rows, checksum)
+                    return seal(read)
 
                 slices.seal = seal_all
                 return slices

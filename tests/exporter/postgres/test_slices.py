@@ -152,6 +152,56 @@ def test_all_pieces_of_a_seal_see_the_same_instant(shop: Shop, tmp_path: Path, m
     assert export.manifest["rows"] == ROWS
 
 
+class Asked:
+    """What the seal of a read in some ten stretches asks: how often it counts, and how often it adds up versions."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.counts = self.sums = 0
+        fetch = PostgresConnection.fetch_whole
+
+        def fetch_whole(connection: PostgresConnection, sql: str) -> SliceRows:
+            self.counts += sql.startswith("SELECT count(*)")
+            self.sums += sql.startswith("SELECT count(*)") and "sum(" in sql
+            return fetch(connection, sql)
+
+        monkeypatch.setattr(PostgresConnection, "fetch_whole", fetch_whole)
+        monkeypatch.setattr("exporter.read.slice_loop._GATHER_ROWS", ROWS // 10)
+
+
+def test_where_nobody_writes_the_seal_only_counts(shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = Asked(monkeypatch)
+    assert run_export(shop.settings(tmp_path)).manifest["rows"] == ROWS
+    assert (asked.counts > 10, asked.sums) == (True, 0)
+
+
+def test_versions_are_added_up_where_a_row_came_before_its_slice(
+    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = Asked(monkeypatch)
+    late = "INSERT INTO purchases (user_id, purchased_at, amount) VALUES (1, '2026-11-13 23:00:01+00', 5)"
+    between = Between(0, lambda: shop.do(late))
+    assert run_export(shop.settings(tmp_path), opener=between).manifest["rows"] == ROWS + 1
+    assert between.begun == 1
+    assert 0 < asked.sums < asked.counts / 2
+
+
+def test_versions_are_added_up_where_more_than_the_row_chooses_it(
+    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One row is left out when its slice comes, another one when the seal does: none is new, and as many are there."""
+    shop.do("CREATE TABLE left_out (id bigint)")
+    shop.do("INSERT INTO left_out VALUES (5)")
+    settings = shop.settings(tmp_path)
+    where = "id NOT IN (SELECT id FROM left_out)"
+    settings = settings.model_copy(update={"source": settings.source.model_copy(update={"where": where})})
+    asked = Asked(monkeypatch)
+    between = Between(-1, lambda: shop.do("UPDATE left_out SET id = 1900"))
+    export = run_export(settings, opener=between)
+    assert between.begun == 2
+    assert export.manifest["rows"] == ROWS - 1
+    assert asked.sums == asked.counts
+
+
 def test_a_subtransactions_row_is_seen(shop: Shop, tmp_path: Path) -> None:
     def write() -> None:
         with shop.connection.transaction(), shop.connection.transaction():

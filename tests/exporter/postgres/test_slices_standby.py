@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from exporter.open_source import open_source
+from exporter.port.sliced_source import Stretch
 from exporter.port.source import Statement, TableName
 from staging.config.pipeline import Pipeline
 from tests.exporter.days import pipeline, run_export
@@ -112,7 +113,7 @@ def test_a_write_that_a_standby_replays_during_the_read_is_seen_by_the_seal(
             read = slices.read_slice(axis.low, axis.high)
             open_on_primary.execute("COMMIT")
             _write(primary, standby, database, "SELECT txid_current()")
-            seal = slices.seal(read.rows, slices.gather([read]).checksum)
+            seal = slices.seal([Stretch(axis.high, read.rows, slices.gather([read]).checksum)])
     assert read.rows == ROWS
     assert not seal.agrees
     assert seal.rows_differ == 1
