@@ -40,9 +40,9 @@ def version_sql(witness: Witness) -> str:
 
 
 def is_not_old_sql(witness: Witness) -> str:
-    """Return the condition of a row that was not written before the read for certain.
+    """Return the condition of a row that may be newer.
 
-    One call of `age` a row.
+    Any that was not written before the read for certain. One call of `age` a row.
     """
     return f"age(xmin) <= (SELECT age('{witness.oldest_running}'::xid))"
 

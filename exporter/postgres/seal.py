@@ -92,7 +92,10 @@ class SealSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """How a part of the axis is asked: by what, from where to where, with rests until when."""
+    """A part of the axis, and how it is asked.
+
+    `high` is exclusive; between its pieces it rests until `rest_until`.
+    """
 
     fetch: Callable[[str], SliceRows]
     low: int
