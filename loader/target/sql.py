@@ -193,7 +193,7 @@ class SqlText(ABC):
         names = ", ".join(self.quote(column.name) for column in staged.columns)
         return (
             f"INSERT INTO {self.of(staged.target)} ({self.day_column(day)}, {names})"
-            f" SELECT {self.day(day)}, {names} FROM {staged.name}"
+            f" SELECT {self.day(day)}, {names} FROM {staged.name}{self.in_key_order(staged)}"
         )
 
     def insert_new(self, staged: Staged, day: date) -> str:
@@ -203,7 +203,15 @@ class SqlText(ABC):
         return (
             f"INSERT INTO {self.of(staged.target)} ({self.day_column(day)}, {names})"
             f" SELECT {self.day(day)}, {values} FROM {staged.name} AS s {self.without_target(staged, day)}"
+            f"{self.in_key_order(staged)}"
         )
+
+    def in_key_order(self, staged: Staged) -> str:  # noqa: ARG002 - where it is needed it names the key
+        """Return the ORDER BY of rows that are inserted.
+
+        None where the staged rows lie in the order of their key.
+        """
+        return ""
 
     def count_matched(self, staged: Staged, day: date) -> str:
         """Return the count of staged rows that the day has.
