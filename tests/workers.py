@@ -1,7 +1,8 @@
 """How the tests are spread over pytest-xdist's workers: file by file, and files marked `serial` at the end, alone.
 
-The heaviest files come first, so that no worker is left alone with one of them while the others have nothing to do: a
-test that needs a server or starts processes weighs ten of those that don't.
+The longest files come first, so that no worker is left alone with one of them while the others have nothing to do: by
+the seconds that they have taken in this checkout. A file that was never run comes by its tests: one that needs a
+server or starts processes counts as half a second.
 
 A worker has servers of its own, started when the first of its tests asks. What measures the machine, or owns it, has
 `pytest.mark.serial` in its file: it runs when all other tests are over, and all other workers with their servers gone.
@@ -22,13 +23,17 @@ if TYPE_CHECKING:
     from xdist.workermanage import WorkerController
 
 _SERIAL = "serial"
-_INTEGRATION_WEIGHT = 10
+_KEPT = "penstock/seconds"
+"""In pytest's cache: the seconds of each file."""
+_INTEGRATION_SECONDS, _UNIT_SECONDS = 0.5, 0.02
 _ALL_INTEGRATION = re.compile(r"^pytestmark = (\[.*)?pytest\.mark\.integration\b", re.MULTILINE)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Name the mark."""
+    """Name the mark; where workers run the tests, time them."""
     config.addinivalue_line("markers", "serial: its file measures the machine or owns it; runs last, with none beside")
+    if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Clock())
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -46,13 +51,46 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Put the heaviest files first; `--no-loadscope-reorder` keeps that order."""
+    """Put the longest files first; `--no-loadscope-reorder` keeps that order."""
     if not hasattr(config, "workerinput"):
         return
-    weights: Counter[Path] = Counter()
+    guessed: Counter[str] = Counter()
     for item in items:
-        weights[item.path] += _INTEGRATION_WEIGHT if item.get_closest_marker("integration") else 1
-    items.sort(key=lambda item: -weights[item.path])
+        guessed[_file(item.nodeid)] += _INTEGRATION_SECONDS if item.get_closest_marker("integration") else _UNIT_SECONDS
+    # All workers must have one order, so none reads the cache itself.
+    seconds = {**guessed, **config.workerinput[_KEPT]}
+    items.sort(key=lambda item: -seconds[_file(item.nodeid)])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: WorkerController) -> None:
+    """Give a worker the seconds of the files."""
+    node.workerinput[_KEPT] = _kept(node.config)
+
+
+class Clock:
+    """Keeps the most that each file has taken, for the next run's order."""
+
+    def __init__(self) -> None:
+        self._seconds: Counter[str] = Counter()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Add a part of a test."""
+        self._seconds[_file(report.nodeid)] += report.duration
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Write them; those of files that did not run now stay."""
+        if (cache := session.config.cache) is not None:
+            cache.set(_KEPT, dict(Counter(_kept(session.config)) | self._seconds))
+
+
+def _kept(config: pytest.Config) -> dict[str, float]:
+    kept: dict[str, float] = cache.get(_KEPT, {}) if (cache := config.cache) is not None else {}
+    return kept
+
+
+def _file(nodeid: str) -> str:
+    return nodeid.partition("::")[0]
 
 
 class SerialLast(LoadFileScheduling):

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import combinations, product
 
 Choice = tuple[int, str]
 """A factor's number, and the value taken of it."""
 
 
-def every_pair(factors: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
-    """Return such cases, always the same ones for the same factors.
+def every_pair(
+    factors: Sequence[Sequence[str]], *, but: Collection[tuple[int, int]] = frozenset()
+) -> list[tuple[str, ...]]:
+    """Return such cases, always the same ones for the same factors; values of factors in `but` need not meet.
 
     Greedy, as in the AETG method (Cohen et al., 1997) but without its randomness: each case starts from a pair that
     has not met yet and takes, factor by factor, the value that brings most new pairs; of equally good ones the value
     that has met the others least.
     """
     wanted = [
-        ((i, a), (j, b)) for i, j in combinations(range(len(factors)), 2) for a, b in product(factors[i], factors[j])
+        ((i, a), (j, b))
+        for i, j in combinations(range(len(factors)), 2)
+        if (i, j) not in but
+        for a, b in product(factors[i], factors[j])
     ]
     met: Counter[tuple[Choice, Choice]] = Counter()
     cases = []

@@ -293,8 +293,16 @@ BUSY = {
 SLOW = "(WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 100000000) SELECT max(n) FROM c) > 0"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("fixture", ["postgres_database", "mariadb_database", "mysql_database", "sqlite_database"])
+@pytest.mark.parametrize(
+    ("fixture", "number"),
+    [
+        *((fixture, signal.SIGTERM) for fixture in (*BUSY, "sqlite_database")),
+        ("sqlite_database", signal.SIGINT),
+        *(
+            pytest.param(fixture, signal.SIGINT, marks=pytest.mark.nightly) for fixture in BUSY
+        ),  # one handler hears both
+    ],
+)
 def test_a_signal_ends_a_real_process_while_the_database_is_busy(
     request: pytest.FixtureRequest, tmp_path: Path, fixture: str, number: signal.Signals
 ) -> None:

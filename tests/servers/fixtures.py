@@ -76,6 +76,12 @@ def own_postgres() -> Iterator[PostgresServer]:
     yield from _serve(PostgresServer, durable=True)
 
 
+@pytest.fixture(scope="module")
+def postgres_of_the_file() -> Iterator[PostgresServer]:
+    """A PostgreSQL server for the tests of one file, which set it up as they like and leave it running; durable."""
+    yield from _serve(PostgresServer, durable=True)
+
+
 @pytest.fixture
 def own_mariadb() -> Iterator[MariadbServer]:
     """A MariaDB server for one test, which may stop, kill and start it; durable."""

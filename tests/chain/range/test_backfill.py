@@ -112,7 +112,8 @@ def test_killed_it_goes_on_when_the_dead_ones_lease_is_over(shop: SmallRange) ->
 
 def test_a_day_that_a_living_chain_holds_is_left_to_it(shop: SmallRange) -> None:
     with shop.waiting(DAYS[0]):
-        holder = shop.begin("run", "--day", DAYS[0])
+        # That it lives is seen when it renews its lease: every fifth of so many seconds.
+        holder = shop.begin("run", "--day", DAYS[0], "--set", "chain.lease_seconds=30")
         wait_until(lambda: DAYS[0] in shop.attempts())
         found = shop.outcomes(DAYS[0], DAYS[1], "--keep-going", code=30)
         assert found == {DAYS[0]: "held", DAYS[1]: "done"}

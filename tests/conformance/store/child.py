@@ -100,10 +100,10 @@ def leave_open(url: str, size_bytes: int) -> None:
 
 
 def stream_and_download(url: str, folder: str) -> None:
-    """Print the peak of memory after 20 MiB went up and down, and after 200 MiB did."""
+    """Print the peak of memory after 20 MiB went up and down, and after 80 MiB did."""
     peaks = []
     with open_store(url) as store:
-        for size_mib in (20, 200):
+        for size_mib in (20, 80):
             writer = store.create_stream(f"{size_mib}")
             for number in range(size_mib):
                 writer.write(number.to_bytes(4, "big") * (1 << 18))

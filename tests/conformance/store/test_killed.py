@@ -38,16 +38,16 @@ def test_a_stream_whose_process_ends_leaves_nothing(store: Store, store_url: str
         assert again.create("unfinished", b"free").size_bytes == 4
 
 
-def test_200_mib_go_up_and_down_in_no_more_memory_than_20(store: Store, store_url: str, tmp_path: Path) -> None:
+def test_80_mib_go_up_and_down_in_no_more_memory_than_20(store: Store, store_url: str, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, str(CHILD), store_url, "stream_and_download", str(tmp_path)],
         stdout=subprocess.PIPE,
         check=True,
     )
-    after_20_mib, after_200_mib = json.loads(done.stdout)
-    assert after_200_mib - after_20_mib < 16
-    assert after_200_mib < 200
-    with (tmp_path / "200").open("rb") as file:
-        for number in range(200):
+    after_20_mib, after_80_mib = json.loads(done.stdout)
+    assert after_80_mib - after_20_mib < 16
+    assert after_80_mib < 200
+    with (tmp_path / "80").open("rb") as file:
+        for number in range(80):
             assert file.read(1 << 20) == number.to_bytes(4, "big") * (1 << 18)
         assert file.read() == b""

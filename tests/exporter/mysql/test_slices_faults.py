@@ -267,7 +267,7 @@ def test_a_kill_by_people_of_every_statement_ends_in_a_right_export_or_the_error
         killer.join()
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.nightly) for seed in (2, 3))])
 @pytest.mark.fault("killed", step="export")
 def test_a_kill_at_any_moment_leaves_no_query_and_the_same_run_goes_on(shop: str, tmp_path: Path, seed: int) -> None:
     with _other(shop) as do:

@@ -42,11 +42,28 @@ class Standby(PostgresServer):
         self.run([str(program), *to, "-R", "--checkpoint=fast", "--no-sync"], PGPASSWORD=PASSWORD)
 
 
+@pytest.fixture(scope="module")
+def servers(postgres_of_the_file: PostgresServer) -> Iterator[tuple[PostgresServer, PostgresServer]]:
+    """A primary and its standby, to which only the tests write: nothing is vacuumed."""
+    with postgres_of_the_file.connect() as connection:
+        connection.execute("ALTER SYSTEM SET autovacuum = off")
+        connection.execute("SELECT pg_reload_conf()")
+    standby = Standby(postgres_of_the_file)
+    try:
+        standby.start()
+        yield postgres_of_the_file, standby
+    finally:
+        standby.close()
+
+
 @pytest.fixture
-def pair(own_postgres: PostgresServer) -> Iterator[tuple[PostgresServer, PostgresServer, str]]:
+def pair(
+    servers: tuple[PostgresServer, PostgresServer],
+) -> Iterator[tuple[PostgresServer, PostgresServer, str]]:
     """A primary with a shop, its standby, the database's name."""
-    database = own_postgres.create_database()
-    with own_postgres.connect(database) as connection:
+    primary, standby = servers
+    database = primary.create_database()
+    with primary.connect(database) as connection:
         connection.execute(
             "CREATE TABLE purchases (id bigint PRIMARY KEY, user_id bigint NOT NULL, "
             "purchased_at timestamptz NOT NULL, amount numeric(12,2) NOT NULL)"
@@ -56,12 +73,9 @@ def pair(own_postgres: PostgresServer) -> Iterator[tuple[PostgresServer, Postgre
             f"FROM generate_series(0, {ROWS - 1}) g"
         )
         connection.execute("CREATE INDEX ON purchases (purchased_at)")
-    standby = Standby(own_postgres)
-    try:
-        standby.start()
-        yield own_postgres, standby, database
-    finally:
-        standby.close()
+    _write(primary, standby, database, "SELECT pg_catalog.txid_current()")
+    yield primary, standby, database
+    primary.drop_database(database)
 
 
 def _settings(server: PostgresServer, database: str, folder: Path) -> Pipeline:
@@ -74,7 +88,7 @@ def _write(primary: PostgresServer, standby: PostgresServer, database: str, sql:
     with primary.connect(database) as connection:
         connection.execute(sql.encode())
         ((position,),) = connection.execute("SELECT pg_current_wal_insert_lsn()::text").fetchall()
-    with standby.connect(database) as connection:
+    with standby.connect() as connection:  # the test's own database may be still to come
         for _ in range(400):
             ((there,),) = connection.execute("SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn", (position,)).fetchall()
             if there:
