@@ -22,17 +22,24 @@ if TYPE_CHECKING:
 
 @click.command(name="penstock-loader", context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--config", required=True, type=click.Path(path_type=Path), help="The pipeline file.")
-@click.option("--day", required=True, help="Business day, YYYY-MM-DD.")
-@click.option("--run-id", required=True, help="The run whose parts are loaded.")
+@click.option("--day", help="Business day, YYYY-MM-DD.")
+@click.option("--run-id", help="The run whose parts are loaded.")
+@click.option(
+    "--still-loaded",
+    multiple=True,
+    metavar="DAY=RUN",
+    help="Instead of --day and --run-id: prove that the target has what the run loaded; writes nothing; repeatable.",
+)
 @click.option("--allow-older", is_flag=True, help="Load though a newer export of the day is loaded.")
 @click.option("--adopt-head", metavar="HEAD_ID", help="This run's head, where the ledger names another one.")
 @click.option("--accept-change", is_flag=True, help="Load a day of far fewer or more rows than the last ones.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key of the pipeline file.")
 def command(
     config: Path,
-    day: str,
-    run_id: str,
+    day: str | None,
+    run_id: str | None,
     *,
+    still_loaded: tuple[str, ...],
     allow_older: bool,
     adopt_head: str | None,
     accept_change: bool,
@@ -42,8 +49,10 @@ def command(
 
     All of it, once, proven to the cent.
     """
+    if not still_loaded and (day is None or run_id is None):
+        raise click.UsageError("--day and --run-id say what is loaded; both are needed.")
 
-    def load(cancel: Cancel) -> Outcome:
+    def load(cancel: Cancel, day: str, run_id: str) -> Outcome:
         from loader.load_day import load_day  # noqa: PLC0415 - see below
         from staging.config.file import load_pipeline  # noqa: PLC0415
         from staging.documents.verdict import final_verdict  # noqa: PLC0415
@@ -75,6 +84,25 @@ def command(
                 progress=progress,
             )
 
+    def prove(cancel: Cancel) -> None:
+        from loader.still_loaded import check_still_loaded, parse_loaded  # noqa: PLC0415 - see below
+        from staging.config.file import load_pipeline  # noqa: PLC0415
+        from staging.open_store import open_store  # noqa: PLC0415
+        from staging.process.progress import Progress  # noqa: PLC0415
+
+        pipeline = load_pipeline(config, environ=os.environ, overrides=overrides)
+        loaded = [parse_loaded(each) for each in still_loaded]
+        with open_store(pipeline.staging.url) as store:
+            check_still_loaded(
+                pipeline,
+                loaded,
+                store=store,
+                now=lambda: datetime.now(UTC),
+                cancel=cancel,
+                say=_say,
+                progress=Progress.from_environment(os.environ),
+            )
+
     def watched() -> None:
         with cancel_on_signals() as early:
             # Imports take a second or more: a signal that comes during them is heard after them.
@@ -84,7 +112,10 @@ def command(
             # polars, when it is imported, puts a SIGINT handler of its own before ours; entering again puts ours first.
             with cancel_on_signals() as cancel:
                 early.check()
-                outcome = run_watched(lambda: load(cancel), cancel)
+                if day is None or run_id is None:
+                    run_watched(lambda: prove(cancel), cancel)
+                    return
+                outcome = run_watched(lambda: load(cancel, day, run_id), cancel)
         _say(_summary(outcome))
         click.echo(outcome.loaded.model_dump_json())
 

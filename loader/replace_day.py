@@ -71,16 +71,13 @@ def replace_day(database: Database, staged: Staged, content: Content, load: DayL
     day = load.ours.day
     database.begin()
     try:
-        found = lock_ledger_row(database, load.target.ledger, load.ours, load.target.table)
-        standing = check_may_load(found, load.ours, load.permission)
-        before = count_day(database, load.target, day, content)
-        planned = count_difference(database, staged, day, staged_rows=content.rows, target_rows=before.rows)
-        if standing is Standing.DONE_ALREADY and found is not None and not planned and found.says_what(load.ours):
+        seen = _look(database, staged, content, load)
+        if seen.done is not None:
             database.rollback()
-            return Settled(found, None)
-        _report_edits(found, before, load)
-        change = apply_difference(database, staged, day, planned, target_rows=before.rows)
-        _report_same_digest(found, change, load)
+            return Settled(seen.done, None)
+        _report_edits(seen.found, seen.before, load)
+        change = apply_difference(database, staged, day, seen.planned, target_rows=seen.before.rows)
+        _report_same_digest(seen.found, change, load)
         write_ledger_row(database, load.target.ledger, load.ours)
         database.run_deferred()
         prove_day(database, staged, content, load.target, load.ours)
@@ -90,6 +87,41 @@ def replace_day(database: Database, staged: Staged, content: Content, load: DayL
         raise
     _commit(database, change, load.ours)
     return Settled(load.ours, change)
+
+
+def is_loaded(database: Database, staged: Staged, content: Content, load: DayLoad) -> bool:
+    """Return whether this run has loaded the day as it is staged.
+
+    The ledger says it, and every row of the day. Nothing is written. Raises what forbids this run to load the day.
+    """
+    database.begin()
+    try:
+        return _look(database, staged, content, load).done is not None
+    finally:
+        database.rollback()
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """The ledger's row, the day as it is, and what is to be changed.
+
+    `done` is the row where this run has loaded it all.
+    """
+
+    found: LedgerRow | None
+    before: DayCount
+    planned: Change
+    done: LedgerRow | None
+
+
+def _look(database: Database, staged: Staged, content: Content, load: DayLoad) -> _Seen:
+    day = load.ours.day
+    found = lock_ledger_row(database, load.target.ledger, load.ours, load.target.table)
+    standing = check_may_load(found, load.ours, load.permission)
+    before = count_day(database, load.target, day, content)
+    planned = count_difference(database, staged, day, staged_rows=content.rows, target_rows=before.rows)
+    is_done = standing is Standing.DONE_ALREADY and not planned and found is not None and found.says_what(load.ours)
+    return _Seen(found, before, planned, found if is_done else None)
 
 
 def read_settled_row(database: Database, target: Target, ours: LedgerRow) -> LedgerRow | None:

@@ -19,6 +19,8 @@ from staging.process.cancel import Cancel
 from staging.store import Store
 
 Watch = Callable[[JobName, ExecutionState], None]
+FindProof = Callable[["DayRun", str], str | None]
+"""Where the log of a proof lies that the target has what a run loaded; None where that is to be asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,7 @@ class DayRun:
     asked: Asked = NOTHING_ASKED
     trace: DayTrace = NO_TRACE
     lineage: DayLineage = NO_LINEAGE
+    find_proof: FindProof = lambda *_: None
 
     @property
     def names(self) -> DayNames:

@@ -28,6 +28,7 @@ from chain.range.one_start import OneStartAtATime
 from chain.range.open_days import SharedByDays
 from chain.range.outcome import DayOutcome, find_worst
 from chain.range.reprocessed import ReprocessedDays, begin_range, digest_logic
+from chain.range.still_loaded import StillLoaded
 from chain.views.backfill_table import format_outcomes, format_tally
 from chain.views.open import open_days_view
 from chain.views.range_view import DaysView
@@ -119,16 +120,18 @@ def _work(
         open_jobs(pipeline, request.config, cancel, environ=environ, logs=folder) as jobs,
         remembering(store, pipeline.name, lambda: datetime.now(UTC), lambda text: click.echo(text, err=True)) as index,
     ):
+        one_by_one = OneStartAtATime(jobs)
         shared = SharedByDays(
             pipeline=pipeline,
             config=request.config,
             store=store,
-            jobs=OneStartAtATime(jobs),
+            jobs=one_by_one,
             cancels=CancelGroup(cancel),
             environ=environ,
             teller=teller,
             remembered=index,
             asked=request.asked,
+            find_proof=StillLoaded(pipeline, store, one_by_one, days).find_logs,
         )
         is_anew = request.reprocess or request.fresh_export
         anew = _begin_range(request, pipeline, store, names) if is_anew else None

@@ -14,7 +14,7 @@ from pathlib import Path
 from chain.asked import Asked
 from chain.day.await_holder import await_dead_holder
 from chain.day.closed import check_closed
-from chain.day.day_run import DayRun
+from chain.day.day_run import DayRun, FindProof
 from chain.day.hold_lease import hold_lease, new_lease
 from chain.day.leased_jobs import LeasedJobs
 from chain.day.note_failure import noted_failures
@@ -45,6 +45,7 @@ class SharedByDays:
     teller: Teller
     remembered: RememberedDays
     asked: Asked = field(default_factory=Asked)
+    find_proof: FindProof = lambda *_: None
 
     @contextmanager
     def open_day(self, day: date, view: View) -> Iterator[DayRun]:
@@ -76,6 +77,7 @@ class SharedByDays:
                     by=lease.holder,
                     teller=self.teller,
                     asked=self.asked,
+                    find_proof=self.find_proof,
                 )
 
 

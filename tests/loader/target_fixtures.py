@@ -24,6 +24,7 @@ from sqlalchemy.engine import make_url
 from loader.init import init_target
 from loader.load_day import load_day
 from loader.outcome import Outcome
+from loader.still_loaded import check_still_loaded
 from loader.verify.day import verify_day
 from loader.verify.run import Verification
 from staging.config.pipeline import Pipeline
@@ -31,6 +32,7 @@ from staging.dtypes import parse_dtype
 from staging.key import key_columns
 from staging.open_store import open_store
 from staging.process.cancel import Cancel
+from staging.process.progress import Progress
 from tests.loader.runs import LoaderRun, Row, dtype_of
 from tests.servers.mysql_family import NO_TLS
 from tests.warm import warm_python
@@ -176,6 +178,19 @@ class LoaderTarget:
 
         return load_run(self.pipeline(run, url), run, cancel=cancel, say=say, **options)
 
+    def prove(self, *runs: LoaderRun) -> None:
+        """Raise unless the target has what these runs have loaded."""
+        with open_store(runs[0].staging_url) as store:
+            check_still_loaded(
+                self.pipeline(runs[0]),
+                [(run.day, run.run_id) for run in runs],
+                store=store,
+                now=lambda: NOW,
+                cancel=Cancel(),
+                say=lambda _: None,
+                progress=Progress(),
+            )
+
     def verify(self, run: LoaderRun) -> Verification:
         with open_store(run.staging_url) as store:
             return verify_day(self.pipeline(run), run.day, store=store, cancel=Cancel(), say=lambda _: None)
@@ -294,6 +309,7 @@ def start_loader(
     lock: int = 10,
     idle: int = 10,
     warm: bool = True,
+    loads: bool = True,
 ) -> subprocess.Popen[str]:
     """The real job as a process; its target URL comes from the environment. Else than `warm`: a whole start."""
     config = run.folder.parent / f"{run.run_id}.toml"
@@ -303,7 +319,8 @@ def start_loader(
     return subprocess.Popen(
         [
             *(warm_python() if warm else sys.executable, "-m", "loader", "--config", str(config)),
-            *("--day", run.day.isoformat(), "--run-id", run.run_id, *arguments),
+            *(("--day", run.day.isoformat(), "--run-id", run.run_id) if loads else ()),
+            *arguments,
         ],
         env={**os.environ, "LOADER_TARGET": url or target.url, "POLARS_MAX_THREADS": "1"},
         cwd=Path(__file__).parents[2],

@@ -42,6 +42,20 @@ def test_a_load_and_its_repetition_end_with_0_and_one_json_object(target: Loader
     assert target.rows() == expected(run)
 
 
+def test_it_proves_by_its_exit_code_that_the_target_has_what_runs_have_loaded(sqlite_database: str, make: Make) -> None:
+    target = LoaderTarget("sqlite", sqlite_database)
+    target.init(run := make(revenue(range(20))))
+    target.load(run)
+    asked = ("--still-loaded", f"{run.day}={run.run_id}")
+    code, out, err = finish(start_loader(target, run, *asked, loads=False))
+    assert (code, out) == (0, ""), err
+    target.execute("UPDATE revenue SET purchases = purchases + 1 WHERE user_id = 7")
+    code, out, err = finish(start_loader(target, run, *asked, loads=False))
+    assert (code, out) == (10, "")
+    assert f"{run.day} is not as the run {run.run_id} has loaded it." in err
+    assert finish(start_loader(target, run, loads=False))[0] == 2
+
+
 def test_the_exit_code_says_what_kind_of_refusal_it_is(sqlite_database: str, make: Make) -> None:
     target = LoaderTarget("sqlite", sqlite_database)
     target.init(run := make(revenue(range(20)), number=3))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from staging.errors import IntegrityError, InterruptedRunError
+from staging.errors import InputError, IntegrityError, InterruptedRunError
 from staging.process.cancel import Cancel
 from tests.loader.runs import LoaderRun, Make, loader_runs, revenue
 from tests.loader.target_fixtures import LoaderTarget, expected
@@ -57,11 +57,30 @@ def test_what_was_changed_in_the_target_is_set_right_by_the_same_run(
     target.init(run := noted(make))
     target.load(run)
     state = target.rows(COLUMNS), target.ledger_row()
+    target.prove(run)
     target.execute(*EDITS[edit].split(";"))
+    edited = target.rows(COLUMNS)
+    with pytest.raises(InputError, match="2026-11-14 is not as the run run-0001 has loaded it"):
+        target.prove(run)
+    assert target.rows(COLUMNS) == edited
     outcome = target.load(run)
     assert not outcome.already
     assert (target.rows(COLUMNS), target.ledger_row()) == state
     assert target.load(run).already
+
+
+def test_many_days_are_proven_by_one_connection_and_the_one_that_was_changed_is_named(
+    target: LoaderTarget, make: Make
+) -> None:
+    runs = [noted(make, number, date(2026, 11, 13 + number)) for number in range(1, 4)]
+    target.init(runs[0])
+    for run in runs:
+        target.load(run)
+    target.prove(*runs)
+    target.execute("UPDATE revenue SET note = 'other' WHERE user_id = 4 AND day = '2026-11-15'")
+    target.prove(runs[0], runs[2])
+    with pytest.raises(InputError, match="2026-11-15 is not as the run run-0002 has loaded it"):
+        target.prove(*runs)
 
 
 def test_rows_of_other_days_stay_untouched_when_a_day_is_set_right(target: LoaderTarget, make: Make) -> None:

@@ -116,6 +116,10 @@ class SmallRange:
         assert ended.returncode == 0, ended.stderr
         return {day["day"]: day for day in json.loads(ended.stdout)}
 
+    def executions(self, job: str) -> set[str]:
+        """Names of the job's executions that left a log."""
+        return {path.parent.name for path in (self.folder / "logs").rglob("task0-attempt0.log") if job in path.parts}
+
     @contextmanager
     def waiting(self, day: str) -> Iterator[None]:
         """Let the day's tasks wait as long as the block lasts."""

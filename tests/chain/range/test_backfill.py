@@ -32,9 +32,22 @@ def test_both_ends_of_the_range_are_done_some_days_at_once_and_a_second_time_not
     assert re.fullmatch(r"daily_revenue: 3 days done, in [0-9.]+ s", lines[4])
     assert max(map(len, lines)) <= 80
 
-    before = shop.database.read_bytes()
+    before, loaders = shop.database.read_bytes(), shop.executions("loader")
     assert shop.outcomes(DAYS[0], DAYS[2]) == dict.fromkeys(DAYS[:3], "already done")
     assert shop.database.read_bytes() == before
+    assert len(shop.executions("loader") - loaders) == 1  # one for all three days
+
+
+@pytest.mark.parametrize("number", [0, 2])
+def test_of_done_days_the_one_that_was_changed_in_the_target_is_set_right(shop: SmallRange, number: int) -> None:
+    assert shop.backfill(DAYS[0], DAYS[2]).returncode == 0
+    shop.sql(f"UPDATE revenue SET revenue = revenue + 1 WHERE day = '{DAYS[number]}'")
+    ended = shop.backfill(DAYS[0], DAYS[2])
+    assert ended.returncode == 0, ended.stderr
+    assert "asking the target of 3 loaded days at once" in ended.stderr
+    outcomes = {line[:10]: "already" not in line for line in ended.stdout.splitlines()[1:4]}
+    assert outcomes == {day: day == DAYS[number] for day in DAYS[:3]}
+    shop.assert_right(*DAYS[:3])
 
 
 def test_after_a_failure_no_day_begins_but_with_keep_going_all_others_are_done(shop: SmallRange) -> None:
