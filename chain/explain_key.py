@@ -18,7 +18,7 @@ from staging.config.pipeline import Pipeline
 from staging.config.toml_lines import KeyPath
 from staging.errors import UsageError
 
-_ROW = re.compile(r"^\| `([a-z_.NAME]+)` \| .*? \| (.*) \|$", re.MULTILINE)
+_ROW = re.compile(r"^\| `([a-z0-9_.NAME]+)` \| .*? \| (.*) \|$", re.MULTILINE)
 _LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
 _BELOW = re.compile(r"[;.] [Ss]ee \[below\]\([^)]*\)")
 

@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from chain.cost.estimate import DayCost, DayFigures, estimate_day
+from chain.day.probed import tell_probed
 from staging.config.cloud import CloudConfig
 from staging.control_sums import format_minor_units, parse_money
 from staging.documents.manifest import Manifest, TableExport
@@ -69,7 +70,8 @@ class Report:
     this run changed there. `complete` says whether the day was over when it was read, `unfinished` that it was not and
     `why_unfinished` why, `waited_seconds` how long that read waited, by reason. `since_export_before` compares the
     export with the day's one before it, where this run has read the day again. `tables` are those that were read at the
-    same instant. `cost` is what the run came to on Google Cloud, None on this machine.
+    same instant. `probed` is what the shop's own statement took beside that read and without it, None where it was not
+    asked for. `cost` is what the run came to on Google Cloud, None on this machine.
     """
 
     run_id: str
@@ -98,6 +100,7 @@ class Report:
     why_unfinished: str = ""
     since_export_before: dict[str, Any] | None = None
     tables: tuple[TableFigures, ...] = ()
+    probed: dict[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return what `--json` prints."""
@@ -149,8 +152,17 @@ def build_report(
         waited_seconds=dict(manifest.reading.waited_seconds),
         logs=logs,
         tables=describe_tables(manifest),
+        probed=_probed(manifest),
         cost=_cost(manifest, loaded, tasks, seconds, cloud) if changed and cloud.project is not None else None,
     )
+
+
+def _probed(manifest: Manifest) -> dict[str, Any] | None:
+    """Return what was measured, without its windows, and in one sentence."""
+    probed = manifest.reading.probed
+    if probed is None:
+        return None
+    return probed.model_dump(mode="json", exclude={"windows"}) | {"told": tell_probed(probed)}
 
 
 def _why_unfinished(manifest: Manifest) -> str:

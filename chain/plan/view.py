@@ -66,6 +66,7 @@ def _facts(planned: PlannedDay) -> Iterator[tuple[str, str]]:
         rests = ", rests included" if export.read == "slices" else ""
         amount = f"{format_count(export.rows)} {export.rows_are}; {size} before compression"
         yield "rows", f"{amount}; {seconds} to read{rests}"
+    yield from [("latency", export.latency)] if export.latency else []
     for table in export.tables:
         carried = ", ".join(column.name for column in table.columns)
         expected = "as many rows as they have" if table.rows is None else f"{plural(table.rows, 'row')} expected"

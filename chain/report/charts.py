@@ -18,6 +18,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from staging.documents.manifest import Probed
 from staging.documents.timeline import Timeline
 
 _INCHES = 3.75
@@ -89,6 +90,31 @@ def draw_waits(waits: Mapping[str, Sequence[float]], bin_seconds: float, name: s
             bottoms = [bottom + waited for bottom, waited in zip(bottoms, seconds, strict=True)]
         axes.set_xlabel("seconds since reading began")
         axes.set_ylabel(f"waited, of {bin_seconds:g} s")
+        figure.legend(loc="outside upper left", frameon=False, ncols=3, fontsize=7, handlelength=1)
+        _grid(axes, "y")
+    return _svg(figure, name)
+
+
+def draw_probed(probed: Probed, name: str) -> str:
+    """Draw the p99 of each window over time.
+
+    A curve beside reading, one without it, and what was promised.
+    """
+    with _figure(name, 1.9) as (figure, axes):
+        for label, colour, is_resting in (
+            ("p99 without us", _SERIES[2], True),
+            ("p99 beside reading", _SERIES[0], False),
+        ):
+            windows = [window for window in probed.windows if (window.kind == "resting") == is_resting]
+            middles = [window.at_seconds + window.seconds / 2 for window in windows]
+            high = [window.p99_milliseconds for window in windows]
+            axes.plot(middles, high, color=colour, label=label, marker=".", linewidth=1.2)
+        if probed.promised is not None and probed.resting_p99_milliseconds is not None:
+            limit = probed.promised * probed.resting_p99_milliseconds
+            axes.axhline(limit, color=_TEXT, linewidth=0.8, linestyle="--", label="promised")
+        axes.set_ylim(bottom=0)
+        axes.set_xlabel("seconds since measuring began")
+        axes.set_ylabel("milliseconds")
         figure.legend(loc="outside upper left", frameon=False, ncols=3, fontsize=7, handlelength=1)
         _grid(axes, "y")
     return _svg(figure, name)

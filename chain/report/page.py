@@ -9,14 +9,15 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Literal
 
+from chain.day.probed import tell_probed
 from chain.day.report import describe_tables
-from chain.report.charts import draw_per_day, draw_per_shard, draw_stages, draw_timeline, draw_waits
+from chain.report.charts import draw_per_day, draw_per_shard, draw_probed, draw_stages, draw_timeline, draw_waits
 from chain.report.frame import format_chart, format_facts, format_page, format_section, format_table, format_words
 from chain.report.gather import DayPage
 from chain.report.usage import describe_usage
 from chain.views.figures import format_bytes, format_count, format_money, format_seconds, plural
 from chain.views.summary import tell_table
-from staging.documents.manifest import Manifest
+from staging.documents.manifest import Manifest, Probed
 from staging.redaction import redact
 
 _STAGES: tuple[Literal["export", "process", "load"], ...] = ("export", "process", "load")
@@ -168,8 +169,25 @@ def _charts(page: DayPage) -> Iterator[str]:
         took = format_seconds(manifest.reading.seconds)
         words = f"{format_seconds(sum(waited.values()))} in all, while reading took {took}."
         yield format_chart("What reading waited for", words, svg, format_table("Waits", ["reason", "waited"], rows))
+    if (probed := manifest.reading.probed) is not None and probed.windows:
+        svg = draw_probed(probed, f"{name}-probe")
+        yield format_chart("What the probe took", f"{tell_probed(probed)}.", svg, _probe_windows(probed))
     if manifest.shards:
         yield from _shards(manifest, name)
+
+
+def _probe_windows(probed: Probed) -> str:
+    rows = [
+        [
+            f"{window.at_seconds:.1f} s, {window.kind}",
+            format_count(window.probes),
+            f"{window.p50_milliseconds:.1f} ms",
+            f"{window.p99_milliseconds:.1f} ms",
+            f"{window.nice:g}",
+        ]
+        for window in probed.windows
+    ]
+    return format_table("Windows", ["from", "probes", "p50", "p99", "rest for each second"], rows)
 
 
 def _timeline(page: DayPage, name: str) -> str:

@@ -31,6 +31,7 @@ def format_summary(report: Report, *, style: Style, is_compact: bool = False) ->
         f"  run     {report.run_id}, {plural(report.tasks, 'task')}",
         f"  export  {report.export_id}, true of {report.as_of:%Y-%m-%d %H:%M:%S} UTC",
         *_waited(report.waited_seconds),
+        *_probed(report.probed),
         *([f"  cost    {report.cost.tell()}"] if report.cost is not None else []),
         "",
         *(f"  {line}" for line in _table(report)),
@@ -61,6 +62,13 @@ def _waited(waited_seconds: Mapping[str, float]) -> list[str]:
     told = sorted((each for each in waited_seconds.items() if each[1] >= _TOLD_SECONDS), key=lambda each: -each[1])
     reasons = ", ".join(f"{kind.replace('_', ' ')} {format_seconds(seconds)}" for kind, seconds in told)
     return [f"  waited  {reasons}"] if told else []
+
+
+def _probed(probed: Mapping[str, Any] | None) -> list[str]:
+    """Lines that say what the shop's own statement took, and whether a promise was held."""
+    if probed is None:
+        return []
+    return textwrap.wrap(probed["told"], _COLUMNS, initial_indent="  probe   ", subsequent_indent=" " * 10)
 
 
 def _table(report: Report) -> list[str]:

@@ -14,6 +14,7 @@ import polars as pl
 
 from databases.url import parse_url
 from exporter.inspect.files import describe_files, plan_files_beside
+from exporter.inspect.latency import examine_probe
 from exporter.open_source import open_source
 from exporter.pacing.signal_connection import SignalConnection
 from exporter.port.columns import plan_columns
@@ -59,6 +60,7 @@ def examine_source(pipeline: Pipeline, day: date, look: SourceLook, now: Callabl
             part = "source table"
             yield well("source", f"{source.dialect} {source.server_version} answers")
             yield from _examine_connections(pipeline, source)
+            yield from examine_probe(pipeline, source)
             yield _driver(source, look)
             yield from _examine_table(pipeline, day, source, look, now)
     except PenstockError as error:
@@ -68,7 +70,8 @@ def examine_source(pipeline: Pipeline, day: date, look: SourceLook, now: Callabl
 def _examine_connections(pipeline: Pipeline, source: Source) -> Iterator[Finding]:
     """Open as many connections as a run holds at the same time."""
     yield well("source connection", source.describe_connection())
-    needed = source.connections
+    probes = pipeline.pacing.latency_probe is not None
+    needed = source.connections + (1 if source.connections and probes else 0)
     try:
         with ExitStack() as stack:
             for _ in range(needed - _OPEN_ALREADY):

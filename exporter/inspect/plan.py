@@ -12,6 +12,7 @@ from pathlib import Path
 
 from exporter.arrow.need_pyarrow import needs_pyarrow
 from exporter.inspect.files import describe_files, plan_files_beside
+from exporter.inspect.latency import describe_promise
 from exporter.inspect.planned_columns import PlannedColumn, describe_planned, estimate_row_bytes
 from exporter.pacing.rules import PacingRules, plan_rules
 from exporter.port.database import Source
@@ -70,6 +71,8 @@ class ExportPlan:
     shards: int | None = None
     why_shards: str | None = None
     refused: list[PenstockError] = field(default_factory=list)
+    latency: str | None = None
+    """What is measured of the shop's latency, and promised; None where nothing is."""
     tables: tuple[PlannedBeside, ...] = ()
 
 
@@ -191,9 +194,15 @@ def _plan_reading(
     plan.seconds = estimate_seconds(estimate, source.dialect)
 
     def choose(why_not: str, closed: Closed | None) -> ReadChoice:
-        gentle = question.pipeline.pacing.gentle
+        pacing = question.pipeline.pacing
         return choose_read(
-            config, gentle=gentle, dialect=source.dialect, estimate=estimate, why_no_slices=why_not, closed=closed
+            config,
+            gentle=pacing.gentle,
+            promises=pacing.max_p99_increase is not None,
+            dialect=source.dialect,
+            estimate=estimate,
+            why_no_slices=why_not,
+            closed=closed,
         )
 
     if why_no_slices:
@@ -207,6 +216,7 @@ def _plan_reading(
     if choice.mode == "slices":
         plan.seconds = _with_rests(plan.seconds, estimate.rows, rules)
     plan.read, plan.why_read = choice.mode, choice.why
+    plan.latency = describe_promise(question.pipeline.pacing, rules.nice, choice.mode)
 
 
 def _with_rests(seconds: float, rows: int, rules: PacingRules) -> float:

@@ -7,14 +7,18 @@ sleep at once.
 
 from __future__ import annotations
 
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 
 from exporter.pacing.calm import Calm
 from exporter.pacing.latency import SliceLatency
+from exporter.pacing.promise.hold import Promise
 from exporter.pacing.rules import PacingRules
 from exporter.pacing.signals import PauseReason
 from exporter.port.waits import WaitsOverTime
+from staging.documents.manifest import Probed, WindowKind
 from staging.errors import UnavailableError
 from staging.process.cancel import Cancel
 from staging.process.progress import PAUSED, Progress
@@ -27,7 +31,7 @@ _BUSY_FACTOR = 8.0
 
 
 class ClosedLoop:
-    """See `Pace`.
+    """See `ReadPace`.
 
     `clock` counts seconds and never goes back; `sleep` is `Cancel.wait` but in tests of time itself.
     """
@@ -42,6 +46,7 @@ class ClosedLoop:
         clock: Callable[[], float],
         active_sessions: Callable[[], float] = lambda: 0.0,
         sleep: Callable[[float], None] | None = None,
+        promise: Promise | None = None,
     ) -> None:
         self._rules = rules
         self._calm = calm
@@ -50,6 +55,8 @@ class ClosedLoop:
         self._clock = clock
         self._active_sessions = active_sessions
         self._sleep = sleep or cancel.wait
+        self._promise = promise
+        self._has_said = False
         self._latency = SliceLatency()
         self._waits: dict[str, float] = {}
         self._waited: defaultdict[str, float] = defaultdict(float)
@@ -66,11 +73,15 @@ class ClosedLoop:
         """See `Pace`."""
         self._cancel.check()
         self._wait_for_calm()
+        if self._promise is not None:
+            self._measure_alone(self._promise.first_rest_left)
 
     def before_slice(self) -> None:
         """See `Pace`."""
         self._cancel.check()
         self._rest()
+        if self._promise is not None:
+            self._measure_alone(self._promise.rest_left)
         self._wait_for_calm()
 
     def after_slice(self, seconds: float, rows: int) -> None:
@@ -81,10 +92,33 @@ class ClosedLoop:
         self._waits = {"nice": rest_until(now, seconds, self._rules.nice)}
         if (factor := busy_factor(self._active_sessions())) > 1:
             self._waits["busy_server"] = rest_until(now, seconds, self._rules.nice * factor)
+        if self._promise is not None:
+            self._hold(self._promise, now, seconds)
         if self._rules.max_rows_per_second is not None:
             self._waits["max_rows_per_second"] = ceiling_until(now - seconds, rows, self._rules.max_rows_per_second)
         if self._rules.watches_latency and (pause := self._latency.note(seconds, rows)):
             self._waits["slice_latency"] = now + pause
+
+    def beside(self, kind: WindowKind) -> AbstractContextManager[None]:
+        """See `ReadPace`."""
+        return self._promise.beside(kind) if self._promise is not None else nullcontext()
+
+    def describe_probed(self) -> Probed | None:
+        """See `ReadPace`."""
+        return self._promise.describe() if self._promise is not None else None
+
+    def _hold(self, promise: Promise, now: float, seconds: float) -> None:
+        if promise.nice > self._rules.nice:
+            self._waits["max_p99_increase"] = rest_until(now, seconds, promise.nice)
+        if promise.cannot_hold and not self._has_said:
+            self._has_said = True
+            print(promise.why_not(), file=sys.stderr, flush=True)
+
+    def _measure_alone(self, left: Callable[[], float]) -> None:
+        """Sleep while the shop's latency is measured without us."""
+        while (seconds := left()) > 0:
+            note = f"{PAUSED}measuring the probe without our reading" if seconds > _TOLD_SECONDS else ""
+            self._pause("latency_probe", min(max(seconds, 0.01), _LONGEST_SLEEP_SECONDS), note)
 
     def _rest(self) -> None:
         """Sleep until the last of the waits is over, each counted for what it adds to those before."""
@@ -100,10 +134,14 @@ class ClosedLoop:
                 return f"slices take {self._latency.slow_by:.1f} times as long"
             case "busy_server":
                 return "the server works for others all the time"
+            case "max_p99_increase":
+                return "the probe takes longer beside our reading"
         return "resting"
 
     def _wait_for_calm(self) -> None:
         while (reason := self._calm.why_not()) is not None:
+            if self._promise is not None:
+                self._promise.pause()
             now = self._clock()
             self._check_hard_stops(reason, now)
             until = min(self._calm.next_look_at() - now, _LONGEST_SLEEP_SECONDS)

@@ -6,16 +6,20 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from sqlalchemy.engine import URL
+
 from databases.url import parse_url
 from exporter.pacing.calm import Calm
 from exporter.pacing.closed_loop import ClosedLoop
 from exporter.pacing.limits import ActiveSessions
 from exporter.pacing.mysql_signals import MysqlLag, MysqlSessions
 from exporter.pacing.postgres_signals import PostgresLag, PostgresSessions
+from exporter.pacing.promise.hold import Promise
+from exporter.pacing.promise.prober import Prober
 from exporter.pacing.rules import PacingRules, plan_rules
-from exporter.pacing.signal_connection import SignalConnection
+from exporter.pacing.signal_connection import PROBES, SignalConnection
 from exporter.pacing.signals import Asks, ProbeSignal, Signal, SwitchSignal
-from exporter.port.pace import Pace
+from exporter.port.pace import ReadPace
 from staging.config.pipeline import Pipeline
 from staging.process.cancel import Cancel
 from staging.process.progress import Progress
@@ -30,19 +34,25 @@ def open_pace(
     cancel: Cancel,
     progress: Progress,
     *,
+    measures: bool = False,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] | None = None,
-) -> Iterator[Pace]:
+) -> Iterator[ReadPace]:
     """Yield the pace for a source of this dialect.
 
-    It connects when it first looks, not before. For `clock` and `sleep` see `ClosedLoop`.
+    It connects when it first looks, not before. `measures`: whether the shop's latency is measured where that is
+    asked for. For `clock` and `sleep` see `ClosedLoop`.
     """
     rules = plan_rules(pipeline.pacing, dialect)
-    connection = SignalConnection(parse_url(pipeline.source.url.reveal()), dialect)
+    url = parse_url(pipeline.source.url.reveal())
+    connection = SignalConnection(url, dialect)
+    promise = _promise(pipeline, rules, url, dialect, clock) if measures else None
     sessions = _sessions(rules, dialect, connection)
     signals: list[Signal] = [SwitchSignal(store, pipeline.name), *_signals(rules, dialect, connection)]
     if sessions is not None:
         signals.insert(1, sessions)
+    if promise is not None:
+        signals.append(promise)
     try:
         yield ClosedLoop(
             rules,
@@ -52,9 +62,22 @@ def open_pace(
             clock=clock,
             active_sessions=sessions.mean if sessions is not None else lambda: 0.0,
             sleep=sleep,
+            promise=promise,
         )
     finally:
+        if promise is not None:
+            promise.close()
         connection.close()
+
+
+def _promise(
+    pipeline: Pipeline, rules: PacingRules, url: URL, dialect: str, clock: Callable[[], float]
+) -> Promise | None:
+    sql = pipeline.pacing.latency_probe
+    if sql is None:
+        return None
+    prober = Prober(SignalConnection(url, dialect, PROBES), sql, clock)
+    return Promise(prober, pipeline.pacing, rules.nice, dialect, clock)
 
 
 def _sessions(rules: PacingRules, dialect: str, connection: Asks) -> ActiveSessions | None:

@@ -17,7 +17,7 @@ _SEES_ALL = "SELECT pg_has_role(current_user, 'pg_read_all_stats', 'USAGE') AS s
 _ACTIVE = """
 SELECT count(*) FILTER (WHERE state = 'active' AND backend_type IN ('client backend', 'parallel worker')) AS sessions,
        count(*) FILTER (WHERE backend_type IS NULL) AS hidden
-FROM pg_stat_activity WHERE pid <> pg_backend_pid()
+FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND application_name IS DISTINCT FROM 'penstock-probe'
 """
 
 # Every transaction holds a lock on its own virtual id, and anybody may see it.

@@ -6,8 +6,10 @@ so that a server that was restarted is looked at again. No transaction stays ope
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy
@@ -16,6 +18,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from exporter.mysql.errors import translate_error as translate_mysql_error
+from exporter.pacing.promise.first_look import MOST_ROWS
+from exporter.pacing.promise.prober import ANSWER_SECONDS
 from exporter.pacing.signals import Answer
 from exporter.port.source_errors import CONNECT
 from exporter.postgres.errors import translate_error as translate_postgres_error
@@ -23,9 +27,25 @@ from staging.errors import InputError, PenstockError, UnavailableError
 
 _NOTHING = Answer((), ())
 _CONNECT_SECONDS = 5
-_ANSWER_SECONDS = 2
-_FIX = "Look at `pacing.probe`, and at the rights of the user of source.url; `penstock help gentle` says which."
 _SILENCE_SECONDS = 5  # the server's own limit did not answer either: the network is gone
+
+
+@dataclass(frozen=True, slots=True)
+class Purpose:
+    """What a connection is for.
+
+    Its name to the server, the key of the statement that a user may have written, how long it waits for an answer, and
+    how many rows MySQL and MariaDB give at most.
+    """
+
+    name: str
+    key: str
+    answer_seconds: int
+    most_rows: int | None = None
+
+
+SIGNALS = Purpose("penstock-pacing", "pacing.probe", 2)
+PROBES = Purpose("penstock-probe", "pacing.latency_probe", ANSWER_SECONDS, MOST_ROWS + 1)
 
 
 class SignalConnection:
@@ -34,10 +54,11 @@ class SignalConnection:
     Errors are InputError or UnavailableError.
     """
 
-    def __init__(self, url: URL, dialect: str) -> None:
+    def __init__(self, url: URL, dialect: str, purpose: Purpose = SIGNALS) -> None:
         self._url = url
         self._dialect = dialect
-        driver, options, self._setup = _plan(url, dialect)
+        self._purpose = purpose
+        driver, options, self._setup = _plan(url, dialect, purpose)
         self._engine = sqlalchemy.create_engine(driver, poolclass=NullPool, isolation_level="AUTOCOMMIT", **options)
         self._connection: Connection | None = None
 
@@ -60,6 +81,24 @@ class SignalConnection:
                 connection.invalidate()  # it may be dead, or stuck in a statement: nothing is said to it any more
                 connection.close()
 
+    def interrupt(self) -> None:
+        """End the statement that another thread waits for.
+
+        Its server ends it by the time limit at the latest.
+        """
+        connection = self._connection
+        if connection is None:
+            return
+        with suppress(SQLAlchemyError, OSError, AttributeError):  # it has ended meanwhile
+            driver: Any = connection.connection.dbapi_connection
+            match self._dialect:
+                case "postgresql":
+                    driver.cancel_safe(timeout=_CONNECT_SECONDS)
+                case "mysql" | "mariadb":
+                    driver._sock.shutdown(socket.SHUT_RDWR)
+                case "sqlite":
+                    driver.interrupt()
+
     def _open(self) -> Connection:
         connection = self._engine.connect()
         self._connection = connection
@@ -77,39 +116,50 @@ class SignalConnection:
             case other:
                 found = InputError(f"{other} could not {doing}.", why=" ".join(str(error).split()))
         if isinstance(found, UnavailableError):
-            found.fix = f"Reading goes on when it answers, within {_ANSWER_SECONDS} s."
+            found.fix = f"Reading goes on when it answers, within {self._purpose.answer_seconds} s."
         elif doing != CONNECT:  # what would help a read does not help here
-            found.fix = _FIX
+            found.fix = (
+                f"Look at `{self._purpose.key}`, and at the rights of the user of source.url; "
+                "`penstock help gentle` says which."
+            )
         return found
 
 
-def _plan(url: URL, dialect: str) -> tuple[URL, dict[str, Any], Sequence[str]]:
+def _plan(url: URL, dialect: str, purpose: Purpose) -> tuple[URL, dict[str, Any], Sequence[str]]:
     """Return the engine's URL and options, and the session's first statements; nothing connects yet."""
     match dialect:
         case "postgresql":
-            return url.set(drivername="postgresql+psycopg", query={}), {"creator": lambda: _open_postgres(url)}, []
+            return (
+                url.set(drivername="postgresql+psycopg", query={}),
+                {"creator": lambda: _open_postgres(url, purpose)},
+                [],
+            )
         case "mysql" | "mariadb":
             setup = ["SET SESSION TRANSACTION READ ONLY"]
-            return url.set(drivername="mysql+pymysql", query={}), {"creator": lambda: _open_mysql(url, dialect)}, setup
+            return (
+                url.set(drivername="mysql+pymysql", query={}),
+                {"creator": lambda: _open_mysql(url, dialect, purpose)},
+                setup,
+            )
         case "sqlite":
             # Opened by the thread that waits before a snapshot, used by the one that reads; never by both at once.
-            arguments = {"check_same_thread": False, "timeout": _ANSWER_SECONDS}
+            arguments = {"check_same_thread": False, "timeout": purpose.answer_seconds}
             return url, {"connect_args": arguments}, ["PRAGMA query_only = ON"]
     return url, {}, []
 
 
-def _open_postgres(url: URL) -> Any:  # noqa: ANN401 - what SQLAlchemy takes from a creator
+def _open_postgres(url: URL, purpose: Purpose) -> Any:  # noqa: ANN401 - what SQLAlchemy takes from a creator
     from databases.postgres import session  # noqa: PLC0415 - an image holds one driver
     from databases.postgres.url import connect_parameters  # noqa: PLC0415 - see above
 
-    parameters = connect_parameters(url, "penstock-pacing")
+    parameters = connect_parameters(url, purpose.name)
     parameters |= {"connect_timeout": str(_CONNECT_SECONDS), "tcp_user_timeout": str(_SILENCE_SECONDS * 1000)}
-    limit = f"{_ANSWER_SECONDS}s"
+    limit = f"{purpose.answer_seconds}s"
     settings = {"statement_timeout": limit, "lock_timeout": limit, "default_transaction_read_only": "on"}
     return session.open_session(parameters, settings)
 
 
-def _open_mysql(url: URL, dialect: str) -> Any:  # noqa: ANN401 - see above
+def _open_mysql(url: URL, dialect: str, purpose: Purpose) -> Any:  # noqa: ANN401 - see above
     from databases.mysql import session  # noqa: PLC0415 - see above
     from databases.mysql.url import driver_arguments  # noqa: PLC0415 - see above
 
@@ -118,6 +168,11 @@ def _open_mysql(url: URL, dialect: str) -> Any:  # noqa: ANN401 - see above
         "read_timeout": _SILENCE_SECONDS,
         "write_timeout": _SILENCE_SECONDS,
     }
-    is_mariadb = dialect == "mariadb"
-    limit = {"max_statement_time": _ANSWER_SECONDS} if is_mariadb else {"max_execution_time": _ANSWER_SECONDS * 1000}
-    return session.open_session(driver_arguments(url) | patience, {**limit, "lock_wait_timeout": 1})
+    seconds = purpose.answer_seconds
+    limit = {"max_statement_time": seconds} if dialect == "mariadb" else {"max_execution_time": seconds * 1000}
+    if purpose.most_rows is not None:
+        limit |= {"sql_select_limit": purpose.most_rows}
+    # A cache of MariaDB's would give an answer that no visitor of the shop gets so soon.
+    return session.open_session(
+        driver_arguments(url) | patience, {**limit, "lock_wait_timeout": 1, "query_cache_type": "OFF"}
+    )

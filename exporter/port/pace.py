@@ -6,9 +6,11 @@ Before a snapshot, and between two slices, never inside one.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from exporter.port.waits import WaitsOverTime
+from staging.documents.manifest import Probed, WindowKind
 from staging.process.cancel import Cancel
 
 
@@ -49,6 +51,21 @@ class Pace(Protocol):
 
         The seconds its statement took, and the rows it gave.
         """
+        ...
+
+
+class ReadPace(Pace, Protocol):
+    """The pace of a read that latency is measured beside.
+
+    Where that is asked for.
+    """
+
+    def beside(self, kind: WindowKind) -> AbstractContextManager[None]:
+        """Measure what can't rest: the block's statements."""
+        ...
+
+    def describe_probed(self) -> Probed | None:
+        """Return what was measured, None where nothing was to be."""
         ...
 
 

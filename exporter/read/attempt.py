@@ -12,7 +12,7 @@ from datetime import datetime
 import polars as pl
 
 from exporter.port.database import Source
-from exporter.port.pace import Pace
+from exporter.port.pace import ReadPace
 from exporter.port.question import DayQuestion, PlannedRead, plan_read
 from exporter.port.sliced_source import Closed
 from exporter.port.source import Estimate, OpenTable
@@ -51,7 +51,7 @@ class Attempt:
     store: Store
     cancel: Cancel
     progress: Progress
-    pace: Pace
+    pace: ReadPace
     contract: Manifest | None
     failed_seals: int
     closed: Closed | None
@@ -72,6 +72,7 @@ class Attempt:
         return choose_read(
             pipeline.export,
             gentle=pipeline.pacing.gentle,
+            promises=pipeline.pacing.max_p99_increase is not None,
             dialect=self.source.dialect,
             estimate=estimate,
             why_no_slices=why_no_slices,
@@ -164,6 +165,7 @@ class ShardedRead:
                 waits=dict(self._attempt.pace.waits.by_reason()),
                 waits_bin_seconds=self._attempt.pace.waits.bin_seconds,
                 not_over=self._attempt.why_not_over(),
+                probed=self._attempt.pace.describe_probed(),
             ),
             as_of=how.as_of,
             tables=tuple(tables),

@@ -6,8 +6,8 @@ Pure: `plan` shows what a run will do.
 * `read = "slices"`: slices, where they can be sealed and the day is closed.
 * `read = "auto"`: slices, but a snapshot where
   - it is expected to be too short to be felt;
-  - nobody feels it (`pacing.gentle = "replica"`), the day is not over, or it was written to during two reads in slices:
-    if it is expected to take at most half of its cap;
+  - nobody feels it (`pacing.gentle = "replica"`, and no `max_p99_increase`), the day is not over, or it was written to
+    during two reads in slices: if it is expected to take at most half of its cap;
   - slices can't be sealed: if it fits into the cap.
   Else neither, with the choices there are.
 
@@ -76,18 +76,21 @@ def choose_read(
     why_no_slices: str,
     closed: Closed | None,
     failed_seals: int = 0,
+    promises: bool = False,
 ) -> ReadChoice:
     """Return the way to read.
 
     InputError where there is none, UnavailableError where there will be one later. `why_no_slices` is "" where a seal
     can prove them; `closed` may then be None only while it was not asked for. `failed_seals`: how often this day was
-    read in slices in vain.
+    read in slices in vain. `promises`: the shop is promised what it feels of the read, which a snapshot can't hold.
     """
     cap, seconds = config.max_snapshot_seconds, estimate_seconds(estimate, dialect)
     expected = f"{estimate.rows:,} rows {estimate.how}, about {seconds:.0f} s in one statement"
     if config.read == "snapshot":
         return ReadChoice("snapshot", f"as configured; at most {cap} s")
-    if config.read == "auto" and (why := _why_snapshot(seconds, cap, gentle, closed, failed_seals)):
+    if config.read == "auto" and (
+        why := _why_snapshot(seconds, cap, "primary" if promises else gentle, closed, failed_seals)
+    ):
         return ReadChoice("snapshot", f"auto: {expected}, {why}")
     if why_no_slices:
         if config.read == "auto" and seconds <= cap:

@@ -46,7 +46,7 @@ def read_shards(
     On any error nothing is committed. StartOverError when it was read in slices and the table changed meanwhile;
     `failed_seals` counts earlier ones.
     """
-    with open_pace(question.pipeline, source.dialect, store, cancel, progress) as pace:
+    with open_pace(question.pipeline, source.dialect, store, cancel, progress, measures=True) as pace:
         pace.before_snapshot()  # whatever is to come: a database that is not calm is not asked about its tables either
         progress.begin("plan")
         contract = find_contract(store, question)

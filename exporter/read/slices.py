@@ -213,11 +213,16 @@ class _SlicedTables:
         table.table.begin_seal(table.read.statement, read.axis)
         yield from read.frames()
         if table is self._last:
-            self._sealing.seal()
-            self._sealing.end()
+            with self._attempt.pace.beside("seal"):
+                self._sealing.seal()
+                self._sealing.end()
 
     def _read_in_seal(self, table: PlannedTable[Slices], guard: SnapshotGuard) -> Iterator[pl.DataFrame]:
         """Give the rows, and end the snapshot with the last of all: it must not live on while files are finished."""
+        with self._attempt.pace.beside("seal"):
+            yield from self._read_pieces(table, guard)
+
+    def _read_pieces(self, table: PlannedTable[Slices], guard: SnapshotGuard) -> Iterator[pl.DataFrame]:
         if table is self._first_timeless:
             self._sealing.seal()
         pace, index = RestingPace(self._attempt.cancel, guard), self._indexes[table.name]

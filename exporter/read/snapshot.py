@@ -55,7 +55,8 @@ def read_in_snapshot(
             writings, of_files = plan_writings(attempt, [leading, *beside], files, DayKeys())
             for sharded in [*(each.sharded for each in writings), *(each.sharded for each in of_files)]:
                 undone.callback(sharded.abort)
-            seconds = _write_all(writings, snapshot, source, guard)
+            with attempt.pace.beside("snapshot"):
+                seconds = _write_all(writings, snapshot, source, guard)
         write_files(of_files, writings[-1].sharded)
         how = HowRead("snapshot", choice.why, snapshot.as_of, snapshot.evidence, seconds)
         tables = [writing.commit(writing.table.table.evidence) for writing in writings[1:]]

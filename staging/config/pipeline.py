@@ -144,6 +144,17 @@ class Pipeline(Section):
             raise ValueError("cloud.schedule.keep_days is for source.table: other days have nothing to compare with")
         return self
 
+    @model_validator(mode="after")
+    def _latency_of_a_database_is_measured(self) -> Self:
+        if self.pacing.latency_probe is not None and not self.source.is_database:
+            raise ValueError("pacing.latency_probe is for source.table: files and functions have nothing to probe")
+        if self.pacing.max_p99_increase is not None and self.export.read == "snapshot":
+            raise ValueError(
+                "pacing.max_p99_increase can't be held with export.read = \"snapshot\": one statement can't rest; "
+                "take slices, or pacing.latency_probe alone, which measures"
+            )
+        return self
+
     def ledger_parts(self) -> tuple[str | None, str]:
         """Return schema and name of the ledger.
 

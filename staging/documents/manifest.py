@@ -6,7 +6,7 @@ Readers believe only what is in it.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -14,6 +14,7 @@ from staging.documents.document import Document, Instant, Money, Part, Sha256, W
 from staging.key import DocumentKey, Key, key_columns
 
 Count = Annotated[int, Field(ge=0)]
+WindowKind = Literal["resting", "reading", "seal", "snapshot"]
 
 
 class Column(Part):
@@ -150,12 +151,52 @@ class Source(Part):
         return key_columns(self.key)
 
 
+class ProbeWindow(Part):
+    """A stretch of time of one kind.
+
+    `resting`: none of our statements ran. `reading`: slices, with `nice` seconds of rest for each second of theirs.
+    `seal` and `snapshot`: what can't rest. `at_seconds` since the first window began; of joined neighbours `seconds`
+    reach to the end of the last, and `nice` is the longest.
+    """
+
+    at_seconds: float
+    seconds: float
+    kind: WindowKind
+    nice: float
+    probes: Count
+    p50_milliseconds: float
+    p99_milliseconds: float
+
+
+class Probed(Part):
+    """What a statement of the shop took beside a read.
+
+    And without it, and whether a promise was held.
+    `resting` and `beside` are of all probes of these windows. `increase` is the p99 beside us for each one without us.
+    `promised` and `held` are None where nothing was promised; `why_not` says why it was not held, or not known.
+    """
+
+    windows: tuple[ProbeWindow, ...]
+    resting_probes: Count
+    resting_p50_milliseconds: float | None
+    resting_p99_milliseconds: float | None
+    beside_probes: Count
+    beside_p50_milliseconds: float | None
+    beside_p99_milliseconds: float | None
+    increase: float | None
+    promised: float | None = None
+    held: bool | None = None
+    longest_nice: float = 0.0
+    why_not: str = ""
+
+
 class Reading(Part):
     """How the read went.
 
     `mode` and why it was chosen, seconds it took, seconds it waited by reason. `waits` are these by when they were: of
     each reason the seconds in each `waits_bin_seconds` since reading began. `not_over` is why the database said, before
-    the read began, that the day may still get rows; "" where it said none, or can't tell.
+    the read began, that the day may still get rows; "" where it said none, or can't tell. `probed` is what a statement
+    of the shop's own took meanwhile; None where there is none (`pacing.latency_probe`).
     """
 
     mode: str
@@ -166,6 +207,7 @@ class Reading(Part):
     waits: dict[str, tuple[float, ...]] = Field(default_factory=dict)
     waits_bin_seconds: float = 1.0
     not_over: str = ""
+    probed: Probed | None = None
 
 
 class Manifest(Document):

@@ -20,7 +20,7 @@ REFERENCE = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
 
 
 def test_every_key_is_documented_with_its_default() -> None:
-    rows = dict(re.findall(r"^\| `([a-z_.NAME]+)` \| (.*?) \|", REFERENCE, re.MULTILINE))
+    rows = dict(re.findall(r"^\| `([a-z0-9_.NAME]+)` \| (.*?) \|", REFERENCE, re.MULTILINE))
     for key, field in known_keys(Pipeline).items():
         if section_model(field) is not None:
             continue
@@ -40,7 +40,7 @@ def test_every_key_is_documented_with_its_default() -> None:
 def test_nothing_is_documented_that_is_no_key() -> None:
     table = REFERENCE.split("## The pipeline file")[1].split("## Environment")[0]
     keys = {".".join(key) for key in known_keys(Pipeline)}
-    assert set(re.findall(r"^\| `([a-z_.NAME]+)` \|", table, re.MULTILINE)) <= keys
+    assert set(re.findall(r"^\| `([a-z0-9_.NAME]+)` \|", table, re.MULTILINE)) <= keys
 
 
 def test_every_command_and_option_is_documented() -> None:

@@ -45,6 +45,25 @@ AT = datetime(2026, 11, 15, 2, 15, tzinfo=UTC)
 NAMES = DayNames(PIPELINE, DAY)
 ROWS = purchases(700, users=80)
 
+PROBED = {
+    "windows": [
+        {"kind": kind, "at_seconds": at, "seconds": 2.0, "nice": 6.0, "probes": 80, "p50_milliseconds": 1.0}
+        | {"p99_milliseconds": high}
+        for kind, at, high in [("resting", 0.0, 1.6), ("reading", 2.0, 1.9), ("resting", 4.0, 1.5), ("seal", 6.0, 2.1)]
+    ],
+    "resting_probes": 160,
+    "resting_p50_milliseconds": 1.0,
+    "resting_p99_milliseconds": 1.6,
+    "beside_probes": 160,
+    "beside_p50_milliseconds": 1.0,
+    "beside_p99_milliseconds": 1.92,
+    "increase": 1.2,
+    "promised": 1.25,
+    "held": True,
+    "longest_nice": 6.0,
+    "why_not": "",
+}
+
 
 @pytest.fixture(scope="module")
 def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -60,6 +79,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "waited_seconds": {"busy_server": 5.0, "nice": 2.0},
         "waits": {reason: list(bins) for reason, bins in waits.by_reason().items()},
         "waits_bin_seconds": waits.bin_seconds,
+        "probed": PROBED,
     }
     made.commit()
     runs.process()
@@ -179,13 +199,16 @@ def test_what_people_wrote_is_text_and_no_markup(page: str) -> None:
 
 def test_every_picture_is_told_in_words_and_figures_too(page: str) -> None:
     pictures = re.findall(r"<figure>.*?</figure>", page, re.DOTALL)
-    assert len(pictures) == 4  # tasks, waits, rows, bytes
+    assert len(pictures) == 5  # tasks, waits, the probe, rows, bytes
     for picture in pictures:
         assert re.search(r"<figcaption><b>[A-Z].*?</b> .+?</figcaption>", picture)
         assert 'aria-hidden="true"' in picture
-    assert sum("<details>" in picture for picture in pictures) == 3  # the shards' bytes stand beside their rows
+    assert sum("<details>" in picture for picture in pictures) == 4  # the shards' bytes stand beside their rows
     assert "Waits" in page
     assert ">5.0 s<" in page
+    assert "p99 1.9 ms beside reading, 1.6 ms without: 1.20 times; 1.25 was promised and held, with up to 6 s" in page
+    curves = next(picture for picture in pictures if "What the probe took" in picture)
+    assert all(name in curves for name in ("p99 without us", "p99 beside reading", "promised", ">6.0 s, seal<"))
 
 
 def test_a_table_names_its_columns_and_itself(page: str) -> None:
