@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import random
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from tests.exporter.days import Export, run_export
 from tests.exporter.sliced_reads import sliced_pipeline
+from tests.warm import warm_python
 
 _ORPHAN_SECONDS = 5.0
 
@@ -46,7 +46,7 @@ def _start(url: str, folder: Path, run_id: str) -> subprocess.Popen[str]:
         encoding="utf-8",
     )
     return subprocess.Popen(
-        [sys.executable, "-m", "exporter", "--config", str(config), "--day", "2026-11-14", "--run-id", run_id],
+        [warm_python(), "-m", "exporter", "--config", str(config), "--day", "2026-11-14", "--run-id", run_id],
         env={**os.environ, "SHOP_URL": url, "PENSTOCK_PROGRESS": "1"},
         stderr=subprocess.PIPE,
         text=True,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -27,6 +26,7 @@ from staging.store import ObjectInfo, ObjectWriter, Store
 from tests.exporter.days import committed, pipeline, run_export
 from tests.shop.purchases import create_purchases
 from tests.shop.tables import Database
+from tests.warm import warm_python
 
 pytestmark = pytest.mark.integration
 
@@ -373,7 +373,7 @@ url = "sqlite:///target.db"
 table = "revenue"
 """
     )
-    command = [sys.executable, "-m", "exporter", "--config", str(config), "--day", "2026-11-14", "--run-id", "run-0001"]
+    command = [warm_python(), "-m", "exporter", "--config", str(config), "--day", "2026-11-14", "--run-id", "run-0001"]
     environment = {**os.environ, "SHOP_URL": url, "PENSTOCK_PROGRESS": "1"}
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
 

@@ -107,7 +107,7 @@ class Exporter:
         with log.open("wb") as stream:
             self.process = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "exporter", "--config", str(config)),
+                    *(warm_python(), "-m", "exporter", "--config", str(config)),
                     *("--day", "2026-11-14", "--run-id", "run-0001"),
                 ],
                 stdout=stream,

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from staging.store import Store
+from tests.servers.programs import CHECKOUT
+from tests.warm import warm_python
 
 pytestmark = pytest.mark.integration
 
 PROCESSES = 4
 THREADS = 10
-CHILD = Path(__file__).with_name("child.py")
 
 
 def test_of_40_writers_with_bytes_of_their_own_one_creates_the_object(store: Store, store_url: str) -> None:
@@ -57,9 +56,10 @@ def test_of_40_replacers_none_loses_a_write_of_another(store: Store, store_url: 
 def race(url: str, deed: str) -> list[Any]:
     children = [
         subprocess.Popen(
-            [sys.executable, str(CHILD), url, deed, str(THREADS), str(number * THREADS)],
+            [warm_python(), "-m", "tests.conformance.store.child", url, deed, str(THREADS), str(number * THREADS)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            cwd=CHECKOUT,
         )
         for number in range(PROCESSES)
     ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import signal
 import subprocess
-import sys
 import textwrap
 import time
 from collections import Counter
@@ -23,6 +22,7 @@ from staging.errors import ExitCode, InputError, InterruptedRunError, Unavailabl
 from staging.process.cancel import Cancel
 from tests.exporter.arrow.parquet_lake import pipeline_of
 from tests.exporter.days import DAY, Export, committed, run_export
+from tests.warm import warm_python
 
 pytestmark = pytest.mark.integration
 
@@ -440,9 +440,7 @@ def read(day, start, end):
     config.write_text(text)
     (tmp_path / "staging").mkdir()
     arguments = ("--config", config, "--day", str(DAY), "--run-id", "run-0001")
-    with subprocess.Popen(
-        [sys.executable, "-m", "exporter", *arguments], stderr=subprocess.PIPE, text=True
-    ) as exporter:
+    with subprocess.Popen([warm_python(), "-m", "exporter", *arguments], stderr=subprocess.PIPE, text=True) as exporter:
         while not begun.exists():
             assert exporter.poll() is None, exporter.communicate()
             time.sleep(0.05)

@@ -12,16 +12,20 @@ from tests.shop.tables import Database
 
 pytestmark = pytest.mark.integration
 
-SERVERS = [
-    (server, read)
-    for server in ("postgres_database", "mariadb_database", "mysql_database")
-    for read in ("snapshot", "slices")
+DAILY = [
+    ("postgres_database", "snapshot"),
+    ("postgres_database", "slices"),
+    ("mariadb_database", "slices"),
+    ("mysql_database", "snapshot"),
+    ("sqlite_database", "snapshot"),
 ]
-ALL = [*SERVERS, ("sqlite_database", "snapshot")]
+NIGHTLY = [("mariadb_database", "snapshot"), ("mysql_database", "slices")]
+ALL = [pytest.param(each, id=" ".join(each)) for each in DAILY]
+ALL += [pytest.param(each, id=" ".join(each), marks=pytest.mark.nightly) for each in NIGHTLY]
 UNTOUCHED, LATE, SWAPPED, REPLACED, EDITED, DELETED, NEVER = range(7)
 
 
-@pytest.fixture(params=ALL, ids=[" ".join(each) for each in ALL])
+@pytest.fixture(params=ALL)
 def days(request: pytest.FixtureRequest, tmp_path: Path) -> ChangingDays:
     server, read = request.param
     return ChangingDays(Database(request.getfixturevalue(server)), tmp_path / "staging", read=read)
