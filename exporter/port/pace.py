@@ -6,7 +6,7 @@ Before a snapshot, and between two slices, never inside one.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
 from exporter.port.waits import WaitsOverTime
@@ -87,3 +87,11 @@ class FlatOut:
 
     def after_slice(self, seconds: float, rows: int) -> None:
         """Take note of nothing."""
+
+    def beside(self, kind: WindowKind) -> AbstractContextManager[None]:
+        """Measure nothing."""
+        del kind
+        return nullcontext()
+
+    def describe_probed(self) -> None:
+        """Return None: nothing was to be measured."""

@@ -12,6 +12,12 @@ from tests.seeds import seeds_of
 pytestmark = pytest.mark.integration
 
 
+@pytest.fixture(autouse=True)
+def short_stretches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The seal compares many stretches, as of a large day."""
+    monkeypatch.setattr("exporter.read.slice_loop._GATHER_ROWS", 40)
+
+
 @pytest.mark.fault("written", step="export")
 def test_attacks_that_know_the_seal_never_make_a_wrong_export(postgres_database: str, tmp_path: Path) -> None:
     attack_seeds(postgres_database, tmp_path, range(100))
