@@ -22,7 +22,7 @@ from bench.report.write import write_report
 from bench.scenarios.changed import changed
 from bench.scenarios.days import days
 from bench.scenarios.export import export_many, export_mysql_family, export_postgres, export_sizes, export_wide
-from bench.scenarios.felt import felt, felt_several, saturated
+from bench.scenarios.felt import felt, felt_promise, felt_several, saturated
 from bench.scenarios.load import load
 from bench.scenarios.long import long
 from bench.scenarios.server import longest, one_day_of_ten, sealed
@@ -73,6 +73,9 @@ def _scenarios(rounds: int, million: int, *, full: bool) -> dict[str, Callable[[
     def shop(rows: int, *, pinned: bool) -> Any:
         return lambda server, folder: felt(server, folder, rows, 3, pinned=pinned)
 
+    def promise(rows: int) -> Any:
+        return lambda server, folder: felt_promise(server, folder, rows, 3)
+
     return {
         "task": lambda _: task(4 * rounds),
         "days_sqlite": lambda folder: days(
@@ -111,6 +114,9 @@ def _scenarios(rounds: int, million: int, *, full: bool) -> dict[str, Callable[[
         "felt_several_postgres": postgres(
             lambda server, folder: felt_several(server, folder, 2 * million, 3), durable=True
         ),
+        "felt_promise_postgres": postgres(promise(2 * million), durable=True),
+        "felt_promise_mariadb": mariadb(promise(2 * million), durable=True),
+        "felt_promise_mysql": mysql(promise(2 * million), durable=True),
         "felt_pinned_postgres": postgres(shop(5 * million, pinned=True), durable=True),
         "felt_pinned_mariadb": mariadb(shop(2 * million, pinned=True), durable=True),
         "felt_pinned_mysql": mysql(shop(2 * million, pinned=True), durable=True),

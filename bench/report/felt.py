@@ -8,7 +8,7 @@ from typing import Any
 
 from bench.report.cells import kept, table
 from bench.scenarios.changed import LOOKING
-from bench.scenarios.felt import NOBODY, OURS, THREE, UNPACED
+from bench.scenarios.felt import NOBODY, OURS, PROMISED, THREE, UNPACED
 
 FELT_LIMITS = {False: 1.25, True: 2.0}
 PACED_LIMIT = 12
@@ -48,7 +48,7 @@ def felt_table(beside: dict[str, list[dict[str, Any]]], limit: float) -> Iterato
         took = statistics.median(each["seconds"] for each in rounds)
         middle, high = (statistics.median(values) for values in zip(*felt, strict=True))
         times = statistics.median(p99 / idle for (_, p99), idle in zip(felt, alone, strict=True))
-        ratio = kept(times, limit) if name in (OURS, THREE, LOOKING) else f"{times:.1f}"
+        ratio = kept(times, limit) if name in (OURS, PROMISED, THREE, LOOKING) else f"{times:.1f}"
         rows.append((name, f"{took:.1f}", f"{middle:.1f}", f"{high:.1f}", ratio))
     yield from table(("beside", "it took s", "p50 ms", "p99 ms", "p99 / nobody's"), rows)
 
@@ -61,6 +61,31 @@ def felt_several(found: dict[str, Any]) -> Iterator[str]:
     yield from ("", f"### PostgreSQL, all on the same cores, one table and three; {result['rows']:,} purchases")
     yield from felt_table(result["beside"], FELT_LIMITS[False])
     yield from ("", "The three: the purchases, a fifth as many refunds, a fiftieth as many users, one instant for all.")
+
+
+def felt_promise(found: dict[str, Any]) -> Iterator[str]:
+    """An export that promises beside one as it comes, and what it says of its promise itself."""
+    for server, database in (("postgres", "PostgreSQL"), ("mariadb", "MariaDB"), ("mysql", "MySQL")):
+        if (result := found.get(f"felt_promise_{server}")) is None:
+            continue
+        load = f"{result['rows']:,} rows, {result['tps']} transactions/s"
+        yield from ("", f"### {database}, all on the same cores, with a promise; {load}")
+        yield from felt_table(result["beside"], FELT_LIMITS[False])
+        yield ""
+        yield "What the promised exports measured by their own probe, one of the load's statements:"
+        yield from table(
+            ("p99 without ms", "p99 beside ms", "times", "longest rest", "held"),
+            [
+                (
+                    f"{probed['resting_p99_milliseconds'] or 0:.1f}",
+                    f"{probed['beside_p99_milliseconds'] or 0:.1f}",
+                    f"{probed['increase'] or 0:.2f}",
+                    f"{probed['longest_nice']:g}",
+                    "yes" if probed["held"] else probed["why_not"],
+                )
+                for probed in result["probed"]
+            ],
+        )
 
 
 def saturated(found: dict[str, Any]) -> Iterator[str]:

@@ -11,7 +11,7 @@ from typing import Any
 from bench.measure import BENCH, CHECKOUT, run_peer
 from bench.report.days import days, loads, long, task, whole_day
 from bench.report.exports import exports, longest, memory, server
-from bench.report.felt import felt, felt_several, saturated
+from bench.report.felt import felt, felt_promise, felt_several, saturated
 from bench.report.several import changed, month, several
 
 DOCS = CHECKOUT / "docs"
@@ -26,6 +26,7 @@ def write_report(*, plot: bool = True) -> str:
                 *_head(found),
                 *felt(found),
                 *felt_several(found),
+                *felt_promise(found),
                 *saturated(found),
                 *exports(found),
                 *several(found),

@@ -28,6 +28,8 @@ TPS = 60
 TASKS = 16
 USERS = 1_000_000
 NOBODY, OURS, UNPACED = "nobody", "one Penstock export", "one Penstock export, flat out in one snapshot"
+PROMISED = "one Penstock export that promises 1.25"
+PROBE = "SELECT amount FROM purchases WHERE purchase_id = 7919"
 THREE = "one Penstock export of three tables"
 NAIVE = f"{TASKS} tasks with a range query each"
 BUSY = "a process that computes and asks the database nothing"
@@ -97,6 +99,33 @@ def felt_several(server: PostgresServer, folder: Path, rows: int, rounds: int) -
             print(f"  round {number} {name}: {found[name][-1]['seconds']} s", file=sys.stderr, flush=True)
     server.drop_database(database)
     return {"rows": rows, "tps": TPS, "pinned": False, "beside": found}
+
+
+def felt_promise(server: PostgresServer | MysqlFamilyServer, folder: Path, rows: int, rounds: int) -> dict[str, Any]:
+    """What the load feels of an export as it comes, and of one that promises a p99 of one of the load's statements.
+
+    With what each of the latter says of its promise.
+    """
+    fill = fill_postgres if isinstance(server, PostgresServer) else fill_mysql_family
+    database = fill(server, rows, users=USERS)  # type: ignore[operator] # one of two functions of one shape
+    url, staging = server.url(database), folder / f"staging-promise-{server.name}"
+    config = write_pipeline(folder / f"promise-{server.name}.toml", source=url, staging=staging, shards=TASKS)
+    promise = {"PENSTOCK_PACING__LATENCY_PROBE": PROBE, "PENSTOCK_PACING__MAX_P99_INCREASE": "1.25"}
+    beside: dict[str, Callable[[int], Any]] = {
+        NOBODY: lambda _: time.sleep(_ALONE_SECONDS),
+        OURS: lambda n: run_job("exporter", config, DAY, f"ours-{n}", "--fresh-export"),
+        PROMISED: lambda n: run_job("exporter", config, DAY, f"promised-{n}", "--fresh-export", **promise),
+    }
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in beside}
+    for number in range(rounds):
+        for name, work in beside.items():
+            found[name].append(latencies(url, lambda work=work, number=number: work(number)))  # type: ignore[misc]
+            print(f"  round {number} {name}: {found[name][-1]['seconds']} s", file=sys.stderr, flush=True)
+    manifests = [json.loads(path.read_bytes()) for path in sorted(staging.rglob("manifest.json"))]
+    probed = [each["reading"]["probed"] for each in manifests if each["reading"].get("probed") is not None]
+    server.drop_database(database)
+    shutil.rmtree(staging)
+    return {"rows": rows, "tps": TPS, "pinned": False, "beside": found, "probed": probed}
 
 
 @contextmanager

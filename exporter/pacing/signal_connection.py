@@ -93,7 +93,7 @@ class SignalConnection:
             driver: Any = connection.connection.dbapi_connection
             match self._dialect:
                 case "postgresql":
-                    driver.cancel_safe(timeout=_CONNECT_SECONDS)
+                    driver.cancel_safe(timeout=self._purpose.answer_seconds)
                 case "mysql" | "mariadb":
                     driver._sock.shutdown(socket.SHUT_RDWR)
                 case "sqlite":

@@ -96,34 +96,31 @@ class Prober:
             self.connection.close()
 
     def _run(self) -> None:
-        due = busy_until = self._clock()
+        due = self._clock()
         while not self._stop.wait(max(0.0, due - self._clock())):
-            # Whoever waits for a probe before it waits from when it was due; that we woke late ourselves is not felt.
-            began = due if busy_until > due else self._clock()
-            interval = self.interval_seconds
+            began, interval = self._clock(), self.interval_seconds  # that we woke late ourselves is not felt
             answered = self._probe(began)
-            busy_until = self._clock()
-            due = due + interval if answered else busy_until + _AFTER_A_FAILURE_SECONDS
-            while answered and due < busy_until:  # a burst would only ask more of a server that has just stalled
-                self._keep(Probe(due, busy_until, was_run=False))
+            ended = self._clock()
+            due = due + interval if answered else ended + _AFTER_A_FAILURE_SECONDS
+            while answered and due < ended:  # running them now would only ask more of a server that has just stalled
+                self._keep(Probe(due, ended, was_run=False))
                 due += interval
             due = max(due, began + self.interval_seconds)
 
     def _probe(self, began: float) -> bool:
         """Run the statement once; return whether there is something to learn from it."""
-        sent = self._clock()
         try:
             self.connection.ask(self._sql)
         except PenstockError as error:
             ended = self._clock()
-            if ended - sent < ANSWER_SECONDS:
+            if ended - began < ANSWER_SECONDS:
                 self._problem = error
                 return False
         else:
             ended = self._clock()
         self._problem = None
         self._answered_at = ended
-        self._cost_seconds += _WEIGHT_OF_THE_LAST * (ended - sent - self._cost_seconds)
+        self._cost_seconds += _WEIGHT_OF_THE_LAST * (ended - began - self._cost_seconds)
         self._keep(Probe(began, ended))
         return True
 

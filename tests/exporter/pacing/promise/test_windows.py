@@ -19,7 +19,7 @@ from exporter.pacing.promise.prober import Prober
 from exporter.pacing.promise.verdict import judge
 from exporter.pacing.promise.windows import Probe, Windows
 from exporter.pacing.rules import plan_rules
-from exporter.pacing.signals import Answer
+from exporter.pacing.signals import Answer, PauseReason
 from staging.config.pacing import PacingConfig
 from staging.documents.manifest import Probed, WindowKind
 from staging.errors import UnavailableError
@@ -171,7 +171,10 @@ def test_what_can_not_be_asked_for_some_seconds_is_a_problem() -> None:
 
 @dataclass
 class Shop:
-    """A day and its shop: a clock that sleeping and reading move, and probes that mind reading of little rest."""
+    """A day and its shop: a clock that sleeping and reading move, and probes that mind reading of little rest.
+
+    With 0 those that a slice runs beside are slow, with -1 none.
+    """
 
     minds_below: float = 0.0
     now: float = 100.0
@@ -267,3 +270,52 @@ def test_a_probe_that_can_not_be_run_makes_a_promise_wait_and_a_measure_not() ->
     pace, _ = loop(Shop(problem=lost), nice=3)
     pace.before_slice()
     assert pace.waited_seconds == {}
+
+
+@dataclass
+class BusyAt:
+    """A signal that says to wait in these seconds."""
+
+    shop: Shop
+    seconds: tuple[float, float]
+    name: str = "the number of active sessions"
+    interval_seconds: float = 0.25
+
+    def look(self) -> PauseReason | None:
+        low, high = self.seconds
+        return PauseReason("active_sessions", "42 active sessions > 25", "") if low <= self.shop.now < high else None
+
+
+def test_what_is_waited_for_calm_lies_in_no_window() -> None:
+    shop = Shop()
+    pace, promise = loop(shop, nice=3)
+    pace._calm = Calm([BusyAt(shop, (110.0, 130.0)), promise], shop.clock)
+    pace.before_snapshot()
+    while shop.now < 140:
+        shop.read(pace)
+    assert pace.waited_seconds["active_sessions"] == pytest.approx(20, abs=1)
+    probed = pace.describe_probed()
+    assert probed is not None
+    for window in probed.windows:
+        began, ended = 100.0 + window.at_seconds, 100.0 + window.at_seconds + window.seconds
+        assert ended <= 110.5 or began >= 130.0
+
+
+def test_one_stall_that_many_probes_met_is_one_reason_to_rest() -> None:
+    shop = Shop(minds_below=-1)
+    pace, promise = loop(shop, nice=3, max_p99_increase=1.25)
+    pace.before_snapshot()
+    for _ in range(200):
+        shop.read(pace)
+    now = shop.now
+
+    def stalled() -> list[Probe]:
+        return [Probe(now + n / 100, now + 1, was_run=n == 0) for n in range(60)]
+
+    shop.take = stalled  # type: ignore[method-assign]
+    shop.read(pace)
+    assert promise.nice == 3
+    probed = pace.describe_probed()
+    assert probed is not None
+    assert probed.beside_p99_milliseconds is not None
+    assert probed.beside_p99_milliseconds > 300
