@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bench.report.cells import busy, kept, median, seconds_of, table
+from bench.report.holds import small_days
 from bench.scenarios.whole_day import BARE, EMPTY, OURS, THERE
 
 LOAD_LIMIT = 1.3
@@ -68,6 +69,7 @@ def days(found: dict[str, Any]) -> Iterator[str]:
     yield from table(
         ("work", "wall s, median", "processor s"), [*cells, (what, kept(seconds, STATUS_LIMIT), f"{processor:.2f}")]
     )
+    yield from small_days()
 
 
 def long(found: dict[str, Any]) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from bench.report import holds
 from bench.report.cells import busy, kept, median, seconds_of, table
 from bench.report.felt import FELT_LIMITS, felt_table
 
@@ -49,6 +50,7 @@ def month(found: dict[str, Any]) -> Iterator[str]:
         "",
         f"What it takes beyond {MONTH_FIXED_SECONDS:.0f} s, over bare polars: {kept(times, MONTH_LIMIT)}. {busy(result)}",
     )
+    yield from holds.month()
 
 
 def changed(found: dict[str, Any]) -> Iterator[str]:
