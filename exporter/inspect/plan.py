@@ -14,6 +14,7 @@ from exporter.arrow.need_pyarrow import needs_pyarrow
 from exporter.inspect.files import describe_files, plan_files_beside
 from exporter.inspect.latency import describe_promise
 from exporter.inspect.planned_columns import PlannedColumn, describe_planned, estimate_row_bytes
+from exporter.pacing.promise.hold import READING_TO_REST
 from exporter.pacing.rules import PacingRules, plan_rules
 from exporter.port.database import Source
 from exporter.port.question import DayQuestion, PlannedRead, plan_read
@@ -215,6 +216,8 @@ def _plan_reading(
         choice, _ = find_way(tables, cap, choose, lambda: source.find_closed(end, grace, tables=question.tables()))
     if choice.mode == "slices":
         plan.seconds = _with_rests(plan.seconds, estimate.rows, rules)
+        if question.pipeline.pacing.latency_probe is not None:
+            plan.seconds *= 1 + 1 / READING_TO_REST
     plan.read, plan.why_read = choice.mode, choice.why
     plan.latency = describe_promise(question.pipeline.pacing, rules.nice, choice.mode)
 

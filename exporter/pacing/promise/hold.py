@@ -24,7 +24,7 @@ _FIRST_PROBES = 50
 _FIRST_SECONDS = 10.0
 _PROBES_A_REST = 20
 _LONGEST_REST_SECONDS = 5.0
-_READING_TO_REST = 4.0
+READING_TO_REST = 4.0
 _GOLDEN = 0.618034
 """Windows are of unequal length: what the shop does every few seconds falls into both kinds."""
 
@@ -120,7 +120,7 @@ class Promise:
             if now < self._rest_ends:
                 return self._rest_ends - now
             self._close(now)
-            self._rest_begins = now + _READING_TO_REST * self._rest_seconds() * self._stretch()
+            self._rest_begins = now + READING_TO_REST * self._rest_seconds() * self._stretch()
         elif self._windows.open_kind == "reading" and now >= self._rest_begins > float("-inf"):
             self._close(now)
             self._windows.open("resting", now, self.nice)
@@ -129,7 +129,7 @@ class Promise:
         if self._windows.open_kind is None:
             self._windows.open("reading", now, self.nice)
             if self._rest_begins == float("-inf"):
-                self._rest_begins = now + _READING_TO_REST * self._rest_seconds() * self._stretch()
+                self._rest_begins = now + READING_TO_REST * self._rest_seconds() * self._stretch()
         self._note_reading(now)
         return 0.0
 
