@@ -110,7 +110,7 @@ def test_a_failure_that_no_attempt_would_change_ends_the_execution_early(scripts
     with pytest.raises(PenstockError) as caught:
         raise_failure("processor", state)
     assert caught.value.exit_code == code
-    assert all_gone_of(scripts)
+    wait_until(lambda: all_gone_of(scripts))
 
 
 def test_of_several_failures_the_gravest_is_told(scripts: Scripts) -> None:
@@ -122,7 +122,7 @@ def test_of_several_failures_the_gravest_is_told(scripts: Scripts) -> None:
 
 def test_children_that_a_finished_attempt_left_behind_are_ended(scripts: Scripts) -> None:
     assert scripts.run("import subprocess; note(subprocess.Popen(['sleep', '1000']).pid)").succeeded == 1
-    assert all_gone(scripts.notes()[0])
+    wait_until(lambda: all_gone(scripts.notes()[0]))  # killed, and the kernel takes a moment
 
 
 def test_a_program_that_cannot_be_started_is_a_failure_like_any_other(tmp_path: Path) -> None:
