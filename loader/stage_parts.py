@@ -5,7 +5,9 @@ Both sides are checked: what was read and what is staged.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 
 import polars as pl
@@ -57,7 +59,7 @@ class PartReader:
         self._sums = dict.fromkeys(sum_columns(inputs.schema, inputs.key), 0)
         self._sums_of_parts = dict(self._sums)
 
-    def batches(self) -> Iterator[_Batch]:
+    def batches(self) -> Generator[_Batch]:
         """Yield all rows, at most 65,536 at a time.
 
         IntegrityError at the first part that does not agree.
@@ -140,15 +142,24 @@ def stage_parts(
     reader = PartReader(store, inputs, cancel)
     choices = Choices(staged)
     done_rows = 0
-    for batch in reader.batches():
-        check_fits(batch.rows, staged.columns)
-        choices.add(batch.rows)
-        database.append_staged(staged, batch.rows, batch.text)
-        done_rows += batch.rows.height
-        progress.emit(rows=done_rows, expected_rows=inputs.rows)
+    with closing(reader.batches()) as batches, ThreadPoolExecutor(1, "parts") as reading:
+        for batch in _read_ahead(batches, reading):
+            check_fits(batch.rows, staged.columns)
+            choices.add(batch.rows)
+            database.append_staged(staged, batch.rows, batch.text)
+            done_rows += batch.rows.height
+            progress.emit(rows=done_rows, expected_rows=inputs.rows)
     database.finish_staged(staged)
     choices.check(database)
     content = reader.content()
     found = count_rows(database, staged.name, target, content)
     raise_if_any(list(content_faults(content, found, "staged")), f"{database.name} does not hold what was staged.")
     return staged, content
+
+
+def _read_ahead(batches: Iterator[_Batch], reading: ThreadPoolExecutor) -> Iterator[_Batch]:
+    """Yield each batch while the next one is read: the database and we work at the same time."""
+    coming = reading.submit(next, batches, None)
+    while (batch := coming.result()) is not None:
+        coming = reading.submit(next, batches, None)
+        yield batch

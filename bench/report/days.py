@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bench.report.cells import busy, kept, median, seconds_of, table
-from bench.report.holds import small_days
+from bench.report.holds import small_days, told
 from bench.scenarios.whole_day import BARE, EMPTY, OURS, THERE
 
 LOAD_LIMIT = 1.3
@@ -35,6 +35,7 @@ def task(found: dict[str, Any]) -> Iterator[str]:
     yield "Bare polars scans, groups, sorts and writes. The task also copies the shard out of the staging, proves its bytes (CRC32C, SHA-256),"
     yield "rows, sums and days, proves the output, and writes part and receipt durably. What it adds is fixed by the rows read, so it"
     yield "weighs most where little is computed: at few users per shard."
+    yield from told("task")
 
 
 def _processor_ratio(ours: Sequence[dict[str, float]], bare: Sequence[dict[str, float]]) -> float:
@@ -143,3 +144,4 @@ def whole_day(found: dict[str, Any]) -> Iterator[str]:
         "ratio of walls",
     )
     yield from table(head, rows)
+    yield from told("whole_day_postgres")

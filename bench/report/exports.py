@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bench.report.cells import busy, kept, median, seconds_of, table, whole
+from bench.report.holds import told
 from bench.scenarios.export import CONNECTORX, COPY, DLT, DUCKDB_MYSQL, DUCKDB_POSTGRES, QUICK, RIVET
 from bench.scenarios.server import DEFAULT
 
@@ -65,6 +66,8 @@ def exports(found: dict[str, Any]) -> Iterator[str]:
         for other, limit in EXPORT_LIMITS[name].items():
             if other in result["ratios"]:
                 yield f"- / {other}: {kept(result['ratios'][other], limit)}"
+        if name in ("export_postgres", "export_mysql"):
+            yield from told("export_postgres" if name == "export_postgres" else "export_mysql_family")
 
 
 def server(found: dict[str, Any]) -> Iterator[str]:
@@ -86,6 +89,8 @@ def server(found: dict[str, Any]) -> Iterator[str]:
             each = " · ".join(f"{what} {statistics.median(values):.2f}" for what, values in seconds.items())
             rows.append((title, f"{found[name]['rows']:,}", each, kept(found[name]["ratio"], SERVER_LIMITS[name])))
     yield from table(("what", "rows in the table", "server CPU s, median", "ratio"), rows)
+    if "sealed_postgres" in found:
+        yield from told("sealed_postgres")
 
 
 def longest(found: dict[str, Any]) -> Iterator[str]:

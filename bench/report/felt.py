@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bench.report.cells import kept, table
+from bench.report.holds import told
 from bench.scenarios.changed import LOOKING
 from bench.scenarios.felt import NOBODY, OURS, PROMISED, THREE, UNPACED
 
@@ -37,6 +38,7 @@ def felt(found: dict[str, Any]) -> Iterator[str]:
         yield from ("", f"### {database}, {where}; {result['rows']:,} rows, {result['tps']} transactions/s")
         yield from felt_table(result["beside"], FELT_LIMITS[result["pinned"]])
         yield from ("", f"Paced / flat out, wall time: {kept(_paced(result), PACED_LIMIT)}.")
+    yield from told("felt")
 
 
 def felt_table(beside: dict[str, list[dict[str, Any]]], limit: float) -> Iterator[str]:

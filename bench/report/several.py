@@ -29,6 +29,7 @@ def several(found: dict[str, Any]) -> Iterator[str]:
         ],
     )
     yield from ("", f"Three tables / one of as many rows: {kept(result['ratio'], SEVERAL_LIMIT)}. {busy(result)}")
+    yield from holds.told("several_postgres")
 
 
 def month(found: dict[str, Any]) -> Iterator[str]:
@@ -73,6 +74,7 @@ def changed(found: dict[str, Any]) -> Iterator[str]:
         ],
     )
     yield from ("", "Late rows, edits and deletions in seven of the days; exactly these were named.")
+    yield from holds.told("changed_postgres")
     for name in CHANGED_LIMITS:
         if "felt" in found.get(name, {}):
             yield from (

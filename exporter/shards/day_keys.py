@@ -82,7 +82,8 @@ class KeysCompared:
             if self._known is None:
                 found = pl.repeat(value=False, n=frame.height, dtype=pl.Boolean, eager=True)
             else:
-                known = self._known.with_columns(found=pl.lit(value=True))
+                # The few are the right side, of which a join makes its table, however many are known.
+                known = self._known.join(keys, on=keys.columns, how="semi").with_columns(found=pl.lit(value=True))
                 joined = keys.join(known, on=keys.columns, how="left", maintain_order="left")
                 found = joined.get_column("found").fill_null(value=False)
             self.keys_without_row -= int(found.sum())
