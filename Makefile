@@ -4,9 +4,8 @@
 BIN := .venv/bin
 # The documents' examples say `python` and `penstock`, as in an environment that is active.
 # Each worker has servers of its own; tests marked `serial` come last, alone (tests/workers.py). A quarter of the time
-# of a test with servers is waiting, so three workers keep two cores busy; unit tests wait for nothing.
+# of a test is waiting, so three workers keep two cores busy: 40 s of unit tests, 47 with two.
 WORKERS ?= 3
-check: WORKERS := 2
 TEST = PATH="$(CURDIR)/.venv/bin:$$PATH" $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=25
 
 ON_NEWER_POSTGRES := tests/exporter/postgres tests/exporter/test_reads_exactly.py tests/loader \
