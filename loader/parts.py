@@ -1,7 +1,7 @@
 """Fetches parts one after the other, proves and reads them.
 
 Each whole object is proven before a byte of it is parsed. The next part is fetched while the one before is loaded: two
-parts are on disk at most, one is in memory.
+parts are on disk at most, and in memory while the last rows of one are loaded.
 """
 
 from __future__ import annotations

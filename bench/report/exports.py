@@ -67,7 +67,7 @@ def exports(found: dict[str, Any]) -> Iterator[str]:
             if other in result["ratios"]:
                 yield f"- / {other}: {kept(result['ratios'][other], limit)}"
         if name in ("export_postgres", "export_mysql"):
-            yield from told("export_postgres" if name == "export_postgres" else "export_mysql_family")
+            yield from told(name)
 
 
 def server(found: dict[str, Any]) -> Iterator[str]:

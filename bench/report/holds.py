@@ -36,15 +36,13 @@ _MONTH = (
     ("four tasks of 30 files each", 0.47),
     ("loader", 0.06),
 )
-
-
 _TOLD = {
     "export_postgres": (
         "the driver of ADBC's wheels, compiled without optimisation, is a quarter of all (3 M rows: 2.8 s, and 2.1 s with",
         "1.8.0, the last that was not; why the lock has the current one, and how to choose: decision 0024); half a second is",
         "the start of the process, whose modules DuckDB does not have; the rest counts, proves and digests.",
     ),
-    "export_mysql_family": (
+    "export_mysql": (
         "a checksum of each row's text, which the seal and `penstock changed` go by, is half of what a client does for a row",
         "(SHA-256 0.18 µs, CRC32 0.24, lines 0.1 of 1.0 µs); the server writes rows as text, which connectorx does not ask for",
         "(decisions 0007, 0009, 0024). The two servers hardly differ here: both are asked for the same text, and MySQL's takes it",

@@ -194,15 +194,18 @@ def _exact_edges(read: PlannedRead) -> str:
 
 def _check_types(stored: Manifest, read: PlannedRead) -> None:
     before = {column.name: column for column in stored.columns}
-    after = {plan.name: plan.describe() for plan in read.plan.columns}
-    others = [name for name in after if name not in before or before[name].source_type != after[name].source_type]
+    pairs = [(before.get(plan.name), plan.describe()) for plan in read.plan.columns]
+    others = [(old, new) for old, new in pairs if old is None or old.source_type != new.source_type]
     if not others:
         return
-    was = {name: before[name].source_type if name in before else "not there" for name in others}
-    is_drift = any(name in before and before[name].dtype != after[name].dtype for name in others)
+    is_drift = any(old is not None and old.dtype != new.dtype for old, new in others)
     raise InputError(
         f"Columns of {stored.source.table} have other types than when {stored.day} was exported.",
-        why="; ".join(f"{name} was {was[name]} and is {after[name].source_type}" for name in others) + ".",
+        why="; ".join(
+            f"{new.name} was {'not there' if old is None else old.source_type} and is {new.source_type}"
+            for old, new in others
+        )
+        + ".",
         fix="Read the day again: penstock run --fresh-export"
         + (" --set export.schema_changes=accept_all, if that is meant." if is_drift else "."),
     )

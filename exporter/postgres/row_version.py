@@ -39,12 +39,13 @@ def version_sql(witness: Witness) -> str:
     return f"hashtidextended(ctid, {seed})" if witness.hashes_tid else f"hashtextextended(ctid::text, {seed})"
 
 
-def is_not_old_sql(witness: Witness) -> str:
+def is_not_old_sql(oldest_running: str) -> str:
     """Return the condition of a row that may be newer.
 
-    Any that was not written before the read for certain. One call of `age` a row.
+    Any that no transaction before `oldest_running` has written for certain. One call of `age` a row.
     """
-    return f"age(xmin) <= (SELECT age('{witness.oldest_running}'::xid))"
+    # In a scalar subquery, so that it is computed once and not for each row.
+    return f"age(xmin) <= (SELECT age('{oldest_running}'::xid))"
 
 
 def is_new_sql(witness: Witness) -> str:

@@ -29,6 +29,7 @@ from exporter.port.catalogue import Catalogue
 from exporter.port.row_condition import row_columns
 from exporter.port.same_rows import Telling, Verdict
 from exporter.port.source import SourceColumn, Statement
+from exporter.postgres.row_version import is_not_old_sql
 from staging.documents.manifest import Source as StoredSource
 from staging.errors import InputError
 
@@ -130,7 +131,8 @@ def plan_telling(
     attached = [int(oid) for (oid,) in catalogue.rows(_ATTACHED_SQL.format(low=taken.low_sql()), table_sql)]
     if by_row is None:
         return Telling(_HOW, _select(taken, attached), _judge_unless_where)
-    return Telling(_HOW, _select(taken, attached), _judge, "" if attached else _not_old(taken))
+    quick = "" if attached else f"count(*) FILTER (WHERE {is_not_old_sql(taken.low_sql())})"
+    return Telling(_HOW, _select(taken, attached), _judge, quick)
 
 
 def _why_another_place(catalogue: Catalogue, table_sql: str, evidence: Mapping[str, str]) -> str:
@@ -174,11 +176,6 @@ def _select(taken: _Taken, attached: Sequence[int]) -> tuple[str, str]:
         is_new = f"({is_new} OR tableoid IN ({', '.join(map(str, attached))}))"
     may_be = f"count(*) FILTER (WHERE age(xmin) > greatest({high}, 0) AND age(xmin) <= {low})"
     return f"count(*) FILTER (WHERE {is_new})", "0" if taken.low == taken.high else may_be
-
-
-def _not_old(taken: _Taken) -> str:
-    """Return the SQL of how many rows are not of before the export for certain. One call of `age` a row."""
-    return f"count(*) FILTER (WHERE age(xmin) <= (SELECT age('{taken.low_sql()}'::xid)))"
 
 
 def _judge(found: Sequence[int]) -> Verdict:

@@ -111,7 +111,7 @@ class SealCount:
     """
 
     def __init__(self, statement: Statement, axis: Axis, witness: Witness, *, is_by_row: bool) -> None:
-        self._quick = f"count(*), count(*) FILTER (WHERE {is_not_old_sql(witness)})"
+        self._quick = f"count(*), count(*) FILTER (WHERE {is_not_old_sql(witness.oldest_running)})"
         self._whole = (
             f"count(*), count(*) FILTER (WHERE {is_new_sql(witness)}), coalesce(sum({version_sql(witness)}), 0)::text"
         )

@@ -158,7 +158,7 @@ def join_keys(read: PlannedRead, before: Sequence[PlannedRead]) -> PlannedRead:
 
 
 def _find_free_name(read: PlannedRead) -> str:
-    """Return what the keys are called: what neither the table nor a column of it is, nor begins with."""
+    """Return what the keys are called: what is part of no name of the table or of a column of it."""
     taken = [name.casefold() for name in (read.statement.table, *read.table_columns)]
     name = _KEYS
     while any(name in each for each in taken):

@@ -15,6 +15,7 @@ from staging.errors import InputError, PenstockError
 MOST_ROWS = 1000
 _LOOKS = 5
 _COUNTS = ("postgresql", "sqlite")
+_FIX = "Take a statement that many of the shop's visitors wait for, such as an order by its key."
 
 
 def look_first(connection: Asks, sql: str, dialect: str, clock: Callable[[], float]) -> float:
@@ -51,7 +52,7 @@ def _check_rows(rows: int) -> None:
         raise InputError(
             f"`pacing.latency_probe` returns more than {MOST_ROWS} rows.",
             why="It is run up to forty times a second.",
-            fix="Take a statement that many of the shop's visitors wait for, such as an order by its key.",
+            fix=_FIX,
         )
 
 
@@ -59,7 +60,7 @@ def _too_slow(seconds: float) -> InputError:
     return InputError(
         f"`pacing.latency_probe` takes {seconds * 1000:.0f} ms, more than {SLOWEST_SECONDS * 1000:.0f} ms.",
         why="It may take a few hundredths of one connection's time, and would be run too seldom to measure a p99.",
-        fix="Take a statement that many of the shop's visitors wait for, such as an order by its key.",
+        fix=_FIX,
     )
 
 

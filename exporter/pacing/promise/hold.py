@@ -120,8 +120,8 @@ class Promise:
             if now < self._rest_ends:
                 return self._rest_ends - now
             self._close(now)
-            self._rest_begins = now + READING_TO_REST * self._rest_seconds() * self._stretch()
-        elif self._windows.open_kind == "reading" and now >= self._rest_begins > float("-inf"):
+            self._rest_begins = self._next_rest(now)
+        elif self._windows.open_kind == "reading" and now >= self._rest_begins:
             self._close(now)
             self._windows.open("resting", now, self.nice)
             self._rest_ends = now + self._rest_seconds()
@@ -129,7 +129,7 @@ class Promise:
         if self._windows.open_kind is None:
             self._windows.open("reading", now, self.nice)
             if self._rest_begins == float("-inf"):
-                self._rest_begins = now + READING_TO_REST * self._rest_seconds() * self._stretch()
+                self._rest_begins = self._next_rest(now)
         self._note_reading(now)
         return 0.0
 
@@ -162,9 +162,10 @@ class Promise:
     def _rest_seconds(self) -> float:
         return min(_PROBES_A_REST * self._prober.interval_seconds, _LONGEST_REST_SECONDS)
 
-    def _stretch(self) -> float:
+    def _next_rest(self, now: float) -> float:
+        """Return until when to read: each time a little longer or shorter."""
         self._turns += 1
-        return 0.75 + 0.5 * (self._turns * _GOLDEN % 1.0)
+        return now + READING_TO_REST * self._rest_seconds() * (0.75 + 0.5 * (self._turns * _GOLDEN % 1.0))
 
     def _close(self, now: float) -> None:
         self._note()

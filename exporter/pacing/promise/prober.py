@@ -1,7 +1,8 @@
 """Runs the shop's own statement again and again.
 
-In a thread and by a connection of its own, open loop: a probe is due whether or not the one before has ended, and what
-it took counts from then. So seldom that it takes a few hundredths of one connection's time at most.
+In a thread and by a connection of its own, open loop: a probe is due whether or not the one before has ended. One that
+is run counts from when it was sent; one that comes due meanwhile is not run, and counts from then to that one's end. So
+seldom that it takes a few hundredths of one connection's time at most.
 """
 
 from __future__ import annotations

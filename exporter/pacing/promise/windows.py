@@ -19,9 +19,9 @@ _MOST_WINDOWS = 200
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """One run of the statement, from when it was due.
+    """One run of the statement, from its sending to its answer.
 
-    To its answer. `was_run`: else it was due while another one ran, and would have taken at least so long.
+    `was_run`: else it was due while another one ran, and `began` is when; it would have taken at least so long.
     """
 
     began: float
