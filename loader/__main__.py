@@ -49,6 +49,10 @@ def command(
 
     All of it, once, proven to the cent.
     """
+    if still_loaded and any((day, run_id, allow_older, adopt_head, accept_change)):
+        raise click.UsageError(
+            "--still-loaded stands for --day and --run-id, and writes nothing that is to be allowed."
+        )
     if not still_loaded and (day is None or run_id is None):
         raise click.UsageError("--day and --run-id say what is loaded; both are needed.")
 

@@ -56,6 +56,20 @@ def test_it_proves_by_its_exit_code_that_the_target_has_what_runs_have_loaded(sq
     assert finish(start_loader(target, run, loads=False))[0] == 2
 
 
+def test_a_proof_goes_without_a_day_that_is_loaded_and_without_what_permits_a_load(
+    sqlite_database: str, make: Make
+) -> None:
+    target = LoaderTarget("sqlite", sqlite_database)
+    target.init(run := make(revenue(range(20))))
+    asked = ("--still-loaded", f"{run.day}={run.run_id}")
+    for code, _, err in (
+        finish(start_loader(target, run, *asked)),
+        finish(start_loader(target, run, *asked, "--accept-change", loads=False)),
+    ):
+        assert (code, "--still-loaded stands for --day and --run-id" in err) == (2, True)
+    assert target.rows() == []
+
+
 def test_the_exit_code_says_what_kind_of_refusal_it_is(sqlite_database: str, make: Make) -> None:
     target = LoaderTarget("sqlite", sqlite_database)
     target.init(run := make(revenue(range(20)), number=3))
