@@ -104,11 +104,16 @@ class EmulatorProcess:
             wait_until(self._is_gone)
 
     def _is_gone(self) -> bool:
-        """Whether its port is free; what started warm ends a moment after the process that stands for it."""
+        """Whether its port is free; what started warm ends a moment after the process that stands for it.
+
+        Whoever connects in that moment is reset: the port was still there.
+        """
         try:
             socket.create_connection(("127.0.0.1", self.port), timeout=10).close()
         except ConnectionRefusedError:
             return True
+        except ConnectionResetError:
+            return False
         return False
 
     def chaos(self, **switches: Any) -> None:
