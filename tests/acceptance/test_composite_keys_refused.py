@@ -14,6 +14,7 @@ from staging.errors import InputError
 from tests.acceptance.oracle import Row
 from tests.exporter.days import committed, pipeline, run_export
 from tests.shop.composite import DAY, NOON, CompositeShop, purchases
+from tests.shop.purchases import create_purchases
 from tests.shop.tables import Database
 
 pytestmark = pytest.mark.integration
@@ -96,11 +97,14 @@ def test_a_folding_collation_of_any_column_is_refused_by_name(
     shop: Any, server: str, collation: str, tmp_path: Path
 ) -> None:
     made = shop(server)
-    made.database.execute(
-        f"CREATE TABLE purchases (id integer PRIMARY KEY, shop_id bigint NOT NULL, "
-        f"user_id varchar(60) COLLATE {collation} NOT NULL, purchased_at timestamp NOT NULL, "
-        "amount decimal(12,2) NOT NULL)"
-    )
+    columns = {
+        "id": "integer PRIMARY KEY",
+        "shop_id": "bigint NOT NULL",
+        "user_id": f"varchar(60) COLLATE {collation} NOT NULL",
+        "purchased_at": "timestamp NOT NULL",
+        "amount": "decimal(12,2) NOT NULL",
+    }
+    create_purchases(made.database, columns=columns, index=False)
     for key in (KEY, KEY[::-1]):
         assert refused(ask(made, tmp_path, key=key)).what == f"Key user_id has the collation {collation}."
 

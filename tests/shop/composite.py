@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from tests.acceptance.oracle import BusinessDay, Row, revenue_of
+from tests.shop.purchases import create_purchases, insert_purchases
 from tests.shop.shard_reference import shard_of_key
 from tests.shop.tables import Database
 
@@ -66,28 +67,20 @@ class CompositeShop:
         dialect = self.database.dialect
         types = {"shop_id": "bigint", "code": "decimal(18,0)", "user_id": _TEXT[dialect]}
         types |= {"device": _BYTES[dialect], "region": _REGION[dialect]}
-        columns = [f"{name} {types[name]}{'' if nullable else ' NOT NULL'}" for name in reversed(self.key)]
-        columns += [f"purchased_at {_TIME[dialect]}", "amount decimal(12,2) NOT NULL"]
-        self.database.execute(f"CREATE TABLE purchases (id integer PRIMARY KEY, {', '.join(columns)})")
-        self.database.execute("CREATE INDEX by_time ON purchases (purchased_at)")
-        self.insert(rows)
+        columns: dict[str, str | None] = {"id": "integer PRIMARY KEY"}
+        columns |= {name: f"{types[name]}{'' if nullable else ' NOT NULL'}" for name in reversed(self.key)}
+        columns |= {"purchased_at": _TIME[dialect], "amount": "decimal(12,2) NOT NULL"}
+        create_purchases(self.database, self._values(rows), columns=columns)
 
     def insert(self, rows: list[Row], first_id: int = 0) -> None:
         """Add rows."""
-        holes = ", ".join(["?" if self.database.dialect == "sqlite" else "%s"] * (3 + len(self.key)))
-        made = [
-            (first_id + number, *map(self._plain, reversed(row.key)), self._time(row.at), self._plain(row.amount))
+        insert_purchases(self.database, self._values(rows, first_id))
+
+    def _values(self, rows: list[Row], first_id: int = 0) -> list[tuple[Any, ...]]:
+        return [
+            (first_id + number, *reversed(row.key), row.at, row.amount)  # type: ignore[arg-type]
             for number, row in enumerate(rows)
         ]
-        self.database.execute(f"INSERT INTO purchases VALUES ({holes})", made)
-
-    def _plain(self, value: Any) -> Any:
-        return str(value) if self.database.dialect == "sqlite" and isinstance(value, Decimal) else value
-
-    def _time(self, at: datetime) -> Any:
-        if self.database.dialect == "sqlite":
-            return f"{at:%Y-%m-%d %H:%M:%S.%f}"
-        return at if self.database.dialect == "postgresql" else at.replace(tzinfo=None)
 
     def expected(self, rows: list[Row]) -> dict[Any, tuple[Decimal, int]]:
         """What the target must hold of the day, by plain Python."""

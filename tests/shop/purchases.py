@@ -24,17 +24,19 @@ def create_purchases(
     """Create the table with these rows, and an index on its time; return the database.
 
     `columns` says how a column is declared, in place of `id` (the primary key), `user_id`, `purchased_at` (an instant)
-    and `amount`, or after them; None leaves one out. `more` follows the columns. A row has a value for each column, in
-    that order; instants, wall clocks and decimals may be Python's.
+    and `amount`, or after them; None leaves one out. Where it names all four, its order is the table's. `more` follows
+    the columns. A row has a value for each column, in that order; instants, wall clocks and decimals may be Python's.
     """
     database = Database(database) if isinstance(database, str) else database
-    declared: dict[str, str | None] = {
+    usual: dict[str, str | None] = {
         "id": "bigint PRIMARY KEY",
         "user_id": "bigint NOT NULL",
         "purchased_at": f"{_INSTANT.get(database.dialect, _INSTANT_OF_MYSQL)} NOT NULL",
         "amount": "decimal(12,2) NOT NULL",
     }
-    declared |= columns or {}
+    declared = usual | dict(columns or {})
+    if columns and usual.keys() <= columns.keys():
+        declared = dict(columns)
     names = ", ".join(f"{database.quote(name)} {kind}" for name, kind in declared.items() if kind is not None)
     made = [(f"CREATE TABLE purchases ({names}{more})", None)]
     indexed = [("CREATE INDEX by_time ON purchases (purchased_at)", None)] if index else []
