@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import resource
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -62,7 +63,8 @@ class ShardObject(ParquetObject):
         super().__init__(name, writer)
         self.shard = shard
         self._failure = failure
-        self._tail = bytearray()
+        self._tail: deque[bytes] = deque()
+        self._tail_bytes = 0
 
     def write(self, data: bytes | bytearray | memoryview) -> int:  # type: ignore[override] # RawIOBase has a wider buffer type
         """Pass bytes on, unless anything failed before."""
@@ -72,25 +74,29 @@ class ShardObject(ParquetObject):
         except BaseException as error:
             self._failure.keep(error)
             raise
-        self._tail += data
-        if len(self._tail) > 2 * (keep := self._tail_bytes()):
-            del self._tail[:-keep]
+        self._remember(bytes(data))
         return taken
 
-    def _tail_bytes(self) -> int:
+    def _remember(self, written: bytes) -> None:
+        """Keep the file's last bytes, as they were written, and let go of what can no longer be of its footer."""
+        self._tail.append(written)
+        self._tail_bytes += len(written)
         # A footer has some hundred bytes for each column of a row group, a row group some ten thousand itself.
-        return _LEAST_TAIL_BYTES + self.size_bytes // 32
+        enough = _LEAST_TAIL_BYTES + self.size_bytes // 32
+        while self._tail_bytes - len(self._tail[0]) >= enough:
+            self._tail_bytes -= len(self._tail.popleft())
 
     def rows_in_file(self) -> int:
         """Return how many rows the finished file says it has."""
-        footer = footer_bytes(bytes(self._tail[-TAIL_BYTES:]))
-        if footer > len(self._tail):
+        tail = b"".join(self._tail)
+        footer = footer_bytes(tail[-TAIL_BYTES:])
+        if footer > len(tail):
             raise IntegrityError(
                 f"The rows of {self.object_name} can't be counted.",
                 why=f"Its row groups are so small that its footer has {footer} of {self.size_bytes} bytes.",
                 fix="Raise `export.row_group_bytes`, or use fewer shards.",
             )
-        return read_row_count(bytes(self._tail[-footer:]))
+        return read_row_count(tail[-footer:])
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ class ExportConfig(Section):
     slice_milliseconds: Annotated[int, Field(ge=1, le=1000)] = 2
     allow_full_scan: bool = False
     schema_changes: Literal["refuse", "accept_new_columns", "accept_all"] = "accept_new_columns"
-    row_group_bytes: Positive = 64 * 1024 * 1024
+    row_group_bytes: Positive = 48 * 1024 * 1024
     """Memory budget of the rows that wait for a row group to fill, all shards together."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
 from typing import Any
 
 import polars as pl
@@ -93,6 +94,25 @@ def test_the_row_count_is_read_from_any_writers_footer(rows: int, options: dict[
         footer_bytes(data[:-1])
     with pytest.raises(IntegrityError):
         read_row_count(data[-footer_bytes(data[-8:]) :][:2])
+
+
+def test_an_object_remembers_no_more_of_its_file_than_a_footer_may_need() -> None:
+    class Nowhere(_Memory):
+        def write(self, data: Any) -> int:
+            return len(data)
+
+    pieces = 4_000  # of 8 KB, as polars writes
+    made = ShardObject(0, "0", Nowhere(), Failure())
+    piece = bytes(8_192)
+    tracemalloc.start()
+    try:
+        for _ in range(pieces):
+            made.write(memoryview(piece))
+        remembered_bytes, most_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    enough = 64 * 1024 + pieces * len(piece) // 32
+    assert enough <= remembered_bytes <= most_bytes < 1.1 * enough
 
 
 def test_row_groups_are_sized_by_bytes() -> None:
