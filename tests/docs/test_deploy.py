@@ -23,9 +23,9 @@ from tests.chain.deploy.night import DEPLOYER, PLACE, Night, make_purchases, yes
 from tests.docs.reader import Reader
 from tests.docs.stand_in_cloud import StandInCloud
 from tests.servers.fake_gcs import FakeGcsServer
+from tests.shop.purchases import create_purchases
 
 ROOT = Path(__file__).parents[2]
-COLUMNS = "user_id bigint NOT NULL, amount numeric(12,2) NOT NULL, purchased_at timestamp NOT NULL"
 GUIDE = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
 
 
@@ -86,12 +86,7 @@ def test_the_guide_is_followed_from_an_empty_project_to_a_green_night_and_down_a
 ) -> None:
     rows, expected = make_purchases()
     engine = create_engine(postgres_database, poolclass=NullPool)
-    with engine.begin() as shop:
-        shop.execute(text(f"CREATE TABLE purchases ({COLUMNS})"))
-        shop.execute(text("CREATE INDEX ON purchases (purchased_at)"))
-        shop.execute(
-            text("INSERT INTO purchases VALUES (:u, :a, :t)"), [dict(zip("uat", row, strict=True)) for row in rows]
-        )
+    create_purchases(postgres_database, rows, columns={"id": None, "purchased_at": "timestamp NOT NULL"})
     bucket = gcs_server.create_bucket()
     reader = Reader(tmp_path)
     (tmp_path / "docker").symlink_to(ROOT / "docker")

@@ -10,6 +10,7 @@ from sqlalchemy import NullPool, create_engine, text
 
 from tests.chain.gc.test_plan import make_older
 from tests.docs.reader import DOCS, Reader
+from tests.shop.purchases import create_purchases
 from tests.staging.telemetry.otlp import http_receiver
 
 pytestmark = pytest.mark.integration
@@ -74,16 +75,14 @@ def test_every_command_of_the_page_does_what_it_says(postgres_database: str, tmp
             for statement in statements:
                 shop.execute(text(statement))
 
+    create_purchases(postgres_database, columns={"id": "serial", "purchased_at": "timestamp NOT NULL"})
     change(
-        "CREATE TABLE purchases (id serial, user_id bigint NOT NULL, amount numeric(12,2) NOT NULL,"
-        " purchased_at timestamp NOT NULL)",
         *(
             "INSERT INTO purchases (user_id, amount, purchased_at)"
             f" SELECT n % 17, n * 0.37, '{day} 08:00'::timestamp + n * interval '1 minute'"
             " FROM generate_series(1, 300) n"
             for day in DAYS
-        ),
-        "CREATE INDEX ON purchases (purchased_at)",
+        )
     )
     reader = Reader(tmp_path)
     (tmp_path / "daily_revenue.toml").write_text(PIPELINE.format(staging=(tmp_path / "staging").as_uri()))

@@ -32,18 +32,13 @@ from staging.names import DayNames
 from staging.process.cancel import Cancel
 from staging.process.progress import Progress
 from staging.store import Store
+from tests.shop.purchases import create_purchases
 
 DAY = date(2026, 11, 14)
 NOW = datetime(2026, 11, 20, 3, tzinfo=UTC)
 ROWS, USERS, SHARDS = 100, 20, 3
 SCHEMA = pl.Schema({"user_id": pl.Int64(), "revenue": pl.Decimal(28, 2), "purchases": pl.Int64()})
 _FIRST = datetime(2026, 11, 13, 23, tzinfo=UTC)  # midnight in Berlin
-_TYPES = {
-    "sqlite": ("TIMESTAMP", "DECIMAL(12,2)"),
-    "postgresql": ("timestamptz", "numeric(12,2)"),
-    "mariadb": ("DATETIME(6)", "DECIMAL(12,2)"),
-    "mysql": ("DATETIME(6)", "DECIMAL(12,2)"),
-}
 
 Revenue = tuple[tuple[int, Decimal, int], ...]
 
@@ -74,14 +69,12 @@ class SmallShop:
 
     def fill(self, version: int = 0) -> None:
         """Make the table, and the target and its ledger without a row."""
-        time, money = _TYPES[self.dialect]
-        rows = ", ".join(self._values(row, version) for row in range(ROWS))
-        self.do(
-            f"CREATE TABLE purchases (id bigint PRIMARY KEY, user_id bigint NOT NULL, purchased_at {time} NOT NULL, "
-            f"amount {money} NOT NULL)",
-            "CREATE INDEX purchases_time ON purchases (purchased_at)",
-            f"INSERT INTO purchases VALUES {rows}",
-        )
+        rows = [
+            (row, row % USERS, _FIRST + timedelta(seconds=row * 600), Decimal(cents_of(row, version)) / 100)
+            for row in range(ROWS)
+        ]
+        has_zone = self.dialect not in ("mariadb", "mysql")
+        create_purchases(self.url, rows, columns=None if has_zone else {"purchased_at": "datetime(6) NOT NULL"})
 
     def change(self, version: int) -> None:
         """Give the rows the amounts of another version."""
@@ -105,11 +98,6 @@ class SmallShop:
                 result = connection.exec_driver_sql(statement)
                 found = [tuple(row) for row in result] if result.returns_rows else []
         return found
-
-    def _values(self, row: int, version: int) -> str:
-        at = _FIRST + timedelta(seconds=row * 600)
-        text = f"{at:%Y-%m-%d %H:%M:%S}" + ("+00" if self.dialect == "postgresql" else "")
-        return f"({row}, {row % USERS}, '{text}', {Decimal(cents_of(row, version)) / 100})"
 
 
 def small_pipeline(shop: SmallShop, staging: str, *, read: str = "auto") -> Pipeline:

@@ -24,7 +24,7 @@ from staging.open_store import open_store
 from staging.process.progress import parse_progress
 from tests.servers.mysql_family import MysqlFamilyServer
 from tests.servers.postgres import PostgresServer
-from tests.shop.mysql_words import in_words_of
+from tests.shop.purchases import create_purchases
 from tests.warm import warm_python
 
 pytestmark = pytest.mark.integration
@@ -39,31 +39,20 @@ def shop(request: pytest.FixtureRequest) -> Iterator[tuple[Server, str]]:
     """A database with a day of purchases."""
     server: Server = request.getfixturevalue(f"{request.param}_server")
     name = server.create_database()
-    with server.connect(name) as connection:
-        cursor = connection.cursor()
-        if isinstance(server, PostgresServer):
-            cursor.execute(
-                "CREATE TABLE purchases (id bigint PRIMARY KEY, user_id bigint NOT NULL, amount numeric(12,2) NOT NULL,"
-                " purchased_at timestamptz NOT NULL)"
-            )
-            cursor.execute(
-                "INSERT INTO purchases SELECT n, n % 97, n / 100.0, timestamptz '2026-11-14 00:00+00' + n * interval "
-                f"'7 seconds' FROM generate_series(1, {ROWS}) n"
-            )
-            cursor.execute("CREATE INDEX ON purchases (purchased_at)")
-            cursor.execute("ANALYZE purchases")
-        else:
-            cursor.execute(
-                "CREATE TABLE purchases (id BIGINT PRIMARY KEY, user_id BIGINT NOT NULL, amount DECIMAL(12,2) NOT NULL,"
-                " purchased_at DATETIME(6) NOT NULL, KEY (purchased_at))"
-            )
-            fill = (
-                "INSERT INTO purchases SELECT seq, seq % 97, seq / 100, '2026-11-14' + INTERVAL seq * 7 SECOND "
-                f"FROM seq_1_to_{ROWS}"
-            )
-            cursor.execute(in_words_of(server.dialect, fill))
-            cursor.execute("ANALYZE TABLE purchases")
-            cursor.fetchall()
+    if isinstance(server, PostgresServer):
+        made = create_purchases(server.url(name))
+        made.execute(
+            "INSERT INTO purchases SELECT n, n % 97, timestamptz '2026-11-14 00:00+00' + n * interval '7 seconds', "
+            f"n / 100.0 FROM generate_series(1, {ROWS}) n"
+        )
+        made.execute("ANALYZE purchases")
+    else:
+        made = create_purchases(server.url(name), columns={"purchased_at": "datetime(6) NOT NULL"})
+        made.execute(
+            "INSERT INTO purchases SELECT seq, seq % 97, '2026-11-14' + INTERVAL seq * 7 SECOND, seq / 100 "
+            f"FROM seq_1_to_{ROWS}"
+        )
+        made.execute("ANALYZE TABLE purchases")
     yield server, name
     server.drop_database(name)
 

@@ -34,6 +34,7 @@ from staging.config.file import load_pipeline
 from tests.chain.deploy.spoken import Resources, job_of_resource, resources_of
 from tests.chain.jobs.cloudrun.harness import EmulatorProcess
 from tests.servers.gcs_proxy import GcsProxy
+from tests.shop.purchases import create_purchases
 from tests.warm import warm_python
 
 PLACE = "projects/acme/locations/europe-west1"
@@ -178,6 +179,7 @@ class Night:
 
 
 Purchase = tuple[int, str, str]
+"""Who bought, when, for how much."""
 
 
 def yesterday() -> date:
@@ -192,7 +194,7 @@ def make_purchases() -> tuple[list[Purchase], dict[date, dict[int, Decimal]]]:
     for number in range(600):
         at = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=number * 7)
         user, amount = number % 17, Decimal(number * 37 % 10_000) / 100
-        rows.append((user, str(amount), at.replace(tzinfo=None).isoformat(" ")))
+        rows.append((user, at.replace(tzinfo=None).isoformat(" "), str(amount)))
         day = expected.setdefault(at.astimezone(ZONE).date(), {})
         day[user] = day.get(user, Decimal(0)) + amount
     return rows, expected
@@ -201,12 +203,8 @@ def make_purchases() -> tuple[list[Purchase], dict[date, dict[int, Decimal]]]:
 def make_shop(folder: Path) -> dict[date, dict[int, Decimal]]:
     """A shop with these purchases; returns what each day was."""
     rows, expected = make_purchases()
-    with closing(sqlite3.connect(folder / "shop.db")) as shop, shop:
-        shop.execute(
-            "CREATE TABLE purchases (user_id INTEGER NOT NULL, amount DECIMAL(12,2) NOT NULL,"
-            " purchased_at DATETIME NOT NULL)"
-        )
-        shop.executemany("INSERT INTO purchases VALUES (?, ?, ?)", rows)
+    columns = {"id": None, "user_id": "integer NOT NULL", "purchased_at": "datetime NOT NULL"}
+    create_purchases(urls(folder)["SHOP_URL"], rows, columns=columns, index=False)
     return expected
 
 

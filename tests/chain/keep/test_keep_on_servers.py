@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.shop.tables import Database
+from tests.shop.purchases import create_purchases, insert_purchases
 from tests.warm import warm_python
 
 pytestmark = pytest.mark.integration
@@ -49,18 +49,18 @@ class KeptShop:
     """A table of 150 rows a day in one database, its target beside it, and commands as processes."""
 
     def __init__(self, url: str, folder: Path, *, read: str = "auto", where: str = "") -> None:
-        self.database = Database(url)
         self.folder = folder
         self.config = folder / "daily_revenue.toml"
         self.staging = folder / "staging"
         self.staging.mkdir()
         where = f"where = {json.dumps(where)}" if where else ""
         self.config.write_text(FILE.format(url=url, staging=self.staging.as_uri(), read=read, where=where))
-        self.database.execute(
-            "CREATE TABLE purchases (id integer PRIMARY KEY, user_id bigint NOT NULL, "
-            "purchased_at timestamp NOT NULL, amount decimal(10,2) NOT NULL)"
-        )
-        self.database.execute("CREATE INDEX by_time ON purchases (purchased_at)")
+        columns = {
+            "id": "integer PRIMARY KEY",
+            "purchased_at": "timestamp NOT NULL",
+            "amount": "decimal(10,2) NOT NULL",
+        }
+        self.database = create_purchases(url, columns=columns)
 
     def fill(self, days: int) -> None:
         self.insert([self.row(day, number) for day in range(days) for number in range(ROWS)])
@@ -71,7 +71,7 @@ class KeptShop:
         return id_ or day * 1000 + number + 1, number % 20, at, str(Decimal(number) / 4 + Decimal("0.01"))
 
     def insert(self, rows: Sequence[tuple[Any, ...]]) -> None:
-        self.database.execute("INSERT INTO purchases VALUES (%s, %s, %s, %s)", list(rows))
+        insert_purchases(self.database, rows)
 
     def change(self) -> None:
         """Change three days: a late row; an edit that keeps count and sum; a row that takes another's place."""

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.shop.purchases import create_purchases
 from tests.warm import warm_python
 
 pytestmark = pytest.mark.integration
@@ -45,9 +46,13 @@ class Days:
         self.config = folder / "daily.toml"
         (folder / "staging").mkdir()
         self.config.write_text(FILE.format(folder=folder, staging=(folder / "staging").as_uri()))
-        self.sql(
-            "CREATE TABLE purchases (user_id INTEGER NOT NULL, purchased_at TEXT NOT NULL, amount INTEGER NOT NULL)"
-        )
+        columns = {
+            "id": None,
+            "user_id": "integer NOT NULL",
+            "purchased_at": "text NOT NULL",
+            "amount": "integer NOT NULL",
+        }
+        create_purchases(f"sqlite:///{folder}/shop.db", columns=columns, index=False)
 
     def sql(self, statement: str) -> list[tuple[Any, ...]]:
         with closing(sqlite3.connect(self.folder / "shop.db")) as connection, connection:

@@ -36,6 +36,7 @@ from staging.process.progress import Progress
 from staging.store import Store
 from staging.window import windows_of
 from tests.faults.small_day import SCHEMA, SmallShop
+from tests.shop.purchases import create_purchases
 
 pytestmark = pytest.mark.integration
 
@@ -99,17 +100,9 @@ class HourlyShop:
         )
 
     def fill(self, sold: Sequence[tuple[int, datetime, Decimal]]) -> None:
-        zone = "+00" if self.shop.dialect == "postgresql" else ""
-        rows = ", ".join(
-            f"({number}, {user}, '{at:%Y-%m-%d %H:%M:%S.%f}{zone}', {amount})"
-            for number, (user, at, amount) in enumerate(sold)
-        )
-        self.shop.do(
-            f"CREATE TABLE purchases (id bigint PRIMARY KEY, user_id bigint NOT NULL, purchased_at "
-            f"{_TIMES[self.shop.dialect]} NOT NULL, amount decimal(12,2) NOT NULL)",
-            "CREATE INDEX purchases_time ON purchases (purchased_at)",
-            f"INSERT INTO purchases VALUES {rows}",
-        )
+        rows = [(number, *purchase) for number, purchase in enumerate(sold)]
+        columns = {"purchased_at": f"{_TIMES[self.shop.dialect]} NOT NULL"}
+        create_purchases(self.shop.url, rows, columns=columns)
         (self.folder / "staging").mkdir()
         init_target(self.pipeline, SCHEMA, ("user_id",), apply=True)
 

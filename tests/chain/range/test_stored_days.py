@@ -26,6 +26,7 @@ from staging.names import DayNames
 from staging.open_store import open_store
 from staging.process.cancel import Cancel
 from tests.exporter.days import Export, pipeline, run_export, weekly
+from tests.shop.purchases import create_purchases
 from tests.warm import warm_python
 
 pytestmark = pytest.mark.integration
@@ -44,7 +45,13 @@ class Shop:
         self.url = f"sqlite:///{folder}/shop.db"
         self.staging = folder / "staging"
         self.staging.mkdir()
-        self.sql("CREATE TABLE purchases (user_id integer NOT NULL, purchased_at text NOT NULL, amount decimal(12,2))")
+        columns = {
+            "id": None,
+            "user_id": "integer NOT NULL",
+            "purchased_at": "text NOT NULL",
+            "amount": "decimal(12,2)",
+        }
+        create_purchases(self.url, columns=columns, index=False)
         for number in range(7 * 24 * 3):
             at = datetime(2026, 10, 18, 22, tzinfo=UTC) + timedelta(minutes=20 * number)
             self.buy(number * 7919 % 23, at, f"{number * 37 % 1000}.{number % 100:02}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections import Counter, defaultdict
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -20,6 +19,7 @@ from staging.config.file import load_pipeline
 from staging.errors import PenstockError
 from tests.exporter.arrow.parquet_lake import pipeline_of
 from tests.exporter.days import DAY, Export, run_export
+from tests.shop.purchases import create_purchases
 
 SHARDS = 3
 CONFIG = """\
@@ -68,12 +68,8 @@ class Stored:
         self.folder = folder
         self.config = folder / "daily.toml"
         self.use("own:own", OWN.replace("GOOD", "0"))
-        with sqlite3.connect(folder / "shop.db") as shop:
-            shop.execute("CREATE TABLE purchases (user_id bigint NOT NULL, purchased_at timestamp NOT NULL, "
-                         "amount decimal(10,2) NOT NULL, note varchar(40))")  # fmt: skip
-            shop.executemany("INSERT INTO purchases VALUES (?, ?, ?, ?)", list(self._rows()))
-            shop.execute("CREATE INDEX by_time ON purchases (purchased_at)")
-        shop.close()
+        columns = {"id": None, "amount": "decimal(10,2) NOT NULL", "note": "varchar(40)"}
+        create_purchases(f"sqlite:///{folder}/shop.db", self._rows(), columns=columns)
         self.export: Export = run_export(load_pipeline(self.config, environ={"NOWHERE": "sqlite:///x.db"}))
         (folder / "shop.db").unlink()
 
