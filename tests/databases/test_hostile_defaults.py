@@ -27,6 +27,7 @@ from tests.loader.target_fixtures import LoaderTarget
 from tests.servers.mysql_family import MysqlFamilyServer
 from tests.servers.postgres import PostgresServer
 from tests.servers.server import PASSWORD
+from tests.shop.purchases import create_purchases
 
 pytestmark = pytest.mark.integration
 USER = "clerk"
@@ -210,11 +211,8 @@ def test_an_index_that_gives_some_of_its_rows_by_default_gives_all(
     postgres_server: PostgresServer, tmp_path: Path
 ) -> None:
     name = postgres_server.create_database()
+    create_purchases(postgres_server.url(name), columns={"tags": "text[] NOT NULL"}, index=False)
     with postgres_server.connect(name) as admin:
-        admin.execute(
-            b"CREATE TABLE purchases (id bigint PRIMARY KEY, user_id bigint NOT NULL, "
-            b"purchased_at timestamptz NOT NULL, amount decimal(12,2) NOT NULL, tags text[] NOT NULL)"
-        )
         admin.execute(
             b"INSERT INTO purchases SELECT g, g, timestamptz '2026-11-14 12:00+00' + g * interval '1 second', 1, "
             b"CASE WHEN g <= 700 THEN '{a}' ELSE '{b}' END::text[] FROM generate_series(1, 30000) g"

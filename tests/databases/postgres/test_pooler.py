@@ -11,6 +11,7 @@ from exporter.open_source import open_source
 from staging.errors import InputError
 from tests.servers.pgbouncer import PgbouncerServer
 from tests.servers.postgres import PostgresServer
+from tests.shop.purchases import create_purchases
 
 pytestmark = pytest.mark.integration
 Start = Callable[..., PgbouncerServer]
@@ -20,10 +21,9 @@ _SETTINGS = b"SELECT name, setting, source FROM pg_settings WHERE source IN ('se
 @pytest.fixture
 def database(postgres_server: PostgresServer, postgres_database: str) -> str:
     """The name of a database with one table."""
-    name = postgres_database.rpartition("/")[2]
-    with postgres_server.connect(name) as connection:
-        connection.execute("CREATE TABLE purchases (id bigint PRIMARY KEY)")
-    return name
+    others = dict.fromkeys(("user_id", "purchased_at", "amount"))
+    create_purchases(postgres_database, columns=others, index=False)
+    return postgres_database.rpartition("/")[2]
 
 
 def _left(pool: PgbouncerServer, database: str) -> list[tuple[object, ...]]:

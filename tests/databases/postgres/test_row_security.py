@@ -14,6 +14,7 @@ from tests.loader.runs import LoaderRun, revenue
 from tests.loader.target_fixtures import LoaderTarget
 from tests.servers.postgres import PostgresServer
 from tests.servers.server import PASSWORD
+from tests.shop.purchases import create_purchases
 from tests.shop.tables import Database
 
 pytestmark = pytest.mark.integration
@@ -23,16 +24,12 @@ READER, OWNER = "policed", "between"
 @pytest.fixture
 def policed(postgres_server: PostgresServer, postgres_database: str) -> Iterator[str]:
     """A shop of 20 rows, of which a policy shows 5 to everyone; views by its owner and by somebody policed."""
-    shop = Database(postgres_database)
+    shop = create_purchases(postgres_database, index=False)
     name = postgres_database.rpartition("/")[2]
     for statement in (
         *(f"CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}'" for role in (READER, OWNER)),
         f"GRANT ALL ON SCHEMA public TO {READER}, {OWNER}",
         f"GRANT {OWNER} TO CURRENT_USER",
-        (
-            "CREATE TABLE purchases (id bigint PRIMARY KEY, user_id bigint NOT NULL, "
-            "purchased_at timestamptz NOT NULL, amount decimal(12,2) NOT NULL)"
-        ),
         "INSERT INTO purchases SELECT n, n, '2026-11-14 12:00:00+00', 1 FROM generate_series(1, 20) AS n",
         "ALTER TABLE purchases ENABLE ROW LEVEL SECURITY",
         "CREATE POLICY few ON purchases USING (id <= 5)",

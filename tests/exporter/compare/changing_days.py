@@ -17,6 +17,7 @@ from staging.open_store import open_store
 from staging.process.cancel import Cancel
 from tests.exporter.days import pipeline, run_export
 from tests.exporter.sliced_reads import calm
+from tests.shop.purchases import create_purchases, insert_purchases
 from tests.shop.tables import Database
 
 FIRST = date(2026, 11, 10)
@@ -31,13 +32,15 @@ class ChangingDays:
         self.folder = folder
         self.settings: Pipeline = calm(pipeline(database.url, folder, export={"read": read, "shards": 2}, **source))
 
-    def create(self, days: int, *, more: str = "") -> None:
+    def create(self, days: int) -> None:
         """Make the table, with rows 0 to 199 of each day: of user n % 20, over n / 4 and a cent."""
-        self.database.execute(
-            "CREATE TABLE purchases (id integer PRIMARY KEY, user_id bigint NOT NULL, "
-            f"purchased_at timestamp NOT NULL, amount decimal(10,2) NOT NULL, status varchar(10) NOT NULL){more}"
-        )
-        self.database.execute("CREATE INDEX by_time ON purchases (purchased_at)")
+        columns = {
+            "id": "integer PRIMARY KEY",
+            "purchased_at": "timestamp NOT NULL",
+            "amount": "decimal(10,2) NOT NULL",
+            "status": "varchar(10) NOT NULL",
+        }
+        create_purchases(self.database, columns=columns)
         for number in range(days):
             self.insert([self.row(number, n) for n in range(ROWS)])
 
@@ -46,8 +49,7 @@ class ChangingDays:
         return id_ or day * 1000 + number + 1, number % 20, at, str(Decimal(number) / 4 + Decimal("0.01")), "paid"
 
     def insert(self, rows: Sequence[tuple[Any, ...]]) -> None:
-        mark = "?" if self.database.dialect == "sqlite" else "%s"
-        self.database.execute(f"INSERT INTO purchases VALUES ({', '.join([mark] * 5)})", list(rows))
+        insert_purchases(self.database, rows)
 
     def export(self, *days: int, fresh: bool = False) -> list[dict[str, Any]]:
         """Export days, and return their manifests."""

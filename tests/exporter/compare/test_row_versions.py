@@ -57,7 +57,7 @@ def test_another_table_of_that_name_is_compared_by_sums(days: ChangingDays) -> N
 
 
 def test_columns_that_swapped_their_names_are_not_taken_for_the_same(days: ChangingDays) -> None:
-    days.create(1, more="")
+    days.create(1)
     days.database.execute("ALTER TABLE purchases ADD COLUMN net decimal(10,2) NOT NULL DEFAULT 0")
     days.database.execute("UPDATE purchases SET net = (SELECT max(amount) + min(amount) FROM purchases) - amount")
     days.export(0)

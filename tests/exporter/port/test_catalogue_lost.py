@@ -14,6 +14,7 @@ from exporter.port.catalogue import Catalogue
 from exporter.port.source import TableName
 from exporter.postgres.errors import translate_error as translate_postgres_error
 from staging.errors import UnavailableError
+from tests.shop.purchases import create_purchases
 from tests.shop.tables import Database
 
 pytestmark = pytest.mark.integration
@@ -26,8 +27,8 @@ def test_keys_are_not_taken_for_missing_when_the_connection_is_lost(
     request: pytest.FixtureRequest, database: str
 ) -> None:
     url = request.getfixturevalue(f"{database}_database")
-    other = Database(url)
-    other.execute("CREATE TABLE purchases (id BIGINT PRIMARY KEY, purchased_at TIMESTAMP NOT NULL)")
+    columns = {"user_id": None, "purchased_at": "timestamp NOT NULL", "amount": None}
+    other = create_purchases(url, columns=columns, index=False)
     other.execute("CREATE VIEW seen AS SELECT * FROM purchases")
     translate, kind, doing = translate_mysql_error, MysqlCatalogue, "ask the catalogue"
     if database == "postgres":

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -11,19 +9,16 @@ import pytest
 
 from staging.errors import InputError
 from tests.exporter.days import pipeline, run_export
+from tests.shop.purchases import create_purchases
 
 NOON = int(datetime(2026, 11, 14, 12, tzinfo=UTC).timestamp())
 UNITS = {"milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
 
 
 def shop(folder: Path, *times: int) -> str:
-    path = folder / "shop.db"
-    with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute(
-            "CREATE TABLE purchases (user_id INTEGER NOT NULL, purchased_at INTEGER NOT NULL, amount INTEGER NOT NULL)"
-        )
-        connection.executemany("INSERT INTO purchases VALUES (?, ?, 5)", enumerate(times, start=1))
-    return f"sqlite:///{path}"
+    columns = {"id": None} | dict.fromkeys(("user_id", "purchased_at", "amount"), "integer NOT NULL")
+    rows = [(user, at, 5) for user, at in enumerate(times, start=1)]
+    return create_purchases(f"sqlite:///{folder}/shop.db", rows, columns=columns, index=False).url
 
 
 @pytest.mark.parametrize("unit", UNITS)

@@ -17,24 +17,25 @@ from staging.config.pipeline import Pipeline
 from staging.errors import InputError
 from staging.store import ObjectInfo, Store
 from tests.exporter.days import DAY, Export, committed, pipeline, run_export
+from tests.shop.purchases import create_purchases
 from tests.shop.tables import Database
 
 pytestmark = pytest.mark.integration
 
 NEXT = DAY + timedelta(days=1)
-TABLE = (
-    "CREATE TABLE purchases (user_id bigint NOT NULL, purchased_at timestamp NOT NULL, amount decimal(10,2) NOT NULL, "
-    "note varchar(20) NOT NULL, gift integer)"
-)
+COLUMNS = {
+    "id": None,
+    "purchased_at": "timestamp NOT NULL",
+    "amount": "decimal(10,2) NOT NULL",
+    "note": "varchar(20) NOT NULL",
+    "gift": "integer",
+}
 
 
 @pytest.fixture(params=["postgres_database", "mariadb_database", "mysql_database"])
 def database(request: pytest.FixtureRequest) -> Database:
-    database = Database(request.getfixturevalue(request.param))
-    database.execute(TABLE)
-    for day in (DAY, NEXT):
-        database.execute(f"INSERT INTO purchases VALUES (1, '{day} 12:00:00', 1.50, 'a', 1)")
-    return database
+    rows = [(1, f"{day} 12:00:00", "1.50", "a", 1) for day in (DAY, NEXT)]
+    return create_purchases(request.getfixturevalue(request.param), rows, columns=COLUMNS, index=False)
 
 
 def _pipeline(database: Database, folder: Path, mode: str | None = None, **source: Any) -> Pipeline:
@@ -126,8 +127,7 @@ def test_a_column_that_the_pipeline_names_since_today_is_no_drift(database: Data
 
 
 def test_a_time_that_knows_its_zone_now_means_something_else(postgres_database: str, tmp_path: Path) -> None:
-    database = Database(postgres_database)
-    database.execute(TABLE)
+    database = create_purchases(postgres_database, columns=COLUMNS, index=False)
     _export(database, tmp_path)
     database.execute("ALTER TABLE purchases ALTER purchased_at TYPE timestamptz")
     with pytest.raises(InputError) as caught:

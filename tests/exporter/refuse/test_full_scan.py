@@ -19,6 +19,7 @@ from staging.errors import InputError
 from staging.names import DayNames
 from staging.window import load_zone, plan_window
 from tests.exporter.days import DAY, committed, pipeline, run_export
+from tests.shop.purchases import create_purchases
 from tests.shop.tables import Database
 
 pytestmark = pytest.mark.integration
@@ -41,11 +42,11 @@ def database(request: pytest.FixtureRequest) -> Database:
     return Database(request.getfixturevalue(request.param))
 
 
-def _fill(database: Database, *, more: str = "", start: datetime = FIRST, step: timedelta = STEP) -> None:
-    """Create a table of 6,000 rows, one every three minutes; `more` stands behind its columns."""
-    columns = COLUMNS.format(time=TIMES[database.dialect])
-    inner, _, behind = more.partition("|")
-    database.execute(f"CREATE TABLE purchases ({columns}{inner}){behind}")
+def _fill(database: Database, *, start: datetime = FIRST, step: timedelta = STEP) -> None:
+    """Create a table of 6,000 rows, one every three minutes."""
+    time = f"{TIMES[database.dialect]} NOT NULL"
+    columns = {"id": None, "purchased_at": time, "amount": "decimal(10,2) NOT NULL"}
+    create_purchases(database, columns=columns, index=False)
     _insert(database, start=start, step=step)
 
 

@@ -6,7 +6,6 @@ import json
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-import psycopg
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import make_url
@@ -20,6 +19,7 @@ from staging.open_store import open_store
 from staging.process.cancel import Cancel
 from staging.process.progress import Progress
 from tests.exporter.days import Export, pipeline, run_export
+from tests.shop.purchases import create_purchases
 
 pytestmark = pytest.mark.integration
 
@@ -33,12 +33,8 @@ def export(settings: Pipeline, day: date, now: datetime) -> None:
 
 
 def test_a_day_is_refused_until_it_is_over_for_the_database_too(postgres_database: str, tmp_path: Path) -> None:
-    arguments = make_url(postgres_database).get_dialect()().create_connect_args(make_url(postgres_database))[1]
-    with psycopg.connect(**arguments, autocommit=True) as shop:
-        shop.execute(
-            "CREATE TABLE purchases (user_id bigint NOT NULL, purchased_at timestamptz NOT NULL, "
-            "amount numeric(12,2) NOT NULL, PRIMARY KEY (purchased_at, user_id))"
-        )
+    key = ", PRIMARY KEY (purchased_at, user_id)"
+    create_purchases(postgres_database, columns={"id": None}, more=key, index=False)
     today = datetime.now(UTC).date()
     settings = pipeline(postgres_database, tmp_path / "staging", timezone="UTC")
     with pytest.raises(UnavailableError, match="is not over") as caught:
@@ -79,14 +75,8 @@ def shop(request: pytest.FixtureRequest) -> tuple[str, str]:
     """A shop of two purchases, and how its database prepares a transaction."""
     url: str = request.getfixturevalue(f"{request.param}_database")
     stamp = "timestamp" if request.param == "postgres" else "datetime"
-    _run(
-        url,
-        f"CREATE TABLE purchases (id bigint PRIMARY KEY, user_id bigint NOT NULL, purchased_at {stamp} NOT NULL, "
-        "amount decimal(12,2) NOT NULL)",
-        "CREATE INDEX by_time ON purchases (purchased_at)",
-        _insert(1),
-        _insert(2),
-    )
+    create_purchases(url, columns={"purchased_at": f"{stamp} NOT NULL"})
+    _run(url, _insert(1), _insert(2))
     return "postgres" if request.param == "postgres" else "mariadb", url
 
 
