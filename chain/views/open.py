@@ -30,7 +30,7 @@ def open_view(stream: TextIO, mode: ProgressMode, day: date) -> Iterator[View]:
     `auto`: bars where `stream` is a terminal that can show them, else plain lines.
     """
     if mode == "json":
-        from chain.views.run_json import JsonView  # noqa: PLC0415 - only where it is wanted
+        from chain.views.progress_json import JsonView  # noqa: PLC0415 - only where it is wanted
 
         yield JsonView(stream, day)
         return
@@ -59,7 +59,7 @@ def open_days_view(stream: TextIO, mode: ProgressMode, days: Sequence[date]) -> 
     `auto`: bars where `stream` is a terminal that can show them, else plain lines.
     """
     if mode == "json":
-        from chain.views.range_json import JsonDaysView  # noqa: PLC0415 - only where it is wanted
+        from chain.views.progress_json import JsonDaysView  # noqa: PLC0415 - only where it is wanted
 
         yield JsonDaysView(stream)
         return

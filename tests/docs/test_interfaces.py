@@ -10,7 +10,7 @@ from chain.keep.choose import NOT_OVER
 from chain.keep.kept import KeptDay
 from chain.range.outcome import DayOutcome, gone_wrong
 from chain.status.day import DayStatus, LastError
-from chain.views.run_json import describe
+from chain.views.progress_json import describe
 from staging.errors import InputError
 
 REFERENCE = (Path(__file__).parents[2] / "docs" / "reference.md").read_text(encoding="utf-8")

@@ -19,7 +19,7 @@ from chain.jobs.local.logs import EmulatedLogs
 from chain.jobs.log import add_up, read_error
 from chain.jobs.port import ExecutionState
 from chain.views.open import open_view
-from chain.views.run_json import JsonView
+from chain.views.progress_json import JsonView
 from chain.views.run_terminal import TerminalView
 from chain.views.run_view import PlainView
 from staging.process.progress import Progress, ProgressLine, parse_progress

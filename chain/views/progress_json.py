@@ -9,12 +9,15 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any, TextIO
 
 from chain.jobs.port import ExecutionState, JobName
-from chain.views.run_view import how_it_ended
+from chain.range.outcome import DayOutcome
+from chain.views.range_view import format_end
+from chain.views.run_view import View, how_it_ended
 from staging.process.progress import ProgressLine
 from staging.redaction import redact
 
@@ -55,6 +58,21 @@ class JsonView:
         with _line:
             self._stream.write(f"{line}\n")
             self._stream.flush()
+
+
+class JsonDaysView:
+    """Each day's progress, and a note when it has ended; see `DaysView`."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def open_day(self, day: date) -> AbstractContextManager[View]:
+        """See `DaysView`."""
+        return nullcontext(JsonView(self._stream, day))
+
+    def ended(self, outcome: DayOutcome) -> None:
+        """See `DaysView`."""
+        JsonView(self._stream, outcome.day).say(format_end(outcome))
 
 
 def describe(
