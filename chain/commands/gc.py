@@ -32,7 +32,7 @@ def gc(config: Path, overrides: Sequence[str], older_than_days: int, *, delete: 
     the last run, what the target may have been loaded from, days that somebody works on, and objects that Penstock
     did not write.
     """
-    from chain.gc.clean_up import clean_up
+    from chain.gc.collect import clean_up
     from chain.gc.target import clean_up_target
     from chain.gc.view import Lines, format_total, garbage_json
     from staging.config.file import load_pipeline

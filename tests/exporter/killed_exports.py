@@ -17,7 +17,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from chain.gc.clean_up import clean_up
+from chain.gc.collect import clean_up
 from staging.errors import ExitCode
 from staging.names import parse_name
 from staging.open_store import open_store

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from chain.gc.clean_up import clean_up
+from chain.gc.collect import clean_up
 from chain.gc.plan import DayGarbage
 from staging.folder.generations import records_of
 from staging.names import ParsedName, parse_name
@@ -27,7 +27,7 @@ MONTH = timedelta(days=30)
 KILLED_CHILD = """\
 import os, sys
 from datetime import UTC, datetime, timedelta
-from chain.gc.clean_up import clean_up
+from chain.gc.collect import clean_up
 from staging.process.cancel import Cancel
 from staging.folder.store import FolderStore
 from staging.open_store import open_store

@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from chain.gc.bundles import list_days
-from chain.gc.clean_up import clean_up
-from chain.gc.collect import collect_garbage
+from chain.gc.collect import clean_up, collect_garbage
 from chain.gc.plan import DayGarbage, plan_garbage
 from staging.documents.head import read_head
 from staging.documents.run import Head, Lease, RunExport

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from chain.day.note_failure import note_failure
-from chain.gc.clean_up import clean_up
+from chain.gc.collect import clean_up
 from loader.doubt import DoubtedDayError
 from staging.config.pipeline import Pipeline
 from staging.documents.head import read_head
