@@ -54,9 +54,8 @@ def keep(
     from chain.calendar import calendar_of
     from chain.changed.days import choose_days
     from chain.day.patience import Patience
-    from chain.keep.bring import Keeping
+    from chain.keep.bring import Keeping, keep_days
     from chain.keep.kept import check_all_kept
-    from chain.keep.persist import persist_days
     from chain.keep.view import format_differences, format_kept, format_tally, to_json
     from chain.notify.teller import Teller
     from staging.config.file import load_pipeline
@@ -74,7 +73,7 @@ def keep(
         teller = Teller(pipeline, environment())
         try:
             patience = Patience(patience_seconds, say, sleep=cancel.wait)
-            kept = persist_days(Keeping(config, days, logs, budget_seconds, teller, say), patience, cancel)
+            kept = keep_days(Keeping(config, days, logs, budget_seconds, teller, say), patience, cancel)
         except PenstockError as error:  # before any day was begun
             teller.tell_of([(days[-1], error)])
             raise

@@ -1,7 +1,7 @@
 """Brings days to what the source has.
 
-It compares them, then does what each needs. All state is in the documents of the days, so one that was cut short is
-resumed by another one.
+It compares them, then does what each needs, and tries those again that could not be had. All state is in the documents
+of the days, so one that was cut short is resumed by another one.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from chain.asked import Asked
 from chain.changed.look import compare_days
 from chain.cli_options import environment, log_folder, progress_mode
 from chain.day.end_in_time import end_in_time
+from chain.day.patience import Patience, may_be_tried_again
 from chain.day.report import Report
 from chain.day.run import run_day
 from chain.day.state import read_day_state
@@ -34,7 +35,7 @@ from chain.views.open import open_days_view
 from chain.views.range_view import DaysView
 from exporter.compare.days import DayCompared
 from staging.documents.exports import find_current_manifest
-from staging.errors import ExitCode, IntegrityError, InterruptedRunError
+from staging.errors import ExitCode, IntegrityError, InterruptedRunError, UnavailableError
 from staging.names import DayNames
 from staging.open_store import open_store
 from staging.process.cancel import Cancel
@@ -57,12 +58,34 @@ class Keeping:
     say: Callable[[str], None]
 
 
-def keep_days(keeping: Keeping, cancel: Cancel) -> list[KeptDay]:
+def keep_days(keeping: Keeping, patience: Patience, cancel: Cancel) -> list[KeptDay]:
     """Return what became of each day, in their order.
 
-    InputError for a source that days can't be compared with, InterruptedRunError when asked to end before a day was
-    begun; both before a row is read.
+    A further try takes only those that another try may help. Where no try began a day, and before a row is
+    read: InputError for a source that days can't be compared with, InterruptedRunError when asked to end, or
+    UnavailableError.
     """
+    kept: dict[date, KeptDay] = {}
+
+    def attempt() -> None:
+        waiting = [day for day in keeping.days if day not in kept or _may_be_tried_again(kept[day])]
+        kept.update((day.day, day) for day in _keep_once(replace(keeping, days=waiting), cancel))
+        if left := [day for day in kept.values() if _may_be_tried_again(day)]:
+            raise UnavailableError(f"{len(left)} of {len(kept)} days could not be kept now.", why=left[0].why)
+
+    try:
+        patience.persist(attempt)
+    except UnavailableError:
+        if not kept:
+            raise
+    return [kept[day] for day in keeping.days]
+
+
+def _may_be_tried_again(day: KeptDay) -> bool:
+    return day.error is not None and may_be_tried_again(day.error)
+
+
+def _keep_once(keeping: Keeping, cancel: Cancel) -> list[KeptDay]:
     with end_in_time(cancel), open_store(keeping.teller.pipeline.staging.url) as store:
         planned = run_watched(lambda: _plan(keeping, store, cancel), cancel)
         ended = _work(keeping, store, planned, cancel)

@@ -8,9 +8,8 @@ import click
 import pytest
 
 from chain.day.patience import Patience
-from chain.keep.bring import Keeping
+from chain.keep.bring import Keeping, keep_days
 from chain.keep.kept import KeptDay
-from chain.keep.persist import persist_days
 from chain.notify.teller import Teller
 from staging.config.file import load_pipeline
 from staging.errors import ExitCode
@@ -44,7 +43,7 @@ def persist(shop: SmallRange, clock: Clock, said: list[str]) -> list[KeptDay]:
     keeping = Keeping(shop.config, DAYS, shop.folder / "logs", None, Teller(pipeline, environ), said.append)
     patience = Patience(60, said.append, clock.now, clock.sleep)
     with click.Context(click.Command("keep"), obj=environ):
-        return persist_days(keeping, patience, Cancel())
+        return keep_days(keeping, patience, Cancel())
 
 
 def test_a_day_that_could_not_be_had_is_tried_again_and_the_others_are_not(shop: SmallRange) -> None:
