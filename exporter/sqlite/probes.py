@@ -2,20 +2,27 @@
 
 Any value can lie in any column. One pass over the window, in the same snapshot, looks for what is stored otherwise than
 declared, and names it.
+
+Times that are texts are compared as texts, so what is no ISO time lies in no window, or in a wrong one: `2026/11/14`
+behind all of 2026, ` 2026-11-14` before all years, `1794614400` in 1794. Looked for by ranges alone, which an index
+serves: near the window, and where no year of our time lies.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 
 from exporter.port.probes import plan_probe
 from exporter.port.source import Probe, SourceColumn, Statement, TimeKind
-from exporter.sqlite.times import not_iso
 from exporter.sqlite.types import Declared
 from staging.key import show_row
 
 _OFFSET = "Column {0} holds a time with a zone of its own, which `source.column_timezone` contradicts"
+_ISO = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*"
+_FIRST, _BEHIND_LAST = "1900-", "2100-"
+_BEHIND_DIGITS = ":"
+_BEHIND_ALL = "\U0010ffff"
 
 
 def plan_probes(
@@ -31,7 +38,7 @@ def plan_probes(
         other = f"({time.quoted} < '' OR {time.quoted} >= x'')"
         found.append(plan_probe(statement, columns, other, f"Column {time.name} holds something else than text"))
         first, last = (date.fromisoformat(str(bound)[:10]) for bound in (statement.low, statement.high))
-        spelled = not_iso(time.quoted, first, last)
+        spelled = _not_iso(time.quoted, first, last)
         found.append(plan_probe(statement, columns, spelled, f"Column {time.name} holds a text that is no ISO time"))
     elif time.time is TimeKind.UNIX_SECONDS:
         other = f"{time.quoted} >= ''"
@@ -65,6 +72,35 @@ def _misplaced(statement: Statement, columns: Sequence[SourceColumn], declared: 
         )
 
     return Probe(sql, tell)
+
+
+def _not_iso(time: str, first: date, last: date) -> str:
+    """Return the condition of texts that are no ISO times.
+
+    `time` is the quoted column; the window lies on the dates from `first` to `last`.
+    """
+    far = (f"{time} < '{_FIRST}'", f"{time} >= '{_BEHIND_LAST}' AND {time} < x''")
+    found = [f"({each} AND {time} NOT GLOB '{_ISO}')" for each in far]
+    found += [f"({time} >= '{low}' AND {time} < '{high}')" for low, high in _near_texts(first, last)]
+    return f"({' OR '.join(found)})"
+
+
+def _near_texts(first: date, last: date) -> Iterator[tuple[str, str]]:
+    """Yield ranges of texts that begin with a year of the window's, or a date of it, and are no ISO dates.
+
+    No bound looks like a number: a column whose type is a numeric one, as TIMESTAMP is, would be compared with that.
+    """
+    for year in range(first.year, last.year + 1):
+        yield f"{year - 1:04}{_BEHIND_ALL}", f"{year:04}-"  # 2026 11 14
+        yield f"{year:04}-{_BEHIND_ALL}", f"{year:04}{_BEHIND_ALL}"  # 2026/11/14, 2026.11.14, 20261114
+    for day in (first + timedelta(days=number) for number in range((last - first).days + 1)):
+        months = {f"{day.year:04}-{day.month}-"} - {f"{day:%Y-%m-}"}
+        for month in months:
+            yield month, month + _BEHIND_ALL
+        if day.day < 10:  # noqa: PLR2004 - written with one digit
+            short = f"{day:%Y-%m-}{day.day}"
+            yield short, short + "0"
+            yield short + _BEHIND_DIGITS, short + _BEHIND_ALL
 
 
 def _with_offset(time: str, statement: Statement) -> str:
