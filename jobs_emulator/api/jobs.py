@@ -5,8 +5,7 @@ from __future__ import annotations
 import uuid
 
 from jobs_emulator.api.conditions import job_image_missing, job_reconciling
-from jobs_emulator.api.job_checks import check_job, check_overrides
-from jobs_emulator.api.job_defaults import write_defaults
+from jobs_emulator.api.job_fields import check_job, check_overrides, write_defaults
 from jobs_emulator.api.messages import execution_message, job_message, stamp_job
 from jobs_emulator.api.operations import operation_message
 from jobs_emulator.api.paging import after, take_page

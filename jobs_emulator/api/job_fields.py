@@ -1,7 +1,11 @@
-"""Which jobs the API refuses, field by field.
+"""Which fields of a job the API refuses or fills in.
 
 All faults are reported at once. Limits are those of the Cloud Run documentation (quotas and the reference of
 `projects.locations.jobs`). Memory below the cloud's 512 MiB is allowed, so that a test can run out of it cheaply.
+
+Defaults are written back into the job, as the API does it. Zero means "default" for every field without presence (task
+count 0 is 1, timeout 0 is 600 s); max_retries has presence, so an explicit 0 stays 0. Parallelism 0 stays 0: it means
+as many tasks at once as there may be.
 """
 
 from __future__ import annotations
@@ -9,7 +13,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from jobs_emulator.errors import FieldViolation
-from jobs_emulator.protos import ContainerMessage, ExecutionTemplateMessage, JobMessage, OverridesMessage
+from jobs_emulator.protos import (
+    ContainerMessage,
+    ExecutionEnvironment,
+    ExecutionTemplateMessage,
+    JobMessage,
+    LaunchStage,
+    OverridesMessage,
+)
 from jobs_emulator.run.quantities import parse_quantity
 
 TASK_COUNT_MAX = 10_000
@@ -19,6 +30,11 @@ CONTAINERS_MAX = 10
 ENV_VALUE_BYTES_MAX = 32_768
 MEMORY_BYTES_MAX = 32 * 2**30
 RESERVED_NAMESPACES = ("run.googleapis.com", "cloud.googleapis.com", "serving.knative.dev", "autoscaling.knative.dev")
+DEFAULT_TASK_COUNT = 1
+DEFAULT_MAX_RETRIES = 3
+DEFAULT_TIMEOUT_SECONDS = 600
+DEFAULT_CPU = "1000m"
+DEFAULT_MEMORY = "512Mi"
 
 
 def check_job(job: JobMessage) -> list[FieldViolation]:
@@ -45,6 +61,24 @@ def check_overrides(overrides: OverridesMessage, container_names: list[str]) -> 
             faults.append(FieldViolation(f"{where}.name", f"there is no container '{override.name}'"))
         faults += _check_env(override.env, where)
     return faults
+
+
+def write_defaults(job: JobMessage) -> None:
+    """Fills in `job` what its caller left out."""
+    if not job.launch_stage:
+        job.launch_stage = LaunchStage.Value("GA")
+    execution = job.template
+    execution.task_count = execution.task_count or DEFAULT_TASK_COUNT
+    task = execution.template
+    if not task.HasField("max_retries"):
+        task.max_retries = DEFAULT_MAX_RETRIES
+    if not (task.timeout.seconds or task.timeout.nanos):
+        task.timeout.seconds = DEFAULT_TIMEOUT_SECONDS
+    task.execution_environment = task.execution_environment or int(ExecutionEnvironment.EXECUTION_ENVIRONMENT_GEN2)
+    for container in task.containers:
+        limits = container.resources.limits
+        limits["cpu"] = limits.get("cpu") or DEFAULT_CPU
+        limits["memory"] = limits.get("memory") or DEFAULT_MEMORY
 
 
 def _check_namespaces(values: Mapping[str, str], field: str) -> Iterator[FieldViolation]:

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 from google.cloud import run_v2
 
-from jobs_emulator.api.job_checks import check_job, check_overrides
-from jobs_emulator.api.job_defaults import write_defaults
+from jobs_emulator.api.job_fields import check_job, check_overrides, write_defaults
 
 CONTAINER = "job.template.template.containers[0]"
 LABELLED = {"a.cloud.googleapis.com/x": "y"}
