@@ -16,8 +16,7 @@ from typing import Any
 
 import polars as pl
 
-from loader.digest import ContentDigest
-from loader.target.row_text import format_rows
+from loader.target.row_text import ContentDigest, format_rows
 from staging.names import DayNames
 from staging.open_store import open_store
 from staging.store import Store

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import polars as pl
 
 from loader.conservation import add_up, part_faults, raise_if_any, sum_columns
-from loader.digest import ContentDigest
 from loader.merge import merge_parts
 from loader.parts import fetch_objects, read_part
 from loader.run_inputs import RunInputs
@@ -23,7 +22,7 @@ from loader.target.database import Database
 from loader.target.day import count_rows
 from loader.target.fit import check_fits
 from loader.target.preflight import Target
-from loader.target.row_text import format_rows
+from loader.target.row_text import ContentDigest, format_rows
 from loader.target.sql import Staged
 from staging.control_sums import format_minor_units, scale_of
 from staging.documents.manifest import ShardFile

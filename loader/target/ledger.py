@@ -1,7 +1,7 @@
 """The ledger: one row per target table and day.
 
 It alone decides what is loaded. It lies in the schema of the target table, so that one transaction holds both. Instants
-are UTC; `totals` is a JSON object of exact decimals as text; `digest` is `loader.digest`'s.
+are UTC; `totals` is a JSON object of exact decimals as text; `digest` is `loader.target.row_text`'s.
 """
 
 from __future__ import annotations
