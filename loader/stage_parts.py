@@ -16,11 +16,10 @@ from loader.conservation import add_up, part_faults, raise_if_any, sum_columns
 from loader.merge import merge_parts
 from loader.parts import fetch_objects, read_part
 from loader.run_inputs import RunInputs
-from loader.target.choices import Choices
 from loader.target.content import Content, content_faults
 from loader.target.database import Database
 from loader.target.day import count_rows
-from loader.target.fit import check_fits
+from loader.target.fit import Choices, check_fits
 from loader.target.preflight import Target
 from loader.target.row_text import ContentDigest, format_rows
 from loader.target.sql import Staged

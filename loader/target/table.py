@@ -59,7 +59,7 @@ class Column:
     inclusive. `whole_digits` stand before the decimal point, `scale` behind it. `second_digits` are those behind the
     seconds. `pads`: a fixed length filled up, so that what stands at a value's end is lost. `is_text`: compared by
     `collation` (where it is known), so differences need a binary look. `is_choice`: the database makes one of a list of
-    texts of any other (`loader.target.choices`). `affinity` is SQLite's.
+    texts of any other (`loader.target.fit`). `affinity` is SQLite's.
     """
 
     name: str
