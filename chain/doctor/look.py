@@ -14,7 +14,7 @@ from chain.doctor.jobs import examine_jobs, examine_transform
 from chain.notify.teller import examine_hook
 from exporter.inspect.describe import describe_source
 from exporter.inspect.doctor import SourceLook, examine_source, last_day
-from loader.doctor.target import examine_target
+from loader.doctor import examine_target
 from staging.config.pipeline import Pipeline
 from staging.errors import PenstockError
 from staging.process.finding import Finding, fault, well

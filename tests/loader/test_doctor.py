@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from loader.doctor.target import examine_target
+from loader.doctor import examine_target
 from staging.documents.head import change_head
 from staging.names import DayNames
 from staging.open_store import open_store
