@@ -1,6 +1,6 @@
 """Proves that everything a loaded day rests on agrees.
 
-It reads all of it back.
+It reads all of it back, from a database or from a target's Parquet files, whose manifest is the ledger.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from collections.abc import Callable
 from datetime import date
 
 from loader.open_database import open_database
+from loader.parquet.target import read_target_manifest, to_row
 from loader.run_inputs import RunInputs
-from loader.stage_parts import stage_parts
+from loader.stage_parts import read_content, stage_parts
 from loader.target.content import Content, DayCount, content_faults
 from loader.target.database import Database
 from loader.target.day import count_day
@@ -19,7 +20,6 @@ from loader.target.interrupting import interrupting
 from loader.target.ledger import LedgerRow, read_ledger_row
 from loader.target.preflight import Target, find_tables, find_target
 from loader.target.sql import Staged
-from loader.verify.files import verify_files
 from loader.verify.run import (
     Checking,
     Verification,
@@ -31,7 +31,9 @@ from loader.verify.run import (
     verify_settings,
 )
 from staging.config.pipeline import Pipeline
+from staging.documents.target_manifest import TargetManifest
 from staging.errors import IntegrityError
+from staging.open_store import open_store
 from staging.process.cancel import Cancel
 from staging.process.progress import Progress
 from staging.store import Store
@@ -48,14 +50,14 @@ def verify_day(
     """
     checking = Checking(pipeline, day, store, cancel, say)
     if pipeline.target.parquet is not None:
-        return verify_files(pipeline.target.parquet, checking)
+        return _verify_files(pipeline.target.parquet, checking)
     with open_database(pipeline) as database, interrupting(database, cancel):
         row = _verify_ledger(checking, database)
         inputs = verify_documents(checking, row) if row else None
         if row and inputs:
             verify_settings(checking, inputs)
             verify_objects(checking, inputs)
-            _verify_target(checking, database, inputs, row)
+            _verify_table(checking, database, inputs, row)
     return checking.conclude(row)
 
 
@@ -68,7 +70,7 @@ def _verify_ledger(checking: Checking, database: Database) -> LedgerRow | None:
     return row
 
 
-def _verify_target(checking: Checking, database: Database, inputs: RunInputs, row: LedgerRow) -> None:
+def _verify_table(checking: Checking, database: Database, inputs: RunInputs, row: LedgerRow) -> None:
     day = checking.day
     found: tuple[Target, Staged, Content] | None = None
     with checking.check("parts") as compared:
@@ -77,13 +79,7 @@ def _verify_target(checking: Checking, database: Database, inputs: RunInputs, ro
             database, target, checking.store, inputs, cancel=checking.cancel, progress=Progress()
         )
         found = target, staged, content
-        loaded = Content(row.loaded_rows, row.totals, row.digest)
-        faults = list(content_faults(loaded, DayCount(content.rows, content.totals), "in the parts"))
-        if content.digest != row.digest:
-            faults.append(f"their digest is {content.digest}, the ledger's is {row.digest}")
-        if faults:
-            raise IntegrityError("The parts are not what the ledger says.", why="; ".join(faults))
-        compared.append(f"{content.rows:,} rows, sums and digest are the ledger's")
+        compared.append(_compare_parts(row, content))
     if found is None:
         return
     target, staged, content = found
@@ -95,3 +91,46 @@ def _verify_target(checking: Checking, database: Database, inputs: RunInputs, ro
         if faults:
             raise IntegrityError(f"{target.table.name} is not what was loaded.", why="; ".join(faults))
         compared.append(f"{content.rows:,} rows, each as in the parts; {show_totals(content.totals)}")
+
+
+def _verify_files(url: str, checking: Checking) -> Verification:
+    with open_store(url) as target:
+        found: tuple[TargetManifest, int] | None = None
+        row: LedgerRow | None = None
+        with checking.check("ledger") as compared:
+            found = read_target_manifest(target, checking.day)
+            row = to_row(found, url)
+            compared.append(describe_row(check_owner(row, checking, url)))
+        inputs = verify_documents(checking, row) if row else None
+        if found and row and inputs:
+            verify_settings(checking, inputs)
+            verify_objects(checking, inputs)
+            with checking.check("parts") as compared:
+                compared.append(_compare_parts(row, read_content(checking.store, inputs, checking.cancel)))
+            _verify_file_rows(checking, target, inputs, found[0])
+    return checking.conclude(row)
+
+
+def _verify_file_rows(checking: Checking, target: Store, inputs: RunInputs, said: TargetManifest) -> None:
+    with checking.check("target") as compared:
+        content = read_content(target, inputs, checking.cancel, said.parts)
+        loaded = Content(said.rows, said.totals, said.digest)
+        _compare(loaded, content, "there", f"{target.url} is not what was loaded.")
+        compared.append(
+            f"{len(said.parts)} files, {content.rows:,} rows, each as in the parts; {show_totals(content.totals)}"
+        )
+
+
+def _compare_parts(row: LedgerRow, content: Content) -> str:
+    """Return how the parts agree with the ledger."""
+    said = Content(row.loaded_rows, row.totals, row.digest)
+    _compare(said, content, "in the parts", "The parts are not what the ledger says.")
+    return f"{content.rows:,} rows, sums and digest are the ledger's"
+
+
+def _compare(said: Content, found: Content, where: str, what: str) -> None:
+    faults = list(content_faults(said, DayCount(found.rows, found.totals), where))
+    if found.digest != said.digest:
+        faults.append(f"the rows' digest is {found.digest}, the ledger's is {said.digest}")
+    if faults:
+        raise IntegrityError(what, why="; ".join(faults))

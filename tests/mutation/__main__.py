@@ -104,8 +104,8 @@ ROOMS = (
     ),
     Room(
         ("loader/verify/day.py", "loader/verify/run.py", "loader/verify/shards.py"),
-        ("tests/loader/verify/test_verify.py",),
-        _NO_SERVER,
+        ("tests/loader/verify/test_verify.py", "tests/loader/parquet/test_target.py"),
+        f"{_NO_SERVER} and verify",
     ),
     Room(("exporter/reuse.py",), ("tests/exporter/test_runs.py",)),
     Room(

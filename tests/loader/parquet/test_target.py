@@ -226,6 +226,8 @@ def failed(target: FilesTarget, run: LoaderRun) -> Sequence[str]:
 
 def test_verify_finds_a_damaged_file_of_the_target_and_a_changed_manifest(target: FilesTarget, make: Make) -> None:
     target.load(run := make().write())
+    asked = [check.name for check in target.verify(run).checks]
+    assert asked == ["ledger", "documents", "conservation", "settings", "shards", "quarantine", "parts", "target"]
     without = failed(target, run)
     assert without == ["shards"]  # these runs are made without the exporter's files
     path = target.folder / target.manifest()["parts"][0]["name"]
