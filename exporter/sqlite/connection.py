@@ -2,6 +2,9 @@
 
 ADBC takes a column's type from the first rows it sees, and NULLs first make it an integer. So a statement that is
 streamed begins with a row of the table's own that has a value of the right type in each column; it is dropped here.
+
+SQLite takes any bytes for a text, and hands them on. As such they would be a shard that nobody can read, so each batch
+is looked through.
 """
 
 from __future__ import annotations
@@ -21,12 +24,14 @@ from databases.sqlite.errors import meaning_of
 from databases.sqlite.url import find_path
 from exporter.port.adbc import DRIVER_ERRORS, AdbcSession
 from exporter.port.catalogue import Catalogue
+from exporter.port.columns import FIX_ROW
+from exporter.port.probes import NEVER_CHANGED
 from exporter.port.source_errors import source_error
-from exporter.sqlite.texts import check_texts
 from staging.errors import InputError, PenstockError
 
 _BUSY_SECONDS = 5
 _BATCH_ROWS = 65_536
+_SHOWN_BYTES = 30
 
 
 class SqliteConnection:
@@ -68,7 +73,7 @@ class SqliteConnection:
             found = self._plain.fetch(sql)
         except DRIVER_ERRORS as exc:
             raise self.translate(exc, doing) from exc
-        check_texts(found, found.columns)
+        _check_texts(found, found.columns)
         return found.rows()
 
     def stream(self, sql: str, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
@@ -78,7 +83,7 @@ class SqliteConnection:
         """
         try:
             for number, frame in enumerate(self._streaming.stream(sql)):
-                check_texts(frame, columns)
+                _check_texts(frame, columns)
                 yield frame.slice(1) if number == 0 else frame
         except DRIVER_ERRORS as exc:
             raise self.translate(exc, "read the day") from exc
@@ -96,3 +101,31 @@ def _find_file(url: URL) -> Path:
     if not path.is_file():
         raise InputError(f"There is no file {path}.", why="source.url names it.", fix="Look at source.url.")
     return path
+
+
+def _check_texts(frame: pl.DataFrame, columns: Sequence[str]) -> None:
+    """Raise InputError that names a column with bytes that are not UTF-8.
+
+    `columns` are what people know the frame's columns by, in their order.
+    """
+    for name, values in zip(columns, frame.get_columns(), strict=True):
+        if values.dtype != pl.String:
+            continue
+        taken = values.cast(pl.Binary)
+        try:
+            taken.cast(pl.String)
+        except pl.exceptions.PolarsError:
+            first = next(value for value in taken if value is not None and not _is_utf8(value))
+            raise InputError(
+                f"Column {name} holds the text X'{first[:_SHOWN_BYTES].hex().upper()}', which is no UTF-8.",
+                why=NEVER_CHANGED,
+                fix=FIX_ROW,
+            ) from None
+
+
+def _is_utf8(value: bytes) -> bool:
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
