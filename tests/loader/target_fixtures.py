@@ -313,9 +313,11 @@ def start_loader(
 ) -> subprocess.Popen[str]:
     """The real job as a process; its target URL comes from the environment. Else than `warm`: a whole start."""
     config = run.folder.parent / f"{run.run_id}.toml"
-    config.write_text(
+    written = config.with_suffix(".new")
+    written.write_text(
         PIPELINE_FILE.format(name=run.pipeline, staging=run.staging_url, lock=lock, idle=idle), encoding="utf-8"
     )
+    written.replace(config)  # a loader that was started a moment ago may just read it
     return subprocess.Popen(
         [
             *(warm_python() if warm else sys.executable, "-m", "loader", "--config", str(config)),
