@@ -196,7 +196,7 @@ def test_a_shop_that_minds_is_read_more_gently_until_it_does_not(shop: Shop, tmp
 
 def test_a_shop_that_does_not_mind_is_read_as_configured(shop: Shop, tmp_path: Path) -> None:
     slices = itertools.count()
-    made = settings(shop, tmp_path, latency_probe=shop.steady_probe, max_p99_increase=50, nice=3)
+    made = settings(shop, tmp_path, latency_probe=shop.steady_probe, max_p99_increase=100, nice=3)
     export = run_export(made, opener=Beside(lambda _: None, lambda: next(slices) > 40))
     check_rows(export)
     assert set(nices(export)) == {3}
@@ -227,7 +227,9 @@ def test_what_is_only_measured_changes_nothing(shop: Shop, tmp_path: Path) -> No
     assert set(nices(export)) == {3}
     found = probed(export)
     assert (found["promised"], found["held"]) == (None, None)
-    assert found["increase"] > 2
+    resting, beside = found["resting_p99_milliseconds"], found["beside_p99_milliseconds"]
+    assert beside >= 60  # at rest it is as long as this machine has it
+    assert found["increase"] == pytest.approx(beside / resting, rel=0.01)
 
 
 def test_a_probe_whose_connection_is_lost_gets_another_one(shop: Shop, tmp_path: Path) -> None:
@@ -242,7 +244,7 @@ def test_a_probe_whose_connection_is_lost_gets_another_one(shop: Shop, tmp_path:
         elif before:
             after.update(set(shop.sessions()) - before)
 
-    made = settings(shop, tmp_path, latency_probe=shop.steady_probe, max_p99_increase=50, nice=3)
+    made = settings(shop, tmp_path, latency_probe=shop.steady_probe, max_p99_increase=100, nice=3)
     export = run_export(made, opener=Beside(work, lambda: bool(after)))
     check_rows(export)
     assert len(after) == 1
