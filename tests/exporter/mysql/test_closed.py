@@ -15,6 +15,7 @@ from sqlalchemy.engine import URL
 from exporter.mysql.closed import find_closed
 from exporter.mysql.session import MysqlSession
 from exporter.port.sliced_source import Closed, SliceLostError
+from tests.shop.purchases import create_purchases
 
 pytestmark = pytest.mark.integration
 
@@ -24,17 +25,17 @@ END = datetime(2026, 11, 15, tzinfo=UTC)
 @pytest.fixture
 def prepared(mysql_database: str) -> Iterator[Any]:
     """A cursor with all rights, while somebody has prepared a transaction and gone."""
+    create_purchases(mysql_database)
     url = sa.make_url(mysql_database)
     options = {"host": url.host, "port": url.port, "user": url.username, "password": url.password}
     with closing(pymysql.connect(**options, database=url.database, autocommit=True)) as connection:  # type: ignore[arg-type]
         cursor = connection.cursor()
-        cursor.execute("CREATE TABLE purchases (id int)")
         cursor.execute("CREATE USER few IDENTIFIED BY 'x'")
         cursor.execute("GRANT SELECT ON *.* TO few")
         with closing(pymysql.connect(**options, database=url.database)) as gone, gone.cursor() as other:  # type: ignore[arg-type]
             for statement in (
                 "XA START 'left'",
-                "INSERT INTO purchases VALUES (1)",
+                "INSERT INTO purchases VALUES (1, 1, '2026-11-14 12:00', 1)",
                 "XA END 'left'",
                 "XA PREPARE 'left'",
             ):

@@ -10,6 +10,7 @@ import pytest
 
 from tests.exporter.days import pipeline, run_export
 from tests.exporter.sliced_reads import calm
+from tests.shop.purchases import create_purchases
 from tests.shop.tables import Database
 
 pytestmark = pytest.mark.integration
@@ -20,11 +21,8 @@ DAY_ROWS = 960
 @pytest.fixture
 def database(mysql_database: str) -> Database:
     """20,000 purchases 90 seconds apart under keys that are strewn, of which the day has 960."""
-    made = Database(mysql_database)
-    made.execute(
-        "CREATE TABLE purchases (id bigint PRIMARY KEY, user_id int NOT NULL, purchased_at datetime(6) NOT NULL, "
-        "amount decimal(12,2) NOT NULL, KEY by_time (purchased_at))"
-    )
+    columns = {"user_id": "int NOT NULL", "purchased_at": "datetime(6) NOT NULL"}
+    made = create_purchases(mysql_database, columns=columns)
     made.execute(
         "INSERT INTO purchases "
         "SELECT 1 + seq * 7919 MOD 20000, 1, '2026-11-01' + INTERVAL seq * 90 SECOND, 1 FROM seq_0_to_19999"

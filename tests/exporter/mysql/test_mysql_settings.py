@@ -10,14 +10,12 @@ import pytest
 from tests.exporter.days import pipeline, run_export
 from tests.exporter.sliced_reads import calm
 from tests.servers.mysql import MysqlServer
+from tests.shop.purchases import create_purchases
 from tests.shop.tables import Database
 
 pytestmark = pytest.mark.integration
 
 ROWS_OF_DAY = 288
-TABLE = (
-    "(user_id bigint NOT NULL, purchased_at datetime(6) NOT NULL, amount decimal(12,2) NOT NULL, KEY (purchased_at))"
-)
 
 
 def _fill(database: Database, table: str) -> None:
@@ -38,7 +36,7 @@ def test_a_table_with_a_primary_key_that_the_server_made_is_read(
     database.execute("SET GLOBAL sql_generate_invisible_primary_key = ON")
     database.execute(f"SET GLOBAL {shown} = {is_shown}")
     try:
-        database.execute(f"CREATE TABLE purchases {TABLE}")
+        create_purchases(database, columns={"id": None, "purchased_at": "datetime(6) NOT NULL"})
         assert database.execute("SELECT COUNT(my_row_id) FROM purchases") == [(0,)]
         _fill(database, "purchases")
         made = pipeline(mysql_database, tmp_path, export={"read": read}, timezone="UTC")
@@ -64,7 +62,10 @@ def test_a_table_is_found_in_any_spelling_where_the_server_keeps_names_in_lower_
     del mysql_server  # so that a machine without MySQL skips
     name = lower_case_server.create_database()
     database = Database(lower_case_server.url(name.upper()))
-    database.execute(f"CREATE TABLE PurChases {TABLE}")
+    database.execute(
+        "CREATE TABLE PurChases (user_id bigint NOT NULL, purchased_at datetime(6) NOT NULL, "
+        "amount decimal(12,2) NOT NULL, KEY (purchased_at))"
+    )
     _fill(database, "purchases")
     made = pipeline(database.url, tmp_path, export={"read": read}, timezone="UTC", table=spelled)
     assert run_export(calm(made)).manifest["rows"] == ROWS_OF_DAY

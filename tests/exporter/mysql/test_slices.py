@@ -20,20 +20,16 @@ from staging.errors import InputError, IntegrityError, UnavailableError
 from tests.exporter.days import DAY, Export, committed, pipeline, run_export
 from tests.exporter.sliced_reads import After, Between, calm, rows_by_shard
 from tests.shop.mysql_words import in_words_of
+from tests.shop.purchases import create_purchases
 
 pytestmark = pytest.mark.integration
 
 ROWS = 2000
-TABLE = """
-CREATE TABLE purchases (
-    id bigint AUTO_INCREMENT PRIMARY KEY,
-    user_id bigint NOT NULL,
-    purchased_at datetime(6) NOT NULL,
-    amount decimal(12,2) NOT NULL,
-    note varchar(200)
-)
-"""
-INDEX = "CREATE INDEX by_time ON purchases (purchased_at)"
+COLUMNS: dict[str, str | None] = {
+    "id": "bigint AUTO_INCREMENT PRIMARY KEY",
+    "purchased_at": "datetime(6) NOT NULL",
+    "note": "varchar(200)",
+}
 FILL = f"""
 INSERT INTO purchases (user_id, purchased_at, amount, note)
 SELECT seq MOD 97, '2026-11-13 23:00' + INTERVAL seq * 86399000000 DIV {ROWS} MICROSECOND, seq / 100,
@@ -45,12 +41,12 @@ FROM seq_0_to_{ROWS - 1}
 class Shop:
     """A table of a day's purchases and a connection of its own to do things to it."""
 
-    def __init__(self, url: str, *, table: str = TABLE, index: str = INDEX, fill: str = FILL) -> None:
+    def __init__(self, url: str, *, columns: dict[str, str | None] = COLUMNS, fill: str = FILL) -> None:
         self.url = url
+        create_purchases(url, columns=columns)
         self.connection = connect(url)
-        for statement in (table, index, fill):
-            if statement:
-                self.do(statement)
+        if fill:
+            self.do(fill)
         self.do("ANALYZE TABLE purchases")
 
     @property
@@ -180,13 +176,10 @@ def _wanted(name: str, value: Any) -> Any:
 @pytest.mark.parametrize("along", ["key", "time"])
 def test_every_type_comes_as_it_was_written(mysql_family_database: str, tmp_path: Path, along: str) -> None:
     rng = random.Random(6)
-    key = "id bigint PRIMARY KEY" if along == "key" else "id char(36) PRIMARY KEY"
-    columns = ", ".join(f"`{name}` {declared}" for name, (declared, _) in TYPES.items())
-    shop = Shop(
-        mysql_family_database,
-        table=f"CREATE TABLE purchases ({key}, user_id bigint NOT NULL, purchased_at datetime(6) NOT NULL, {columns})",
-        fill="",
-    )
+    columns: dict[str, str | None] = {"purchased_at": "datetime(6) NOT NULL", "amount": None}
+    columns["id"] = "bigint PRIMARY KEY" if along == "key" else "char(36) PRIMARY KEY"
+    columns |= {name: declared for name, (declared, _) in TYPES.items()}
+    shop = Shop(mysql_family_database, columns=columns, fill="")
     written = []
     with shop.connection.cursor() as cursor:
         for n in range(120):
@@ -320,7 +313,7 @@ def test_a_row_with_a_key_outside_of_the_range_is_found(
 
 
 def test_a_day_by_date_is_read_along_the_primary_key(mysql_family_database: str, tmp_path: Path) -> None:
-    shop = Shop(mysql_family_database, table=TABLE.replace("datetime(6)", "date"))
+    shop = Shop(mysql_family_database, columns=COLUMNS | {"purchased_at": "date NOT NULL"})
     manifest = run_export(shop.settings(tmp_path)).manifest
     ((rows,),) = shop.do("SELECT COUNT(*) FROM purchases WHERE purchased_at = '2026-11-14'")
     assert manifest["rows"] == rows > 0

@@ -22,6 +22,7 @@ from tests.exporter.sliced_reads import Before, sliced_pipeline
 from tests.servers.mysql_family import MysqlFamilyServer
 from tests.servers.tcp_cut import cut_line_at_byte
 from tests.shop.mysql_words import in_words_of
+from tests.shop.purchases import create_purchases
 
 pytestmark = pytest.mark.integration
 
@@ -63,16 +64,12 @@ def _other(url: str) -> Iterator[Callable[[str], list[Any]]]:
 
 
 def _create(url: str) -> None:
-    with _other(url) as do:
-        do(
-            "CREATE TABLE purchases (id bigint PRIMARY KEY, user_id bigint NOT NULL, "
-            "purchased_at datetime(6) NOT NULL, amount decimal(12,2) NOT NULL, KEY (purchased_at))"
-        )
-        do(
-            "INSERT INTO purchases SELECT seq, seq MOD 50, '2026-11-13 23:00' + INTERVAL seq * 28 SECOND, seq "
-            f"FROM seq_0_to_{ROWS - 1}"
-        )
-        do("ANALYZE TABLE purchases")
+    made = create_purchases(url, columns={"purchased_at": "datetime(6) NOT NULL"})
+    made.execute(
+        "INSERT INTO purchases SELECT seq, seq MOD 50, '2026-11-13 23:00' + INTERVAL seq * 28 SECOND, seq "
+        f"FROM seq_0_to_{ROWS - 1}"
+    )
+    made.execute("ANALYZE TABLE purchases")
 
 
 @pytest.fixture(autouse=True)

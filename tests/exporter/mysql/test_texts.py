@@ -13,6 +13,7 @@ import pytest
 from staging.errors import PenstockError
 from tests.exporter.days import pipeline, run_export
 from tests.exporter.sliced_reads import calm
+from tests.shop.purchases import create_purchases
 from tests.shop.tables import Database
 
 pytestmark = pytest.mark.integration
@@ -22,16 +23,19 @@ ROWS: list[tuple[object, ...]] = [
     (n, datetime(2026, 11, 14) + timedelta(seconds=17 * n), f"{n}.50", ODD[n % len(ODD)])  # noqa: DTZ001 - a wall clock
     for n in range(300)
 ]
-PRIMARY, TIME, NOTHING = "id bigint AUTO_INCREMENT PRIMARY KEY", "id varchar(36), KEY (purchased_at)", "id varchar(36)"
+PRIMARY, TIME, NOTHING = "by its primary key", "by its time", "not at all"
 
 
 def make(url: str, first: str = PRIMARY, *, charset: str = "utf8mb4") -> Database:
     """A table of 300 purchases with odd notes."""
-    database = Database(url)
-    database.execute(
-        f"CREATE TABLE purchases ({first}, user_id int NOT NULL, purchased_at datetime(3) NOT NULL, "
-        f"amount decimal(10,2) NOT NULL, note text CHARACTER SET {charset})"
-    )
+    columns = {
+        "id": "bigint AUTO_INCREMENT PRIMARY KEY" if first == PRIMARY else "varchar(36)",
+        "user_id": "int NOT NULL",
+        "purchased_at": "datetime(3) NOT NULL",
+        "amount": "decimal(10,2) NOT NULL",
+        "note": f"text CHARACTER SET {charset}",
+    }
+    database = create_purchases(url, columns=columns, index=first == TIME)
     database.execute("INSERT INTO purchases (user_id, purchased_at, amount, note) VALUES (%s, %s, %s, %s)", ROWS)
     return database
 

@@ -10,6 +10,7 @@ import pytest
 from staging.errors import InputError
 from tests.exporter.days import committed, pipeline, run_export
 from tests.exporter.sliced_reads import calm
+from tests.shop.purchases import create_purchases
 from tests.shop.tables import Database
 
 pytestmark = pytest.mark.integration
@@ -17,13 +18,15 @@ pytestmark = pytest.mark.integration
 TYPES = ["timestamp", "timestamp(3)", "timestamp(6)", "datetime", "datetime(6)", "date"]
 
 
-def _make(url: str, type_: str, value: str, *, key: str = "KEY (purchased_at)") -> None:
-    database = Database(url)
+def _make(url: str, type_: str, value: str, *, key: str = "purchased_at") -> None:
     null = "NULL" if "NULL" in type_ else "NOT NULL"
-    database.execute(
-        "CREATE TABLE purchases (id bigint AUTO_INCREMENT PRIMARY KEY, user_id int NOT NULL, "
-        f"purchased_at {type_.split(maxsplit=1)[0]} {null} DEFAULT '2026-01-01', amount decimal(10,2) NOT NULL, {key})"
-    )
+    columns = {
+        "id": "bigint AUTO_INCREMENT PRIMARY KEY",
+        "user_id": "int NOT NULL",
+        "purchased_at": f"{type_.split(maxsplit=1)[0]} {null} DEFAULT '2026-01-01'",
+        "amount": "decimal(10,2) NOT NULL",
+    }
+    database = create_purchases(url, columns=columns, more=f", KEY ({key})", index=False)
     database.execute(
         "INSERT INTO purchases (user_id, purchased_at, amount) "
         "SELECT 1, '2026-10-30 08:00' + INTERVAL seq * 10 MINUTE, 1 FROM seq_0_to_600"
@@ -45,7 +48,7 @@ def test_a_zero_date_as_the_time_is_refused(mysql_family_database: str, tmp_path
 
 
 def test_a_zero_date_is_refused_where_no_index_finds_it(mysql_family_database: str, tmp_path: Path) -> None:
-    _make(mysql_family_database, "timestamp", "0000-00-00", key="KEY (amount)")
+    _make(mysql_family_database, "timestamp", "0000-00-00", key="amount")
     _refused(mysql_family_database, tmp_path, "snapshot", date(2026, 10, 31))
 
 

@@ -22,6 +22,7 @@ from tests.exporter.killed_slices import kill_and_run_again
 from tests.exporter.sliced_reads import Before, sliced_pipeline
 from tests.servers.postgres import PostgresServer
 from tests.servers.tcp_cut import ByteCut, cut_line_at_byte
+from tests.shop.purchases import create_purchases
 
 pytestmark = pytest.mark.integration
 
@@ -30,17 +31,12 @@ AMOUNT = "4498500.00"
 
 
 def _create(url: str) -> None:
-    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
-        connection.execute(
-            "CREATE TABLE purchases (id bigint PRIMARY KEY, user_id bigint NOT NULL, "
-            "purchased_at timestamptz NOT NULL, amount numeric(12,2) NOT NULL)"
-        )
-        connection.execute(
-            "INSERT INTO purchases SELECT g, g % 50, timestamptz '2026-11-13 23:00+00' + g * interval '28 seconds', g "
-            f"FROM generate_series(0, {ROWS - 1}) g"
-        )
-        connection.execute("CREATE INDEX ON purchases (purchased_at)")
-        connection.execute("ANALYZE purchases")
+    made = create_purchases(url)
+    made.execute(
+        "INSERT INTO purchases SELECT g, g % 50, timestamptz '2026-11-13 23:00+00' + g * interval '28 seconds', g "
+        f"FROM generate_series(0, {ROWS - 1}) g"
+    )
+    made.execute("ANALYZE purchases")
 
 
 @pytest.fixture(autouse=True)

@@ -20,6 +20,7 @@ from tests.loader.runs import LoaderRun, revenue
 from tests.loader.target_fixtures import LoaderTarget
 from tests.servers.postgres import USER, PostgresServer
 from tests.servers.server import HOST, PASSWORD
+from tests.shop.purchases import create_purchases
 
 pytestmark = pytest.mark.integration
 
@@ -63,16 +64,10 @@ def pair(
     """A primary with a shop, its standby, the database's name."""
     primary, standby = servers
     database = primary.create_database()
-    with primary.connect(database) as connection:
-        connection.execute(
-            "CREATE TABLE purchases (id bigint PRIMARY KEY, user_id bigint NOT NULL, "
-            "purchased_at timestamptz NOT NULL, amount numeric(12,2) NOT NULL)"
-        )
-        connection.execute(
-            "INSERT INTO purchases SELECT g, g % 50, timestamptz '2026-11-13 23:00+00' + g * interval '40 seconds', g "
-            f"FROM generate_series(0, {ROWS - 1}) g"
-        )
-        connection.execute("CREATE INDEX ON purchases (purchased_at)")
+    create_purchases(primary.url(database)).execute(
+        "INSERT INTO purchases SELECT g, g % 50, timestamptz '2026-11-13 23:00+00' + g * interval '40 seconds', g "
+        f"FROM generate_series(0, {ROWS - 1}) g"
+    )
     _write(primary, standby, database, "SELECT pg_catalog.txid_current()")
     yield primary, standby, database
     primary.drop_database(database)

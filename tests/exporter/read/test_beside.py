@@ -22,6 +22,7 @@ from staging.process.progress import Progress
 from tests.exporter.days import Export, committed, pipeline, run_export
 from tests.shop.hand_made_export import fibonacci_shard
 from tests.shop.net_shop import START, WITH, NetShop, create_net_shop, make_net_shop
+from tests.shop.purchases import create_purchases
 from tests.shop.tables import Database
 
 pytestmark = pytest.mark.integration
@@ -136,6 +137,12 @@ def refused(url: str, folder: Path, **tables: Any) -> str:
     return str(caught.value)
 
 
+def _keyed(shop: Database, key: str, *users: str) -> Database:
+    """Purchases with a key of this type, one of each of the users."""
+    columns = {"id": None, "user_id": f"{key} NOT NULL", "purchased_at": "timestamp NOT NULL"}
+    return create_purchases(shop, [(user, "2026-11-14 10:00", 1) for user in users], columns=columns, index=False)
+
+
 def test_a_table_without_the_key_is_refused_by_name(url: str, tmp_path: Path) -> None:
     create_net_shop(url, SHOP)
     assert "Table refunds has no column 'nobody'" in refused(url, tmp_path, refunds={"key": "nobody"})
@@ -151,13 +158,8 @@ def test_keys_of_two_collations_are_refused_with_what_to_do(request: pytest.Fixt
         ("mysql", "utf8mb4_bin", "utf8mb4_0900_bin"),
     ):
         url: str = request.getfixturevalue(f"{kind}_database")
-        shop = Database(url)
-        shop.execute(
-            f"CREATE TABLE purchases (user_id varchar(9) COLLATE {ours} NOT NULL, purchased_at timestamp NOT NULL, "
-            "amount decimal(12,2) NOT NULL)"
-        )
+        shop = _keyed(Database(url), f"varchar(9) COLLATE {ours}", "ada")
         shop.execute(f"CREATE TABLE users (id varchar(9) COLLATE {theirs} NOT NULL, country varchar(20))")
-        shop.execute("INSERT INTO purchases VALUES ('ada', '2026-11-14 10:00', 1)")
         shop.execute("INSERT INTO users VALUES ('ada', 'DE')")
         assert "Give the columns that are compared one collation" in refused(url, tmp_path / kind, refunds=None)
 
@@ -186,10 +188,7 @@ def test_a_key_that_the_database_spells_is_not_joined_with_one_that_somebody_spe
     shop = Database(request.getfixturevalue(f"{kind}_database"))
     if kind == "postgres":
         shop.execute("CREATE TYPE mood AS ENUM ('glad')")
-    shop.execute(
-        f"CREATE TABLE purchases (user_id {ours} NOT NULL, purchased_at timestamp NOT NULL, amount decimal(12,2) "
-        "NOT NULL)"
-    )
+    _keyed(shop, ours)
     shop.execute(f"CREATE TABLE users (id {theirs} NOT NULL, country varchar(20))")
     told = refused(shop.url, tmp_path, refunds=None)
     assert "The key of users has another type than the key of purchases" in told
@@ -202,13 +201,9 @@ def test_a_key_that_the_database_spells_is_not_joined_with_one_that_somebody_spe
 def test_a_row_that_the_database_joins_with_a_key_of_another_spelling_is_refused(
     request: pytest.FixtureRequest, tmp_path: Path, kind: str
 ) -> None:
-    shop = Database(request.getfixturevalue(f"{kind}_database"))
-    shop.execute(
-        "CREATE TABLE purchases (user_id varchar(9) COLLATE utf8mb4_bin NOT NULL, purchased_at timestamp NOT NULL, "
-        "amount decimal(12,2) NOT NULL)"
-    )
+    database = Database(request.getfixturevalue(f"{kind}_database"))
+    shop = _keyed(database, "varchar(9) COLLATE utf8mb4_bin", "ada ")
     shop.execute("CREATE TABLE users (id varchar(9) COLLATE utf8mb4_bin NOT NULL, country varchar(20))")
-    shop.execute("INSERT INTO purchases VALUES ('ada ', '2026-11-14 10:00', 1)")
     shop.execute("INSERT INTO users VALUES ('ada', 'DE')")
     told = refused(shop.url, tmp_path, refunds=None)
     assert "users has a row of another key than the day's, where id is 'ada'" in told

@@ -21,6 +21,7 @@ from staging.errors import InputError, IntegrityError
 from tests.exporter.days import Export, committed, pipeline, run_export
 from tests.exporter.read.test_slices_of_several_tables import once_at
 from tests.exporter.sliced_reads import calm
+from tests.shop.purchases import create_purchases
 from tests.shop.shard_reference import shard_of_key
 from tests.shop.tables import Database
 
@@ -139,12 +140,12 @@ class KeyedShop:
             self.database.execute("CREATE TYPE mood AS ENUM ('sad', 'ok', 'happy')")
         kinds = [types[dialect] for types in self.kind.types]
         instant = "timestamptz" if dialect == "postgresql" else "timestamp(6)"
-        columns = f"{self._columns(kinds)}, purchased_at {instant} NOT NULL, amount decimal(12,2) NOT NULL"
-        self.database.execute(f"CREATE TABLE purchases (id integer PRIMARY KEY, {columns})")
-        self.database.execute("CREATE INDEX by_time ON purchases (purchased_at)")
+        columns = {"id": "integer PRIMARY KEY", "user_id": None}
+        columns |= {name: f"{kind} NOT NULL" for name, kind in zip(self.names, kinds, strict=True)}
+        columns |= {"purchased_at": f"{instant} NOT NULL", "amount": "decimal(12,2) NOT NULL"}
         at = f"2026-11-14 10:00:00{'+00' if dialect == 'postgresql' else ''}"
-        rows: list[tuple[object, ...]] = [(n, *key, at, Decimal(1)) for n, key in enumerate(sorted(self.buyers))]
-        self.database.execute(self._insert("purchases", len(kinds) + 3), rows)
+        rows = [(n, *key, at, Decimal(1)) for n, key in enumerate(sorted(self.buyers))]
+        create_purchases(self.database, rows, columns=columns)
         self._create_users("users", kinds)
         for name, types in self.kind.others.items():
             if dialect in types:
