@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from tests.exporter.days import DAY, pipeline, run_export
 from tests.shop.hand_made_export import fibonacci_shard
-from tests.shop.tables import Database
+from tests.shop.purchases import create_purchases
 from tests.staging.test_xxh64 import xxh64
 
 pytestmark = pytest.mark.integration
@@ -78,19 +78,19 @@ CASES = [("postgres_database", name) for name in POSTGRES] + [
 def test_all_rows_of_a_key_lie_in_the_shard_that_its_hash_says(
     server: str, kind: str, read: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
-    database = Database(request.getfixturevalue(server))
     keys = (POSTGRES if server == "postgres_database" else MARIADB)[kind]
-    database.execute(
-        f"CREATE TABLE purchases (id integer PRIMARY KEY, user_id {keys.declared} NOT NULL, "
-        "purchased_at timestamp NOT NULL, amount decimal(10,2) NOT NULL)"
-    )
-    database.execute("CREATE INDEX by_time ON purchases (purchased_at)")
+    columns = {
+        "id": "integer PRIMARY KEY",
+        "user_id": f"{keys.declared} NOT NULL",
+        "purchased_at": "timestamp NOT NULL",
+        "amount": "decimal(10,2) NOT NULL",
+    }
     rows = [
         (3 * n + copy, key, f"{DAY} 12:{n:02}:0{copy}", "1.50")
         for n, key in enumerate(keys.values)
         for copy in range(3)
     ]
-    database.execute("INSERT INTO purchases VALUES (%s, %s, %s, %s)", rows)
+    database = create_purchases(request.getfixturevalue(server), rows, columns=columns)
     export = run_export(pipeline(database.url, tmp_path, export={"shards": SHARDS, "read": read}))
     assert export.manifest["reading"]["mode"] == read
     found = {
@@ -110,13 +110,15 @@ def test_all_rows_of_a_key_lie_in_the_shard_that_its_hash_says(
 def test_a_table_with_a_composite_or_text_primary_key_is_read_whole(
     server: str, primary: str, read: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
-    database = Database(request.getfixturevalue(server))
-    database.execute(
-        "CREATE TABLE purchases (shop integer NOT NULL, receipt bigint NOT NULL, label varchar(40) NOT NULL, "
-        "user_id bigint NOT NULL, purchased_at timestamp NOT NULL, amount decimal(10,2) NOT NULL, "
-        f"PRIMARY KEY ({primary}))"
-    )
-    database.execute("CREATE INDEX by_time ON purchases (purchased_at)")
+    columns = {
+        "id": None,
+        "shop": "integer NOT NULL",
+        "receipt": "bigint NOT NULL",
+        "label": "varchar(40) NOT NULL",
+        "user_id": "bigint NOT NULL",
+        "purchased_at": "timestamp NOT NULL",
+        "amount": "decimal(10,2) NOT NULL",
+    }
     rows = [
         (
             n % 3,
@@ -128,7 +130,8 @@ def test_a_table_with_a_composite_or_text_primary_key_is_read_whole(
         )
         for n in range(900)
     ]
-    database.execute("INSERT INTO purchases VALUES (%s, %s, %s, %s, %s, %s)", rows)
+    url = request.getfixturevalue(server)
+    database = create_purchases(url, rows, columns=columns, more=f", PRIMARY KEY ({primary})")
     settings = pipeline(database.url, tmp_path, export={"read": read}, timezone="UTC", columns=["shop", "receipt"])
     found = sorted((row["shop"], row["receipt"], row["user_id"]) for row in run_export(settings).rows())
     assert found == sorted((n % 3, n // 3, n % 11) for n in range(900) if n % 2 == 0)
@@ -153,16 +156,11 @@ CHARSETS = {
 def test_mariadb_texts_of_any_charset_are_the_same_characters(
     mysql_family_database: str, read: str, tmp_path: Path
 ) -> None:
-    database = Database(mysql_family_database)
-    columns = ", ".join(f"in_{name} varchar(40) CHARACTER SET {name}" for name in CHARSETS)
-    database.execute(
-        "CREATE TABLE purchases "
-        f"(user_id bigint NOT NULL, purchased_at timestamp NOT NULL, {columns}, KEY (purchased_at))"
-    )
-    marks = ", ".join(["%s"] * len(CHARSETS))
+    columns = {"id": None, "purchased_at": "timestamp NOT NULL", "amount": None}
+    columns |= {f"in_{name}": f"varchar(40) CHARACTER SET {name}" for name in CHARSETS}
     nothing = tuple(None for _ in CHARSETS)
     rows = [(1, f"{DAY} 12:00:00", *CHARSETS.values()), (2, f"{DAY} 13:00:00", *nothing)]
-    database.execute(f"INSERT INTO purchases VALUES (%s, %s, {marks})", rows)
+    create_purchases(mysql_family_database, rows, columns=columns)
     names = [f"in_{name}" for name in CHARSETS]
     export = run_export(pipeline(mysql_family_database, tmp_path, export={"read": read}, columns=names))
     found = {row["user_id"]: [row[name] for name in names] for row in export.rows()}
@@ -189,10 +187,16 @@ def test_postgresql_texts_of_any_encoding_are_the_same_characters(
     encoded: tuple[str, str], read: str, tmp_path: Path
 ) -> None:
     url, text = encoded
+    columns = {
+        "id": None,
+        "user_id": "text NOT NULL",
+        "purchased_at": "timestamp NOT NULL",
+        "amount": None,
+        "note": "text",
+    }
+    create_purchases(url, columns=columns)
     plain = sa.make_url(url).set(drivername="postgresql").render_as_string(False)
     with psycopg.connect(plain, autocommit=True, client_encoding="UTF8") as connection:
-        connection.execute("CREATE TABLE purchases (user_id text NOT NULL, purchased_at timestamp NOT NULL, note text)")
-        connection.execute("CREATE INDEX ON purchases (purchased_at)")
         for key, note in ((text, text), ("b", None)):
             connection.execute("INSERT INTO purchases VALUES (%s, %s, %s)", (key, f"{DAY} 12:00:00", note))
     export = run_export(pipeline(url, tmp_path, export={"read": read, "shards": SHARDS}, columns=["note"]))

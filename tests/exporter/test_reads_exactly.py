@@ -328,11 +328,7 @@ def test_the_filter_and_a_view_of_another_schema_are_read(postgres_database: str
 def test_the_day_is_the_business_day_of_its_zone(
     sqlite_database: str, tmp_path: Path, zone: str, day: date, kind: str
 ) -> None:
-    database = Database(sqlite_database)
     declared = {"unix seconds": "integer", "date": "date"}.get(kind, "datetime")
-    database.execute(
-        f"CREATE TABLE purchases (user_id integer, purchased_at {declared} NOT NULL, amount decimal(10,2))"
-    )
     local = ZoneInfo(zone)
     noon = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
     instants = [noon + timedelta(minutes=13 * n) for n in range(-250, 250)]
@@ -342,7 +338,13 @@ def test_the_day_is_the_business_day_of_its_zone(
         at: Any = wall.isoformat(sep=" ")
         at = int(instant.timestamp()) if kind == "unix seconds" else wall.date().isoformat() if kind == "date" else at
         values.append((number, at, "1.00"))
-    database.execute("INSERT INTO purchases VALUES (?, ?, ?)", values)
+    columns = {
+        "id": None,
+        "user_id": "integer",
+        "purchased_at": f"{declared} NOT NULL",
+        "amount": "decimal(10,2)",
+    }
+    create_purchases(sqlite_database, values, columns=columns, index=False)
     settings = pipeline(
         sqlite_database, tmp_path, timezone=zone, column_timezone=zone if kind == "naive in the zone" else "UTC"
     )

@@ -34,7 +34,7 @@ from tests.servers.mysql_family import MysqlFamilyServer
 from tests.servers.postgres import USER, PostgresServer
 from tests.servers.programs import find_postgres
 from tests.servers.server import HOST, PASSWORD
-from tests.shop.mysql_words import in_words_of
+from tests.shop.purchases import create_purchases
 
 pytestmark = pytest.mark.integration
 
@@ -335,16 +335,11 @@ def test_the_right_to_see_replication_is_asked_for_by_name(
 def fill(primary: MysqlFamilyServer) -> None:
     """Create a shop of a day."""
     primary.execute("CREATE DATABASE shop")
-    with primary.connect("shop") as connection, connection.cursor() as cursor:
-        cursor.execute(
-            "CREATE TABLE purchases (id bigint PRIMARY KEY, user_id bigint NOT NULL, "
-            "purchased_at datetime(6) NOT NULL, amount decimal(12,2) NOT NULL, KEY (purchased_at))"
-        )
-        fill_in = (
-            "INSERT INTO purchases SELECT seq, seq MOD 50, '2026-11-13 23:00' + INTERVAL seq * 28 SECOND, seq "
-            f"FROM seq_0_to_{ROWS - 1}"
-        )
-        cursor.execute(in_words_of(primary.dialect, fill_in))
+    shop = create_purchases(primary.url("shop"), columns={"purchased_at": "datetime(6) NOT NULL"})
+    shop.execute(
+        "INSERT INTO purchases SELECT seq, seq MOD 50, '2026-11-13 23:00' + INTERVAL seq * 28 SECOND, seq "
+        f"FROM seq_0_to_{ROWS - 1}"
+    )
 
 
 def settings(url: str, folder: Path, **pacing: int) -> Pipeline:

@@ -29,6 +29,7 @@ from tests.exporter.days import NOW, pipeline, run_export
 from tests.servers.mysql import MysqlServer
 from tests.servers.mysql_family import MysqlFamilyServer
 from tests.servers.postgres import PostgresServer
+from tests.shop.purchases import create_purchases
 
 pytestmark = pytest.mark.integration
 
@@ -159,18 +160,9 @@ def test_a_server_that_works_for_others_all_the_time_is_rested_from_longer(serve
 
 def test_an_export_tells_how_much_longer_it_left_a_busy_server_alone(server: Server, tmp_path: Path) -> None:
     name = server.create_database()
-    with server.connect(name) as connection:
-        time_type = "timestamp" if isinstance(server, PostgresServer) else "datetime(6)"
-        _rows(
-            connection,
-            "CREATE TABLE purchases (id bigint PRIMARY KEY, user_id bigint NOT NULL, "
-            f"purchased_at {time_type} NOT NULL, amount decimal(12,2) NOT NULL)",
-        )
-        _rows(connection, "CREATE INDEX by_time ON purchases (purchased_at)")
-        for number in range(300):
-            values = (number, number, f"2026-11-14 {number % 24:02}:00:00", "1.50")
-            _rows(connection, "INSERT INTO purchases VALUES (%s, %s, %s, %s)", values)
-        connection.commit()
+    time_type = "timestamp" if isinstance(server, PostgresServer) else "datetime(6)"
+    rows = [(number, number, f"2026-11-14 {number % 24:02}:00:00", "1.50") for number in range(300)]
+    create_purchases(server.url(name), rows, columns={"purchased_at": f"{time_type} NOT NULL"})
     made = pipeline(server.url(name), tmp_path, export={"read": "slices"}, timezone="UTC", column_timezone="UTC")
     made = made.model_copy(update={"pacing": made.pacing.model_copy(update={"gentle": "primary", "nice": 1})})
     with busy(server, 2):
