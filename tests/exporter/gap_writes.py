@@ -11,15 +11,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from tests.shop.purchases import create_purchases
+
 ROWS = 240
 START = datetime(2026, 11, 13, 23, tzinfo=UTC)  # of 2026-11-14 in Berlin
 SECONDS = 86_400
-_TABLES = {
-    "postgresql": "CREATE TABLE purchases (id bigint PRIMARY KEY, user_id bigint NOT NULL, "
-    "purchased_at timestamptz NOT NULL, amount numeric(10,2) NOT NULL)",
-    "mysql": "CREATE TABLE purchases (id bigint PRIMARY KEY, user_id bigint NOT NULL, "
-    "purchased_at datetime(6) NOT NULL, amount decimal(10,2) NOT NULL) ENGINE=InnoDB",
-}
+_TIMES = {"postgresql": "timestamptz", "mysql": "datetime(6)"}
 # One thread does all writes: one that waits for another would wait for itself.
 _WAIT_SHORTLY = {
     "postgresql": "SET lock_timeout = '100ms'",
@@ -42,9 +39,8 @@ class Shop:
         """Create the table, with an index on its time."""
         engine = sa.create_engine(url, poolclass=sa.NullPool, isolation_level="READ COMMITTED")
         shop = cls(url, engine)
-        with engine.begin() as connection:
-            connection.execute(sa.text(_TABLES[shop.backend]))
-            connection.execute(sa.text("CREATE INDEX purchases_time ON purchases (purchased_at)"))
+        time = f"{_TIMES[shop.backend]} NOT NULL"
+        create_purchases(url, columns={"purchased_at": time, "amount": "decimal(10,2) NOT NULL"})
         return shop
 
     @property

@@ -24,6 +24,7 @@ from staging.open_store import open_store
 from staging.process.cancel import Cancel
 from tests.chain.chain_days import DemoDay, wait_until
 from tests.shop.mysql_words import in_words_of
+from tests.shop.purchases import create_purchases
 
 ROWS, USERS, SHARDS = 120_000, 300, 3
 SHORT = ("--set", "chain.lease_seconds=2")
@@ -31,25 +32,21 @@ _MICROSECONDS_APART = 90_000_000_000 // ROWS  # the day has 25 hours
 _FIRST = "2026-10-24 22:00:00"
 _ORPHAN_SECONDS = 5.0
 
-_TABLES = {
+_FILL = {
     "postgresql": f"""
-CREATE TABLE purchases (id bigint PRIMARY KEY, user_id bigint NOT NULL, purchased_at timestamptz NOT NULL,
-                        amount numeric(12,2) NOT NULL);
 INSERT INTO purchases
 SELECT n, mod(n, {USERS}), timestamptz '{_FIRST}+00' + n * interval '{_MICROSECONDS_APART} microseconds', n / 100.0
 FROM generate_series(0, {ROWS - 1}) n;
 CREATE INDEX ON purchases (purchased_at);
 ANALYZE purchases""",
     "mariadb": f"""
-CREATE TABLE purchases (id BIGINT PRIMARY KEY, user_id BIGINT NOT NULL, purchased_at DATETIME(6) NOT NULL,
-                        amount DECIMAL(12,2) NOT NULL) ENGINE=InnoDB;
 INSERT INTO purchases
 SELECT seq, MOD(seq, {USERS}), TIMESTAMP '{_FIRST}' + INTERVAL seq * {_MICROSECONDS_APART} MICROSECOND, seq / 100
 FROM seq_0_to_{ROWS - 1};
 CREATE INDEX purchases_time ON purchases (purchased_at);
 ANALYZE TABLE purchases""",
 }
-_TABLES["mysql"] = in_words_of("mysql", _TABLES["mariadb"])
+_FILL["mysql"] = in_words_of("mysql", _FILL["mariadb"])
 _STATEMENTS = {
     "postgresql": "SELECT query FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()",
     "mariadb": "SELECT COALESCE(info, '') FROM information_schema.processlist "
@@ -66,8 +63,10 @@ class ServerShop:
         self.url = url
         self._dialect = sa.make_url(url).get_backend_name()
         self._engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", pool_size=1)
+        columns = None if self._dialect == "postgresql" else {"purchased_at": "datetime(6) NOT NULL"}
+        create_purchases(url, columns=columns, index=False)
         with self._engine.connect() as connection:
-            for statement in _TABLES[self._dialect].split(";"):
+            for statement in _FILL[self._dialect].split(";"):
                 connection.exec_driver_sql(statement)
 
     def close(self) -> None:

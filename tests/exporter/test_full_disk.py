@@ -31,6 +31,7 @@ from tests.servers.postgres import PostgresServer
 from tests.servers.programs import CHECKOUT, ServerMissingError
 from tests.servers.server import PASSWORD, Server
 from tests.servers.small_disk import SmallDisk
+from tests.shop.purchases import create_purchases
 from tests.shop.tables import Database
 
 pytestmark = [pytest.mark.integration, pytest.mark.serial]
@@ -41,13 +42,6 @@ SPILLED_ROWS = 100_000
 MIB = 1024 * 1024
 _PATIENCE_SECONDS = 6  # an export waits for so long, and a third of it for an answer
 
-_CREATE = {
-    "postgresql": "CREATE TABLE purchases (id bigint PRIMARY KEY, user_id bigint NOT NULL, "
-    "purchased_at timestamptz NOT NULL, amount numeric(12,2) NOT NULL)",
-    "mariadb": "CREATE TABLE purchases (id BIGINT PRIMARY KEY, user_id BIGINT NOT NULL, "
-    "purchased_at DATETIME(6) NOT NULL, amount DECIMAL(12,2) NOT NULL)",
-}
-_CREATE["mysql"] = _CREATE["mariadb"]
 _FILL = {
     "postgresql": "INSERT INTO purchases SELECT n, n / 7, timestamptz '2026-11-13 23:00+00' "
     "+ n * interval '{step} milliseconds', n FROM generate_series(0, {last}) n",
@@ -60,7 +54,8 @@ _FILL["mysql"] = _FILL["mariadb"]
 
 def _create(url: str, rows: int = ROWS) -> str:
     database = Database(url)
-    database.execute(_CREATE[database.dialect])
+    columns = {"purchased_at": "datetime(6) NOT NULL"} if database.is_mysql_family else None
+    create_purchases(database, columns=columns, index=False)
     database.execute(_FILL[database.dialect].format(step=84_000_000 // rows, last=rows - 1))
     database.execute("CREATE INDEX purchases_time ON purchases (purchased_at)")
     database.execute("ANALYZE TABLE purchases" if database.is_mysql_family else "ANALYZE purchases")
