@@ -14,13 +14,14 @@ from dataclasses import dataclass, field
 
 from exporter.compare.judge import Compared, DayFigures, judge_day, judge_tables
 from exporter.compare.sums import format_sum, read_sum, sum_sql
+from exporter.port.axis import Axis
 from exporter.port.columns import ColumnPlan
 from exporter.port.database import Source
 from exporter.port.pace import Pace
 from exporter.port.question import DayQuestion, PlannedRead, plan_read
 from exporter.port.same_rows import Telling
 from exporter.port.slice_length import SliceLength, empty_round_trip_seconds
-from exporter.port.sliced_source import Axis, SliceRows, Slices
+from exporter.port.sliced_source import SliceRows, Slices
 from exporter.port.source import OpenTable, Statement, TableName, TimeKind
 from exporter.refuse.full_scan import check_full_scan
 from staging.documents.manifest import Manifest

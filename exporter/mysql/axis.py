@@ -17,8 +17,8 @@ from exporter.mysql.catalogue import MysqlCatalogue, text_literal
 from exporter.mysql.key_range import ALONG_KEY, TimeIndex, WindowKeys
 from exporter.mysql.table import MysqlTable
 from exporter.mysql.walk import Rest, walk
+from exporter.port.axis import Axis, position_bound, time_axis
 from exporter.port.catalogue import ReflectedColumn
-from exporter.port.sliced_source import Axis, position_bound, time_axis
 from exporter.port.source import Bound, KeyIndex, Statement, TableName
 
 T = TypeVar("T")

@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from exporter.mysql.key_range import ALONG_KEY, TimeIndex, WindowKeys, within
-from exporter.port.sliced_source import Axis, position_bound, time_axis
+from exporter.port.axis import Axis, position_bound, time_axis
 from exporter.port.source import Statement
 from staging.errors import InputError
 

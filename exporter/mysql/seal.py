@@ -26,7 +26,7 @@ from exporter.mysql.key_range import ALONG_KEY, outside_sql
 from exporter.mysql.log import find_executed_gtids, find_log_position
 from exporter.mysql.table import Run
 from exporter.mysql.walk import Rest, walk
-from exporter.port.sliced_source import position_bound
+from exporter.port.axis import position_bound
 from exporter.port.source import Statement
 from staging.errors import InputError, PenstockError
 

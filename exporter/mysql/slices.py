@@ -37,9 +37,9 @@ from exporter.mysql.session import MysqlSession
 from exporter.mysql.table import MysqlTable
 from exporter.mysql.walk import Rest
 from exporter.mysql.witness import Witness, find_server, take_witness
+from exporter.port.axis import Axis
 from exporter.port.slice_length import empty_round_trip_seconds
 from exporter.port.sliced_source import (
-    Axis,
     Gathered,
     Seal,
     SliceLostError,

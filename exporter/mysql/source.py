@@ -35,7 +35,8 @@ from exporter.mysql.session import MysqlSession
 from exporter.mysql.slices import MysqlSlices, begin_sliced_read
 from exporter.mysql.table import MysqlTable
 from exporter.mysql.texts import TextRows
-from exporter.port.sliced_source import Axis, Closed, Slices, refuse_slices
+from exporter.port.axis import Axis
+from exporter.port.sliced_source import Closed, Slices, refuse_slices
 from exporter.port.source import Estimate, Statement, TableName
 from staging.errors import InputError, PenstockError
 

@@ -22,7 +22,7 @@ from exporter.mysql.row_text import (
     plan_line,
     plan_slice_select,
 )
-from exporter.port.sliced_source import Axis
+from exporter.port.axis import Axis
 from exporter.port.source import Statement
 
 _DOING = "read the day"

@@ -20,7 +20,8 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from exporter.port.sliced_source import Axis, SliceRows
+from exporter.port.axis import Axis
+from exporter.port.sliced_source import SliceRows
 
 _ROUND_TRIPS = 5
 _FIRST_ROWS = 200

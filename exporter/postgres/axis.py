@@ -10,8 +10,8 @@ from decimal import Decimal
 
 from sqlalchemy import types as sql
 
+from exporter.port.axis import Axis, time_axis
 from exporter.port.catalogue import Catalogue
-from exporter.port.sliced_source import Axis, time_axis
 from exporter.port.source import KeyIndex, SourceColumn, Statement
 from exporter.postgres.table import PostgresTable
 from exporter.postgres.types import base_type

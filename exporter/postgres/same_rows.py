@@ -26,9 +26,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from exporter.port.catalogue import Catalogue
-from exporter.port.row_condition import row_columns
 from exporter.port.same_rows import Telling, Verdict
 from exporter.port.source import SourceColumn, Statement
+from exporter.postgres.row_condition import row_columns
 from exporter.postgres.row_version import is_not_old_sql
 from staging.documents.manifest import Source as StoredSource
 from staging.errors import InputError

@@ -30,8 +30,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from exporter.port.axis import Axis
 from exporter.port.slice_length import SliceLength
-from exporter.port.sliced_source import Axis, Seal, SliceRows, Stretch
+from exporter.port.sliced_source import Seal, SliceRows, Stretch
 from exporter.port.source import Statement
 from exporter.postgres.connection import rows_of
 from exporter.postgres.row_version import is_new_sql, is_not_old_sql, version_sql

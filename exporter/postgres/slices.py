@@ -12,13 +12,12 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from exporter.port.adbc import DRIVER_ERRORS
-from exporter.port.row_condition import row_columns
+from exporter.port.axis import Axis
 from exporter.port.same_rows import Telling
 from exporter.port.slice_length import empty_round_trip_seconds
 from exporter.port.sliced_source import (
     LOCK_TIMEOUT_SECONDS,
     SLICE_TIMEOUT_SECONDS,
-    Axis,
     Gathered,
     Seal,
     SliceLostError,
@@ -34,6 +33,7 @@ from exporter.postgres.axis import find_key_index, plan_axis
 from exporter.postgres.connection import gather
 from exporter.postgres.definition import check_definition, find_definition, why_no_seal
 from exporter.postgres.errors import translate_slice_error
+from exporter.postgres.row_condition import row_columns
 from exporter.postgres.row_version import version_sql
 from exporter.postgres.same_rows import describe_versions, plan_telling
 from exporter.postgres.seal import SealCount, SealSnapshot, judge_seal

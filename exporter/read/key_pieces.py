@@ -11,8 +11,8 @@ from typing import Any
 
 import polars as pl
 
+from exporter.port.axis import Axis
 from exporter.port.columns import ColumnPlan
-from exporter.port.sliced_source import Axis
 from exporter.port.source import KeyIndex, Statement
 from exporter.read.slice_loop import ReadSlice
 

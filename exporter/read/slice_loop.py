@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from exporter.port.axis import Axis
 from exporter.port.pace import Pace
 from exporter.port.slice_length import SliceLength
-from exporter.port.sliced_source import Axis, SliceRows, Slices, SliceTooLongError, Stretch
+from exporter.port.sliced_source import SliceRows, Slices, SliceTooLongError, Stretch
 from exporter.read.again import Again
 from staging.errors import UnavailableError
 from staging.process.cancel import Cancel

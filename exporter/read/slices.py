@@ -13,10 +13,11 @@ from functools import partial
 
 import polars as pl
 
+from exporter.port.axis import Axis
 from exporter.port.database import Source
 from exporter.port.probes import run_probes
 from exporter.port.question import DayQuestion, PlannedRead
-from exporter.port.sliced_source import Axis, Closed, Seal, Slices
+from exporter.port.sliced_source import Closed, Seal, Slices
 from exporter.port.source import Estimate, KeyIndex
 from exporter.read.attempt import Attempt, HowRead
 from exporter.read.beside import PlannedTable, add_up, plan_beside

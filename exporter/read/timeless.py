@@ -11,9 +11,10 @@ from typing import Any
 
 import polars as pl
 
+from exporter.port.axis import Axis
 from exporter.port.pace import FlatOut
 from exporter.port.question import PlannedRead
-from exporter.port.sliced_source import Axis, Slices, StartOverError
+from exporter.port.sliced_source import Slices, StartOverError
 from exporter.port.source import KeyIndex
 from exporter.read.beside import PlannedTable, refuse_two_rows
 from exporter.read.key_pieces import KeyWalk, ListedKeys

@@ -18,10 +18,11 @@ import pyarrow.parquet as pq
 import sqlalchemy as sa
 
 from exporter.open_source import open_source
+from exporter.port.axis import Axis
 from exporter.port.database import Source
 from exporter.port.pace import FlatOut
 from exporter.port.question import DayQuestion
-from exporter.port.sliced_source import Axis, StartOverError
+from exporter.port.sliced_source import StartOverError
 from exporter.read.attempt import Attempt
 from exporter.read.slices import look_at, read_in_slices
 from exporter.read.snapshot_guard import SnapshotGuard

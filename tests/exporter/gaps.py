@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from exporter.port.sliced_source import Axis, Gathered, Seal, SliceRows, StartOverError
+from exporter.port.axis import Axis
+from exporter.port.sliced_source import Gathered, Seal, SliceRows, StartOverError
 from tests.exporter.days import pipeline, run_export
 from tests.exporter.gap_writes import ROWS, WRITES, Row, Shop, Writer, as_row, insert
 from tests.exporter.sliced_reads import Watched, calm

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from exporter.port.sliced_source import Axis
+from exporter.port.axis import Axis
 from tests.exporter.sliced_reads import Watched
 
 FINE = 5_000

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from exporter.mysql.pieces import PIECE_ROWS, Lines, read_pieces
-from exporter.port.sliced_source import Axis
+from exporter.port.axis import Axis
 from staging.errors import InputError
 
 MOST_ROWS = 3 * PIECE_ROWS  # that fit into a packet

@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
+from exporter.port.axis import Axis
 from exporter.port.slice_length import SliceLength
-from exporter.port.sliced_source import Axis, SliceRows
+from exporter.port.sliced_source import SliceRows
 
 DAY = 86_400_000_000
 TARGET = 0.002

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 
 import polars as pl
 
-from exporter.port.sliced_source import Axis, time_axis
+from exporter.port.axis import Axis, time_axis
 from exporter.port.source import Bound, Carried, Statement, Wire
 
 
