@@ -52,10 +52,13 @@ def read_stored_days(store: Store, pipeline: Pipeline, day: date) -> list[Stored
 
     Of a day that is stored by the hour, those of its hours. The window begins with `day`. InputError names the days
     that have no export, or one that was read before its day was over, or one of a size that nobody has accepted; with
-    `source.allow_missing` they are left out, but not all of them.
+    `source.allow_missing` they are left out, but not all of them. InputError also where the exports have no rows of
+    their own.
     """
     name = str(pipeline.source.exports)
     whole, left_out = _find_whole(store, pipeline, day)
+    for stored in whole:
+        _check_has_rows_of_its_own(stored.manifest)
     if not whole or (left_out and not pipeline.source.allow_missing):
         missing = list(left_out)
         what = "hours" if any(isinstance(each, Hour) for each in missing) else "days"
@@ -73,6 +76,21 @@ def read_stored_days(store: Store, pipeline: Pipeline, day: date) -> list[Stored
             + (", or set `source.allow_missing`." if whole else "."),
         )
     return whole
+
+
+def _check_has_rows_of_its_own(manifest: Manifest) -> None:
+    """Raise InputError where an export only names the files of others.
+
+    A window of such would lean on exports that it does not name: it would not be made anew when one of them is read
+    again, and `gc` would delete them.
+    """
+    if manifest.source.dialect != "exports":
+        return
+    raise InputError(
+        f"{manifest.pipeline} has no rows of its own: it is made of the stored exports of {manifest.source.table}.",
+        why="A window is made of exports that were read from a source.",
+        fix=f'Set source.exports = "{manifest.source.table}".',
+    )
 
 
 def _find_whole(store: Store, pipeline: Pipeline, day: date) -> tuple[list[StoredDay], dict[date, LeftOut]]:
@@ -194,10 +212,11 @@ def is_outdated(store: Store, manifest: Manifest, pipeline: Pipeline) -> bool:
 def read_newest_stored_day(store: Store, pipeline: str) -> Manifest | None:
     """Return the manifest of the newest stored day, or None.
 
-    None where no day has a current export.
+    None where no day has a current export. InputError where it has no rows of its own.
     """
     for day in reversed(list_heads(store, pipeline)):
         if (stored := _read(store, DayNames(pipeline, day))) is not None:
+            _check_has_rows_of_its_own(stored.manifest)
             return stored.manifest
     return None
 

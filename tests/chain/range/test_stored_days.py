@@ -15,6 +15,7 @@ import pytest
 
 from chain.day.note_failure import note_failure
 from chain.gc.collect import clean_up
+from exporter.inspect.describe import describe_source
 from loader.doubt import DoubtedDayError
 from staging.config.pipeline import Pipeline
 from staging.documents.head import read_head
@@ -198,6 +199,22 @@ def test_days_that_answer_another_question_are_refused(shop: Shop, source: dict[
     with pytest.raises(InputError) as refused:
         shop.week(**source)
     assert said in refused.value.why
+
+
+@pytest.mark.parametrize("allow_missing", [True, False])
+def test_a_window_of_windows_is_refused_with_the_pipeline_that_has_the_rows(shop: Shop, allow_missing: bool) -> None:
+    for day in WEEK:
+        shop.export(day)
+    shop.week()
+    settings = shop.weekly(exports="weekly_revenue", window="month", allow_missing=allow_missing)
+    monthly = settings.model_copy(update={"name": "monthly_revenue"})
+    for ask in (lambda: run_export(monthly, day=date(2026, 10, 1), now=LATER), lambda: describe_source(monthly)):
+        with pytest.raises(InputError) as refused:
+            ask()
+        assert "weekly_revenue has no rows of its own" in refused.value.what
+        assert 'exports = "daily_revenue"' in refused.value.fix
+    with open_store(shop.staging.as_uri()) as store:
+        assert not list(store.list("monthly_revenue/day=2026-10-01/export="))
 
 
 def test_a_week_of_days_under_a_condition_has_theirs(shop: Shop) -> None:
