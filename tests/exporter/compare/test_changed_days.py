@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, time
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from tests.exporter.compare.changing_days import ROWS, ChangingDays
+from tests.exporter.compare.changing_days import FIRST, ROWS, ChangingDays
+from tests.shop.purchases import create_purchases
 from tests.shop.tables import Database
 
 pytestmark = pytest.mark.integration
@@ -84,6 +86,25 @@ def test_exactly_the_days_that_changed_are_named(days: ChangingDays) -> None:
 
     days.export(LATE, SWAPPED, REPLACED, EDITED, DELETED, fresh=True)
     assert days.outcomes(6) == [sure] * 6
+
+
+@pytest.mark.parametrize("server", ["postgres_database", "mysql_database", "sqlite_database"])
+def test_sums_beyond_64_bits_are_compared_to_the_last_unit(
+    request: pytest.FixtureRequest, tmp_path: Path, server: str
+) -> None:
+    database = Database(request.getfixturevalue(server))
+    days = ChangingDays(database, tmp_path / "staging", columns=["ref", "amount"])
+    refs = [9 * 10**18 + number for number in range(20)] + [-(2**63)]
+    noon = datetime.combine(FIRST, time(12), UTC)
+    rows = [(number, number % 3, noon, Decimal("9999999999999.99"), ref) for number, ref in enumerate(refs)]
+    create_purchases(database, rows, columns={"amount": "decimal(18,2) NOT NULL", "ref": "bigint NOT NULL"})
+    days.export(0)
+    assert days.one()[0] == ("same sums" if database.dialect == "sqlite" else "equal")
+    (found,) = days.compare(1, forget=("table_oid", "timeline", "row_checksum", "row_checksum_key"))
+    assert found.compared.found is not None
+    assert found.compared.found.sums == {"ref": str(sum(refs)), "amount": str(Decimal("9999999999999.99") * len(refs))}
+    database.execute("UPDATE purchases SET ref = ref + 1 WHERE id = 7")
+    assert days.one() == ("changed", "another sum of ref")
 
 
 def test_a_day_that_was_empty_and_is_not_any_more_is_named(server_days: ChangingDays) -> None:
