@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 
 from exporter.compare.days import DayCompared, DayComparer
 from staging.config.pipeline import Pipeline
-from staging.documents.comparisons import Comparison, note_comparisons, read_comparisons
+from staging.documents.comparisons import Comparison, note_comparisons, read_last_tries
 from staging.documents.exports import find_current_manifest
 from staging.documents.manifest import Manifest
 from staging.errors import InputError, PenstockError
@@ -30,8 +30,9 @@ def compare_days(
 ) -> list[DayCompared]:
     """Return the days in their order, each compared, and note when.
 
-    So a budget that is too small for all of them comes to each in turn. InputError for a pipeline whose source is no
-    database. InterruptedRunError when asked to end; what was found until then is noted.
+    So a budget that is too small for all of them comes to each in turn, also where one of them alone uses it up.
+    InputError for a pipeline whose source is no database. InterruptedRunError when asked to end; what was found until
+    then is noted.
     """
     if not pipeline.source.is_database:
         raise InputError(
@@ -39,14 +40,15 @@ def compare_days(
             why="Rows and their sums are asked of a database.",
             fix="Read the days again: penstock backfill --fresh-export.",
         )
-    last = read_comparisons(store, pipeline.name)
-    order = sorted(days, key=lambda day: (last[day].compared_at if day in last else _NEVER, day))
+    last = read_last_tries(store, pipeline.name)
+    order = sorted(days, key=lambda day: (last.get(day, _NEVER), day))
 
     def read_stored(day: date) -> Manifest | None:
         return find_current_manifest(store, DayNames(pipeline.name, day))
 
     found: list[DayCompared] = []
     noted: dict[date, Comparison] = {}
+    tried_at: dict[date, datetime] = {}
     try:
         for each in DayComparer(pipeline, store, cancel, budget_seconds).compare(order, read_stored):
             found.append(each)
@@ -54,14 +56,22 @@ def compare_days(
                 noted[each.day] = Comparison(
                     export_id=each.stored.export_id, outcome=each.compared.outcome, compared_at=datetime.now(UTC)
                 )
+            elif each.server_seconds:
+                tried_at[each.day] = datetime.now(UTC)
     finally:
-        _note(store, pipeline.name, noted, say)
+        _note(store, pipeline.name, noted, tried_at, say)
     return sorted(found, key=lambda each: each.day)
 
 
-def _note(store: Store, pipeline: str, noted: dict[date, Comparison], say: Callable[[str], None]) -> None:
+def _note(
+    store: Store,
+    pipeline: str,
+    noted: dict[date, Comparison],
+    tried_at: dict[date, datetime],
+    say: Callable[[str], None],
+) -> None:
     """A note that can't be written changes nothing of what was found."""
     try:
-        note_comparisons(store, pipeline, noted)
+        note_comparisons(store, pipeline, noted, tried_at)
     except PenstockError as error:
         say(f"when days were compared could not be noted: {redact(error.what)}")

@@ -43,9 +43,11 @@ class Budget:
     """
 
     seconds_left: float | None = None
+    seconds_spent: float = 0.0
 
     def spend(self, seconds: float) -> None:
         """Take note of what a statement took."""
+        self.seconds_spent += seconds
         if self.seconds_left is not None:
             self.seconds_left -= seconds
 
@@ -251,10 +253,12 @@ def _ask(
     def count(source: str) -> SliceRows:
         comparing.pace.before_slice()
         began = time.perf_counter()
-        (row,) = table.fetch(f"SELECT {select} {source}")
-        # What is asked of the server is its work: a statement that does nothing takes a client a third of it.
-        seconds = max(time.perf_counter() - began - round_trip_seconds, _LEAST_SECONDS)
-        comparing.budget.spend(seconds)
+        try:
+            (row,) = table.fetch(f"SELECT {select} {source}")
+        finally:
+            # What is asked of the server is its work: a statement that does nothing takes a client a third of it.
+            seconds = max(time.perf_counter() - began - round_trip_seconds, _LEAST_SECONDS)
+            comparing.budget.spend(seconds)
         rows = counted.add(row, columns)
         comparing.pace.after_slice(seconds, rows)
         return SliceRows(rows, 0, seconds, None)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from exporter.compare.day import Budget, Comparing, TablesInSlices, compare_day
@@ -33,13 +33,14 @@ ReadStored = Callable[[date], Manifest | None]
 class DayCompared:
     """One day, compared with what was stored.
 
-    `error` says why it can't be told.
+    `error` says why it can't be told, `server_seconds` how long the server worked for it.
     """
 
     day: date
     compared: Compared
     stored: Manifest | None = None
     error: PenstockError | None = None
+    server_seconds: float = 0.0
 
 
 class _Watched:
@@ -84,7 +85,9 @@ class DayComparer:
         with self._open:
             for day in days:
                 self._cancel.check()
-                yield self._compare(day, read_stored)
+                before = self._budget.seconds_spent
+                compared = self._compare(day, read_stored)
+                yield replace(compared, server_seconds=self._budget.seconds_spent - before)
 
     def _compare(self, day: date, read_stored: ReadStored) -> DayCompared:
         stored = None

@@ -1,4 +1,4 @@
-"""Remembers when each day was compared with its source.
+"""Remembers when each day was last compared with its source.
 
 And what came of it. It lies among the heads, is replaced by generation, and can be lost: then days count as never
 compared.
@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, datetime
+from typing import TypeVar
 
 from pydantic import Field
 
@@ -18,6 +19,7 @@ from staging.names import comparisons
 from staging.store import Store
 
 _MOST_DAYS = 4_000
+Noted = TypeVar("Noted")
 
 
 class Comparison(Part):
@@ -32,10 +34,14 @@ class Comparison(Part):
 
 
 class Comparisons(Document):
-    """The last comparison of each day."""
+    """The last comparison of each day.
+
+    `tried_at` is when the server last worked for days of which nothing could be told.
+    """
 
     pipeline: str
     days: dict[WindowName, Comparison] = Field(default_factory=dict)
+    tried_at: dict[WindowName, Instant] = Field(default_factory=dict)
     nonce: str
 
 
@@ -45,7 +51,18 @@ def read_comparisons(store: Store, pipeline: str) -> dict[date, Comparison]:
     return dict(found.days) if found else {}
 
 
-def note_comparisons(store: Store, pipeline: str, found: Mapping[date, Comparison]) -> None:
+def read_last_tries(store: Store, pipeline: str) -> dict[date, datetime]:
+    """Return when each day was last compared, successfully or not."""
+    found = recall(store, comparisons(pipeline), Comparisons)
+    if found is None:
+        return {}
+    compared = {day: each.compared_at for day, each in found.days.items()}
+    return compared | {day: max(at, compared.get(day, at)) for day, at in found.tried_at.items()}
+
+
+def note_comparisons(
+    store: Store, pipeline: str, found: Mapping[date, Comparison], tried_at: Mapping[date, datetime]
+) -> None:
     """Note them, each unless a later one is there.
 
     Left undone where others write all the time.
@@ -56,7 +73,14 @@ def note_comparisons(store: Store, pipeline: str, found: Mapping[date, Compariso
         for day, each in found.items():
             if day not in days or days[day].compared_at <= each.compared_at:
                 days[day] = each
-        kept = dict(sorted(days.items())[-_MOST_DAYS:])
-        return Comparisons(pipeline=pipeline, days=kept, nonce=secrets.token_hex(8)) if found else None
+        tried = dict(before.tried_at) if before else {}
+        tried |= {day: max(at, tried.get(day, at)) for day, at in tried_at.items()}
+        if not found and not tried_at:
+            return None
+        return Comparisons(pipeline=pipeline, days=_newest(days), tried_at=_newest(tried), nonce=secrets.token_hex(8))
 
     remember(store, comparisons(pipeline), Comparisons, with_found)
+
+
+def _newest(days: Mapping[date, Noted]) -> dict[date, Noted]:
+    return dict(sorted(days.items())[-_MOST_DAYS:])

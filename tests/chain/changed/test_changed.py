@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from chain.changed.look import compare_days
+from staging.open_store import open_store
+from staging.process.cancel import Cancel
 from tests.chain.range.small_range import SmallRange
+from tests.exporter.compare.changing_days import FIRST, ChangingDays
+from tests.shop.tables import Database
 
 pytestmark = pytest.mark.integration
 
@@ -67,3 +74,26 @@ def first_of(shop: SmallRange, day: str) -> int:
         "AND status = 'paid'"
     )
     return int(found)
+
+
+def test_a_day_that_uses_up_the_budget_alone_comes_after_the_others_the_next_time(
+    sqlite_database: str, tmp_path: Path
+) -> None:
+    beside: Any = {"with": {"refunds": {"table": "refunds", "key": "user_id", "time": "refunded_at"}}}
+    beside["with"]["refunds"]["columns"] = ["amount"]
+    days = ChangingDays(Database(sqlite_database), tmp_path / "staging", **beside)
+    days.create(3)
+    days.database.execute("CREATE TABLE refunds (user_id bigint NOT NULL, refunded_at timestamp, amount decimal(10,2))")
+    days.export(0, 1, 2)
+    days.insert([days.row(2, 50, id_=90_001)])
+
+    def look(budget_seconds: float | None) -> list[str]:
+        with open_store(days.settings.staging.url) as store:
+            asked = [FIRST + timedelta(day) for day in range(3)]
+            found = compare_days(days.settings, store, asked, Cancel(), budget_seconds=budget_seconds, say=print)
+        return [each.compared.outcome for each in found]
+
+    # The second table is too much for such a budget: only a day whose first one has changed can be told.
+    untold = "can't be told"
+    assert [look(1e-9) for _ in range(4)] == [[untold] * 3, [untold] * 3, [untold, untold, "changed"], [untold] * 3]
+    assert look(None) == ["same sums", "same sums", "changed"]
