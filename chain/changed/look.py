@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from exporter.compare.days import DayCompared, DayComparer
 from staging.config.pipeline import Pipeline
 from staging.documents.comparisons import Comparison, note_comparisons, read_last_tries
-from staging.documents.exports import find_current_manifest
+from staging.documents.exports import find_current_export
 from staging.documents.manifest import Manifest
 from staging.errors import InputError, PenstockError
 from staging.names import DayNames
@@ -44,7 +44,8 @@ def compare_days(
     order = sorted(days, key=lambda day: (last.get(day, _NEVER), day))
 
     def read_stored(day: date) -> Manifest | None:
-        return find_current_manifest(store, DayNames(pipeline.name, day))
+        found = find_current_export(store, DayNames(pipeline.name, day))
+        return found.manifest if found else None
 
     found: list[DayCompared] = []
     noted: dict[date, Comparison] = {}

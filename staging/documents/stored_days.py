@@ -32,11 +32,12 @@ _READERS = 16
 class LeftOut:
     """Why a day can't be part of a window.
 
-    `is_doubted`: its size is, and somebody may accept it.
+    `is_doubted`: its size is, and somebody may accept it. `is_lost`: it was stored, so nobody meant it to be missing.
     """
 
     why: str
     is_doubted: bool = False
+    is_lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +54,19 @@ def read_stored_days(store: Store, pipeline: Pipeline, day: date) -> list[Stored
     Of a day that is stored by the hour, those of its hours. The window begins with `day`. InputError names the days
     that have no export, or one that was read before its day was over, or one of a size that nobody has accepted; with
     `source.allow_missing` they are left out, but not all of them. InputError also where the exports have no rows of
-    their own.
+    their own, IntegrityError where the manifest of one is gone.
     """
     name = str(pipeline.source.exports)
     whole, left_out = _find_whole(store, pipeline, day)
     for stored in whole:
         _check_has_rows_of_its_own(stored.manifest)
+    if lost := [each for each, left in left_out.items() if left.is_lost]:
+        raise IntegrityError(
+            f"{len(lost)} of the stored exports of {name} are gone, for the {pipeline.source.window} of {day}.",
+            why=_list_days({each: left_out[each] for each in lost}),
+            fix=f"Read them again: `penstock backfill --fresh-export --from {day_of(lost[0])} --to {day_of(lost[-1])}` "
+            f"of {name}.",
+        )
     if not whole or (left_out and not pipeline.source.allow_missing):
         missing = list(left_out)
         what = "hours" if any(isinstance(each, Hour) for each in missing) else "days"
@@ -103,7 +111,9 @@ def _find_whole(store: Store, pipeline: Pipeline, day: date) -> tuple[list[Store
     left_out: dict[date, LeftOut] = {}
     for each in days_within(day, pipeline.source.window):
         for part, stored in _read_parts(store, name, each, zone).items():
-            if stored is None:
+            if stored is None and find_current_id(store, DayNames(name, part)) is not None:
+                left_out[part] = LeftOut("was stored, and its manifest was deleted", is_lost=True)
+            elif stored is None:
                 left_out[part] = LeftOut("has no export")
             elif stored.manifest.unfinished:
                 left_out[part] = LeftOut("was read before it was over")

@@ -60,6 +60,15 @@ def test_a_changed_day_is_named_with_its_figures_and_status_says_when_it_was_com
     assert (shop.staging / "heads/daily_revenue/compared.json").is_file()
 
 
+def test_a_day_whose_manifest_was_deleted_is_not_called_never_stored(shop: SmallRange) -> None:
+    assert shop.backfill(DAYS[0], DAYS[1]).returncode == 0
+    (deleted,) = (shop.staging / f"daily_revenue/day={DAYS[0]}").rglob("manifest.json")
+    deleted.unlink()
+    found = changed(shop, code=40)
+    assert [found[day]["outcome"] for day in DAYS] == ["can't be told", "same sums", "never stored"]
+    assert "is gone" in found[DAYS[0]]["why"]
+
+
 def test_a_range_or_a_number_of_days_is_needed_and_a_source_that_is_a_table(shop: SmallRange) -> None:
     for arguments in ((), ("--last", "2", "--from", DAYS[0]), ("--to", DAYS[0]), ("--last", "0"), ("--last", "4000")):
         assert shop.penstock("changed", *arguments).returncode == 2

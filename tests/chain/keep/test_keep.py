@@ -124,11 +124,11 @@ def test_interrupted_or_killed_it_goes_on_and_reads_no_day_twice(shop: SmallRang
     shop.assert_right(*DAYS)
 
 
-@pytest.mark.parametrize("damaged", ["run.json", "manifest.json"])
+@pytest.mark.parametrize("damaged", ["run.json", "manifest.json", "manifest.json deleted"])
 def test_a_day_whose_documents_are_damaged_keeps_no_other_one_from_being_done(shop: SmallRange, damaged: str) -> None:
     assert shop.backfill(DAYS[1], DAYS[1]).returncode == 0
-    (path,) = shop.staging.rglob(damaged)
-    path.write_bytes(b"{}")
+    (path,) = shop.staging.rglob(damaged.split(maxsplit=1)[0])
+    path.write_bytes(b"{}") if damaged == path.name else path.unlink()
     found = keep(shop, "--from", DAYS[0], "--to", DAYS[1], code=40)
     assert (found[DAYS[0]]["outcome"], found[DAYS[1]]["exit_code"]) == ("new", 40), found
     assert found[DAYS[1]]["outcome"] == ("failed" if damaged == "run.json" else "left")

@@ -22,7 +22,7 @@ from staging.documents.head import read_head
 from staging.documents.manifest import Manifest, ShardFile
 from staging.documents.run import Loaded, Receipt
 from staging.documents.run_start import begin_run, note_run_failed
-from staging.errors import InputError, UnavailableError
+from staging.errors import InputError, IntegrityError, UnavailableError
 from staging.names import DayNames
 from staging.open_store import open_store
 from staging.process.cancel import Cancel
@@ -132,6 +132,19 @@ def test_a_missing_day_and_one_read_too_early_are_named_unless_allowed(shop: Sho
     assert [export["day"] for export in allowed.manifest["source"]["exports"]] == [
         str(day) for day in WEEK if day.day not in (23, 25)
     ]
+
+
+def test_a_day_whose_manifest_was_deleted_is_none_that_may_be_missing(shop: Shop) -> None:
+    days = [shop.export(day) for day in WEEK[:5]]
+    lost = days[2].manifest["export_id"]
+    (shop.staging / f"daily_revenue/day={WEEK[2]}/export={lost}/manifest.json").unlink()
+    for run_id, source in (("week-0001", {}), ("week-0002", {"allow_missing": True})):
+        with pytest.raises(IntegrityError) as refused:
+            shop.week(run_id, **source)
+        assert f"{WEEK[2]} was stored, and its manifest was deleted." in refused.value.why
+        assert f"--fresh-export --from {WEEK[2]} --to {WEEK[2]}" in refused.value.fix
+    shop.export(WEEK[2], again=True)
+    assert len(shop.week("week-0003", allow_missing=True).manifest["source"]["exports"]) == 5
 
 
 def test_a_week_that_runs_is_unfinished_and_made_anew_when_it_is_over(shop: Shop) -> None:
