@@ -31,17 +31,19 @@ def open_database(pipeline: Pipeline, *, missing: Missing = "refuse") -> Iterato
 def _connect(pipeline: Pipeline, missing: Missing) -> Database:
     try:
         url = parse_database_url(pipeline.target.url.reveal())
-        if url.dialect == "sqlite":
-            from loader.sqlite.database import SqliteDatabase  # noqa: PLC0415 - see above
+        match url.dialect:
+            case "sqlite":
+                from loader.sqlite.database import SqliteDatabase  # noqa: PLC0415 - see above
 
-            return SqliteDatabase(url, pipeline.load, missing=missing)
-        if url.dialect == "postgresql":
-            from loader.postgres.database import PostgresDatabase  # noqa: PLC0415 - see above
+                return SqliteDatabase(url, pipeline.load, missing=missing)
+            case "postgresql":
+                from loader.postgres.database import PostgresDatabase  # noqa: PLC0415 - see above
 
-            return PostgresDatabase(url, pipeline.load)
-        from loader.mysql.database import MysqlDatabase  # noqa: PLC0415 - see above
+                return PostgresDatabase(url, pipeline.load)
+            case "mysql":
+                from loader.mysql.database import MysqlDatabase  # noqa: PLC0415 - see above
 
-        return MysqlDatabase(url, pipeline.load)
+                return MysqlDatabase(url, pipeline.load)
     except ModuleNotFoundError as exc:
         if ours := missing_extra(exc):
             raise ours from exc

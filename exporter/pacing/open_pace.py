@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from sqlalchemy.engine import URL
@@ -11,7 +11,7 @@ from sqlalchemy.engine import URL
 from databases.url import parse_url
 from exporter.pacing.calm import Calm
 from exporter.pacing.closed_loop import ClosedLoop
-from exporter.pacing.limits import ActiveSessions
+from exporter.pacing.limits import ActiveSessions, ReplicaLag
 from exporter.pacing.mysql_signals import MysqlLag, MysqlSessions
 from exporter.pacing.postgres_signals import PostgresLag, PostgresSessions
 from exporter.pacing.promise.hold import Promise
@@ -24,6 +24,17 @@ from staging.config.pipeline import Pipeline
 from staging.process.cancel import Cancel
 from staging.process.progress import Progress
 from staging.store import Store
+
+_SESSIONS: Mapping[str, Callable[[Asks, int | None, int | None], ActiveSessions]] = {
+    "postgresql": PostgresSessions,
+    "mysql": MysqlSessions,
+    "mariadb": MysqlSessions,
+}
+_LAGS: Mapping[str, Callable[[Asks, int], ReplicaLag]] = {
+    "postgresql": PostgresLag,
+    "mysql": MysqlLag,
+    "mariadb": MysqlLag,
+}
 
 
 @contextmanager
@@ -83,13 +94,11 @@ def _promise(
 def _sessions(rules: PacingRules, dialect: str, connection: Asks) -> ActiveSessions | None:
     if rules.max_active_sessions is None and rules.critical_active_sessions is None:
         return None
-    made = PostgresSessions if dialect == "postgresql" else MysqlSessions
-    return made(connection, rules.max_active_sessions, rules.critical_active_sessions)
+    return _SESSIONS[dialect](connection, rules.max_active_sessions, rules.critical_active_sessions)
 
 
 def _signals(rules: PacingRules, dialect: str, connection: Asks) -> Iterator[Signal]:
     if rules.max_replica_lag_seconds is not None:
-        lag = PostgresLag if dialect == "postgresql" else MysqlLag
-        yield lag(connection, rules.max_replica_lag_seconds)
+        yield _LAGS[dialect](connection, rules.max_replica_lag_seconds)
     if rules.probe is not None:
         yield ProbeSignal(connection, rules.probe)

@@ -20,6 +20,13 @@ _LINKS = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 _ROOMS = ("staging", "databases", "exporter", "processor", "loader", "chain", "jobs_emulator", "tests", "bench", "docs")
 
 
+def spelled_out(word: str) -> list[str]:
+    """`a/{b,c}.py` as the two paths that it stands for."""
+    if not (braces := re.search(r"\{([^{}]+)\}", word)):
+        return [word]
+    return [word[: braces.start()] + each + word[braces.end() :] for each in braces[1].split(",")]
+
+
 def is_there(named: str, beside: Path) -> bool:
     """Whether a path leads to something, from the top or from the document; one without a folder: to any module."""
     if "/" not in named:
@@ -37,7 +44,8 @@ def test_every_link_leads_somewhere(document: Path) -> None:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=str)
 def test_every_path_of_ours_that_is_named_is_there(document: Path) -> None:
     text = (ROOT / document).read_text("utf-8")
-    words = [word for span in _SPANS.findall(text) for word in span.split() if "NAME" not in word]
+    spans = [word for span in _SPANS.findall(text) for word in span.split() if "NAME" not in word]
+    words = [word for span in spans for word in spelled_out(span)]
     modules = [word for word in words if re.fullmatch(r"[a-z_]+\.py", word) and document.parts[0] != "pipelines"]
     ours = [word for word in words if _FILE.fullmatch(word) and "/" in word and word.split("/")[0] in _ROOMS] + modules
     assert [word for word in ours if not is_there(word, document)] == []
