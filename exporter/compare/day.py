@@ -26,7 +26,7 @@ from exporter.port.source import OpenTable, Statement, TableName, TimeKind
 from exporter.refuse.full_scan import check_full_scan
 from staging.documents.manifest import Manifest
 from staging.documents.same_question import check_same_question
-from staging.errors import InputError, UnavailableError
+from staging.errors import InputError, LeftForLaterError
 from staging.manifest_sums import view_table
 
 _PIECE_SECONDS = 0.002
@@ -52,9 +52,12 @@ class Budget:
             self.seconds_left -= seconds
 
     def check(self) -> None:
-        """Raise UnavailableError where nothing is left."""
+        """Raise LeftForLaterError where nothing is left.
+
+        A further attempt now would have another budget.
+        """
         if self.seconds_left is not None and self.seconds_left <= 0:
-            raise UnavailableError(
+            raise LeftForLaterError(
                 "The budget of seconds was used up before it was compared.",
                 fix="Give a larger --budget-seconds, or compare the rest later: days compared longest ago come first.",
             )

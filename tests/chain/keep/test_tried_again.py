@@ -36,11 +36,11 @@ class Clock:
             (self.shop.folder / f"dies-{DAYS[1]}").unlink()
 
 
-def persist(shop: SmallRange, clock: Clock, said: list[str]) -> list[KeptDay]:
+def persist(shop: SmallRange, clock: Clock, said: list[str], *, budget_seconds: float | None = None) -> list[KeptDay]:
     """Keep the days, with a minute of patience, as the command does."""
     environ = shop.environment()
     pipeline = load_pipeline(shop.config, environ=environ)
-    keeping = Keeping(shop.config, DAYS, shop.folder / "logs", None, Teller(pipeline, environ), said.append)
+    keeping = Keeping(shop.config, DAYS, shop.folder / "logs", budget_seconds, Teller(pipeline, environ), said.append)
     patience = Patience(60, said.append, clock.now, clock.sleep)
     with click.Context(click.Command("keep"), obj=environ):
         return keep_days(keeping, patience, Cancel())
@@ -72,3 +72,14 @@ def test_a_day_that_can_not_be_done_is_not_tried_again(shop: SmallRange) -> None
     kept = persist(shop, Clock(shop, mends=False), said)
     assert [day.outcome for day in kept] == ["new", "failed", "new"]
     assert [line for line in said if "tried again" in line] == []
+
+
+def test_a_day_that_no_budget_is_left_for_gets_no_further_one_the_same_night(shop: SmallRange) -> None:
+    assert shop.backfill(str(DAYS[0]), str(DAYS[2])).returncode == 0
+    said: list[str] = []
+    clock = Clock(shop, mends=False)
+    kept = persist(shop, clock, said, budget_seconds=1e-9)
+    told = [(day.outcome, day.compared and day.compared.compared.outcome, day.exit_code) for day in kept]
+    for_later = ("left", "can't be told", ExitCode.UNAVAILABLE)
+    assert told == [("left", "same sums", ExitCode.DONE), for_later, for_later]
+    assert (clock.seconds, said) == (0, [])
