@@ -137,6 +137,15 @@ class MysqlCatalogue(Catalogue):
         )
         return (str(found[0][0]), str(found[0][1])) if found else None
 
+    def stores_all(self, table: TableName) -> bool:
+        """Return whether it is a table none of whose columns is computed."""
+        found = self.rows(
+            "SELECT COUNT(*), COUNT(NULLIF(generation_expression, '')) "  # noqa: S608 - quoted
+            f"FROM information_schema.columns WHERE {is_table(table)}"
+        )
+        kind = self.kind(table)
+        return kind is not None and "VIEW" not in kind[0] and found[0][0] > 0 and found[0][1] == 0
+
     def made_of(self, table: TableName) -> Iterator[tuple[TableName, str, str]]:
         """Yield each table that a name leads to, its kind and engine.
 

@@ -28,7 +28,6 @@ from exporter.mysql.row_text import (
     is_whole,
     nullable_selects,
     parse_rows,
-    plan_charset,
     plan_checksum,
     plan_slice_select,
 )
@@ -149,7 +148,7 @@ class MysqlSlices(MysqlTable):
         self._slice_select = plan_slice_select(statement, nullable)
         self._pieces = []
         self._read_seconds = self._piece_seconds = self._gather_seconds = 0.0
-        self._read.set_charset(plan_charset(statement))
+        self._read.set_charset(self.plan_charset(statement))
         self._began_at = self._ended_at = time.monotonic()
         self._round_trip_seconds = empty_round_trip_seconds(lambda: self._session.run("SELECT 1", "answer"))
 

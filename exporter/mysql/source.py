@@ -208,7 +208,9 @@ class MysqlSnapshot(MysqlTable):
         """
         checksum = RowChecksum.begin()
         nullable = nullable_selects(self.describe())
-        rows = TextRows(self._source.connection, statement, nullable, self._source.longest_text_bytes, checksum)
+        charset = self.plan_charset(statement)
+        longest_bytes = self._source.longest_text_bytes
+        rows = TextRows(self._source.connection, statement, nullable, longest_bytes, checksum, charset)
         axis = self._axis(statement, estimate)
         yield from rows.along(axis) if axis is not None else rows.whole()
         self.evidence |= checksum.evidence()

@@ -110,11 +110,15 @@ class MysqlTable:
         zeros = f"({time.quoted} < {first} OR ({at_edge} AND {has_zeros}))"
         return [plan_probe(statement, columns, zeros, f"Column {time.name} is a date with zeros, such as 0000-00-00")]
 
+    def plan_charset(self, statement: Statement) -> str:
+        """Return the setting of literals for a statement of the table."""
+        return plan_charset(statement, all_stored=self._catalogue.stores_all(self.table))
+
     def plan_telling(
         self, statement: Statement, columns: Sequence[SourceColumn], stored: StoredSource
     ) -> Telling | str:
         """Return how a checksum of rows tells whether they are the same."""
-        self._run(f"SET SESSION {plan_charset(statement)}", "set up the session")
+        self._run(f"SET SESSION {self.plan_charset(statement)}", "set up the session")
         return plan_telling(statement, {column.name: column for column in columns}, stored.evidence)
 
     def estimate(self, statement: Statement) -> Estimate:

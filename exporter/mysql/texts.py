@@ -14,11 +14,11 @@ import polars as pl
 from exporter.mysql.connection import MysqlConnection
 from exporter.mysql.pieces import Lines, read_pieces, stretch, too_long
 from exporter.mysql.row_text import (
+    ANY_LITERAL,
     RowChecksum,
     checksum_of,
     is_whole,
     parse_rows,
-    plan_charset,
     plan_line,
     plan_slice_select,
 )
@@ -41,7 +41,7 @@ class TextRows:
     """A statement's rows.
 
     `nullable` is of each selected expression, `longest_bytes` the session's limit of a text, `checksum` gets
-    all rows.
+    all rows, `charset` is the setting of a statement that is cut.
     """
 
     connection: MysqlConnection
@@ -49,11 +49,12 @@ class TextRows:
     nullable: Mapping[str, bool]
     longest_bytes: int
     checksum: RowChecksum
+    charset: str
 
     def along(self, axis: Axis) -> Iterator[pl.DataFrame]:
         """Yield the rows stretch by stretch, each in one text."""
         select = plan_slice_select(self.statement, self.nullable)
-        self.connection.run(f"SET SESSION {plan_charset(self.statement)}", _DOING)
+        self.connection.run(f"SET SESSION {self.charset}", _DOING)
 
         def read(low: int, high: int) -> Lines | None:
             question = f"SELECT {select} {stretch(axis, self.statement, low, high)}"
@@ -69,7 +70,7 @@ class TextRows:
         A text each, which is ten times our work.
         """
         # A read of another table in this snapshot may have set it for its own literals.
-        self.connection.run("SET SESSION character_set_connection = utf8mb4", _DOING)
+        self.connection.run(f"SET SESSION {ANY_LITERAL}", _DOING)
         line = plan_line(self.statement, self.nullable)
         question = f"SELECT {line} FROM {self.statement.table} WHERE {self.statement.condition()}"  # noqa: S608 - quoted
         return self._parsed(map(_joined, self.connection.stream(question, _DOING)))

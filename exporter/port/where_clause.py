@@ -5,6 +5,8 @@ It is put into parentheses, so it has to be one expression and nothing more.
 
 from __future__ import annotations
 
+import re
+
 from staging.errors import InputError
 
 _CLOSES = {"'": "'", '"': '"', "`": "`", "[": "]"}
@@ -70,3 +72,24 @@ def _outside_quotes(character: str, pair: str, dialect: str) -> str | None:
 
 def _alone(where: str, position: int) -> bool:
     return position == 0 or not (where[position - 1].isalnum() or where[position - 1] == "_")
+
+
+_NAME = r"(?:`[^`]+`|[A-Z_][A-Z0-9_$]*)"
+_COLUMN = rf"{_NAME}(?:\.{_NAME}){{0,2}}"
+_LITERAL = r"""(?:-?[0-9]+(?:\.[0-9]+)?(?![\w.$])|'[^'"\\]*'|"[^'"\\]*")"""
+_COMPARED = (
+    rf"{_COLUMN}\s*(?:<=>|<>|!=|<=|>=|=|<|>)\s*{_LITERAL}",
+    rf"{_COLUMN}\s+(?:NOT\s+)?IN\s*\(\s*{_LITERAL}(?:\s*,\s*{_LITERAL})*\s*\)",
+    rf"{_COLUMN}\s+(?:NOT\s+)?BETWEEN\s+{_LITERAL}\s+AND\s+{_LITERAL}",
+    rf"{_COLUMN}\s+IS\s+(?:NOT\s+)?NULL\b",
+)
+_PLAIN = re.compile(rf"(?:\s*(?:{'|'.join(_COMPARED)}|(?:AND|OR|NOT)\b|[()]))+\s*", re.IGNORECASE | re.ASCII)
+"""A name is never before a parenthesis, nor a literal before an operator. What is no SQL the server refuses."""
+
+
+def compares_columns_only(where: str) -> bool:
+    """Return whether columns are compared with ASCII literals, and nothing else.
+
+    Joined by AND, OR and NOT: no function, no operator between comparisons, nothing that is not known.
+    """
+    return where.isascii() and _PLAIN.fullmatch(where) is not None
