@@ -14,6 +14,7 @@ from pymysql import connections, err
 from databases.errors import Kind
 from databases.mysql.errors import meaning_of_number
 
+_INVALID_TEXT = 1300
 _ENDED_EARLY = frozenset({Kind.INTERRUPTED, Kind.TOO_LONG})
 
 
@@ -23,8 +24,13 @@ class Connection(connections.Connection):  # type: ignore[misc] # PyMySQL ships 
     _result: Any
 
     def query(self, sql: str | bytes, unbuffered: bool = False) -> int:
-        """Run a statement; OperationalError where its answer was ended early."""
-        affected = super().query(sql, unbuffered)
+        """Run a statement; OperationalError where its answer was ended early, DataError where a text is no text."""
+        try:
+            affected = super().query(sql, unbuffered)
+        except UnicodeDecodeError as exc:
+            while not self._read_packet().is_eof_packet():  # the rest of the answer
+                pass
+            raise invalid_text(exc) from exc
         if not unbuffered:
             self.check_whole()
         return int(affected)
@@ -49,6 +55,11 @@ class Connection(connections.Connection):  # type: ignore[misc] # PyMySQL ships 
         # That list takes longer to read (50 ms) than all else that a connection costs.
         context: ssl.SSLContext = super()._create_ssl_ctx(sslp or trust_any())
         return context
+
+
+def invalid_text(error: UnicodeDecodeError) -> err.DataError:
+    """Return the error of a text that is not UTF-8: MariaDB takes halves of a surrogate pair for characters."""
+    return err.DataError(_INVALID_TEXT, f"Invalid utf8mb4 character string: '{error.object[error.start :][:6].hex()}'")
 
 
 def trust_any() -> ssl.SSLContext:

@@ -43,6 +43,7 @@ _FIXES = {
     1226: _LIMIT,
     1267: COLLATIONS,
     1290: "Look at the option that it names.",
+    1300: "Correct the text, whose bytes stand for no character, or leave its row out.",
     1345: _VIEW,
     1356: "Look at the view's tables and columns, and at the rights of its definer.",
     1449: "Create the account that it names, or give the view or trigger another definer.",

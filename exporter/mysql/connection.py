@@ -11,6 +11,7 @@ from typing import Any
 import pymysql
 from sqlalchemy.engine import URL
 
+from databases.mysql.driver import invalid_text
 from databases.mysql.session import CONNECT_ERRORS, open_session
 from databases.mysql.url import driver_arguments
 from exporter.mysql.errors import translate_error
@@ -52,6 +53,10 @@ class MysqlConnection:
             while rows := cursor.fetchmany(_BATCH_ROWS):
                 yield rows
             self._driver.check_whole()
+        except UnicodeDecodeError as exc:
+            cursor._result.unbuffered_active = False  # the rest is not read
+            self.close()
+            raise translate_error(invalid_text(exc), doing, self._url) from exc
         except pymysql.Error as exc:
             raise translate_error(exc, doing, self._url) from exc
 

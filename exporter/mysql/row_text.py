@@ -25,6 +25,7 @@ from typing import Any
 import polars as pl
 import polars_hash as plh
 
+from exporter.mysql.errors import refuse_text
 from exporter.mysql.types import plan_carried
 from exporter.port.catalogue import ReflectedColumn
 from exporter.port.driver_rows import wire_types
@@ -35,7 +36,9 @@ from staging.errors import IntegrityError
 
 _MARK = b",."
 _BETWEEN = _MARK + b"\n"
-_UTF8 = ("utf8mb4", "utf8mb3", "utf8", "ascii")
+_UTF8 = ("utf8mb4", "utf8mb3", "utf8")
+_LOSSLESS = frozenset({"utf16", "utf16le", "utf32", "latin1", "latin2"})
+"""Of which each text has one in UTF-8 that no other has: of the single bytes, all 256 were tried on both servers."""
 _LONGEST_CHARACTER_BYTES = 4
 _LEAST_PACKET_BYTES = 1024
 _SECONDS_TEXT_BYTES = len("2026-11-14 00:00:00")
@@ -54,13 +57,25 @@ def carry_as_text(column: ReflectedColumn) -> tuple[Carried | None, str]:
     carried, refusal = plan_carried(column)
     if carried is None:
         return None, refusal
-    if carried.select == column.quoted and carried.dtype == pl.String() and not _is_utf8(column.collation):
-        return replace(carried, select=f"CONVERT({column.quoted} USING utf8mb4)"), ""
+    if carried.select == column.quoted and carried.dtype == pl.String():
+        return replace(carried, select=_in_utf8(column.quoted, (column.collation or "").split("_")[0])), ""
     return carried, ""
 
 
-def _is_utf8(collation: str | None) -> bool:
-    return collation is not None and collation.split("_")[0] in _UTF8
+def _in_utf8(quoted: str, charset: str) -> str:
+    """Return the text in UTF-8; of a character set that may lose something, an error where it does.
+
+    What stands for no character becomes '?' or U+FFFD without a warning, and so do others. Where neither is in the text
+    nothing was lost; else it is if the text does not come back. (JSON has no character set.)
+    """
+    if charset in _UTF8:
+        return quoted
+    text = f"CONVERT({quoted} USING utf8mb4)"
+    if not charset or charset in _LOSSLESS:
+        return text
+    no_sign = " AND ".join(f"INSTR({text} COLLATE utf8mb4_bin, {sign}) = 0" for sign in ("'?'", "_utf8mb4 X'EFBFBD'"))
+    comes_back = f"CAST(CONVERT({text} USING {charset}) AS BINARY) = CAST({quoted} AS BINARY)"
+    return f"IF({no_sign} OR {comes_back}, {text}, {refuse_text(quoted)})"
 
 
 def nullable_selects(columns: Mapping[str, SourceColumn]) -> dict[str, bool]:
