@@ -24,7 +24,10 @@ class Connection(connections.Connection):  # type: ignore[misc] # PyMySQL ships 
     _result: Any
 
     def query(self, sql: str | bytes, unbuffered: bool = False) -> int:
-        """Run a statement; OperationalError where its answer was ended early, DataError where a text is no text."""
+        """Run a statement.
+
+        OperationalError where its answer was ended early, DataError where a text in it is none.
+        """
         try:
             affected = super().query(sql, unbuffered)
         except UnicodeDecodeError as exc:
@@ -58,7 +61,10 @@ class Connection(connections.Connection):  # type: ignore[misc] # PyMySQL ships 
 
 
 def invalid_text(error: UnicodeDecodeError) -> err.DataError:
-    """Return the error of a text that is not UTF-8: MariaDB takes halves of a surrogate pair for characters."""
+    """Return the error of a text that is not UTF-8.
+
+    MariaDB takes halves of a surrogate pair for characters.
+    """
     return err.DataError(_INVALID_TEXT, f"Invalid utf8mb4 character string: '{error.object[error.start :][:6].hex()}'")
 
 
