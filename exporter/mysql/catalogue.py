@@ -18,6 +18,8 @@ from sqlalchemy.dialects import mysql
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.types import NullType, TypeEngine
 
+from databases.errors import Kind
+from exporter.mysql.errors import kind_of
 from exporter.port.catalogue import Catalogue, ReflectedColumn
 from exporter.port.source import TableName
 from staging.errors import InputError
@@ -145,6 +147,19 @@ class MysqlCatalogue(Catalogue):
         )
         kind = self.kind(table)
         return kind is not None and "VIEW" not in kind[0] and found[0][0] > 0 and found[0][1] == 0
+
+    def may_be_shown(self, table: TableName) -> bool:
+        """Return whether the account may see all of a definition.
+
+        That takes a right on the whole table.
+        """
+        try:
+            self.rows(f"SHOW CREATE TABLE {self.table_sql(table)}")
+        except InputError as exc:
+            if exc.__cause__ is not None and kind_of(exc.__cause__) is Kind.RIGHT:
+                return False
+            raise
+        return True
 
     def made_of(self, table: TableName) -> Iterator[tuple[TableName, str, str]]:
         """Yield each table that a name leads to, its kind and engine.

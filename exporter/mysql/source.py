@@ -122,13 +122,19 @@ class MysqlSource:
     def why_no_slices(self, table: TableName) -> str:
         """Return why the table can't be read in slices.
 
-        A view, or an engine other than InnoDB.
+        A view, an engine other than InnoDB, or rights on some columns alone.
         """
-        match self.catalogue.kind(table):
+        kind_and_engine = self.catalogue.kind(table)
+        match kind_and_engine:
             case (kind, _) if "VIEW" in kind:
                 return "it is a view, whose rows no key can be proved to hold"
             case (_, engine) if engine.upper() != "INNODB":
                 return f"its engine is {engine}, and only InnoDB shows one instant at the end"
+        if kind_and_engine is not None and not self.catalogue.may_be_shown(table):
+            return (
+                "the user of source.url may see some of its columns only, and not whether it was altered "
+                "(GRANT SELECT ON the whole table)"
+            )
         return ""
 
     def find_closed(self, window_end: datetime, grace_seconds: int, *, tables: Sequence[TableName] = ()) -> Closed:

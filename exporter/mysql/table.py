@@ -139,10 +139,10 @@ class MysqlTable:
         return max((step.rows for step in steps), default=0)
 
     def integer_primary_key(self) -> str | None:
-        """Return the quoted primary key if it is one integer column."""
+        """Return the quoted primary key if it is one readable integer."""
         key = self._catalogue.primary_key(self.table)
         types = {column.name: column.type for column in self._catalogue.columns(self.table)}
-        single = len(key) == 1 and isinstance(types[key[0]], sql.Integer)
+        single = len(key) == 1 and isinstance(types.get(key[0]), sql.Integer)
         return self._catalogue.quote(key[0]) if single else None
 
     def is_indexed(self, quoted: str) -> bool:

@@ -59,6 +59,8 @@ class Catalogue:
             self.engine = sqlalchemy.create_engine(
                 url.set(query={}) if connect else url,
                 poolclass=NullPool,
+                # Nothing is open in autocommit; of a connection that is lost, a ROLLBACK would be logged as an error.
+                pool_reset_on_return=None,
                 isolation_level="AUTOCOMMIT",
                 **({"creator": connect} if connect else {}),
             )

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from databases.url import parse_url
 from exporter.mysql.catalogue import MysqlCatalogue
 from exporter.mysql.errors import translate_error as translate_mysql_error
+from exporter.open_source import open_source
 from exporter.port.catalogue import Catalogue
 from exporter.port.source import TableName
 from exporter.postgres.errors import translate_error as translate_postgres_error
@@ -42,6 +43,16 @@ def test_keys_are_not_taken_for_missing_when_the_connection_is_lost(
             with pytest.raises(UnavailableError, match=doing) as caught:
                 look(catalogue, TABLE)
             assert "rollback" not in caught.value.why
+
+
+@pytest.mark.parametrize("database", ["postgres", "mariadb", "mysql"])
+def test_a_source_that_was_lost_is_closed_without_a_traceback(
+    request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture, database: str
+) -> None:
+    url = request.getfixturevalue(f"{database}_database")
+    with open_source(url):
+        _end_all(Database(url))
+    assert [record.getMessage() for record in caplog.records] == []
 
 
 def _end_all(database: Database) -> None:
