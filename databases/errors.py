@@ -12,7 +12,10 @@ from enum import Enum
 
 from staging.errors import InputError, IntegrityError, PenstockError, UnavailableError
 
-ACCESS = "Correct user, password and database in {url}; @ : / % in them are written %40 %3A %2F %25."
+ACCESS = (
+    "Correct user, password and database in {url}; in a URL @ : / % in them are written %40 %3A %2F %25, "
+    "in its parts (`password = …`) as they are."
+)
 COLLATIONS = "Give the columns that are compared one collation, or read a view that does (COLLATE)."
 
 

@@ -68,7 +68,7 @@ def driver_arguments(url: URL, key: str = "source.url") -> dict[str, Any]:
     InputError names an option that is not what it should be. To be called for each connection: a login by
     token fetches one.
     """
-    options = read_options(url, key, OPTIONS)
+    options = _options(url, key)
     arguments: dict[str, Any] = {
         "host": url.host,
         "port": url.port or 0,
@@ -91,13 +91,30 @@ def driver_arguments(url: URL, key: str = "source.url") -> dict[str, Any]:
 
 def tls_mode(url: URL, key: str = "source.url") -> TlsMode:
     """Return how a connection to this URL is to be encrypted."""
-    return _mode(read_options(url, key, OPTIONS))
+    return _mode(_options(url, key))
 
 
 def place_of(url: URL, key: str = "source.url") -> str:
     """Return the Unix socket that the URL names, else host and port."""
     socket = read_options(url, key, OPTIONS).get("unix_socket")
     return str(socket) if socket else f"{url.host or 'localhost'}:{url.port or 3306}"
+
+
+_AGAINST = {"ssl": False, "ssl_disabled": True}
+_FOR = {"ssl": True, "ssl_disabled": False, "ssl_verify_cert": True, "ssl_verify_identity": True}
+
+
+def _options(url: URL, key: str) -> dict[str, Any]:
+    """Return the options, of which no two say whether there is to be TLS, each otherwise."""
+    options = read_options(url, key, OPTIONS)
+    against = [name for name, value in _AGAINST.items() if options.get(name) is value]
+    demanding = [name for name, value in _FOR.items() if options.get(name) is value]
+    if against and demanding and "ssl_mode" not in options:
+        raise InputError(
+            f"{key} asks for TLS by `{demanding[0]}`, and for none by `{against[0]}`.",
+            fix="Leave one of them out, or say it by `ssl_mode`.",
+        )
+    return options
 
 
 def _mode(options: dict[str, Any]) -> TlsMode:

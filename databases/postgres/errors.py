@@ -92,7 +92,10 @@ _STATES: dict[str, Kind] = {
 _FIXES: Mapping[str, str] = {
     # libpq has no state for our own connection: it is PostgreSQL that connects further, as for a foreign table
     "08001": "Look at CREATE SERVER and USER MAPPING of the foreign table: the server behind it could not be reached.",
-    "28P01": "Correct the password in {url}; @ : / % in it are written %40 %3A %2F %25.",
+    "28P01": (
+        "Correct the password in {url}; in a URL @ : / % in it are written %40 %3A %2F %25, "
+        "in its parts (`password = …`) as they are."
+    ),
     "28000": ACCESS,
     "3D000": "Correct the database in {url}.",
     "42P21": COLLATIONS,

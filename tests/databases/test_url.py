@@ -122,6 +122,17 @@ def test_an_option_of_mysql_s_that_can_not_be_used_is_named_without_its_value(op
 
 
 @pytest.mark.parametrize(
+    "options",
+    ["ssl=true&ssl_disabled=true", "ssl=false&ssl_verify_identity=true", "ssl_disabled=false&ssl=false"],
+)
+def test_mysql_s_options_that_ask_for_tls_and_for_none_are_refused(options: str) -> None:
+    with pytest.raises(InputError, match=r"asks for TLS by `.*`, and for none by `"):
+        mysql(options)
+    assert mysql(f"{options}&ssl_mode=DISABLED")["ssl_disabled"] is True
+    assert mysql(f"{options}&ssl_mode=REQUIRED")["ssl"] is not None
+
+
+@pytest.mark.parametrize(
     ("options", "named"),
     [
         ("sslmode=sure", "sslmode"),
