@@ -21,6 +21,10 @@ _ROOM = (
     "and try again. A view that sorts or groups needs room for all of its rows."
 )
 _DEFAULT = "Take that setting away from the account and the database: ALTER ROLE … RESET …, ALTER DATABASE … RESET …"
+_SET = (
+    "Look at `options` in {url}, and at what the account or the database sets for each session: "
+    "ALTER ROLE … RESET …, ALTER DATABASE … RESET …"
+)
 _HIDDEN = (
     "Give the account BYPASSRLS (ALTER ROLE … BYPASSRLS), or read by one that owns the table; behind a view that goes "
     "for the view's owner. What a policy hides can't be told from what is not there."
@@ -144,11 +148,18 @@ _BY_WORDS: tuple[tuple[str, Kind, str], ...] = (
     (
         (
             r"authentication method requirement|channel binding required|GSSAPI encryption required"
-            r"|definition of service .* not found|service file .* not found"
+            r"|could not parse network address|definition of service .* not found|service file .* not found"
         ),
         Kind.LOGIN,
         "Look at the options of {url}.",
     ),
+    # what `options` of the URL, an account or a database set for each session
+    (
+        r"\bparameter \"|command-line argument|^.*FATAL: -c .* requires a value|set session authorization",
+        Kind.SETTING,
+        _SET,
+    ),
+    (r"could not access file", Kind.SETTING, _SET),
     (r"transaction blocks not allowed in statement pooling mode", Kind.SETTING, POOLER),
     # between two rows, from ADBC, which drops the SQLSTATE
     (r"No space left on device", Kind.FULL, _ROOM),

@@ -164,6 +164,21 @@ def test_while_connecting_no_advice_is_on_columns_or_the_condition() -> None:
         ("ERROR: canceling statement due to conflict with recovery", Kind.CONTENDED),
         ("ERROR: cannot execute DELETE in a read-only transaction", Kind.READ_ONLY),
         ('connection is bad: definition of service "x" not found', Kind.LOGIN),
+        ('connection is bad: could not parse network address "localhost": Name or service not known', Kind.LOGIN),
+        *(
+            (f'connection failed: connection to server at "h", port 5432 failed: FATAL: {said}', Kind.SETTING)
+            for said in (
+                'unrecognized configuration parameter "nonsense"',
+                'invalid command-line argument for server process: garbage HINT: Try "postgres --help"',
+                'parameter "max_connections" cannot be changed without restarting the server',
+                'invalid value for parameter "work_mem": "abc"',
+                'permission denied to set parameter "log_statement"',
+                'permission denied to set session authorization "x"',
+                '-5 ms is outside the valid range for parameter "statement_timeout" (0 .. 2147483647)',
+                "-c work_mem requires a value",
+                'could not access file "$libdir/plugins/x": No such file or directory',
+            )
+        ),
         ('authentication method requirement "md5" failed: server requested SASL authentication', Kind.LOGIN),
         ("channel binding required, but SSL not in use", Kind.LOGIN),
         ("FATAL:  in words that nobody has read before", Kind.UNKNOWN),
