@@ -72,7 +72,12 @@ _TEMPORARY_BROKEN = re.compile(r"is corrupted|is crashed|Incorrect key file")
 _TEMPORARY_TABLE = "#sql"
 _OPTION_PREVENTS = 1290
 _RESOURCE = 1226
-# What of error 1290, of 1226 and of a failed connection is known by its words.
+_INIT_CONNECT = "(init_connect command failed)"
+_OF_INIT_CONNECT = (
+    "Look at `init_connect` on the server: what it does for each session fails for the account of {url}. "
+    "Accounts with CONNECTION_ADMIN (MariaDB: CONNECTION ADMIN) are spared it."
+)
+# What of error 1290, of 1226, of 1184 and of a failed connection is known by its words.
 _READ_ONLY = re.compile(r"read[-_]only", re.IGNORECASE)
 _CONNECTIONS = "max_user_connections"
 _CERTIFICATE = re.compile(r"certificate|\bSSL\b|\bTLS\b", re.IGNORECASE)
@@ -106,7 +111,7 @@ def meaning_of(error: BaseException, *, is_mariadb: bool | None = None) -> Meani
         return Meaning(Kind.CROWDED, "Try again in an hour, or raise the limit that it names for the user of {url}.")
     if found.kind is Kind.UNREACHABLE and _CERTIFICATE.search(text):
         return Meaning(Kind.TLS, _FIXES[2026])
-    return found
+    return Meaning(found.kind, _OF_INIT_CONNECT) if _INIT_CONNECT in text else found
 
 
 def meaning_of_number(number: int, *, is_mariadb: bool | None = None) -> Meaning:

@@ -138,6 +138,17 @@ def test_one_number_means_what_its_own_server_says_by_it() -> None:
     assert meaning_of_number(4031, is_mariadb=True) == NOT_KNOWN
 
 
+def test_an_init_connect_that_fails_is_told_and_not_whether_the_server_is_up() -> None:
+    said = "Aborted connection 8 to db: 'd' user: 'u' host: 'h' (init_connect command failed)"
+    for doing in ("connect", "read the day"):
+        ours = mysql_source_error(pymysql.err.OperationalError(1184, said), doing, URL)
+        assert "`init_connect`" in ours.fix
+    other = mysql_source_error(
+        pymysql.err.OperationalError(1184, said.replace("init_connect", "other")), "connect", URL
+    )
+    assert "`init_connect`" not in other.fix
+
+
 def test_a_trigger_s_own_words_are_told_and_no_advice_beside_them() -> None:
     ours = load_error(Meaning(Kind.RAISED), "MySQL", why="no writes on Sundays (1644)")
     assert (ours.why, ours.fix) == ("no writes on Sundays (1644)", "")
