@@ -18,7 +18,7 @@ from exporter.port.sliced_source import Slices, StartOverError
 from exporter.port.source import KeyIndex
 from exporter.read.beside import PlannedTable, refuse_two_rows
 from exporter.read.key_pieces import KeyWalk, ListedKeys
-from exporter.read.slice_loop import SlicedRead
+from exporter.read.slice_loop import ReadSlice, SlicedRead
 from exporter.read.snapshot_guard import SnapshotGuard
 from exporter.shards.day_keys import DayKeys
 from staging.errors import IntegrityError, UnavailableError
@@ -96,15 +96,12 @@ def read_timeless(
     read = SlicedRead(table.table, axis, pace, cancel, target_seconds=target_seconds)
     for frame, slices in read.frames_of_slices():
         kept = pieces.keep(frame, slices) if isinstance(pieces, ListedKeys) else frame
+        if isinstance(pieces, KeyWalk):
+            check_one_piece(kept, slices, table)
         _check_one_row(kept, table)
         yield kept
     if isinstance(pieces, KeyWalk) and read.counts.rows != pieces.rows:
-        raise IntegrityError(
-            f"{table.shown} gave {read.counts.rows} rows along its key, and has {pieces.rows}.",
-            why="Both in one snapshot: the index of its key is damaged or in another order than its values, or "
-            "`where` does not depend on the row alone.",
-            fix="Look at `where`, or check the table (amcheck and REINDEX, CHECK TABLE). Nothing was exported.",
-        )
+        raise _index_error(f"{table.shown} gave {read.counts.rows} rows along its key, and has {pieces.rows}.")
 
 
 def _plan_read(table: PlannedTable[Slices], index: KeyIndex, keys: DayKeys) -> ListedKeys | KeyWalk | Axis:
@@ -133,6 +130,25 @@ def _is_walked(table: PlannedTable[Slices]) -> bool:
     """Whether all rows are read, and no arithmetic can cut their key."""
     key = table.read.plan.key
     return not table.only_keys and (len(key) > 1 or not key[0].dtype.is_integer())
+
+
+def check_one_piece(frame: pl.DataFrame, slices: Sequence[ReadSlice], table: PlannedTable[Slices]) -> None:
+    """Raise IntegrityError where a key is in two pieces, but in none of them twice: it is one row, found twice."""
+    keys = frame[:, : len(table.key)]
+    if not keys.is_duplicated().any():
+        return
+    pieces = pl.concat(pl.repeat(number, each.rows.rows, eager=True) for number, each in enumerate(slices))
+    if not keys.with_columns(pieces.alias("piece")).is_duplicated().any():
+        raise _index_error(f"{table.shown} gave a row twice along its key.")
+
+
+def _index_error(what: str) -> IntegrityError:
+    return IntegrityError(
+        what,
+        why="All in one snapshot: the index of its key is damaged or in another order than its values, or `where` "
+        "does not depend on the row alone.",
+        fix="Look at `where`, or check the table (amcheck and REINDEX, CHECK TABLE). Nothing was exported.",
+    )
 
 
 def _check_one_row(frame: pl.DataFrame, table: PlannedTable[Slices]) -> None:
