@@ -133,7 +133,10 @@ def _is_walked(table: PlannedTable[Slices]) -> bool:
 
 
 def check_one_piece(frame: pl.DataFrame, slices: Sequence[ReadSlice], table: PlannedTable[Slices]) -> None:
-    """Raise IntegrityError where a key is in two pieces, but in none of them twice: it is one row, found twice."""
+    """Raise IntegrityError where two pieces found one row.
+
+    Its key is in both, and in none of them twice.
+    """
     keys = frame[:, : len(table.key)]
     if not keys.is_duplicated().any():
         return

@@ -29,7 +29,7 @@ DAYS = {
     ("Australia/Lord_Howe", date(2026, 4, 5)): 25,  # 24.5 hours: from 02:00 back to 01:30
     ("America/Sao_Paulo", date(2018, 11, 4)): 23,  # midnight does not exist
     ("America/St_Johns", date(2010, 11, 7)): 26,  # from 00:01 back to 23:01 of the day before
-    ("America/Havana", date(2026, 11, 1)): 25,  # midnight exists twice
+    ("America/Havana", date(2024, 11, 3)): 25,  # midnight exists twice
 }
 
 
