@@ -26,7 +26,9 @@ HOW_TO_GET = {
 _CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 # How packages are reached here, which is so in the root too. What else a user has set would make it less fresh.
 _REACH = re.compile(r"(PIP|UV)_(INDEX_URL|EXTRA_INDEX_URL|DEFAULT_INDEX|INDEX|CERT|DEFAULT_TIMEOUT|HTTP_TIMEOUT)")
-_REACH_MORE = re.compile(r"SSL_CERT_FILE|NODE_EXTRA_CA_CERTS|(http|https|all|no)_proxy|GO(PROXY|SUMDB|NOSUMDB|PRIVATE)", re.IGNORECASE)
+_REACH_MORE = re.compile(
+    r"SSL_CERT_FILE|NODE_EXTRA_CA_CERTS|(http|https|all|no)_proxy|GO(PROXY|SUMDB|NOSUMDB|PRIVATE)", re.IGNORECASE
+)
 _APT_REACH = re.compile(r"Acquire::(http|https|Check-)")
 # A namespace of its own: its mounts and all that was started in it end with it.
 _ENTER = """

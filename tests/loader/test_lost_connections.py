@@ -34,7 +34,7 @@ def port_of(target: LoaderTarget) -> int:
 
 
 def through(target: LoaderTarget, port: int) -> str:
-    """The URL of another port; without TLS, which the driver prefers, a MariaDB 11.4 has as well, and hides statements."""
+    """The URL of another port; without TLS, which MySQL and MariaDB 11.4 have by themselves, and which hides words."""
     url = target.url.replace(f":{port_of(target)}/", f":{port}/")
     return f"{url}?ssl_disabled=true" if target.kind in ("mysql", "mariadb") else url
 
