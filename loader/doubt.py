@@ -15,7 +15,6 @@ from loader.run_inputs import RunInputs
 from loader.target.ledger import LedgerRow
 from staging.config.day_checks import ChecksConfig
 from staging.config.pipeline import Pipeline
-from staging.documents.exports import find_export
 from staging.documents.manifest import Manifest
 from staging.documents.recent_days import RecentDay, median_of_shrunken, read_recent_days
 from staging.errors import IntegrityError
@@ -24,7 +23,7 @@ from staging.window import load_zone
 
 _TOLD_RISE = 10
 _FEW_ROWS = 10
-"""Where a table beside the leading one, or the day itself, had fewer, none at all are nothing unusual."""
+"""Of a table beside the leading one: where its days have fewer, a day without any is nothing unusual."""
 
 
 class DoubtedDayError(IntegrityError):
@@ -39,9 +38,9 @@ def check_doubt(
 ) -> None:
     """Raise DoubtedDayError where a day's number of rows is unusual.
 
-    It has both figures. `found` is the ledger's row: a day that the target has is compared with what it was made of,
-    too. A run that has loaded before is not doubted, nor is an export that the target has. A day that was read before
-    its end may be small. The first day of all is compared with `checks.min_rows` alone.
+    It has both figures. `found` is the ledger's row. A run that has loaded before is not doubted, nor is an export that
+    the target has. A day that was read before its end may be small. The first day of all is compared with
+    `checks.min_rows` alone.
     """
     run_id, manifest = inputs.record.run_id, inputs.manifest
     if (found is not None and found.run_id == run_id) or store.find(inputs.names.loaded(run_id)) is not None:
@@ -53,7 +52,6 @@ def check_doubt(
         exported = [each.rows_exported for each in recent]
         faults += _faults(manifest.rows, exported, checks, "rows", say, is_early=manifest.read_early)
         faults += _table_faults(manifest, recent, checks)
-        faults += _shrunken(manifest, _find_former(store, inputs, found), checks)
     faults += _output_faults(inputs, recent, checks, say)
     if faults:
         raise DoubtedDayError(
@@ -85,30 +83,6 @@ def _table_faults(manifest: Manifest, recent: Sequence[RecentDay], checks: Check
                 f"{table.name} has {table.rows:,} rows, the median of the last {len(counts)} stored days is {middle:,} "
                 f"(checks.max_drop is {checks.max_drop:g})"
             )
-
-
-def _find_former(store: Store, inputs: RunInputs, found: LedgerRow | None) -> Manifest | None:
-    """Return the manifest of the export that the target has of the day; None where it can no longer be read."""
-    if found is None:
-        return None
-    try:
-        former = find_export(store, inputs.names, found.export_id)
-    except IntegrityError:  # that it is damaged may be why the day was read anew
-        return None
-    return former.manifest if former is not None else None
-
-
-def _shrunken(manifest: Manifest, former: Manifest | None, checks: ChecksConfig) -> Iterator[str]:
-    """Say of which tables most rows are gone since the day was loaded, as where the source deletes old ones."""
-    if former is None or former.read_early or manifest.read_early:
-        return
-    counts = {table.name: table.rows for table in former.tables}
-    tables = [("it", manifest.rows, former.rows)]
-    tables += [(table.name, table.rows, counts[table.name]) for table in manifest.tables if table.name in counts]
-    for name, rows, before in tables:
-        if before >= _FEW_ROWS and median_of_shrunken(rows, [before], checks.max_drop) is not None:
-            told = f"{name} has {rows:,} rows, and had {before:,} when it was loaded"
-            yield f"{told} (checks.max_drop is {checks.max_drop:g})"
 
 
 def _faults(

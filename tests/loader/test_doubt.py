@@ -193,48 +193,6 @@ def test_the_first_day_of_all_is_compared_with_min_rows_alone(shop: Shop) -> Non
     assert shop.load(shop.stored(0, 7, number=2), min_rows=7) == 7
 
 
-@pytest.mark.parametrize("rows", [0, 9])
-def test_a_day_that_lost_most_of_its_rows_since_it_was_loaded_is_doubted_also_without_days_before(
-    shop: Shop, rows: int
-) -> None:
-    """A shop deletes what is old, and a nightly look finds the day changed: the target would be emptied."""
-    shop.load(shop.stored(0, 100))
-    doubted(shop, emptied := shop.stored(0, rows, number=2), f"it has {rows} rows, and had 100 when it was loaded")
-    assert shop.load(emptied, accept_change=True) == rows
-
-
-def test_a_day_that_keeps_a_tenth_of_its_rows_or_had_few_is_not_doubted(shop: Shop) -> None:
-    shop.load(shop.stored(0, 99))
-    assert shop.load(shop.stored(0, 10, number=2)) == 10
-    doubted(shop, shop.stored(0, 0, number=3), "had 10 when it was loaded")
-    assert shop.load(shop.stored(0, 9, number=4)) == 9
-    assert shop.load(shop.stored(0, 0, number=5)) == 0
-
-
-def test_a_table_beside_the_leading_one_that_lost_its_rows_since_is_doubted_with_its_name(shop: Shop) -> None:
-    shop.load(shop.stored(0, 100, refunds=20))
-    doubted(shop, run := shop.stored(0, 100, refunds=1, number=2), "refunds has 1 rows, and had 20 when it was loaded")
-    assert shop.load(run, max_drop=1) == 100
-
-
-def test_a_day_that_was_loaded_before_its_end_says_nothing_of_how_many_rows_it_should_have(shop: Shop) -> None:
-    shop.load(shop.stored(0, 100, as_of=datetime(DAY.year, DAY.month, DAY.day, 8, tzinfo=UTC)))
-    assert shop.load(shop.stored(0, 3, number=2)) == 3
-
-
-@pytest.mark.parametrize("what", ["damaged", "deleted"])
-def test_a_day_whose_former_export_is_damaged_or_deleted_is_healed_by_another(shop: Shop, what: str) -> None:
-    shop.load(former := shop.stored(0, 100))
-    with open_store(former.staging_url) as store:
-        name = DayNames(former.pipeline, former.day).manifest(former.export_id)
-        found = store.find(name)
-        assert found is not None
-        store.delete(name, generation=found.generation)
-        if what == "damaged":
-            store.create(name, b"{")
-    assert shop.load(shop.stored(0, 3, number=2)) == 3
-
-
 def test_bounds_are_settings(after_a_week: Shop) -> None:
     doubted(after_a_week, after_a_week.stored(0, 49), "checks.max_drop is 0.5", max_drop=0.5)
     doubted(
