@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.chain.jobs.cloudrun.harness import wait_until
 from tests.guards import environment_of_servers, find_children_of_tests
 
 pytestmark = pytest.mark.integration
@@ -44,9 +45,13 @@ def test_a_process_whose_parent_has_ended_is_found_again_and_again(orphan: int) 
 
 def test_a_server_is_no_child_of_a_test_but_what_a_test_starts_beside_it_is() -> None:
     with subprocess.Popen(["sleep", "600"], env=environment_of_servers()) as server:
-        assert find_children_of_tests() == {}
-        with subprocess.Popen(["sleep", "600"]) as child:
-            assert find_children_of_tests() == {child.pid: "sleep 600"}
-            child.kill()
-        assert find_children_of_tests() == {}
-        server.kill()
+        try:
+            assert find_children_of_tests() == {}
+            with subprocess.Popen(["sleep", "600"]) as child:
+                try:  # while a program is loaded it has no environment yet
+                    wait_until(lambda: find_children_of_tests() == {child.pid: "sleep 600"})
+                finally:
+                    child.kill()
+            assert find_children_of_tests() == {}
+        finally:
+            server.kill()

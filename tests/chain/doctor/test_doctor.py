@@ -142,11 +142,18 @@ def test_a_variable_that_is_not_set_stops_nothing_else(sqlite_database: str, tmp
     assert {"target", "staging writes", "jobs"} <= found.keys()
 
 
+def _far_from_midnight(path: Path) -> None:
+    """Let it be noon where the days are: within its grace yesterday is not over, and nothing else is told."""
+    ahead = 12 - datetime.now(UTC).hour
+    path.write_text(path.read_text().replace("Europe/Berlin", f"Etc/GMT{-ahead:+d}" if ahead else "Etc/GMT"))
+
+
 def test_a_missing_right_is_named_and_so_is_one_that_makes_us_wait_longer(
     postgres_database: str, tmp_path: Path
 ) -> None:
     database = _shop(postgres_database)
     config = _config(tmp_path)
+    _far_from_midnight(config)
     assert penstock("init", "--config", config, SHOP=postgres_database, WAREHOUSE=postgres_database).returncode == 0
     role = f"reader_{os.getpid()}_{id(database)}"
     database.execute(f"CREATE ROLE {role} LOGIN PASSWORD '{ROLE_PASSWORD}'")
@@ -270,6 +277,7 @@ def test_a_cloud_that_misses_settings_is_a_fault_before_anything_is_called(
 def test_without_process_mariadb_makes_us_wait_longer(mysql_family_database: str, tmp_path: Path) -> None:
     database = _shop(mysql_family_database)
     config = _config(tmp_path)
+    _far_from_midnight(config)
     assert (
         penstock("init", "--config", config, SHOP=mysql_family_database, WAREHOUSE=mysql_family_database).returncode
         == 0
