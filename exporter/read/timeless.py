@@ -96,9 +96,10 @@ def read_timeless(
     read = SlicedRead(table.table, axis, pace, cancel, target_seconds=target_seconds)
     for frame, slices in read.frames_of_slices():
         kept = pieces.keep(frame, slices) if isinstance(pieces, ListedKeys) else frame
-        if isinstance(pieces, KeyWalk):
-            check_one_piece(kept, slices, table)
-        _check_one_row(kept, table)
+        if (twice := _keys_twice(kept, table)).height:
+            if isinstance(pieces, KeyWalk):
+                check_one_piece(kept, slices, table)
+            raise refuse_two_rows(table.question, table.key, twice.row(0))
         yield kept
     if isinstance(pieces, KeyWalk) and read.counts.rows != pieces.rows:
         raise _index_error(f"{table.shown} gave {read.counts.rows} rows along its key, and has {pieces.rows}.")
@@ -135,11 +136,9 @@ def _is_walked(table: PlannedTable[Slices]) -> bool:
 def check_one_piece(frame: pl.DataFrame, slices: Sequence[ReadSlice], table: PlannedTable[Slices]) -> None:
     """Raise IntegrityError where two pieces found one row.
 
-    Its key is in both, and in none of them twice.
+    Of a frame that has a key twice: that is in both of them then, and in none twice.
     """
     keys = frame[:, : len(table.key)]
-    if not keys.is_duplicated().any():
-        return
     pieces = pl.concat(pl.repeat(number, each.rows.rows, eager=True) for number, each in enumerate(slices))
     if not keys.with_columns(pieces.alias("piece")).is_duplicated().any():
         raise _index_error(f"{table.shown} gave a row twice along its key.")
@@ -154,8 +153,6 @@ def _index_error(what: str) -> IntegrityError:
     )
 
 
-def _check_one_row(frame: pl.DataFrame, table: PlannedTable[Slices]) -> None:
+def _keys_twice(frame: pl.DataFrame, table: PlannedTable[Slices]) -> pl.DataFrame:
     keys = frame[:, : len(table.key)]
-    twice = keys.filter(keys.is_duplicated())
-    if twice.height:
-        raise refuse_two_rows(table.question, table.key, twice.row(0))
+    return keys.filter(keys.is_duplicated())

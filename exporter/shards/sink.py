@@ -70,11 +70,12 @@ class ShardObject(ParquetObject):
         """Pass bytes on, unless anything failed before."""
         try:
             self._failure.raise_first()
-            taken = super().write(data)
+            chunk = bytes(data)  # copied once: of bytes it is no copy
+            taken = super().write(chunk)
         except BaseException as error:
             self._failure.keep(error)
             raise
-        self._remember(bytes(data))
+        self._remember(chunk)
         return taken
 
     def _remember(self, written: bytes) -> None:
