@@ -23,6 +23,9 @@ from exporter.open_source import open_source
 from exporter.port.database import Source
 from staging.config.pipeline import Pipeline
 from staging.process.cancel import Cancel
+from tests.conformance.source.mysql_family_shop import MysqlFamilyShop
+from tests.conformance.source.postgres_shop import PostgresShop
+from tests.conformance.source.sliced_shop import SlicedShop
 from tests.exporter.days import Export, run_export
 from tests.exporter.days import pipeline as pipeline_of_table
 from tests.exporter.sliced_reads import calm
@@ -178,3 +181,12 @@ def source(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
         return TableOfAnyDialect(tmp_path, request.getfixturevalue("postgres_database"), "snapshot")
     fixture, read = TABLES[request.param]
     return Table(tmp_path, request.getfixturevalue(fixture), read)
+
+
+@pytest.fixture(params=["postgres", "mariadb", "mysql"])
+def sliced_shop(request: pytest.FixtureRequest) -> Iterator[SlicedShop]:
+    """Each server that is read in slices; a new one is one more parameter here."""
+    url = request.getfixturevalue(f"{request.param}_database")
+    made = PostgresShop(url) if request.param == "postgres" else MysqlFamilyShop(url)
+    yield made
+    made.close()
