@@ -13,7 +13,7 @@ import sys
 from chain.jobs.local.early_start import NO_PLUGINS, begin_early, take_begun
 
 _MANY_OBJECTS = 20_000
-"""New objects before a look for garbage. What a command imports stays: looking through it is a tenth of a start."""
+"""New objects before a garbage collection. A command's imports stay: collecting them costs a tenth of a start."""
 
 
 def main() -> None:
@@ -44,7 +44,7 @@ def main() -> None:
         except SystemExit:  # what click does when nobody reads standard output any more
             code = ExitCode.UNAVAILABLE
 
-    # Until a command takes signals over itself, SIGTERM is what Ctrl-C is.
+    # Until a command handles signals itself, SIGTERM acts like Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with json_errors(sys.argv[1:]) as tell_in_json:
         code = end_process(run, also=tell_in_json) or int(code)

@@ -1,6 +1,6 @@
 """What the command line asks of a day, besides its name.
 
-It stands alone: reading it must not import what a day is done with, as the jobs' imports begin after it.
+It is by itself: importing it must not import what runs a day, as the jobs' imports begin after it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Permitted:
-    """What a ledger would refuse.
+    """What a ledger would refuse, and the command line allows.
 
     An older export, this bucket's head instead of the one it names. `raise_fence`: begin a run above this fence, where
     the head was restored from an older copy.

@@ -1,6 +1,6 @@
-"""Finds the pages and example pipelines that Penstock brings along.
+"""Finds the pages and example pipelines that Penstock ships.
 
-A wheel has them in `chain/bundle` (`pyproject.toml` says which), a checkout where they are kept. An image has none.
+A wheel has them in `chain/bundle` (`pyproject.toml` says which), a checkout in their own folders. An image has none.
 """
 
 from __future__ import annotations

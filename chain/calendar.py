@@ -1,6 +1,6 @@
 """The calendar of a pipeline.
 
-Every day that a command takes is read by it.
+It reads every day that a command takes.
 """
 
 from __future__ import annotations

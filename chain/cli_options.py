@@ -214,7 +214,7 @@ def style_for_stdout() -> Callable[..., str]:
 def line_characters() -> int:
     """Return how long a line of text on stdout may be.
 
-    As wide as a terminal, without end in a pipe or file.
+    The width of the terminal; no limit in a pipe or file.
     """
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else WITHOUT_END
 

@@ -35,7 +35,7 @@ def create_and_compare(pipeline: Pipeline, *, apply: bool, folders: Sequence[Pat
 
 
 def _some_day(pipeline: Pipeline, folders: Sequence[Path]) -> Day:
-    """Describe the source as it is today; which day it is has no influence on column types."""
+    """Describe the source as it is today; column types do not depend on the day."""
     source = pipeline.source
     zone = load_zone(source.timezone)
     today = window_around(datetime.now(UTC), source.window, zone)

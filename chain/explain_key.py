@@ -71,6 +71,6 @@ def _toml(value: object) -> str:
 
 
 def _meanings() -> dict[str, str]:
-    """Return what the reference says of each key, nothing where it is not here; links and code are left as words."""
+    """Return what the reference says of each key, if it is here; links and code become plain words."""
     found = _ROW.findall(read_bundled("docs", "reference.md") or "")
     return {key: _LINK.sub(r"\1", _BELOW.sub("", said)).replace("`", "") for key, said in found}

@@ -1,4 +1,4 @@
-"""Says which stored days are others in the source now.
+"""Says which stored days differ from the source now.
 
 May import the exporter's comparing, `chain.diff`, `chain.range` and `chain.views`.
 """

@@ -22,8 +22,8 @@ def choose_days(
 ) -> list[date]:
     """Return the days of the range, or the newest ones.
 
-    From `first` to `last`, or `newest` days of which yesterday is the last. UsageError where neither or
-    both are given, InputError for a range that can't be meant.
+    From `first` to `last`, or the `newest` days up to yesterday. UsageError where neither or both are given, InputError
+    for a range that can't be meant.
     """
     if (newest is None) == (first is None) or (last is not None and first is None):
         raise UsageError("Give --last, or --from and --to.", why="The newest days, or a range of days.")

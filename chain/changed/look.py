@@ -1,4 +1,4 @@
-"""Compares days, those first that were compared longest ago."""
+"""Compares days; the one compared longest ago comes first."""
 
 from __future__ import annotations
 
@@ -30,9 +30,8 @@ def compare_days(
 ) -> list[DayCompared]:
     """Return the days in their order, each compared, and note when.
 
-    So a budget that is too small for all of them comes to each in turn, also where one of them alone uses it up.
-    InputError for a pipeline whose source is no database. InterruptedRunError when asked to end; what was found until
-    then is noted.
+    So a budget too small for all of them reaches each in turn, even if one day alone uses it up. InputError for a
+    pipeline whose source is no database. InterruptedRunError when asked to end; what was found until then is noted.
     """
     if not pipeline.source.is_database:
         raise InputError(

@@ -14,14 +14,14 @@ from staging.redaction import redact
 
 Style = Callable[..., str]
 CHANGED_CODE = ExitCode.LATE
-"""3: what a check looked for is so. It is no error."""
+"""3: the check found what it looked for. It is no error."""
 _COLOURS = {"equal": "green", "changed": "red", "can't be told": "yellow", "same sums": "yellow"}
 
 
 def exit_code_of(days: Sequence[DayCompared]) -> ExitCode:
     """Return 3 where a day changed.
 
-    40 comes before it, all other codes after it; 0 where all are what they were.
+    40 comes before it, all other codes after it; 0 where all days are as they were.
     """
     codes = [ExitCode(each.error.exit_code) for each in days if each.error is not None]
     worst = min(codes, key=WORST_FIRST.index, default=ExitCode.DONE)

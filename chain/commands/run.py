@@ -86,7 +86,7 @@ def run(
         )
         return
     with open_warm_jobs(pipeline, config, environment()) as spawn:
-        # What the chain itself imports takes as long as what the jobs do: the one beside the other.
+        # The chain's own imports take as long as the jobs' imports: both run at the same time.
         from chain.asked import Asked
         from chain.day.open_run import open_day_run, read_one_day
         from chain.day.patience import Patience

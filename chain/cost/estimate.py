@@ -22,7 +22,7 @@ _CPU, _MEMORY_GIB = Decimal(1), Decimal("0.5")  # what Cloud Run gives where the
 
 @dataclass(frozen=True, slots=True)
 class DayFigures:
-    """The figures that the cost of a day follows from.
+    """The figures that determine the cost of a day.
 
     `seconds` is how long the day took, or is going to take.
     """
@@ -36,7 +36,7 @@ class DayFigures:
 
 @dataclass(frozen=True, slots=True)
 class DayCost:
-    """Units and what they come to; storage is that of one month."""
+    """Units and their cost; storage is for one month."""
 
     vcpu_seconds: Decimal
     gib_seconds: Decimal
@@ -46,7 +46,7 @@ class DayCost:
 
     @property
     def dollars(self) -> Decimal:
-        """What all of them come to."""
+        """The cost of all of them."""
         prices = read_prices()
         return (
             self.vcpu_seconds * prices.vcpu_second
@@ -70,7 +70,7 @@ class DayCost:
 
 
 def estimate_day(figures: DayFigures, cloud: CloudConfig) -> DayCost:
-    """Return what a day of such figures costs.
+    """Return what a day with these figures costs.
 
     On Cloud Run and Cloud Storage.
     """

@@ -1,7 +1,7 @@
 """Waits for a day that somebody else holds.
 
-A holder that may be dead: a chain that was killed can't give its day back. Whoever lives renews its lease within
-seconds, and then nothing more is waited for. Or, when a person wants it so, any holder, for as long as it takes.
+The holder may be dead: a chain that was killed can't give its day back. A living holder renews its lease within
+seconds, and then the wait ends. If a person asks for it, any holder is waited for, for as long as it takes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Taken = TypeVar("Taken")
 def await_dead_holder(store: Store, names: DayNames, cancel: Cancel, say: Callable[[str], None]) -> None:
     """Wait until the day's lease is over or given back.
 
-    Returns as soon as its holder is seen to live, too.
+    Also returns as soon as its holder is seen to be alive.
     """
     told = False
     first = find_head(store, names)

@@ -19,8 +19,8 @@ from staging.window import load_zone, plan_window
 def is_stale(run: DayRun, state: DayState) -> bool:
     """Return whether a day was read too early and is over now.
 
-    It is about the export that the day rests on. By this machine's clock; where the source's is behind it, the day is
-    read once more the next time.
+    It looks at the export that the day uses, by this machine's clock. If the source's clock is behind, the day is read
+    once more the next time.
     """
     if state.run is not None and state.has_export:
         export = read_run_export(run.store, run.names, state.run.run_id)
@@ -46,9 +46,9 @@ def check_closed(pipeline: Pipeline, day: date, now: datetime) -> None:
 
 
 def check_finished(manifest: Manifest) -> None:
-    """Raise UnavailableError where a stored day was not over.
+    """Raise UnavailableError where a stored export was read too early.
 
-    The stored export is of such a day.
+    Its day was not over then.
     """
     if manifest.unfinished:
         why = manifest.reading.not_over or f"the day ended at {manifest.window_end:%F %T} UTC"

@@ -20,7 +20,7 @@ from staging.store import Store
 
 Watch = Callable[[JobName, ExecutionState], None]
 FindProof = Callable[["DayRun", str], str | None]
-"""Where the log of a proof lies that the target has what a run loaded; None where that is to be asked."""
+"""Where the log lies that proves that the target has what a run loaded; None if the loader must be asked."""
 
 
 @dataclass(frozen=True, slots=True)

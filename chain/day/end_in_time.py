@@ -25,7 +25,7 @@ error: Stopped on request, in the middle of a request that did not answer.
 def end_in_time(cancel: Cancel, *, seconds: float = _SECONDS) -> Iterator[None]:
     """Leave the process when the block does not end.
 
-    For good, so long after `cancel` was set. A call to storage may be stuck in its own retries. Jobs end with this
+    It waits `seconds` after `cancel` was set, as a call to storage may be stuck in its own retries. Jobs end with this
     process: it holds their lifelines.
     """
     over = threading.Event()

@@ -1,6 +1,6 @@
 """Gives a run its export.
 
-A stored one of the day, or one that its exporter makes now.
+Either the day's stored export, or one that its exporter makes now.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from staging.errors import InputError
 class GivenExport:
     """The export that a run uses.
 
-    `before` is the day's export before it, where the run has read the day anew.
+    `before` is the day's export before it, if the run has read the day again.
     """
 
     manifest: Manifest
@@ -69,7 +69,7 @@ def give_export(run: DayRun, record: RunRecord) -> GivenExport:
 
 
 def _read_left(run: DayRun, run_id: str) -> Manifest:
-    """Return what the exporter left; InputError for nothing, as from code that ends its process."""
+    """Return what the exporter left; InputError if it left nothing, as when code ends its process."""
     export = find_run_export(run.store, run.names, run_id)
     if export is None:
         raise InputError(
@@ -88,7 +88,7 @@ def read_manifest_of(run: DayRun, run_id: str) -> Manifest:
 def find_usable(run: DayRun) -> StoredExport | None:
     """Return the stored export that can be used, or None.
 
-    None where there is none or its days are others now; refused for another question.
+    None where there is none or its days have changed; InputError if it answers another question.
     """
     stored = find_current_export(run.store, run.names)
     if stored is None:
@@ -100,7 +100,7 @@ def find_usable(run: DayRun) -> StoredExport | None:
 def check_stored(run: DayRun, manifest: Manifest) -> None:
     """Raise InputError where a stored export answers another question.
 
-    Say so where it is another server's.
+    If it is from another server, only say so.
     """
     check_same_question(manifest, run.pipeline.source)
     if told := describe_other_place(manifest, run.pipeline.source):
@@ -108,10 +108,7 @@ def check_stored(run: DayRun, manifest: Manifest) -> None:
 
 
 def no_export(run: DayRun) -> InputError:
-    """Return the error of a day without an export.
-
-    It is to be reprocessed.
-    """
+    """Return the error for reprocessing a day without an export."""
     return InputError(
         f"There is no export of {run.day} to reprocess.",
         why=f"{run.store.url} holds none for the pipeline {run.pipeline.name}.",

@@ -27,13 +27,13 @@ from staging.process.cancel import Cancel
 _RENEWALS = 4.5
 _LIMIT = 0.6
 _GRACE_SECONDS = 2.0
-"""How long a renewal may take that begins late, as this process was stopped: nothing is lost if nobody took over."""
+"""The limit of a renewal that begins late, as this process was stopped: nothing is lost if nobody took over."""
 
 
 class UnrenewedError(UnavailableError):
     """The lease could not be renewed in time.
 
-    The one who held it stops, and leaves all as it is.
+    Its holder stops, and leaves all as it is.
     """
 
 
@@ -53,8 +53,8 @@ def hold_lease(
 ) -> Iterator[HeldLease]:
     """Hold the lease until the block ends.
 
-    Take it, renew it, then give it back. While somebody else has it: HeldError, or with `wait` wait for it. When it is
-    lost, `cancel` is set with the reason.
+    Take it, renew it, then give it back. While somebody else has it: HeldError, or a wait with `wait`. When it is lost,
+    `cancel` is set with the reason.
     """
 
     def take() -> HeldLease:

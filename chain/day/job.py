@@ -1,6 +1,6 @@
 """Runs one job of a run.
 
-How many tasks it has, how it is started and waited for.
+It decides how many tasks the job has, starts it and waits for it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _WHOLE_DAY_SECONDS = 24 * 3600  # Cloud Run would allow a week; exporter and loa
 def plan_tasks(pipeline: Pipeline, manifest: Manifest) -> Overrides:
     """Return how the processor runs.
 
-    As many tasks as shards where `tasks` is "auto", never more at once than tasks.
+    If `tasks` is "auto", it has as many tasks as shards. Never more run at once than there are.
     """
     process = pipeline.process
     tasks = max(1, len(manifest.shards)) if process.tasks == AUTO else process.tasks
@@ -44,8 +44,8 @@ def single_task() -> Overrides:
 def run_job(run: DayRun, job: JobName, run_id: str, plan: Overrides, *more: str, noted: bool = True) -> ExecutionState:
     """Run one job to its end; raise if it failed.
 
-    One that is under way already is included; the error is what it said. `noted`: its times go into the bucket; they
-    do in any case where it fails.
+    An execution that is under way already is joined; the error is the job's own. `noted`: its times go into the bucket;
+    those of a failed one always do.
     """
     arguments = ("--config", CONFIG_ARGUMENT, "--day", run.day.isoformat(), "--run-id", run_id, *more)
     with run.lineage.job(job, run_id), run.trace.job(job, run_id) as environment:
@@ -77,7 +77,7 @@ def _describe_retry(job: JobName, attempt: FailedAttempt, state: ExecutionState)
     task = f", task {attempt.task} of {state.task_count}" if state.task_count > 1 else ""
     why, said = describe_exit(attempt.exit_code), attempt.message
     if attempt.exit_code in EXIT_CODES and said:
-        why = said  # an error of ours: whatever else ends a process leaves its last line, which may mean anything
+        why = said  # an error of ours: a process that ended otherwise leaves a last line that may mean anything
     elif said:
         why = f"{why} It said last: {said}"
     return f"{job}{task}, attempt {attempt.attempt + 1} failed: {why}"

@@ -1,7 +1,7 @@
 """Starts and cancels jobs only while the day is held.
 
-The holder of the day does, and nobody else. A chain that was frozen for longer than its lease wakes up next to one that
-continues its executions: it must neither start another one nor cancel them.
+Only the holder of the day may. A chain that was frozen for longer than its lease wakes up beside another one that
+continues its executions: it must neither cancel them nor start another.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class LeasedJobs:
     def cancel_execution(self, execution: str) -> None:
         """Cancel an execution; see `JobsApi`.
 
-        An execution of a day that is somebody else's by now goes on.
+        If somebody else holds the day by now, the execution goes on.
         """
         try:
             self.lease.ensure()

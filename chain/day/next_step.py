@@ -1,7 +1,7 @@
 """Decides what a command does with a day.
 
-By how far the day is: begin a run, resume the last one, or ask the ledger. The table of all combinations is in
-docs/operations.md.
+It depends on how far the day is: begin a run, resume the last one, or ask the ledger. The table of all combinations is
+in docs/operations.md.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ class AskLedger:
 def plan_step(wish: Wish, state: DayState, names: DayNames) -> BeginRun | GoOn | AskLedger:
     """Return what is to be done.
 
-    InputError where `resume` finds nothing to go on with. A run that failed for good is gone on with by `resume` alone:
-    something was changed before the command was given again, and what the run has done already would not have it.
+    InputError where `resume` finds nothing to resume. Only `resume` resumes a run that failed for good: who gives
+    another command has changed something, and what the run has done already lacks that.
     """
     run = state.run
     if wish == "resume" and run is None:
@@ -63,7 +63,7 @@ def _is_cut_short(state: DayState) -> bool:
 
 
 def _is_for(wish: Wish, run: RunRecord, state: DayState) -> bool:
-    """Return whether an unfinished run comes to what is wished for."""
+    """Return whether an unfinished run leads to what is wished for."""
     if wish == "fresh export":  # one that has read the source already may have read it long ago
         return run.fresh_export and not state.has_export
     return wish in ("run", run.kind)

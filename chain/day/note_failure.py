@@ -26,7 +26,7 @@ def noted_failures(
 ) -> Iterator[None]:
     """Note with the day's last run what the block raises.
 
-    Not where the day is somebody else's, who has its own.
+    Not if somebody else holds the day: the last run is not this one's.
     """
     try:
         yield

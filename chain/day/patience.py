@@ -1,6 +1,6 @@
-"""Tries a day again that could not be done now.
+"""Tries again a day that could not be done now.
 
-And nothing else: the exit code decides, as no scheduler lets it.
+Only such a day: the exit code decides, and no scheduler looks at it.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ _LONGEST_PAUSE_SECONDS = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """For how long tries are begun again.
+    """How long new tries may begin.
 
-    `now` is a monotonic clock, `say` hears why another one is made.
+    `now` is a monotonic clock, `say` gets the reason of each new try.
     """
 
     seconds: float
@@ -52,7 +52,7 @@ class Patience:
 def may_be_tried_again(error: PenstockError) -> bool:
     """Return whether another try now may go better.
 
-    Exit code 20 says so. A wish to stop and a day that is left for the next night have that code, too, and mean no.
+    Exit code 20 says so. A request to stop and a day left for the next night have that code, too, but mean no.
     """
     is_meant_for_later = isinstance(error, InterruptedRunError | LeftForLaterError)
     return error.exit_code is ExitCode.UNAVAILABLE and not is_meant_for_later

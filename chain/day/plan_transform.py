@@ -1,7 +1,7 @@
 """Plans the author's transform before a day is read.
 
-A mistake in it then costs nothing. It is done in a process of its own, which has a processor's environment: the
-author's code never sees the URL of a database. What is not proven to fail is left to the tasks.
+A mistake in it then costs nothing. It runs in a process of its own with a processor's environment: the author's code
+never sees the URL of a database. What is not proven to fail is left to the tasks.
 """
 
 from __future__ import annotations
@@ -81,9 +81,9 @@ class TransformPlanner:
     def plan(self, store: Store, before: Manifest | None, cancel: Cancel, *, fresh: bool) -> None:
         """Raise InputError where each task would.
 
-        `before` is an export of the day that is there already. Stored columns spare the source the question; it is
-        asked where there are none, and where they fail: it may have others by now. `fresh`: the exporter would take
-        them, so what can't be asked from here is no proof.
+        `before` is the day's stored export. Stored columns spare the source a question. It is asked if there are none,
+        or if they fail, as its columns may have changed. `fresh`: the exporter would read those, so if they can't be
+        asked for from here nothing is proven.
         """
         if not self.is_needed:
             return
@@ -119,7 +119,7 @@ class TransformPlanner:
         )
 
     def _find_stored(self, store: Store, before: Manifest | None) -> Shape | None:
-        """Return the columns of the newest stored day, None where there is none that has those that are asked for."""
+        """Return the columns of the newest stored day that has exactly those that are asked for, or None."""
         source = self.pipeline.source
         wanted = [*source.key_columns, source.time, *source.columns]
         beside = {name: [*table.column_names] for name, table in source.with_.items()}
@@ -142,7 +142,7 @@ class TransformPlanner:
         try:
             schemas = {"": describe_source(self.pipeline), **describe_beside(self.pipeline)}
         except PenstockError:
-            return None  # the exporter meets it too, and says it with all that belongs to it
+            return None  # the exporter meets it, too, and reports it in full
 
         columns = {
             table: [(name, format_dtype(dtype)) for name, dtype in schema.items()] for table, schema in schemas.items()
@@ -150,7 +150,7 @@ class TransformPlanner:
         return Shape(columns.pop(""), columns)
 
     def _ask(self, shape: Shape | None, cancel: Cancel) -> Answer:
-        """Return what each task would end with, {} where none is known to; without columns whether it can be loaded."""
+        """Return the error that each task would end with, else {}; without columns only loading is tried."""
         asked = self._describe(shape) if shape else None
         known = json.dumps([self.pipeline.process.name, *map(str, self.folders), asked and {**asked, "day": ""}])
         if known in _planned:

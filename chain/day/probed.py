@@ -8,7 +8,7 @@ from staging.documents.manifest import Probed
 def tell_probed(probed: Probed) -> str:
     """Return both p99 and their ratio.
 
-    And whether what was promised was held.
+    And whether the promise was kept.
     """
     if probed.beside_p99_milliseconds is None or probed.resting_p99_milliseconds is None:
         measured = "not measured"

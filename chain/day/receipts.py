@@ -1,6 +1,6 @@
 """Checks that every shard was processed.
 
-A job that says it went well has to have left its receipts.
+A job that reports success must have left its receipts.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ def read_receipts(store: Store, names: DayNames, run_id: str, shards: int) -> li
 
 
 def check_same_transform(receipts: Sequence[Receipt], pipeline: Pipeline) -> None:
-    """Raise InputError where shards had another transform.
+    """Raise InputError where another transform processed the shards.
 
-    They were processed by another one than the pipeline names now.
+    Another one than the pipeline names now.
     """
     for receipt in receipts:
         if receipt.transform != pipeline.process.name:
@@ -46,8 +46,7 @@ def check_same_transform(receipts: Sequence[Receipt], pipeline: Pipeline) -> Non
 def describe_other_transform(receipts: Sequence[Receipt], pipeline: Pipeline, folders: Sequence[Path]) -> str:
     """Return a sentence where a loaded day had another transform, else nothing.
 
-    Another one by its name, or another file of its module in these folders. What is done stays as it is until somebody
-    asks for it.
+    Its name differs, or its module's file in these folders. What is done stays as it is until somebody asks for it.
     """
     name = pipeline.process.name
     if others := sorted({receipt.transform for receipt in receipts} - {name}):

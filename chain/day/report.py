@@ -71,7 +71,7 @@ class Report:
     `why_unfinished` why, `waited_seconds` how long that read waited, by reason. `since_export_before` compares the
     export with the day's one before it, where this run has read the day again. `tables` are those that were read at the
     same instant. `probed` is what the shop's own statement took beside that read and without it, None where it was not
-    asked for. `cost` is what the run came to on Google Cloud, None on this machine.
+    asked for. `cost` is the run's cost on Google Cloud, None on this machine.
     """
 
     run_id: str
@@ -166,7 +166,7 @@ def _probed(manifest: Manifest) -> dict[str, Any] | None:
 
 
 def _why_unfinished(manifest: Manifest) -> str:
-    """Return what the database said of why, or what its clock says."""
+    """Return the database's reason, or what its clock says."""
     if not manifest.unfinished:
         return ""
     return manifest.reading.not_over or f"the day is over at {manifest.window_end:%Y-%m-%d %H:%M:%S} UTC"

@@ -1,6 +1,6 @@
-"""The chain's sentence: take the fence, export, process, load, report.
+"""The chain's steps: take the fence, export, process, load, report.
 
-And what of it is left to do.
+And which of them are left to do.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from staging.names import new_id
 def run_day(run: DayRun, *, fresh_export: bool) -> Report:
     """Bring the day to done.
 
-    A day that is done already stays as it is, which only the target's ledger decides. A run that was cut short is gone
-    on with. Raises what the job that failed said, with its exit code.
+    A day that is done already stays as it is; only the target's ledger decides that. A run that was cut short is
+    resumed. Raises the failed job's error, with its exit code.
     """
     return _bring(run, "fresh export" if fresh_export else "run")
 
@@ -53,7 +53,7 @@ def resume_day(run: DayRun) -> Report:
 
 
 def _bring(run: DayRun, wish: Wish) -> Report:
-    """Bring it to done, and note for whoever is told of it whether it was loaded before."""
+    """Bring it to done, and note for the webhook whether it was loaded before."""
     if run.teller is None:
         return _bring_to_done(run, wish)
     was_loaded = run.teller.was_loaded(run.store, run.names)
@@ -98,17 +98,17 @@ def _bring_to_done(run: DayRun, wish: Wish) -> Report:
 
 
 def _reads_anyway(step: BeginRun | GoOn | AskLedger, state: DayState) -> bool:
-    """Whether a run that is gone on with was to read the source, and has not done it yet."""
+    """Whether a resumed run was to read the source, and has not done it yet."""
     return isinstance(step, GoOn) and step.run.fresh_export and not state.has_export
 
 
 def _rests_on_an_export(step: BeginRun | GoOn | AskLedger, state: DayState, wish: Wish) -> TypeGuard[GoOn | AskLedger]:
-    """Whether what is there would be loaded, or called done, by a command that is asked for the day as it is now."""
+    """Whether a command that wants the day as it is now would load what is there, or call it done."""
     return isinstance(step, AskLedger) or (isinstance(step, GoOn) and wish == "run" and state.has_export)
 
 
 def _is_outdated(run: DayRun, record: RunRecord) -> bool:
-    """Whether the days that a longer window was made of are others now. Of a table's day nothing is asked."""
+    """Whether the days that a longer window was made of have changed. A table's day is not checked."""
     if run.pipeline.source.exports is None:
         return False
     return is_outdated(run.store, read_manifest_of(run, record.run_id), run.pipeline)
@@ -147,7 +147,7 @@ def _process(run: DayRun, run_id: str, manifest: Manifest) -> None:
 def _load_again(run: DayRun, run_id: str, began: float) -> Report:
     """The bucket says that the run has loaded the day; the loader asks the ledger, and writes nothing if it agrees.
 
-    If it does not, the loader loads the day again and leaves another note, by which it is told here.
+    If it does not, the loader loads the day again and leaves another note, which is seen here.
     """
     run.say(f"run {run_id} has loaded {run.day}; asking the target's ledger")
     manifest = read_manifest_of(run, run_id)

@@ -21,7 +21,7 @@ class DayState:
 
     `run` is None where none was begun, or where it died before it said what it was asked to do. `has_export`: it has
     settled on an export. `loaded` is the loader's note, None before it. `failed`: it met an error that the same attempt
-    would meet again. `export_id` is the day's current export, whoever read it.
+    would meet again. `export_id` is the day's current export, whichever run read it.
     """
 
     run: RunRecord | None = None

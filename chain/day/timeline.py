@@ -50,7 +50,7 @@ class TimelineNotes:
     def write(self, store: Store, names: DayNames, say: Callable[[str], None]) -> None:
         """Create the note.
 
-        That it could not be is said, and nothing else follows.
+        A failure to do so is reported, and has no other effect.
         """
         state, now = self._state, self._now()
         if state is None:

@@ -37,7 +37,7 @@ class DayTrace:
             yield plan_job_environment(self.environ, span)
 
     def measure(self, report: Report, manifest: Manifest, now: datetime) -> None:
-        """Say what the day came to."""
+        """Record the day's result."""
         rows = {
             "exported": report.rows_exported,
             "processed": report.rows_processed,

@@ -1,6 +1,6 @@
 """The demo on a server of the user's own.
 
-Tables with names of the demo's, and a mark, so that nobody else's are taken or dropped.
+Its tables have the demo's names and a mark, so that no other table is used or dropped.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ USERS, PURCHASES, REVENUE, LEDGER = TABLES = tuple(
     PREFIX + name for name in ("users", "purchases", "revenue", "ledger")
 )
 MARK = "Made by penstock demo. penstock demo --remove drops it."
-"""The comment of the table of users, which is made first and dropped last: the other names are the demo's then."""
+"""The comment on the users table. That is made first and dropped last: while it is there, the other names are ours."""
 _SHOP = Shop(seed=1, users=10_000, purchases=100_000)
 _SHARDS = 4
 _BATCH_ROWS = 5_000

@@ -1,6 +1,6 @@
 """A deployment as plain values.
 
-What every format spells, and nothing of how.
+It says what every format spells, not how.
 """
 
 from __future__ import annotations

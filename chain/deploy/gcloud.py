@@ -1,7 +1,7 @@
 """Writes a deployment as a script of gcloud commands.
 
-For those without Terraform. It may be run again. What a pipeline file no longer says is not taken away by a second run:
-Terraform does that.
+For those without Terraform. It may be run again. A second run does not remove what a pipeline file no longer says;
+Terraform does.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def to_script(deployment: Deployment) -> str:
 
 
 def deploy_job(deployment: Deployment, each: DeployedDefinition) -> str:
-    """Return the command that makes a job, or makes it so."""
+    """Return the command that creates or updates a job."""
     execution = each.definition["template"]
     task = execution["template"]
     container = task["containers"][0]

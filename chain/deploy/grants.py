@@ -1,8 +1,8 @@
 """Decides who may do what.
 
-The least that each account of a deployment needs, as one list that every format spells. An overwrite of an object takes
-storage.objects.delete beside create, and an object that is not there is told to be missing only to who may list; hence
-`objectUser` for whoever replaces a head, and creator and viewer for a processor.
+The least that each account of a deployment needs, as one list that every format spells. To overwrite an object takes
+storage.objects.delete beside create, and only an account that may list learns that an object is missing; hence
+`objectUser` for an account that replaces a head, and creator and viewer for a processor.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ EXECUTOR, JOB_VIEWER, INVOKER = "roles/run.jobsExecutorWithOverrides", "roles/ru
 class Grant:
     """One role on one thing for one account.
 
-    `part` is whose it is: a job, or the scheduler. `name` is a bucket, a job's id, `project/secret`, or a project.
+    `part` is its owner: a job, or the scheduler. `name` is a bucket, a job's id, `project/secret`, or a project.
     """
 
     kind: Literal["bucket", "job", "project", "secret"]

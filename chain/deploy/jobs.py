@@ -1,6 +1,6 @@
 """Defines the four jobs of a deployment.
 
-By the function that a run defines its jobs with.
+It uses the function by which a run defines its jobs.
 """
 
 from __future__ import annotations

@@ -87,7 +87,7 @@ def _enable(deployment: Deployment, *, terraform: bool) -> str:
 
 
 def _first(deployment: Deployment) -> str:
-    """Return what there has to be before images are pushed."""
+    """Return what must exist before images are pushed."""
     targets = ["google_project_service.needed"]
     targets += ["google_artifact_registry_repository.images"] if deployment.repository is not None else []
     return " ".join(f"-target={target}" for target in targets)

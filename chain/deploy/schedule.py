@@ -1,8 +1,8 @@
 """When and how Cloud Scheduler starts the night.
 
-A time of day that a change of clocks skips or repeats would start no night, or two; one within the grace would mean
-the day before. Both are refused. Of an hourly pipeline, unless its days are kept, the minute of each hour counts alone.
-The call is jobs.run of the Cloud Run Admin API v2 with an empty RunJobRequest:
+A time of day that a change of clocks skips or repeats would start no night, or two; one within the grace would mean the
+day before. Both are refused. For an hourly pipeline only the minute of each hour counts, unless its days are kept. The
+call is jobs.run of the Cloud Run Admin API v2 with an empty RunJobRequest:
 https://cloud.google.com/run/docs/reference/rest/v2/projects.locations.jobs/run
 """
 
@@ -85,7 +85,7 @@ def _check(pipeline: Pipeline, at: time) -> None:
 
 
 def _days_to_look_at(zone: ZoneInfo) -> Iterator[date]:
-    """Give an ordinary day, and each whose clocks change in it or beside it."""
+    """Yield an ordinary day, and each day with a change of clocks in it or beside it."""
     yield _FIRST
     day, before = _FIRST, datetime.combine(_FIRST, time(), tzinfo=zone).utcoffset()
     for number in range(1, _DAYS):

@@ -34,7 +34,7 @@ def to_terraform(deployment: Deployment) -> dict[str, Any]:
 
 
 def to_variables() -> dict[str, Any]:
-    """Return what somebody may choose without another pipeline file."""
+    """Return what may be chosen without another pipeline file."""
     return {
         "variable": {
             "alert_email": {"type": "string", "description": "Who is told when no day was brought to done."},
@@ -112,7 +112,7 @@ def _account(account: Account) -> dict[str, Any]:
 
 
 def _bucket(deployment: Deployment, name: str) -> dict[str, Any]:
-    """No lifecycle rule: age says nothing of whether a day still leads to an object; `penstock gc` knows."""
+    """No lifecycle rule: age does not say whether a day still uses an object; `penstock gc` knows."""
     return {
         "count": Expression("${var.create_buckets ? 1 : 0}"),
         "name": name,

@@ -17,7 +17,7 @@ from staging.store import Store
 def find_two_exports(store: Store, names: DayNames, named: Sequence[str]) -> tuple[Manifest, Manifest]:
     """Return the older and the newer export.
 
-    In this order where they are named; else InputError. Lists the day's objects: for people, no job does.
+    They must be named in this order; else InputError. It lists the day's objects: for people, no job does.
     """
     if named:
         before, after = (_read(store, names, export_id) for export_id in named)

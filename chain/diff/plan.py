@@ -37,7 +37,7 @@ class Comparison:
     left_out: tuple[str, ...]
     is_aligned: bool
     table: str = ""
-    """Which table beside the leading one this is of; "" of the leading one."""
+    """The name of the table beside the leading one; "" for the leading one."""
 
     def scales(self) -> dict[str, int]:
         """Return the decimal places of each sum."""

@@ -1,7 +1,7 @@
 """Checks a store: staging, or a target of files.
 
-Whether it is there, and keeps the promises that all rests on. Small objects are written below `doctor/` and
-`heads/doctor/`, which no job ever looks at, and deleted again.
+It checks that the store is there, and keeps the promises that everything relies on. Small objects are written below
+`doctor/` and `heads/doctor/`, which no job ever looks at, and deleted again.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def examine_staging(pipeline: Pipeline, now: Callable[[], datetime]) -> Iterator
     And whether the pipeline is paused there.
     """
     yield from examine_store("staging", pipeline.staging.url, now, folder="heads/doctor")
-    with suppress(PenstockError), open_store(pipeline.staging.url) as store:  # it was told already
+    with suppress(PenstockError), open_store(pipeline.staging.url) as store:  # it was reported already
         switch = read_pause_switch(store, pipeline.name)
         if switch is not None and switch.paused:
             yield warn("pause", f"The pipeline is {switch.describe()}.", "penstock unpause lets it read again.")
@@ -37,8 +37,8 @@ def examine_staging(pipeline: Pipeline, now: Callable[[], datetime]) -> Iterator
 def examine_store(name: str, url: str, now: Callable[[], datetime], *, folder: str = "doctor") -> Iterator[Finding]:
     """Yield the findings of a store as they come.
 
-    `name` is what it is there for. Below `folder` an object is replaced, as each run replaces its head: rights may be
-    given for that prefix alone.
+    `name` is its purpose. Below `folder` an object is replaced, as each run replaces its head: rights may be given for
+    that prefix alone.
     """
     try:
         with open_store(url) as store:
@@ -71,7 +71,7 @@ def _examine_promises(name: str, store: Store, probe: str, info: ObjectInfo) -> 
 
 
 def _examine_replacing(name: str, store: Store, folder: str) -> Iterator[Finding]:
-    """Replace an object by its generation, which Cloud Storage asks for another right than for creating one."""
+    """Replace an object by its generation; on Cloud Storage this needs another right than creating one."""
     probe = f"{folder}/{secrets.token_hex(8)}.txt"
     try:
         info = store.create(probe, _TEXT)
@@ -81,7 +81,7 @@ def _examine_replacing(name: str, store: Store, folder: str) -> Iterator[Finding
         error.fix = error.fix or "Each run replaces an object there."
         yield fault(f"{name} replaces", error)
         return
-    with suppress(PenstockError):  # whoever may replace may delete; where that is not so, it is told above
+    with suppress(PenstockError):  # who may replace may delete; a missing right was reported above
         store.delete(probe, generation=info.generation)
 
 

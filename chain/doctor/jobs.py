@@ -61,7 +61,7 @@ def examine_transform(
 
 
 def examine_jobs(pipeline: Pipeline, environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Yield what there is to say of the place where jobs run."""
+    """Yield the findings about the place where jobs run."""
     emulator = environ.get(EMULATOR_VARIABLE)
     if not emulator and pipeline.cloud.project is None:
         yield well("jobs", "run on this machine")

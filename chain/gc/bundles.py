@@ -23,7 +23,7 @@ class Bundle:
     """All objects of one export or of one run.
 
     `files` are a run's in a target of Parquet files. `first` are the documents without which nothing of it counts, in
-    the order in which they have to be deleted; in `rest` other documents stand before data.
+    the order in which they have to be deleted; in `rest` other documents come before data.
     """
 
     kind: Literal["export", "run", "files"]
@@ -39,7 +39,7 @@ class Bundle:
 
     @property
     def size_bytes(self) -> int:
-        """How much would be free without them."""
+        """The bytes that deleting them frees."""
         return sum(info.size_bytes for info in (*self.first, *self.rest))
 
     @property
@@ -81,7 +81,7 @@ def list_days(store: Store, pipeline: str) -> Iterator[StoredDay]:
 
 
 def _bundle(entries: Sequence[tuple[ParsedName, ObjectInfo]]) -> Iterator[Bundle]:
-    """Listed by name, so each export's and each run's objects stand together."""
+    """Listed by name, so each export's and each run's objects follow each other."""
     for (export_id, run_id), group in groupby(entries, key=lambda entry: (entry[0].export_id, entry[0].run_id)):
         found = list(group)
         first = [entry for entry in found if entry[0].kind in _FIRST]

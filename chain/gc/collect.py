@@ -1,6 +1,6 @@
-"""Goes through a pipeline's days and gives, or deletes, what nobody needs.
+"""Goes through a pipeline's days and lists, or deletes, what nobody needs.
 
-Deleted is first what makes the rest count, so that a half of it is nothing that looks whole.
+It deletes first what makes the rest count, so that a half never looks whole.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ _DELETERS = 16  # a deletion is one small request; thousands one after the other
 def clean_up(
     store: Store, pipeline: str, cancel: Cancel, older_than: timedelta, now: datetime, *, delete: bool
 ) -> Iterator[DayGarbage]:
-    """Yield what of each day may go.
+    """Yield what may be deleted, day by day.
 
-    With `delete` after it is gone.
+    With `delete`, after it was deleted.
     """
     used = find_uses(store, pipeline)
     for day in list_days(store, pipeline):
@@ -39,8 +39,8 @@ def collect_garbage(store: Store, garbage: DayGarbage, cancel: Cancel, *, target
     """Delete it, each object by the generation that was listed.
 
     False where the day's head was changed meanwhile. Nothing of it can become current again: a run names the current
-    export or one of its own. The look at the head only spares a run that is being continued the trouble.
-    InterruptedRunError when `cancel` is set; the same again goes on.
+    export or one of its own. The look at the head only spares trouble to a run that is being resumed.
+    InterruptedRunError when `cancel` is set; the same call again continues.
     """
     place = target or store  # where it lies; the head is always in staging
     head = store.find(garbage.names.head())

@@ -1,7 +1,7 @@
 """Decides which exports and runs of a day nobody needs.
 
-Reads the bucket and deletes nothing; asks no database. Kept are the current export; the head's run; of each head that
-the day ever had, every run from the newest one on that left a note of having loaded, as the target's ledger names one
+Reads the bucket and deletes nothing; asks no database. It keeps the current export; the head's run; for each head that
+the day ever had, the newest run that left a note of having loaded and every later one, as the target's ledger names one
 of them; what is younger than the bound; and the exports that any of these runs uses. A day without a head is kept
 whole: its head was lost, and nobody can tell what is current.
 """
@@ -38,10 +38,10 @@ class DayGarbage:
 def plan_garbage(
     store: Store, day: StoredDay, *, older_than: timedelta, now: datetime, used_elsewhere: frozenset[str] = frozenset()
 ) -> DayGarbage:
-    """Return what of the day nobody needs.
+    """Return the exports and runs that nobody needs.
 
-    It was last written longer ago than `older_than`. `used_elsewhere` are its exports that a longer window of another
-    pipeline is made of.
+    Each was last written longer ago than `older_than`. `used_elsewhere` are the day's exports that a longer window of
+    another pipeline uses.
     """
     names = day.names
     rest = find_head_at_rest(store, names, now)
@@ -73,8 +73,8 @@ def find_head_at_rest(store: Store, names: DayNames, now: datetime) -> tuple[Hea
 def _live_runs(store: Store, day: StoredDay, head: Head) -> set[str]:
     """Return the head's run and those that the ledger may name.
 
-    A loader that was cut off after its commit leaves no note, so newer runs count that have anything to load. Newer are
-    only runs of one head: fences of two say nothing of each other, and the ledger may name a run of either.
+    A loader that was cut off after its commit leaves no note, so newer runs count that have anything to load. Only runs
+    of one head are compared: fences of two heads say nothing of each other, and the ledger may name a run of either.
     """
     records = _read_records(store, day)
     live = {head.run_id} if head.run_id else set()
@@ -86,7 +86,7 @@ def _live_runs(store: Store, day: StoredDay, head: Head) -> set[str]:
 
 
 def _read_records(store: Store, day: StoredDay) -> Mapping[str, RunRecord]:
-    """Return what each run was asked to do; one that does not say so is loaded by nothing."""
+    """Return what each run was asked to do; nothing loads a run that does not say so."""
     records = ((run.id, find_run(store, day.names, run.id)) for run in day.runs if run.whole)
     return {run_id: record for run_id, record in records if record is not None}
 

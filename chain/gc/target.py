@@ -1,8 +1,8 @@
 """Finds files of a Parquet target that nothing names.
 
-No day's manifest names them any more: earlier loads, and what failed ones left. Kept are the files that the manifest
+No day's manifest names them any more: earlier loads, and what failed ones left. It keeps the files that the manifest
 names, those of the head's run, which may be loading, and what is younger than the bound: a reader that began with an
-older manifest may be in the middle of them.
+older manifest may still be reading them.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _WINDOWS = ("day=", "hour=")
 def clean_up_target(
     store: Store, target: Store, pipeline: str, cancel: Cancel, *, older_than: timedelta, now: datetime, delete: bool
 ) -> Iterator[DayGarbage]:
-    """Yield what of each day in the target may go.
+    """Yield what may be deleted in the target, day by day.
 
-    With `delete` after it is gone. `store` is the staging store.
+    With `delete`, after it was deleted. `store` is the staging store.
     """
     files = (info for window in _WINDOWS for info in target.list(window))
     found = ((parsed, info) for info in files if (parsed := parse_target_part(info.name)) is not None)

@@ -20,7 +20,7 @@ from staging.process.cancel import STOPPED
 from staging.store import ObjectInfo, Store
 
 VERSION = 2
-"""Of what is remembered of a day; see `PastDay`."""
+"""The version of a day's entry in the index; see `PastDay`."""
 
 
 def read_past_day(store: Store, names: DayNames, *, now: datetime) -> PastDay:
@@ -68,7 +68,7 @@ def is_settled(day: PastDay) -> bool:
 def _read_loaded(
     store: Store, names: DayNames, head: Head, objects: Mapping[str, list[ObjectInfo]]
 ) -> LoadedDay | None:
-    """Return what a status says of it as long as the head stays; None where it is not simply loaded and at rest."""
+    """Return the status that is valid as long as the head stays; None unless the day is loaded and at rest."""
     if head.lease is not None or head.run_id is None or "loaded" not in objects:
         return None
     name, failure = objects["loaded"][0].name, _last_failure(store, objects)
@@ -77,7 +77,7 @@ def _read_loaded(
         return None
     try:
         export = find_export(store, names, note.export_id)
-    except IntegrityError:  # a status says it of the day; its runs can be told all the same
+    except IntegrityError:  # the day's status reports it; its runs can be listed all the same
         return None
     if export is None:
         return None

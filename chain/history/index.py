@@ -29,8 +29,8 @@ def read_index(store: Store, pipeline: str, years: Sequence[int]) -> dict[date, 
 def remember_days(store: Store, pipeline: str, days: Iterable[PastDay]) -> None:
     """Put the days into their years' index.
 
-    Where others write it all the time it is left: it can be made anew. Raises InputError and UnavailableError as the
-    store does.
+    If others write it all the time it is left as it is: it can be rebuilt. Raises InputError and UnavailableError as
+    the store does.
     """
     by_year: dict[int, list[PastDay]] = defaultdict(list)
     for day in days:

@@ -1,6 +1,6 @@
 """Reads the runs of a pipeline's days.
 
-From the index where it holds, else from the day's own documents.
+From the index where it is valid, else from the day's own documents.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from staging.store import ObjectInfo, Store
 
 _READERS = 16
 _WORTH_REMEMBERING_DAYS = 20
-"""A few days that the index does not know cost nothing to read again; those that run remember themselves."""
+"""It costs little to read a few days that the index lacks; a day that runs adds itself to the index."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +51,8 @@ def read_history(
 ) -> History:
     """Return the runs of days from `first` to `last`.
 
-    Both inclusive; or of the `newest` days. What the index does not know is read from the documents, and remembered
-    where this may write.
+    Both inclusive; or of the `newest` days. What the index lacks is read from the documents, and added to it where this
+    may write.
     """
     heads = list_heads(store, pipeline)
     wanted = [day for day in heads if _is_within(day, first, last)]
@@ -68,7 +68,7 @@ def read_history(
 
 
 def _is_within(day: date, first: date | None, last: date | None) -> bool:
-    """Return whether a window is of the range; where an end is a day, all the day's hours are."""
+    """Return whether a window is in the range; an end that is a day includes all its hours."""
     return (first is None or _as_end(day, first) >= first) and (last is None or _as_end(day, last) <= last)
 
 
@@ -77,9 +77,9 @@ def _as_end(day: date, end: date) -> date:
 
 
 def recall_loaded_days(store: Store, pipeline: str, heads: Mapping[date, ObjectInfo]) -> dict[date, LoadedDay]:
-    """Return the days that are loaded as the index has it.
+    """Return the days that are loaded according to the index.
 
-    Of these heads, and none whose head has changed since. It reads the index alone.
+    Only days of these heads whose head has not changed since. It reads the index alone.
     """
     known = read_index(store, pipeline, sorted({day.year for day in heads}))
     return {
@@ -90,7 +90,7 @@ def recall_loaded_days(store: Store, pipeline: str, heads: Mapping[date, ObjectI
 
 
 def _holds(past: PastDay | None, head: ObjectInfo) -> bool:
-    """Return whether what is remembered of a day is all there is to know: its head is still the one of then."""
+    """Return whether the index has all there is to know of a day: its head has not changed since."""
     return past is not None and past.head_generation == head.generation and past.version >= VERSION
 
 
@@ -125,7 +125,7 @@ def _read_days(
 def _try_to_remember(store: Store, pipeline: str, days: list[PastDay]) -> None:
     try:
         remember_days(store, pipeline, days)
-    except PenstockError:  # whoever may only read reads all again the next time, and misses nothing
+    except PenstockError:  # a user who may only read reads all again the next time, and misses nothing
         return
 
 

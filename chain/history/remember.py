@@ -1,6 +1,6 @@
 """Remembers a day when a run of it has ended well.
 
-Of many days the index is written once for a score of them: writing it for each would cost more than looking at the day.
+For many days the index is written once for twenty: writing it for each would cost more than looking at the day.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ def remembered(
 ) -> Iterator[None]:
     """Put the day into the history's index after the block.
 
-    The block gives the day back; a failure to is only reported. A block that raised leaves the index as it is: what it
-    says of the day does not hold any more, as the head changed.
+    The block gives the day back. A failure to write the index is only reported. A block that raised leaves the index as
+    it is: its entry is no longer valid, as the head changed.
     """
     yield
     with _warned(say):
@@ -39,7 +39,7 @@ def remembered(
 def remembering(
     store: Store, pipeline: str, now: Callable[[], datetime], say: Callable[[str], None]
 ) -> Iterator[RememberedDays]:
-    """Yield what remembers many days.
+    """Yield an object that remembers many days.
 
     Also those that were done before the block raised.
     """

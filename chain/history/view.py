@@ -13,7 +13,7 @@ Style = Callable[..., str]
 _COLOURS = {"loaded": "green", "failed": "red", "stopped": "yellow", "running": "cyan", "unfinished": "yellow"}
 _HEADS = ("day", "began (UTC)", "outcome", "export", "process", "load", "rows")
 _LEFT = 3
-"""So many columns are text and stand to the left."""
+"""The first columns are text and left-aligned: so many."""
 
 
 def format_history(days: Sequence[PastDay], *, style: Style) -> str:
@@ -69,7 +69,7 @@ def _cells(day: date, run: PastRun, sums: str) -> tuple[str, ...]:
 
 
 def _short(by: str) -> str:
-    """The process's number is for whoever looks for it now."""
+    """The process's number helps only to find a process that runs now."""
     return by.partition(", process")[0]
 
 

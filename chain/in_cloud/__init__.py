@@ -1,4 +1,4 @@
 """Runs a command in the chain's deployed job.
 
-There private addresses are reached; its output is shown here.
+That job reaches private addresses; its output is shown here.
 """

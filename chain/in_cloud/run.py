@@ -25,7 +25,7 @@ from staging.process.cancel import cancel_on_signals
 from staging.store import Store
 
 CHAIN = cast("JobName", "chain")
-"""The deployed chain, which is no job of a run, is started and watched as they are."""
+"""The deployed chain is no job of a run, but it is started and watched like one."""
 
 _SECONDS = 1800
 
@@ -78,6 +78,6 @@ def run_in_cloud(
 def _take(store: Store, token: str) -> Answer | None:
     answer = find_answer(store, token)
     if answer is not None and (info := store.find(answer_name(token))) is not None:
-        with suppress(InputError):  # whoever may look need not be allowed to delete; no job ever reads it
+        with suppress(InputError):  # who may look may lack the right to delete; no job ever reads it
             store.delete(answer_name(token), generation=info.generation)
     return answer

@@ -1,6 +1,6 @@
 """The port to what attempts wrote.
 
-Read where it lies on this machine, elsewhere only pointed to.
+It reads logs on this machine, and only points to others.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Plans what jobs that run elsewhere get to know.
+"""Plans the settings of jobs that run elsewhere.
 
-The pipeline as a variable, and their passwords from Secret Manager. Whoever may look at a job or an execution sees its
-variables, so nothing secret is among them: a password that is in the pipeline file is refused here.
+They get the pipeline as a variable, and their passwords from Secret Manager. Everybody who may look at a job or an
+execution sees its variables, so nothing secret is among them: a password that is in the pipeline file is refused here.
 """
 
 from __future__ import annotations
@@ -63,13 +63,13 @@ def plan_chain_setting(pipeline: Pipeline) -> str:
 def plan_secrets(pipeline: Pipeline, job: JobName) -> dict[str, str]:
     """Return the job's variables that come from Secret Manager.
 
-    Its own, and the common ones that are its business. That are those of no URL of another job's; of a pipeline with a
-    Python source those of its own URL alone, for what is left is the function's: a key of the service that it asks.
+    Its own, and the common ones that it needs. Those are all but the ones of another job's URL. With a Python source it
+    gets only those of its own URL, as the rest belong to the function: a key of the service that it asks.
     """
     references = pipeline.url_references()
     own = {_variable(reference) for section, reference in references.items() if section in URLS[job]}
     others = {_variable(reference) for reference in references.values()} - own
-    others.add(_variable(str(pipeline.notify.url or "")))  # the chain alone tells anybody
+    others.add(_variable(str(pipeline.notify.url or "")))  # only the chain notifies anybody
     common = {name: secret for name, secret in pipeline.cloud.secrets.items() if name not in others}
     if pipeline.source.python is not None and job != "exporter":
         common = {name: secret for name, secret in common.items() if name in own}
@@ -109,7 +109,7 @@ def _checked(text: str) -> str:
 
 
 def _check_shown(section: DatabaseSection) -> None:
-    """Raise InputError where what the file says of the database is not for everybody's eyes."""
+    """Raise InputError where the file itself has the password of the database."""
     reference, key = section.url.reference, section.secret_key
     is_secret = key == "password" or _PASSWORD.search(reference)
     if reference and not is_elsewhere(reference) and is_secret:

@@ -1,6 +1,6 @@
 """Plans the environment of jobs on this machine.
 
-The pipeline as one variable, and of the chain's own variables no secret that is not a job's business.
+A job gets the pipeline as one variable, and the chain's own variables without secrets that it does not need.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ def plan_environments(pipeline: Pipeline, environ: Mapping[str, str], config: Pa
     """Return the environment of each job's processes on this machine.
 
     All settings are in the pipeline: `config`, where it was read, is not read again, and no variable sets a key once
-    more. A job without business with a database has not the variable that `env:NAME` takes its URL from, nor a secret
-    that `cloud.{job}.secrets` gives to another. Where a Python function is the source, any variable may be its key: so
-    the others get those alone of which it is known that they are none (`_KNOWN`), their own URL's, and what
-    `process.variables` names. InputError where no process takes a pipeline of that length.
+    more. A job that does not use a database lacks the variable that `env:NAME` takes its URL from, and a secret that
+    `cloud.{job}.secrets` gives to another. Where a Python function is the source, any variable may be its key: so the
+    others get only variables known to be none (`_KNOWN`), their own URL's, and what `process.variables` names.
+    InputError where the pipeline is too long for a process.
     """
     planned = {job: _withhold(environ, pipeline, job) for job in URLS}
     if pipeline.source.python is not None:

@@ -23,7 +23,7 @@ _CLASSES: dict[int, type[PenstockError]] = {
     each.exit_code: each for each in (UsageError, InputError, UnavailableError, HeldError, IntegrityError)
 } | {int(ExitCode.BUG): PenstockError}
 EXIT_CODES = frozenset(_CLASSES) - {int(ExitCode.BUG)}
-"""What only an error of ours ends with."""
+"""The exit codes that only errors of ours have."""
 
 _MEANINGS = {
     ExitCode.BUG: "a bug",

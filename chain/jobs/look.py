@@ -19,7 +19,7 @@ from staging.process.cancel import Cancel
 class Lookout:
     """Finds executions, until the API fails once.
 
-    Then `say` hears of it and the bucket has to do.
+    Then `say` reports it, and the bucket has to be enough.
     """
 
     def __init__(self, jobs: JobsApi | None, say: Callable[[str], None]) -> None:

@@ -70,7 +70,7 @@ def open_warm_jobs(pipeline: Pipeline, config: Path, environ: Mapping[str, str])
 
     Yields how they are started, None where they run elsewhere.
 
-    It is the sooner ready the sooner it is begun; see `chain.jobs.local.warm_start`.
+    The sooner it begins, the sooner it is ready; see `chain.jobs.local.warm_start`.
     """
     if find_place(pipeline, environ) is not None:
         if begun := take_begun():
@@ -138,7 +138,7 @@ def _secrets(pipeline: Pipeline) -> dict[JobName, dict[str, str]]:
 
 
 def _deployed_by_chain(cloud: CloudConfig) -> list[JobName]:
-    """Whoever deploys the other jobs gives them their secrets."""
+    """The deployment of the other jobs gives them their secrets."""
     if not cloud.manage_jobs:
         return []
     return [job for job in URLS if getattr(cloud.images, job) is not None]

@@ -1,7 +1,7 @@
 """Writes the pipeline that a job gets, as JSON.
 
 It travels in one variable. File, environment and `--set` are read once, by the chain. Its jobs, here as elsewhere, see
-what it saw, whatever becomes of the file meanwhile; and no job sees how to reach a database that is not its business.
+what it saw, whatever becomes of the file meanwhile; and no job sees how to reach a database that it does not use.
 """
 
 from __future__ import annotations

@@ -77,7 +77,7 @@ def _permanent(state: ExecutionState) -> tuple[TaskFailure, ...]:
 
 
 def _given_up(state: ExecutionState) -> ExecutionState:
-    """Return how it ends: those tasks failed for good, whatever further attempts were under way."""
+    """Return its end: those tasks failed for good, even if further attempts were under way."""
     failures = _permanent(state)
     left = state.task_count - len(failures)
     return replace(state, finished=True, running=0, failed=len(failures), cancelled=left, failures=failures)

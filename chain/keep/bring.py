@@ -1,7 +1,7 @@
 """Brings days to what the source has.
 
-It compares them, then does what each needs, and tries those again that could not be had. All state is in the documents
-of the days, so one that was cut short is resumed by another one.
+It compares them, then does what each needs, and tries again those that could not be had. All state is in the documents
+of the days, so the next command resumes one that was cut short.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _KEEPING = DaysAtOnce(1, keep_going=True)
 
 @dataclass(frozen=True, slots=True)
 class Keeping:
-    """What the command line asks for, and whom it tells."""
+    """What the command line asks for, and whom it notifies."""
 
     config: Path
     days: Sequence[date]
@@ -59,10 +59,10 @@ class Keeping:
 
 
 def keep_days(keeping: Keeping, patience: Patience, cancel: Cancel) -> list[KeptDay]:
-    """Return what became of each day, in their order.
+    """Return the outcome of each day, in their order.
 
-    A further try takes only those that another try may help. Where no try began a day, and before a row is
-    read: InputError for a source that days can't be compared with, InterruptedRunError when asked to end, or
+    A further try takes only days that another try may help. It raises only if no day was begun, before a row is read:
+    InputError for a source that days can't be compared with, InterruptedRunError when asked to end, or
     UnavailableError.
     """
     kept: dict[date, KeptDay] = {}
@@ -106,14 +106,14 @@ def _plan(keeping: Keeping, store: Store, cancel: Cancel) -> list[KeptDay]:
 
 
 def _find_known(keeping: Keeping, store: Store, day: date, now: datetime) -> Step | None:
-    """Return what is to be done with a day whatever it compares to, or None."""
+    """Return what is to be done with a day without comparing it, or None."""
     pipeline = keeping.teller.pipeline
     end = plan_window(day, load_zone(pipeline.source.timezone), pipeline.source.window).end
     if now < end + timedelta(seconds=pipeline.export.grace_seconds):
         return NOT_OVER
     try:
         stored = find_current_manifest(store, DayNames(pipeline.name, day))
-    except IntegrityError:  # comparing meets it, too, and tells
+    except IntegrityError:  # comparing meets it, too, and reports it
         return None
     return UNFINISHED if stored is not None and stored.is_stale(now) else None
 
@@ -166,7 +166,7 @@ def _run_one(shared: SharedByDays, view: DaysView, steps: dict[date, Step]) -> C
 
 
 def _leave(outcome: DayOutcome) -> DayOutcome:
-    """Call a day that can be had later, such as one that is being rewritten, left for the next night."""
+    """Mark a day as left for the next night if it can be had later, such as one that is being rewritten."""
     if outcome.exit_code is not ExitCode.UNAVAILABLE or isinstance(outcome.error, InterruptedRunError):
         return outcome
     return replace(outcome, outcome="left")

@@ -1,6 +1,6 @@
 """Decides what is to be done with a day.
 
-Pure: from how it compared and how far it is. Only what is known to be another day in the source is read again.
+Pure: it depends on the comparison and on how far the day is. Only a day known to differ in the source is read again.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Name = Literal["new", "healed", "equal", "left"]
 class Step:
     """What is to be done with a day.
 
-    `name` is what it is called where that goes well.
+    `name` is the outcome's name if it goes well.
     """
 
     wish: Wish
@@ -34,7 +34,7 @@ UNFINISHED = Step("run", "healed", "it was read before it was over")
 def choose_step(compared: DayCompared, state: DayState) -> Step:
     """Return what is to be done with a day.
 
-    It is over, and was not read before it was.
+    The day is over, and was not read before it was over.
     """
     outcome, why = compared.compared.outcome, compared.compared.why
     if outcome == "never stored":

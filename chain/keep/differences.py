@@ -1,6 +1,6 @@
-"""Finds which keys differ of days that were read again.
+"""Finds the keys that differ in days that were read again.
 
-And by how much: from the stored exports, so the source is left alone.
+And by how much, from the stored exports: the source is left alone.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Difference:
 def find_differences(
     store: Store, reports: Iterable[Report], cancel: Cancel, say: Callable[[str], None]
 ) -> dict[date, Difference]:
-    """Return how each day differs that was read again.
+    """Return how each day that was read again differs.
 
     A day whose exports can't be compared is left out, and `say` hears why. So are all others once `cancel` is set: the
     days are done, and `penstock diff` finds it later.

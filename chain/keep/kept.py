@@ -1,4 +1,4 @@
-"""What became of a day that is kept."""
+"""The outcome of a day that is kept."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class KeptDay:
     def error(self) -> PenstockError | None:
         """Why the day is not what it should be.
 
-        It was not brought there, or how it compares is not known.
+        It was not brought there, or the comparison has no result.
         """
         if self.ended is not None:
             return self.ended.error
@@ -69,7 +69,7 @@ class KeptDay:
     def rows(self) -> tuple[int | None, int | None]:
         """Rows of the day's export before, and now.
 
-        Of a day that was left, what the source has.
+        For a day that was left, what the source has.
         """
         stored, found, report = self._known()
         since = report.since_export_before if report else None
@@ -140,7 +140,7 @@ def check_all_kept(pipeline: str, days: Sequence[KeptDay], cancel: Cancel) -> No
             cancel.check()
         return
     wrong = sum(day.error is not None or day.outcome == "not begun" for day in days)
-    told = worst.error.fix if worst.ended is None else ""  # of a job's it was said when the day failed
+    told = worst.error.fix if worst.ended is None else ""  # a job's fix was shown when the day failed
     raise UnfinishedDaysError(
         f"{wrong} of {len(days)} days of {pipeline} are not kept.",
         why=f"{worst.day}: {worst.error.what}",

@@ -35,7 +35,7 @@ def format_kept(days: Sequence[KeptDay], *, style: Style, columns: int) -> str:
 
 
 def format_differences(days: Sequence[KeptDay], *, style: Style) -> str:
-    """Return which keys differ of each day that was read again."""
+    """Return the keys that differ in each day that was read again."""
     found = [day.difference for day in days if day.difference is not None]
     return "\n".join(format_tables(each.compared, each.found, style=style) for each in found)
 

@@ -1,4 +1,4 @@
-"""Says of a day's jobs that they begin, complete or fail.
+"""Reports that a day's jobs begin, complete or fail.
 
 Without PENSTOCK_OPENLINEAGE=1 nothing is sent, and OpenLineage's client is not imported.
 """

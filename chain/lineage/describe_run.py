@@ -27,7 +27,7 @@ def describe_data(
 ) -> tuple[Data, Data, Data, Data]:
     """Return what is read, staged, processed and loaded.
 
-    As far as the documents tell. Rows are of jobs that are complete.
+    As far as the documents say. Rows are of jobs that are complete.
     """
     sources = [
         Described(name_source(pipeline)),

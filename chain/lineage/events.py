@@ -114,7 +114,7 @@ def _facets(described: Described) -> dict[str, Any]:
 
 
 def _lineage(output: Described) -> dict[str, Any]:
-    """Return what each column of an output is made of; of an input its writer says it."""
+    """Return what each column of an output is made of; an input's writer reports that of the input."""
     if not output.made_of:
         return {}
     fields = {

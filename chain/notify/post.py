@@ -23,7 +23,7 @@ _TOO_MANY, _TIMED_OUT, _SERVER_FAULT = 429, 408, 500
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """What is told goes to the address that the pipeline names, and nowhere else."""
+    """A notice goes to the address that the pipeline names, and nowhere else."""
 
     def redirect_request(self, *_: Any) -> None:  # noqa: ANN401 - the library's signature
         return None

@@ -1,6 +1,6 @@
-"""Decides what a webhook gets to know.
+"""Decides what a webhook is sent.
 
-Of the days that a command worked on; it is sent when the command has ended.
+It is about the days that a command worked on, and sent when the command has ended.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Teller:
     def note_done(self, report: Report, *, was_loaded: bool) -> None:
         """Note a day that is done.
 
-        It may have recovered, or be another than it was.
+        It may have recovered or changed.
         """
         self._done.append(report.day)
         load = describe_load(report.rows_loaded, report.totals["loaded"])
@@ -92,7 +92,7 @@ class Teller:
     def note_failed(self, day: date, error: BaseException) -> None:
         """Note a day that failed.
 
-        Not one that was stopped, or that is somebody else's, who reports it.
+        Not one that was stopped, or that somebody else holds, who reports it.
         """
         if isinstance(error, HeldError | InterruptedRunError) or not isinstance(error, Exception):
             return
@@ -108,7 +108,7 @@ class Teller:
         self._news["late"].append(DayNews(day, error.what, error.why, error.fix, int(error.exit_code)))
 
     def tell_of(self, failed: Iterable[tuple[date, PenstockError]]) -> None:
-        """Note the days that failed, and tell of all."""
+        """Note the days that failed, and post the news of all."""
         for day, error in failed:
             self.note_failed(day, error)
         self.tell()
@@ -189,7 +189,7 @@ def examine_hook(pipeline: Pipeline, environ: Mapping[str, str]) -> Iterator[Fin
 
 
 def _is_news(event: Event, news: DayNews, before: Troubles) -> bool:
-    """Lateness is told once, and so is what may pass by itself and is tried again; recovered is what was in trouble."""
+    """Lateness is reported once, and so is a failure that may pass and is tried again; a day in trouble recovers."""
     known = before.get(news.day, ())
     if event == "late" or (event == "failure" and news.exit_code == ExitCode.UNAVAILABLE):
         return event not in known

@@ -42,8 +42,8 @@ def run_days(
 ) -> list[DayOutcome]:
     """Return the outcome of each day, in their order.
 
-    `ended` hears of each as it comes, from any thread. Days that are under way when one fails come to their own end.
-    `run_one` raises when `cancel` is set.
+    `ended` is called with each as it comes, from any thread. Days that are under way when one fails come to their own
+    end. `run_one` raises when `cancel` is set.
     """
     queue = _Queue(days, at_once, cancel)
 
@@ -90,7 +90,7 @@ def _run(day: date, run_one: Callable[[date], Report]) -> DayOutcome:
         return done(run_one(day), time.monotonic() - began)
     except PenstockError as error:
         return gone_wrong(day, error, time.monotonic() - began)
-    except Exception as error:  # noqa: BLE001 - a bug ends this day with 1; the others' outcomes are still told
+    except Exception as error:  # noqa: BLE001 - a bug ends this day with 1; the others' outcomes are still shown
         print(redact(traceback.format_exc()), file=sys.stderr)
         bug = PenstockError(
             f"{type(error).__name__}: this is a bug in Penstock.", fix="Please report it with the lines above."

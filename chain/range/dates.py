@@ -10,7 +10,7 @@ from staging.hours.name import Hour, day_of
 from staging.window import Calendar, Span, check_not_future, plan_window
 
 MAX_DAYS = 3_660
-"""Ten years: more is a slip of the pen rather than a wish."""
+"""Ten years: more is a typing error rather than a wish."""
 
 
 def plan_days(

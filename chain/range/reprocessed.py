@@ -1,9 +1,9 @@
 """Remembers which days of a range were done anew.
 
 Reprocessed or read again since somebody asked for it, so that an interrupted range goes on. Only these need a note of
-their own in the bucket: whether a day is done at all its own documents say, but not since when it is done anew. The
-note holds what processes (`logic_sha256`), as far as it can be told from here: whoever changed it and gives the command
-again wants all days anew.
+their own in the bucket: a day's own documents say whether it is done, but not since when it is done anew. The note
+holds a digest of what processes (`logic_sha256`), as far as it is known here: a user who changed that and gives the
+command again wants all days anew.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def begin_range(
 
 
 def _find_unfinished(store: Store, names: BackfillNames, logic_sha256: str) -> ReprocessedDays | None:
-    """Only the newest counts: whoever began it may have asked for something else than before."""
+    """Only the newest counts: it may have asked for something else than those before."""
     infos = {info.name: info for info in store.list(names.prefix())}
     notes = [(Backfill.parse(store.read(name)[0], name=name), infos[name]) for name in infos if names.is_begun(name)]
     if not notes:

@@ -1,7 +1,7 @@
 """Asks the target of many loaded days at once.
 
-One loader proves them all by one connection, where each day would start a loader of its own. It writes nothing. Where
-its answer is not a plain yes, each of the days is asked for itself, and that says why.
+One loader proves them all over one connection; else each day would start a loader of its own. It writes nothing. If its
+answer is not a plain yes, each day is asked for by itself, and that says why.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from staging.names import DayNames, new_id
 from staging.store import Store
 
 _DAYS, _ROWS = 50, 500_000
-"""So many days at most, and rows of them, are asked about at once: more would take one process too long."""
+"""At most so many days and rows are asked about at once: more would take one process too long."""
 _SECONDS = 3600
 
 
@@ -44,8 +44,8 @@ class StillLoaded:
     def find_logs(self, run: DayRun, run_id: str) -> str | None:
         """Return the log of the proof that the day is loaded.
 
-        Where it lies; None where the target is not known to have what the run loaded. The first day that asks has
-        those after it asked about, too.
+        Where it lies; None where the target is not known to have what the run loaded. The first day that asks also asks
+        about those after it.
         """
         if self.pipeline.target.parquet is not None or run.asked.of_loader():
             return None

@@ -34,7 +34,7 @@ def format_section(title: str, body: str, *, level: int = 2) -> str:
 def format_table(caption: str, heads: Sequence[str], rows: Sequence[Sequence[str]], *, numbers_from: int = 1) -> str:
     """Return a table that scrolls by itself on a narrow screen.
 
-    Columns from `numbers_from` on stand to the right, but not one whose head says nothing: that one is words.
+    Columns from `numbers_from` on are right-aligned, except one with an empty head: that one is words.
     """
     head = "".join(
         f'<th scope="col"{_right(text, column, numbers_from)}>{escape(text)}</th>' for column, text in enumerate(heads)

@@ -28,8 +28,8 @@ from staging.store import Store
 class DayPage:
     """A day and the run that is reported.
 
-    The last that has loaded it, else its last one. What the run has not come to is None or empty. `changed` says how
-    its export differs from the one before it. `cost` is about what it came to, where jobs run on Google Cloud.
+    The last that has loaded it, else its last one. What the run has not reached is None or empty. `changed` says how
+    its export differs from the one before it. `cost` is about what it cost, where jobs run on Google Cloud.
     """
 
     day: PastDay

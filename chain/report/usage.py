@@ -1,4 +1,4 @@
-"""Measures what a day took of a cloud.
+"""Measures a day's use of a cloud.
 
 In the units that are paid for.
 """
@@ -11,7 +11,7 @@ from staging.documents.manifest import Manifest
 
 
 def describe_usage(page: DayPage, manifest: Manifest) -> list[tuple[str, str]]:
-    """Return what there is to multiply by a price.
+    """Return the amounts that have a price.
 
     Stored bytes, objects written, and seconds of tasks.
     """

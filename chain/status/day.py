@@ -37,7 +37,7 @@ class LastError:
 class Holder:
     """Who works on the day.
 
-    Since when, by its own clock, and until when if it is not heard of before.
+    Since when, by its own clock, and until when unless it renews before.
     """
 
     holder: str
@@ -49,8 +49,8 @@ class Holder:
 class Tasks:
     """Tasks of a job.
 
-    Of the one that is under way or was the last where the API says so, else of the processor. All but `total` and
-    `done` need the API: else None.
+    Of the job that is under way or was the last, if the API says so, else of the processor. All but `total` and `done`
+    need the API: else None.
     """
 
     job: JobName
@@ -155,8 +155,8 @@ class StoredRun:
 def plan_stage(run: StoredRun, *, active: bool, error: LastError | None) -> Stage:
     """Return the stage of a day that is not loaded.
 
-    Nobody works on it: an export alone may wait for whoever processes it; anything else is a run that failed, or that
-    somebody or something stopped before it was done.
+    Nobody works on it: an export alone may wait for a run that processes it; anything else is a run that failed, or
+    that somebody or something stopped before it was done.
     """
     if active:
         return run.stage

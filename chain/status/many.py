@@ -1,8 +1,8 @@
 """Reads how far many days are.
 
-A few are read each by its documents. Of more, what the history's index has of a loaded day holds as long as its head is
-of the same generation: one listing and an object a year instead of six requests a day. Whoever damages or deletes a
-document of such a day behind its head's back is found out where fewer days are asked for, and by `verify`.
+A few are each read from their documents. For more, the history's index is valid for a loaded day as long as its head
+has the same generation: one listing and an object a year instead of six requests a day. If a document of such a day is
+damaged or deleted and its head is not, a status of fewer days shows it, and so does `verify`.
 """
 
 from __future__ import annotations

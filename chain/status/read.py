@@ -78,7 +78,7 @@ class StatusReader:
         return found.manifest.unfinished if found else None
 
     def _find_holder(self, head: Head, info: ObjectInfo) -> Holder | None:
-        """Return who holds the day. The store's clock costs a request: it is asked only where a lease stands there."""
+        """Return who holds the day. The store's clock costs a request: it is asked only where there is a lease."""
         if head.lease is None or self._store_now() > (until := lease_end(head.lease, info)):
             return None
         return Holder(head.lease.holder, head.lease.since, until)
@@ -86,7 +86,7 @@ class StatusReader:
     def _store_now(self) -> datetime:
         try:
             return self.store.now()
-        except InputError:  # a folder tells it by a new file, which whoever may only read it can't make
+        except InputError:  # a folder takes it from a new file, which a user who may only read can't make
             return self.now()
 
     def _read_unloaded(
@@ -124,7 +124,7 @@ class StatusReader:
     def _read_notes(self, names: DayNames, run_id: str) -> tuple[Loaded | None, LastError | None]:
         """Return what the loader noted, and the newest failure unless the day was loaded after it.
 
-        Of a day that is loaded nothing else is looked at: a folder looks at each object that it lists.
+        For a loaded day it looks at nothing else: a folder looks at each object that it lists.
         """
         loaded = find_loaded(self.store, names, run_id)
         failure = find_last_failure(self.store, names, run_id)
@@ -150,7 +150,7 @@ def _loaded(day: date, head: Head, holder: Holder | None, loaded: Loaded, error:
 
 
 def _error_of(execution: ExecutionState | None) -> LastError | None:
-    """Return what the tasks of an execution said that nobody watched to its end."""
+    """Return what the tasks said, if nobody watched their execution to its end."""
     if execution is None or not execution.failures:
         return None
     failure = execution.failures[0]

@@ -118,7 +118,7 @@ def _one(day: date, calendar: Calendar, span: Span) -> list[date]:
 
 
 def _check_late(reader: StatusReader) -> None:
-    """Raise where the newest day that is due is not loaded, and tell whoever is to be told."""
+    """Raise where the newest day that is due is not loaded, and notify the webhook."""
     due = newest_due(reader.pipeline, datetime.now(UTC))
     try:
         check_loaded(reader, due)

@@ -23,7 +23,7 @@ Show = Callable[[Sequence[DayStatus]], None]
 def watch_days(look: Look, show: Show, cancel: Cancel, *, seconds: float = _SECONDS) -> None:
     """Show the days again until every one is at rest.
 
-    Or until somebody has seen enough (Ctrl-C), which is no error. At rest is what is so in two looks running: a
+    Or until somebody has seen enough (Ctrl-C), which is no error. A day is at rest if two looks in a row say so: a
     back-fill has a moment between two of its days.
     """
     rested = False

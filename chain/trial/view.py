@@ -67,7 +67,7 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]
 
 
 def _shown(value: object) -> str:
-    """Return the value on one line of a terminal, without what would steer it."""
+    """Return the value on one line of a terminal, without control characters."""
     text = "NULL" if value is None else str(_plain(value))
     shown = "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in text)
     return shown if len(shown) <= _CELL_CHARACTERS else f"{shown[: _CELL_CHARACTERS - 1]}…"
@@ -107,7 +107,7 @@ def to_json(trial: Trial) -> dict[str, Any]:
 
 
 def _plain(value: object) -> object:
-    """Return what JSON has for it: money as text, digit for digit."""
+    """Return its value in JSON: money as text, digit for digit."""
     if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, float):

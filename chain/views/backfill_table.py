@@ -61,7 +61,7 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def _sum_name(outcomes: Sequence[DayOutcome]) -> str:
-    """Return the first sum that a day tells; `--json` has all of them."""
+    """Return the first sum that a day has; `--json` has all of them."""
     reports = [outcome.report for outcome in outcomes if outcome.report is not None]
     return next((next(iter(report.totals["loaded"]), "") for report in reports), "")
 

@@ -1,6 +1,6 @@
 """Lays out a line a day.
 
-What became of it, figures before and after, and why.
+Its outcome, figures before and after, and why.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from datetime import date
 from chain.views.figures import format_count, name_windows, plural
 
 Cells = tuple[str, str, str, str, str]
-"""Day, what became of it, rows, a sum, why."""
+"""Day, outcome, rows, a sum, why."""
 
 _LEAST_ROOM = 20
 

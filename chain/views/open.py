@@ -15,7 +15,7 @@ from chain.views.range_view import DaysView, PlainDaysView, SilentDaysView
 from chain.views.run_view import PlainView, ProgressMode, SilentView, View
 
 _MAY_MAKE_A_TERMINAL = ("FORCE_COLOR", "TTY_COMPATIBLE")
-"""What rich takes a stream for a terminal by that is none."""
+"""The variables that make rich treat any stream as a terminal."""
 
 
 def _is_plain(stream: TextIO) -> bool:

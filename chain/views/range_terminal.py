@@ -54,7 +54,7 @@ class TerminalDaysView(TerminalBars):
 
 
 class _DayBar:
-    """See `View`. What a run says stands beside its bar until there are figures."""
+    """See `View`. What a run says is shown beside its bar until there are figures."""
 
     def __init__(self, bars: Progress, bar: TaskID) -> None:
         self._bars = bars

@@ -17,7 +17,7 @@ _FIGURES_CHARACTERS = 52
 
 
 class TerminalView(TerminalBars):
-    """See `View`. Leaves the bars where they stood when it is closed."""
+    """See `View`. Leaves the bars in place when it is closed."""
 
     def __init__(self, console: Console) -> None:
         super().__init__(console, name_characters=_NAME_CHARACTERS)

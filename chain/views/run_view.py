@@ -92,7 +92,7 @@ def how_it_ended(state: ExecutionState) -> str:
 
 
 def doing_now(state: ExecutionState) -> str:
-    """Return what the job says that it does.
+    """Return what the job says it does.
 
     `starting` until anything of it runs, nothing where it has ended.
     """

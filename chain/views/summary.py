@@ -58,7 +58,7 @@ def _since(since: Mapping[str, Any]) -> str:
 
 
 def _waited(waited_seconds: Mapping[str, float]) -> list[str]:
-    """A line that says for what the read waited, the longest first; none where it was not worth a word."""
+    """A line that says what the read waited for, the longest first; none if no wait was long."""
     told = sorted((each for each in waited_seconds.items() if each[1] >= _TOLD_SECONDS), key=lambda each: -each[1])
     reasons = ", ".join(f"{kind.replace('_', ' ')} {format_seconds(seconds)}" for kind, seconds in told)
     return [f"  waited  {reasons}"] if told else []

@@ -32,7 +32,7 @@ def is_of_login(error: Exception) -> bool:
 
 
 def login_may_pass(error: Exception) -> bool:
-    """Return whether credentials that failed may be had a moment later."""
+    """Return whether credentials that failed may work a moment later."""
     return isinstance(error, auth.TransportError) or bool(getattr(error, "retryable", False))
 
 

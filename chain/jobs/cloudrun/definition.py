@@ -86,9 +86,9 @@ def plan_job(
 def plan_chain(pipeline: Pipeline, image: str, pipeline_json: str, arguments: tuple[str, ...]) -> WantedJob:
     """Return what the file says of the chain's own job.
 
-    `pipeline_json` is what it is to run. It is never tried again by the service, which would do so whatever the exit
-    code says: the chain is patient itself. It has the secrets and the network of exporter and loader, since `doctor`
-    and `init` run in it, too.
+    `pipeline_json` is what it is to run. The service never tries it again, as it would do so whatever the exit code
+    says: the chain is patient itself. It has the secrets and the network of exporter and loader, since `doctor` and
+    `init` run in it, too.
     """
     cloud = pipeline.cloud
     single = Overrides(arguments=arguments, max_retries=0)

@@ -1,4 +1,4 @@
-"""Brings a job to what the pipeline file says.
+"""Makes a job what the pipeline file says.
 
 It creates it, updates it where it differs, or leaves it alone. Several chains may do so at once. A create that meets
 another's job looks again; an update carries the etag of what was looked at, and looks again where somebody was faster.
@@ -25,7 +25,7 @@ _READY_POLL_SECONDS = 0.5
 
 
 class JobDeployer:
-    """Sees to it that jobs are there and as they should be."""
+    """Makes sure that jobs exist and are as they should be."""
 
     def __init__(self, clients: Clients, place: Place, cancel: Cancel) -> None:
         self._jobs = clients.jobs
@@ -86,7 +86,7 @@ class JobDeployer:
             raise translate(error, self._place, f"look at the job {job_id}") from error
 
     def _write(self, job_id: str, definition: run_v2.Job, *, exists: bool) -> Exception | None:
-        """Create or update; returns what may pass: somebody else was faster, or nobody knows. The next look tells."""
+        """Create or update; returns an error that may pass: somebody else was faster, or the outcome is unknown."""
         try:
             if exists:
                 self._jobs.update_job(job=definition, timeout=CALL_SECONDS)

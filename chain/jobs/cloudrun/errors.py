@@ -30,7 +30,7 @@ _RIGHTS = "roles/run.developer on its jobs, and roles/iam.serviceAccountUser on 
 def call_errors() -> tuple[type[Exception], ...]:
     """Return all that a call can raise.
 
-    To be asked when something was raised: Google's classes can be only where its client is loaded.
+    Call it when something was raised: Google's classes exist only where its client is loaded.
     """
     client = sys.modules.get(_CLIENT_ERRORS)
     return (RefusedCallError, *getattr(client, "SDK_ERRORS", ()))
@@ -58,7 +58,7 @@ def is_transient(error: Exception) -> bool:
 
 
 def reason(error: Exception) -> str:
-    """Return the service's own sentence, else what became of the connection."""
+    """Return the service's own sentence, else what happened to the connection."""
     if isinstance(error, RefusedCallError):
         return f"The service answered: {error.message}"
     return str(_client().reason(error))
@@ -111,7 +111,7 @@ def _is_of_login(error: Exception) -> bool:
 
 
 def _client() -> ModuleType:
-    """Return what knows Google's own errors; to be asked when one of them was raised."""
+    """Return the module that knows Google's own errors; call it when one of them was raised."""
     from chain.jobs.cloudrun import client_errors  # noqa: PLC0415 - as said above
 
     return client_errors

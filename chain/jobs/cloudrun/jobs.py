@@ -107,7 +107,7 @@ class CloudRunJobs:
     def start_execution(self, job: JobName, run_id: str, overrides: Overrides) -> StartedExecution:
         """Start an execution; see `JobsApi`.
 
-        The job is created, or updated where it differs from the pipeline file, before.
+        Before, the job is created, or updated where it differs from the pipeline file.
         """
         environment = dict(overrides.environment) | dict(self._settings.environment_of(job, overrides))
         overrides = replace(overrides, environment=environment, timeout_seconds=self._timeout_seconds(job, overrides))
@@ -187,10 +187,10 @@ class CloudRunJobs:
         try:
             return bool(self._get(name).completion_time)
         except call_errors():
-            return False  # it was told to end; nothing depends on seeing that
+            return False  # it was asked to end; nothing depends on seeing that
 
     def _failures(self, execution: run_v2.Execution, ended: Sequence[run_v2.Task]) -> Sequence[TaskFailure]:
-        """Of all tasks when it is over; before, of the first ones, looked at again whenever another attempt failed."""
+        """Those of all tasks once it is over; before, of the first tasks, read again after each failed attempt."""
         if execution.completion_time:
             return find_failures(ended, self._settings.logs) if execution.failed_count else []
         troubled = execution.failed_count + execution.retried_count

@@ -20,7 +20,7 @@ CALL_SECONDS = 20.0
 
 PATIENCE_SECONDS = 45.0
 EMULATOR_PATIENCE_SECONDS = 8.0
-"""An emulator that is being started again is back within this; one that was never started is told soon."""
+"""An emulator that is being started again is back within this; one that was never started is reported soon."""
 
 _FIRST_PAUSE_SECONDS = 0.25
 _LONGEST_PAUSE_SECONDS = 4.0
@@ -31,7 +31,7 @@ T = TypeVar("T")
 class Patience:
     """The time one piece of work has for failing calls.
 
-    For calls that fail and may pass.
+    Only for failures that may pass.
     """
 
     def __init__(self, cancel: Cancel, seconds: float) -> None:

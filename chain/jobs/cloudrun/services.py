@@ -1,7 +1,7 @@
 """The three services of Cloud Run that jobs need.
 
-Google's own clients, or calls that are answered in this process: then no connection, and none of the client's imports,
-which take longer than a small day.
+Google's own clients, or calls that are answered in this process: then there is no connection, and none of the client's
+imports, which take longer than a small day.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ RunJob is not idempotent, so each start looks for what another, or a lost call, 
 2. A call whose outcome is unknown is followed by a look for our own token; only if nothing carries it, RunJob is called
    again.
 3. After the start everything is looked at once more. Of several that began at the same time the first counts, for all
-   starters alike; whoever started a later one cancels it and continues the first.
+   starters alike; the starter of a later one cancels it and continues the first.
 
 A start that is carried out after all of this, late, can still make two executions: tasks are idempotent, so it costs
 work and nothing else.
@@ -146,7 +146,7 @@ def _counts(execution: run_v2.Execution) -> bool:
 
 
 def _began(run_id: str) -> datetime:
-    """Return when the run cannot have begun yet: its id begins with a time, unless somebody chose it."""
+    """Return a time before the run began: its id begins with a time, unless somebody chose it."""
     try:
         begun = datetime.strptime(run_id[:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
     except ValueError:

@@ -65,8 +65,8 @@ def _instant(time: datetime | None) -> datetime | None:
 def find_failures(tasks: Iterable[run_v2.Task], logs: AttemptLogs) -> list[TaskFailure]:
     """Return how each failed task's last attempt ended.
 
-    Of each task that did not end well. Of the first task of each exit code also what its log says: thousands may have
-    failed for the same reason. Not of attempts that were ended from outside: what they wrote last says nothing of it.
+    For the first task of each exit code also what its log says: thousands may have failed for the same reason. Not for
+    attempts that were ended from outside: what they wrote last says nothing of that.
     """
     failures, told = [], set()
     for task in filter(_ended_badly, tasks):

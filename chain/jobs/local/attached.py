@@ -20,7 +20,7 @@ _GRACE_SECONDS = 3.0
 
 
 def attached_command(module: str) -> tuple[str, ...]:
-    """Return how a module is started so.
+    """Return the command that starts a module so.
 
     By this very interpreter, so that all see the same installation. `STARTER_VARIABLE` must be in its environment.
     """

@@ -1,9 +1,9 @@
 """Begins the fork server before a command has read anything.
 
-What jobs import takes longer than what they do on a small day, and longer than what a command imports: so it is begun
-in the first moment, on the other processor. Then no pipeline is known, nor which variable is a secret. So the server
-gets variables alone of which it is known that they are none, and modules that every pipeline's jobs need; the rest
-follows when it is known (`chain.jobs.local.warm_start`). Where the jobs then run elsewhere, the server is ended.
+On a small day the jobs' imports take longer than their work, and longer than a command's imports: so they begin in the
+first moment, on the other processor. At that moment neither the pipeline nor the list of secret variables is known. So
+the server gets only variables known to be none, and modules that every pipeline's jobs need; the rest follows when it
+is known (`chain.jobs.local.warm_start`). If the jobs then run elsewhere, the server is ended.
 
 It imports nothing of ours: it is what a command begins with.
 """
@@ -33,21 +33,21 @@ OF_ALL = (
 OF_EXPORTER = ("exporter.pacing.give_way", "exporter.export_day", "exporter.open_source")
 """What every pipeline's jobs, and every exporter, import; `chain.jobs.local.job_modules` has the rest."""
 NO_PLUGINS = {"PYDANTIC_DISABLE_PLUGINS": "1"}
-"""Of a process that runs no author's code. Else pydantic asks all installed packages whether they are plugins of its
-own, which takes a fifth as long as all our models; none of them is for these."""
+"""For a process that runs no author's code. Else pydantic asks all installed packages whether they are its plugins,
+which takes a fifth as long as all our models; none of them is for these."""
 _ROOM = "." * 1600
 """Behind the server's arguments, as `ps` shows a job's in their place."""
 
 
 @dataclass(frozen=True, slots=True)
 class ForkServer:
-    """The process, and our end of what it is asked by."""
+    """The process, and our end of the socket for requests."""
 
     process: subprocess.Popen[bytes]
     control: socket.socket
 
     def end(self) -> None:
-        """End it; its children are no concern of this."""
+        """End it, but not its children."""
         self.control.close()
         self.process.kill()
         self.process.wait()

@@ -16,13 +16,13 @@ from chain.jobs.log import add_up, find_error
 from staging.process.progress import ProgressLine, parse_progress
 
 _SECONDS = 5.0
-_PROGRESS = '{"penstock_progress"'  # how a line that tells progress begins
+_PROGRESS = '{"penstock_progress"'  # how a line of progress begins
 _TAIL_BYTES = 64 * 1024
 
 
 @dataclass(slots=True)
 class _Seen:
-    """What is known of an execution's progress: of each task its newest attempt, and what that said last."""
+    """What is known of an execution's progress: each task's newest attempt, and what it said last."""
 
     time: float = 0.0  # of the last look, by the emulator's clock, in Unix seconds
     tasks: dict[int, tuple[int, ProgressLine]] = field(default_factory=dict)
@@ -45,7 +45,7 @@ class EmulatorLogs:
         self._seen: dict[str, _Seen] = {}
 
     def progress(self, execution: str) -> ProgressLine:
-        """See `AttemptLogs`. Asked for is only what came since the last look."""
+        """See `AttemptLogs`. It asks only for what came since the last look."""
         seen = self._seen.setdefault(execution, _Seen())
         answer = self._get("last-lines", execution=execution, starts=_PROGRESS, since=repr(seen.time))
         with suppress(ValueError, KeyError, TypeError):

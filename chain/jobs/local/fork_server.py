@@ -1,10 +1,10 @@
-"""Gives birth to jobs that have imported everything already.
+"""Forks jobs that have imported everything already.
 
 `python -P -m chain.jobs.local.fork_server DESCRIPTOR JSON` runs beside a chain that runs its jobs on this machine, and
 forks for each attempt. It has the variables that all jobs share, so no secret of one of them; what belongs to one job
-comes after the fork, to the child alone. It runs nothing: one thread, and of polars and the like only the imports, for
-threads do not survive a fork. A child is handed over to the chain, which adopts it, and is from then on as one that was
-started as a program.
+goes to the child alone, after the fork. It runs nothing: it has one thread, and only imports polars and the like, as
+threads do not survive a fork. The chain adopts each child, which from then on is like one that was started as a
+program.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def _import_until_asked(control: socket.socket, modules: dict[str, list[str]]) -
 
 def _import(modules: list[str]) -> None:
     for module in modules:
-        with contextlib.suppress(ImportError):  # the job meets it too, and says it
+        with contextlib.suppress(ImportError):  # the job meets it, too, and reports it
             importlib.import_module(module)
 
 

@@ -25,8 +25,8 @@ _ROOMS = {"postgresql": "postgres", "postgres": "postgres", "mysql": "mysql", "m
 def plan_modules(pipeline: Pipeline) -> dict[JobName, list[str]]:
     """Return the modules of each job.
 
-    First comes the job of which most is in the others, too. What is left out a job imports itself, and what is named
-    here and not installed it reports.
+    The job that shares most modules with the others comes first. A job itself imports what is left out, and reports
+    what is named here and not installed.
     """
     store = _STORES.get(pipeline.staging.url.partition(":")[0].lower(), "staging.store")
     planned = {job: [*OF_ALL, store, *modules] for job, modules in _OF_EACH.items()}
@@ -43,6 +43,6 @@ def plan_modules(pipeline: Pipeline) -> dict[JobName, list[str]]:
 def _room_of(section: DatabaseSection) -> str | None:
     try:
         url = section.url.reveal() if section.is_database else ""
-    except InputError:  # told by the job that connects
+    except InputError:  # the job that connects reports it
         return None
     return _ROOMS.get(url.partition("://")[0].partition("+")[0].strip().lower())

@@ -1,10 +1,9 @@
 """Runs the jobs on this machine.
 
-An emulator of Cloud Run inside this process, for as long as a run takes. It is driven by the very adapter that drives
-the cloud, but asked without a
-connection. The jobs are this installation's own modules; each has the chain's environment, without the database URLs
-that are not its business. That environment goes to the emulator in its image table, so it is neither in an argument nor
-in anything the emulator's API shows. Nobody else can reach the emulator: it listens nowhere.
+An emulator of Cloud Run inside this process, for as long as a run takes. The adapter that drives the cloud drives it,
+too, but without a connection. The jobs are this installation's own modules; each has the chain's environment, without
+the database URLs that it does not need. That environment goes to the emulator in its image table, so it is neither in
+an argument nor in anything the emulator's API shows. Nobody else can reach the emulator: it listens nowhere.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ _IN_PROCESS = "this process"
 _MEMORY = "32Gi"  # the most Cloud Run knows: here the machine is the limit
 _GRACE_SECONDS = 3.0
 _POLLING = Polling(shortest_seconds=0.25, longest_seconds=0.5)
-"""For whoever watches: the end of an execution is seen at once."""
+"""For somebody who watches: the end of an execution is seen at once."""
 
 Command = Callable[[JobName], Sequence[str]]
 

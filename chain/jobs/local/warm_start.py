@@ -36,10 +36,10 @@ _LONGEST_SECONDS = 60.0
 def open_warm_start(
     environments: Mapping[JobName, Mapping[str, str]], modules: Mapping[JobName, Sequence[str]]
 ) -> Iterator[SpawnJob | None]:
-    """Yield how a job's process is started.
+    """Yield the function that starts a job's process.
 
-    None where the fork server can't be had, and each has to be started as a program. The fork server ends with the
-    block, or with this process.
+    None without a fork server: then each job has to be started as a program. The fork server ends with the block, or
+    with this process.
 
     `environments` are the jobs' own; the server gets what they have in common. `modules` is what each imports.
     """
@@ -88,7 +88,7 @@ class _WarmStart:
 
     def spawn(self, command: Command, environment: Mapping[str, str], stdout: int, stderr: int) -> int:
         """See `jobs_emulator.run.spawn.spawn`."""
-        from jobs_emulator.run.spawn import spawn  # noqa: PLC0415 - it takes a second, while which the server imports
+        from jobs_emulator.run.spawn import spawn  # noqa: PLC0415 - it takes a second, in which the server imports
 
         program = attached_command("")[:-1]
         if command.argv[: len(program)] == program:
@@ -114,7 +114,7 @@ class _WarmStart:
 
     @contextmanager
     def _adopting(self) -> Iterator[None]:
-        """Be the one who gets orphans, as long as a birth takes: what jobs leave behind is not for us to wait for."""
+        """Adopt orphans, but only during a fork: processes that jobs leave behind are not for us to wait for."""
         with self._lock:
             self._births += 1
             _adopt_orphans(is_wanted=True)
