@@ -1,5 +1,4 @@
 """Database to shards and manifest, in one gentle read.
 
-`export_day.py` is the job's sentence; `port/` is what it asks of a source.
-May import `staging` and `databases`; no job.
+`export_day.py` has the job's steps; `port/` is what it asks of a source. May import `staging` and `databases`; no job.
 """

@@ -60,7 +60,7 @@ def command(
     def work(pipeline: Pipeline, parsed_day: date, checked_run: str, progress: Progress) -> None:
         progress.say("starting")
         give_way(pipeline.pacing)
-        # Most of a start is importing these: here, so that this gives way, too, and all threads that begin later.
+        # Importing these is most of a start: imported here, they give way, too, as do all threads that begin later.
         from exporter.export_day import Surroundings, export_day  # noqa: PLC0415
         from exporter.open_source import open_source  # noqa: PLC0415
         from exporter.port.question import MOST_READS  # noqa: PLC0415

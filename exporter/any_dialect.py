@@ -66,7 +66,7 @@ class AnySource:
     def translate(self, error: BaseException, doing: str) -> PenstockError:
         """Return the project's own error for a driver's.
 
-        A dialect's own meaning of its errors is not known here: what can't connect may pass.
+        What a dialect means by its errors is not known here; a failure to connect may pass.
         """
         text = scrub(str(error), self._url)
         what = f"{self.dialect} could not {doing}."
@@ -86,7 +86,7 @@ class AnySource:
     def _isolate_tables(self) -> None:
         """Take a level under which statements of several tables see one instant.
 
-        REPEATABLE READ is none: of many databases it lets in what others commit to a table that was not read yet.
+        REPEATABLE READ is none: in many databases it shows what others commit to a table that was not read yet.
         """
         levels = self.catalogue.engine.dialect.get_isolation_level_values(None)  # type: ignore[arg-type] # needs none
         level = next((each for each in _LEVELS_OF_TABLES if each in levels), None)

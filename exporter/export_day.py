@@ -38,8 +38,8 @@ OpenSource = Callable[[str], AbstractContextManager[Source]]
 class Surroundings:
     """What an export needs of the world.
 
-    Where to put it, how to connect, the time, when to stop, whom to inform. `folders` are where a Python source's
-    module is looked for besides what is installed.
+    Where to put it, how to connect, the time, when to stop, whom to inform. A Python source's module is looked for in
+    `folders`, too, besides what is installed.
     """
 
     store: Store
@@ -63,7 +63,7 @@ def export_day(
     """Bring the run to an export of the day.
 
     Returns which: its own earlier one, the day's current one, or a new one. Every attempt that reads has an export id
-    of its own, so it never meets the debris of another. `most_reads`: how often a day is read that changes meanwhile.
+    of its own, so it never meets the debris of another. `most_reads`: how often a day that changes meanwhile is read.
     """
     zone = load_zone(pipeline.source.timezone)
     check_not_future(day, zone, around.now())

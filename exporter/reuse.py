@@ -1,4 +1,4 @@
-"""Settles a run on an export that it can use again.
+"""Gives a run an export that it can use again.
 
 The day's current one. Nothing here connects to the source.
 """

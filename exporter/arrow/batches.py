@@ -1,9 +1,9 @@
 """Prepares Arrow batches for the decoder.
 
-The columns that are carried, the rows of the day, nothing rounded, in types that polars takes whole. What breaks its
-own type's rules is refused. Arrow checks nothing on its way from hand to hand: text may hold any bytes, a decimal more
-digits than it declares, a date part of a day. And what polars has no form for it panics at, or wraps: seconds beyond
-its range became 1970.
+It gives the columns that are carried and the rows of the day, nothing rounded, in types that polars takes whole. A
+value that breaks its own type's rules is refused. Arrow checks nothing when it hands data over: text may hold any
+bytes, a decimal more digits than it declares, a date part of a day. And polars panics at values that it has no form
+for, or wraps them: seconds beyond its range became 1970.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class ArrowBatches:
     def keep_inside(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Return the rows that the decoder is to see.
 
-        As c0, c1 …; the others are counted. Of files without a time that is all of them.
+        As c0, c1 …; the others are counted. Files without a time give all rows.
         """
         if self.plan.kind is None:
             return frame
@@ -123,7 +123,7 @@ def exact_column(name: str, column: pa.Array) -> pa.Array:
 
 
 def _taken(arrow: pa.DataType) -> pa.DataType:
-    """Return the type that is cast to: an instant is the same in every zone, a decimal in every width."""
+    """Return the type to cast to: an instant is the same in every zone, a decimal in every width."""
     if pa.types.is_timestamp(arrow):
         # Nanoseconds are looked at by name, with the row's key; anything coarser fits or is refused here.
         unit = arrow.unit if arrow.unit == "ns" else MICROSECOND

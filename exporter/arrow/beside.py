@@ -1,6 +1,6 @@
 """Lists Parquet files beside the tables, and reads their rows later.
 
-As those of a pipeline whose rows are files alone: registered once, read by generation.
+It treats them like those of a pipeline that reads only files: registered once, read by generation.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from staging.lake.table_logs import find_table_log
 
 _SUFFIX = ".parquet"
 _HIDDEN = ("_", ".")
-"""How names begin that every reader of lakes passes over: files of a write that is under way, markers, sums."""
+"""Prefixes of names that every reader of lakes passes over: files of a write under way, markers, sums."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,7 @@ def open_parquet(
 
 
 def describe_parquet(pattern: str, *, setting: str = SETTING) -> Mapping[str, SourceColumn]:
-    """Return the columns of the last file that matches, of whichever day."""
+    """Return the columns of the last file that matches, of any day."""
     place = parse_pattern(pattern.replace("{day}", "*"), date.min)
     with open_lake(place.store_url, setting=setting) as lake, TemporaryDirectory(prefix="penstock-exporter-") as folder:
         last = find_files(lake, pattern.replace("{day}", "*"), date.min, setting).files[-1]
@@ -99,7 +99,7 @@ def _source_object(lake: Lake, found: _Registered) -> SourceObject:
 
 
 def _digest(found: Sequence[_Registered]) -> str:
-    """Return one SHA-256 of all that was registered, to compare two exports by."""
+    """Return one SHA-256 of all that was registered, by which two exports are compared."""
     lines = [
         os.fsencode(f"{each.file.name}\t{each.file.generation}\t{each.file.size_bytes}\t{each.crc32c}\n")
         for each in found

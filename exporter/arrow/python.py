@@ -1,7 +1,7 @@
 """Reads a day from a Python function.
 
 It is called once and gives record batches until it ends. `function(day, start, end)` gets the business day and its
-window as two aware instants in UTC, and returns an iterable (a generator, most often) of whatever speaks Arrow:
+window as two aware instants in UTC, and returns an iterable (a generator, most often) of anything that speaks Arrow:
 pyarrow's RecordBatch and Table, polars' frames and lazy frames, pandas' frames, DuckDB's results; or one such frame,
 which is the whole day. The first one declares the columns; each later one must have the same. Retries are the
 function's own: what it raises ends the export. When the export is stopped or fails, the generator is closed. It may be
@@ -63,7 +63,7 @@ def open_python(
             evidence=lambda: {"module_sha256": _module_digest(function)},
         )
     except BaseException:
-        with suppress(PenstockError):  # what ended the export is told, not what the function says to its end
+        with suppress(PenstockError):  # what ended the export is raised, not what the function says to its end
             calls.close()
         raise
     calls.close()
@@ -197,9 +197,8 @@ class _Calls:
 def _check_end(batches: Iterator[Any], end: StopIteration) -> None:
     """Raise RuntimeError where a function of the author's ended the rows.
 
-    `map` and its like take a StopIteration of the function that they call, such as that of a `next` in it, for the end
-    of what they go through, and the rows after it would be lost. A generator makes this error of it by itself
-    (PEP 479).
+    If the function that `map` and its like call raises StopIteration, as a `next` in it may, they take it for the end
+    of their input, and the rows after it would be lost. A generator turns it into this error by itself (PEP 479).
     """
     raised_in = end.__traceback__.tb_next if end.__traceback__ else None
     if raised_in is None or type(batches).__module__ not in _ADAPTERS:
@@ -241,6 +240,6 @@ def _shown(columns: list[tuple[str, str]]) -> str:
 
 
 def _module_digest(function: Callable[..., Any]) -> str:
-    """Return the SHA-256 of the file that the function stands in, so that two exports' code can be told apart."""
+    """Return the SHA-256 of the file that the function is in, so that two exports' code can be told apart."""
     file = getattr(sys.modules.get(getattr(function, "__module__", "")), "__file__", None)
     return hashlib.sha256(Path(file).read_bytes()).hexdigest() if file else "unknown"

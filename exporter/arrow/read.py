@@ -1,6 +1,6 @@
 """Turns Arrow rows into committed shards.
 
-Decoded, counted and proven as if a statement had given them.
+It decodes, counts and proves them as if a statement had given them.
 """
 
 from __future__ import annotations
@@ -111,8 +111,8 @@ def read_arrow(question: DayQuestion, rows: ArrowRows, store: Store, cancel: Can
 def check_any_near(question: DayQuestion, arriving: ArrowBatches) -> None:
     """Raise InputError where no row of the day's files is near it.
 
-    Where they hold rows, and none within a day of it. Such a day is no empty one: its files are another day's, or
-    `time` is in another unit.
+    They hold rows, but none within a day of it. Such a day is not empty: its files are another day's, or `time` is in
+    another unit.
     """
     pattern = question.pipeline.source.parquet or ""
     if "{day}" in pattern and arriving.outside_rows and not arriving.has_near:

@@ -1,8 +1,8 @@
 """Makes each Parquet file of the source a shard.
 
 `export.shard = "file"`: it stays where it lies; nothing is copied. One pass over every file counts its rows and sums
-through the same decoder as any other row, and takes the digests that readers check. So what is conserved means the
-same; but a key may lie in several shards, so only partial outputs fit.
+through the same decoder as any other row, and takes the digests that readers check. So a conserved sum means the same;
+but a key may lie in several shards, so only partial outputs fit.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def _register(
 
 
 def _frames(arrived: ArrivedFile, plan: ReadPlan, cancel: Cancel) -> Iterator[pl.DataFrame]:
-    """Give the rows as c0, c1 …, read by what will read them in a task: another reader may see another file."""
+    """Give the rows as c0, c1 …, read by the reader that a task will use: another one may see another file."""
     rows = scan_shard([arrived.path], plan.schema())
     numbered = rows.select(pl.col(name).alias(f"c{index}") for index, name in enumerate(plan.schema()))
     try:
@@ -128,7 +128,7 @@ def _frames(arrived: ArrivedFile, plan: ReadPlan, cancel: Cancel) -> Iterator[pl
 
 
 def _check_types(arrived: ArrivedFile, plan: ReadPlan) -> None:
-    """A task reads the file itself, without our decoder: what would have to be changed on the way is refused."""
+    """A task reads the file itself, without our decoder: a value that would have to be changed is refused."""
     found = pl.read_parquet_schema(arrived.path)
     for column in plan.columns:
         if found.get(column.name) != column.dtype:

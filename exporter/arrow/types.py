@@ -33,8 +33,8 @@ _PLAIN: tuple[tuple[Callable[[pa.DataType], bool], pl.DataType], ...] = (
 def describe_field(field: pa.Field, *, physical_type: str = "", refusal: str = "") -> SourceColumn:
     """Return how a column is carried.
 
-    `refusal` is why it can't be, where its file knows more than its type says. Whether there are NULLs is not believed
-    before it was looked at: a file's schema rarely says that there are none.
+    `refusal` is why it can't be, where its file knows more than its type says. Rows decide whether there are NULLs: a
+    file's schema rarely says that there are none.
     """
     dtype, found = (None, refusal) if refusal else _dtype_of(field.type)
     return SourceColumn(

@@ -1,7 +1,7 @@
 """Counts a day in its source, in short pieces.
 
 Each is a statement of about two milliseconds of the server's work, in autocommit; between them the pace rests as it
-does between slices. Whatever can't be cut is asked as one statement under the snapshot's cap.
+does between slices. A table that can't be cut is asked by one statement under the snapshot's cap.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from staging.manifest_sums import view_table
 
 _PIECE_SECONDS = 0.002
 _QUICK_PIECE_SECONDS = 0.005
-"""Of so little work for a row a piece of two milliseconds is a statement more than rows."""
+"""With so little work for a row, a piece of two milliseconds costs more for the statement than for its rows."""
 _LEAST_SECONDS = 0.0002
 
 
@@ -129,8 +129,8 @@ class _Counted:
 def compare_day(question: DayQuestion, stored: Manifest, comparing: Comparing) -> Compared:
     """Return whether the source still has what the export has.
 
-    InputError where the export answers another question, or the table can't be read any more; UnavailableError where
-    it may be told later. Of several tables those with a time are compared, one after the other.
+    InputError where the export answers another question, or the table can't be read any more; UnavailableError where a
+    later try may know. Of several tables those with a time are compared, one after the other.
     """
     check_same_question(stored, question.pipeline.source)
     if stored.window() != (question.window.start, question.window.end):
@@ -186,9 +186,10 @@ def _compare(
 
 
 def _exact_edges(read: PlannedRead) -> str:
-    """Return what else a row of the window fulfils.
+    """Return the further condition of the window's rows.
 
-    Of ISO text the statement lets in rows beside it (`plan_bounds`), which an export drops when it has decoded them.
+    For ISO text the statement also gives rows beside the window (`plan_bounds`), which an export drops when it has
+    decoded them.
     """
     statement = read.statement
     if read.plan.time_kind is not TimeKind.ISO_TEXT:
@@ -228,7 +229,7 @@ class _Asked:
 
 
 def _count(asked: _Asked, telling: Telling | str, stored: Manifest) -> DayFigures:
-    """Count the day: what proves it to be the same where that is little, else all that can be told."""
+    """Count the day: only what proves it to be the same if that is enough, else all figures."""
     columns = asked.read.plan.conserved()
     if isinstance(telling, str):
         return _ask(asked, columns, ()).figures(columns)
@@ -242,7 +243,7 @@ def _count(asked: _Asked, telling: Telling | str, stored: Manifest) -> DayFigure
 def _ask(
     asked: _Asked, columns: Sequence[ColumnPlan], telling: Sequence[str], piece_seconds: float = _PIECE_SECONDS
 ) -> _Counted:
-    """Count rows, add up columns and what tells of them, piece by piece."""
+    """Count rows, add up columns and the figures of `Telling`, piece by piece."""
     table, read, axis, comparing = asked.table, asked.read, asked.axis, asked.comparing
     statement = read.statement
     by_name = {column.name: column for column in read.columns}
@@ -259,7 +260,7 @@ def _ask(
         try:
             (row,) = table.fetch(f"SELECT {select} {source}")
         finally:
-            # What is asked of the server is its work: a statement that does nothing takes a client a third of it.
+            # Only the server's work counts: a client spends a third of that on a statement that does nothing.
             seconds = max(time.perf_counter() - began - round_trip_seconds, _LEAST_SECONDS)
             comparing.budget.spend(seconds)
         rows = counted.add(row, columns)

@@ -1,6 +1,6 @@
 """Compares many days with one source.
 
-One connection for all of them, opened again where it was lost; what ends one day does not end the others.
+All use one connection, opened again where it was lost; an error of one day does not end the others.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class DayCompared:
 
 
 class _Watched:
-    """A pace that remembers why it let nobody go on: what ends one day's wait ends all others', too."""
+    """A pace that remembers its error: what ends one day's wait ends all others', too."""
 
     def __init__(self, pace: Pace) -> None:
         self._pace = pace

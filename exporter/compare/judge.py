@@ -1,6 +1,6 @@
 """Decides whether a day is what its export was.
 
-Pure: from what was counted. What is not proved to be the same is never called equal.
+Pure: it sees only what was counted. What is not proved to be the same is never called equal.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ def judge_day(stored: Manifest, found: DayFigures, telling: Telling | str) -> Co
 def judge_tables(leading: Compared, others: Mapping[str, Compared], left_out: Mapping[str, str]) -> Compared:
     """Return the verdict on a day of several tables.
 
-    One that has changed is enough. A table without a time is as it was at the instant of the read, and is not of the
-    day: it is `left_out` with the reason, as are files, and the verdict says so.
+    One that has changed is enough. A table without a time shows the instant of the read and not the day: it is
+    `left_out` with the reason, as are files, and the verdict says so.
     """
     if leading.outcome == "changed" or not (others or left_out):
         return leading

@@ -13,9 +13,9 @@ from exporter.port.source import SourceColumn
 from staging.control_sums import parse_money, scale_of
 
 _EXACT_REAL = 10**15
-"""Up to this many units of the last place a REAL of SQLite is nearest to the right one."""
+"""Up to this many units of the last place, a REAL of SQLite is nearest to the exact value."""
 _HALF = 10**9
-"""SQLite adds up in 64 bits and gives an error beyond: so what is above this and what is below it apart."""
+"""SQLite adds up in 64 bits and gives an error beyond: so the parts above and below this are summed apart."""
 _HALVES = re.compile(r"(-?[0-9]+)\+(-?[0-9]+)")
 
 

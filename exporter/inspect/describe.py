@@ -26,7 +26,7 @@ from staging.open_store import open_store
 def describe_source(pipeline: Pipeline, folders: Sequence[Path] = ()) -> pl.Schema:
     """Return key, time and columns with their types.
 
-    Raises as an export would before its first row. `folders` are where a Python source's module is looked for besides
+    Raises as an export would before its first row. A Python source's module is looked for in `folders`, too, besides
     what is installed.
     """
     if pipeline.source.exports is not None:

@@ -143,7 +143,7 @@ def _examine_beside(
 
 
 def _clock(before: datetime, database: datetime, after: datetime) -> Finding:
-    """Compare the database's clock with ours, which was looked at before and after."""
+    """Compare the database's clock with ours, read before and after."""
     skew = max(before - database, database - after, timedelta()).total_seconds()
     if skew > _SKEW_SECONDS:
         return warn(
@@ -237,7 +237,7 @@ def _examine_slices(question: DayQuestion, source: Source) -> Iterator[Finding]:
 def last_day(now: datetime, pipeline: Pipeline) -> date:
     """Return yesterday in the pipeline's zone.
 
-    The day before where that one did not exist there. Of an hourly pipeline it is the last hour.
+    The day before, if yesterday did not exist there. For an hourly pipeline it is the last hour.
     """
     zone = load_zone(pipeline.source.timezone)
     if pipeline.source.window == "hour":
@@ -261,7 +261,7 @@ def find_server_zone(fetch: Fetch, dialect: str) -> str | None:
     """
     match dialect:
         case "postgresql":
-            # What sessions begin with: our own has set UTC.
+            # The value that sessions begin with: ours has set UTC.
             rows = fetch("SELECT reset_val FROM pg_settings WHERE name = 'TimeZone'")
         case "mysql" | "mariadb":
             rows = fetch("SELECT IF(@@GLOBAL.time_zone = 'SYSTEM', @@system_time_zone, @@GLOBAL.time_zone)")

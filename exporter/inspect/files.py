@@ -1,6 +1,6 @@
 """Describes the Parquet files beside a pipeline's tables.
 
-By the last one that matches, of whichever day; no row is read.
+By the last one that matches, of any day; no row is read.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def describe_files(pipeline: Pipeline) -> dict[str, Mapping[str, SourceColumn]]:
 def plan_files_beside(
     question: DayQuestion, described: Mapping[str, Mapping[str, SourceColumn]], leads: PlannedRead
 ) -> dict[str, PlannedRead]:
-    """Return how each of the files is carried that `describe_files` has described.
+    """Return how each file that `describe_files` described is carried.
 
     InputError for one that can't be read with the table that `leads`.
     """

@@ -37,7 +37,7 @@ OpenSource = Callable[[str], AbstractContextManager[Source]]
 class PlannedBeside:
     """Another table that is read at the same instant, planned.
 
-    `rows` is an estimate; None of files, which nobody counts before they are read.
+    `rows` is an estimate; None for files, which nobody counts before they are read.
     """
 
     name: str
@@ -52,8 +52,8 @@ class ExportPlan:
     """One export, planned.
 
     What could not be found out, because something is refused, is None or empty. `read` is `snapshot` or `slices`.
-    `rows` and `size_bytes` (before compression) and `seconds` (with the rests between slices, and without what calm is
-    waited for) are estimates.
+    `rows` and `size_bytes` (before compression) and `seconds` (with the rests between slices, without waits for calm)
+    are estimates.
     """
 
     database: str
@@ -223,7 +223,7 @@ def _plan_reading(
 
 
 def _with_rests(seconds: float, rows: int, rules: PacingRules) -> float:
-    """Return how long slices take when nothing but the configured rests and the ceiling of rows holds them up."""
+    """Return how long slices take when only the configured rests and the ceiling of rows hold them up."""
     ceiling = rows / rules.max_rows_per_second if rules.max_rows_per_second else 0.0
     return max(seconds * (1 + rules.nice), ceiling)
 

@@ -17,7 +17,7 @@ from staging.config.source import SourceConfig
 from staging.control_sums import is_conservable
 from staging.dtypes import format_dtype
 
-_TEXT_BYTES = 24  # a guess: of a text or bytes column nothing but its longest value is known
+_TEXT_BYTES = 24  # a guess: only the longest value of a text or bytes column is known
 _WIDTHS: dict[pl.DataType, int] = {
     pl.Int8(): 1,
     pl.UInt8(): 1,
@@ -38,8 +38,8 @@ _WIDE_BYTES, _DECIMAL_BYTES = 8, 16
 class PlannedColumn:
     """A column of the plan: its types and its purpose.
 
-    Its type in the table and in the shards ("" where it can't be carried), and what it is there for. `part` is `key`,
-    `time` or `carried`. `conserved`: an exact control sum of it goes all the way.
+    Its type in the table and in the shards ("" where it can't be carried), and its purpose. `part` is `key`, `time` or
+    `carried`. `conserved`: an exact control sum of it goes all the way.
     """
 
     name: str

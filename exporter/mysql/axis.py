@@ -28,9 +28,8 @@ T = TypeVar("T")
 class PlannedAxis:
     """The axis of a window, and that of its time index.
 
-    The second has its index, where there is one. `outside` says how rows of the window outside a range of keys are
-    looked for: on the time column's index, or by looking at the keys below and above, where the range was the whole
-    table.
+    The second has its index, where there is one. `outside` says how the seal looks for rows of the window outside a
+    range of keys: on the time column's index, or at the keys below and above, where the range was the whole table.
     """
 
     axis: Axis
@@ -91,7 +90,7 @@ def _along_key(
 
 
 _CHARSETS = frozenset({"utf8mb4", "utf8mb3", "utf8", "ascii", "latin1", "ucs2", "utf16", "utf16le", "utf32"})
-"""Those of which each text has one text in utf8mb4, and no two have the same."""
+"""Those whose texts each have one text in utf8mb4, and no two the same."""
 
 
 def find_key_index(catalogue: MysqlCatalogue, table: TableName, key: Sequence[str]) -> KeyIndex | str:

@@ -1,8 +1,8 @@
 """Reads a table's columns and indexes from information_schema.
 
-It is that of MySQL and MariaDB. Not by SQLAlchemy's reflection, which takes SHOW CREATE TABLE apart: that fails for the
-whole table over one type that it does not know (VECTOR) and over names without quotes (`sql_quote_show_create = 0`),
-and can't tell that an index is hidden.
+On MySQL and MariaDB. It does not use SQLAlchemy's reflection, which parses SHOW CREATE TABLE: that fails for the whole
+table over one unknown type (VECTOR) and over names without quotes (`sql_quote_show_create = 0`), and can't tell that an
+index is hidden.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _TYPES: dict[str, TypeEngine[Any]] = {
 
 
 _PAIR = re.compile(r"`((?:[^`]|``)+)`\.`((?:[^`]|``)+)`")
-"""A table as the server writes it into a view's text, which it makes anew of the user's."""
+"""A table as the server writes it into a view's text, which it rewrites from the user's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Index:
 
     `serves_ranges`: the optimizer may use it for them. It may not where the index is invisible (MySQL) or ignored
     (MariaDB): a query that names such an index is refused as if there were none. A full-text or spatial index serves no
-    range. `ordered`: of how many columns, from the first one on, it holds the whole values, all in one direction.
+    range. `ordered`: how many columns, from the first one on, it holds with whole values, all in one direction.
     """
 
     name: str
@@ -120,7 +120,7 @@ class MysqlCatalogue(Catalogue):
         ]
 
     def leading_columns(self, table: TableName) -> set[str]:
-        """Return the columns that an index begins with that serves ranges.
+        """Return the first columns of indexes that serve ranges.
 
         Empty for views.
         """
@@ -164,7 +164,7 @@ class MysqlCatalogue(Catalogue):
     def made_of(self, table: TableName) -> Iterator[tuple[TableName, str, str]]:
         """Yield each table that a name leads to, its kind and engine.
 
-        That is the table itself, or a view and all that the server's own text of it names, through further views.
+        That is the table itself, or a view and all that the server's text of it names, through further views.
         """
         schemas = {str(name).casefold() for (name,) in self.rows("SELECT schema_name FROM information_schema.schemata")}
         seen, left = {table}, [table]
@@ -205,7 +205,7 @@ def _type(column: dict[str, Any]) -> TypeEngine[Any]:
 
 def _serves_ranges(first_part: dict[str, Any]) -> bool:
     is_hidden = first_part.get("is_visible") == "NO" or first_part.get("ignored") == "YES"
-    # Of a prefix the index can only be used to look further into the row.
+    # An index on a prefix only leads to rows that have to be looked at.
     return first_part["index_type"] == "BTREE" and not is_hidden and first_part["sub_part"] is None
 
 
@@ -232,8 +232,8 @@ def is_table(table: TableName) -> str:
     """Return the condition that is true of this table alone.
 
     It is on `table_schema` and `table_name`. The plain comparison with a literal lets MariaDB find one table without
-    opening all of them. It is without regard to case there, whatever the server does with the names of tables, so the
-    bytes are compared as well.
+    opening all of them. It ignores case there, whatever the server does with the names of tables, so the bytes are
+    compared as well.
     """
     schema, name = schema_of(table), text_literal(table.table)
     pairs = (("table_schema", schema), ("table_name", name))

@@ -1,13 +1,13 @@
 """Decides whether a day is over for MySQL or MariaDB.
 
-Its clock is past end and grace, and no older transaction is open. One that is prepared for two-phase commit (XA) has no
-beginning that is known, so any is an older one.
+Its clock is past end and grace, and no older transaction is open. Nobody knows when one that is prepared for two-phase
+commit (XA) began, so any counts as an older one.
 
 Rights: PROCESS to see transactions (information_schema.innodb_trx), among them prepared ones, whose sessions may have
 gone; without it, and on a replica, whose primary's transactions nobody sees, the grace is `WEAK_GRACE_FACTOR` times as
-long. On MySQL XA_RECOVER_ADMIN shows prepared ones by their names. SLAVE MONITOR (MySQL: REPLICATION CLIENT) tells
-whether the server is a replica and how far it has got; without it a server that is `read_only` counts as one. Of one
-that follows another replica, MySQL tells when its last transaction was committed at first, with SELECT on
+long. On MySQL XA_RECOVER_ADMIN shows prepared ones by their names. SLAVE MONITOR (MySQL: REPLICATION CLIENT) shows
+whether the server is a replica and how far it has got; without it a server that is `read_only` counts as one. For a
+replica of a replica, MySQL shows when its last transaction was first committed, with SELECT on
 performance_schema.replication_applier_status_by_worker; MariaDB does not.
 """
 
@@ -28,7 +28,7 @@ _RESOLUTION = timedelta(seconds=1)  # of trx_started and of Seconds_Behind
 _CACHE_SECONDS = 0.15  # information_schema.innodb_trx is as old as that
 _LOOKS = 5
 _SILENT = "SHOW GLOBAL VARIABLES WHERE variable_name IN ('replica_net_timeout', 'slave_net_timeout')"
-"""For how long a replica may take a source that says nothing for one that has nothing to say."""
+"""How long a replica may take a silent source for one that has nothing to send."""
 _WORKERS = "performance_schema.replication_applier_status_by_worker"
 _COMMITTED = "UNIX_TIMESTAMP(MAX(last_applied_transaction_original_commit_timestamp))"
 _WRITTEN = f"SELECT {_COMMITTED} FROM {_WORKERS} GROUP BY channel_name"  # noqa: S608 - ours
@@ -90,10 +90,10 @@ def _silent_seconds(session: MysqlSession) -> int:
 
 
 def _last_written(session: MysqlSession) -> datetime | None:
-    """Return when the last transaction that was applied was committed by the server that wrote it; of all channels."""
+    """Return when the server that wrote the last applied transaction committed it, over all channels."""
     try:
         found = [seconds for (seconds,) in session.run(_WRITTEN, _DOING)]
-    except InputError:  # the right is missing, or the version does not tell
+    except InputError:  # the right is missing, or the version does not show it
         return None
     return min((datetime.fromtimestamp(float(seconds or 0), UTC) for seconds in found), default=None)
 
@@ -106,8 +106,8 @@ def _is_read_only(session: MysqlSession) -> bool:
 def _oldest_transaction(session: MysqlSession, window_end: datetime) -> tuple[datetime | None, bool, bool]:
     """Return when the oldest open one of others began, at the latest; whether all are seen, and one without a session.
 
-    `trx_started` is a wall clock of the server's own zone. A transaction that we begin now says what that clock shows,
-    so that nothing has to be known of the zone; and one that is not listed itself says that the list is not to be seen.
+    `trx_started` is a wall clock of the server's own zone. A transaction that we begin now shows that clock, so the
+    zone need not be known; and if it is not listed itself, the list can't be seen.
     """
     session.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", _DOING)
     session.run("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY", _DOING)
@@ -142,12 +142,12 @@ def _clock_moved(session: MysqlSession, since: datetime) -> timedelta:
 
 
 def _why_prepared(session: MysqlSession) -> tuple[str, bool]:
-    """Return which prepared transaction is there, and whether they may be seen."""
+    """Return a prepared transaction, and whether such may be seen."""
     try:
         why = why_prepared(lambda: {_spelled(data): " (XA RECOVER)" for *_, data in session.run("XA RECOVER", _DOING)})
     except SliceLostError:
         raise
-    except PenstockError:  # the right is missing; MySQL says so by an error that it has for other things, too (1401)
+    except PenstockError:  # the right is missing; MySQL has one error for this and for other things (1401)
         return "", False
     return why, True
 

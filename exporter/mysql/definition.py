@@ -1,10 +1,11 @@
 """Notices that a MySQL or MariaDB table was altered.
 
-Or emptied, or swapped: by what its catalogue says. InnoDB's numbers of a table and its partitions say it best: TRUNCATE
-and a swap of names give other ones, a new index or partition leaves them. Where some of them stay, a partition was
-dropped or split, which only makes the read start over. They take the PROCESS right; without it the time of creation has
-to do, which has whole seconds, which an index changes as well and TRUNCATE not (on MariaDB), so that it only makes the
-read start over, too. What is overlooked then still can't become a wrong export: the seal compares the rows themselves.
+Or emptied, or swapped: by what its catalogue says. InnoDB's numbers of a table and its partitions are the best sign:
+TRUNCATE and a swap of names give other ones, a new index or partition leaves them. Where some of them stay, a partition
+was dropped or split, which only makes the read start over. They take the PROCESS right. Without it the time of creation
+has to be enough. It has whole seconds, an index changes it, too, and TRUNCATE does not (on MariaDB), so it also only
+makes the read start over. What is overlooked then still can't become a wrong export: the seal compares the rows
+themselves.
 """
 
 from __future__ import annotations
@@ -43,10 +44,10 @@ class Definition:
 def begin_snapshot(run: Run, *tables_sql: str, dialect: str, between: Callable[[], object] = lambda: None) -> None:
     """Begin a snapshot in which the tables' definitions are held.
 
-    On MariaDB the snapshot comes first, for it tells its place in the log; a table that was altered before it is held
-    is error 1412. MySQL loses that error over partitions: where one was rewritten meanwhile, a statement over several
-    may return what it had found so far (9.7.4, by a bare COUNT, by SUM and by rows). So there the table is held first,
-    by a statement that reads no row, and the first one that does begins the snapshot:
+    On MariaDB the snapshot comes first, as it has a place in the log; a table that was altered before it is held is
+    error 1412. MySQL loses that error over partitions: where one was rewritten meanwhile, a statement over several may
+    return what it had found so far (9.7.4, by a bare COUNT, by SUM and by rows). So there the table is held first, by a
+    statement that reads no row, and the first one that does begins the snapshot:
     https://dev.mysql.com/doc/refman/8.0/en/innodb-consistent-read.html. `between` is done before the table is held.
     """
     with_snapshot = "WITH CONSISTENT SNAPSHOT, " if dialect == "mariadb" else ""
@@ -97,7 +98,7 @@ def _innodb_numbers(run: Run, table: TableName, dialect: str) -> frozenset[objec
 def check_definition(before: Definition, after: Definition, table: TableName) -> str:
     """Return what was touched that may have changed the table.
 
-    What its name means may have been another for a while; "" if nothing was touched. IntegrityError where the table is
+    Its name may have meant another table for a while; "" if nothing was touched. IntegrityError where the table is
     another one now.
     """
     left = iter(after.columns)
@@ -109,7 +110,7 @@ def check_definition(before: Definition, after: Definition, table: TableName) ->
     if before.counter > after.counter:
         raise changed(table, "its AUTO_INCREMENT was set back, as TRUNCATE does, or it was swapped (RENAME)")
     if gone:
-        # Most likely of a day that nobody reads now; had it one of ours, the read that follows knows.
+        # Most likely it held a day that nobody reads now; if it held one of ours, the next read notices.
         return f"{len(gone)} of its {len(before.numbers)} partitions were dropped, emptied or rewritten"
     if len(before.columns) < len(after.columns):  # beside those that were read, and without a copy of the table
         return "a column was added to it"

@@ -26,7 +26,7 @@ _NO_SPACE = "No space left on device"
 def refuse_text(quoted: str) -> str:
     """Return an expression that ends its statement with an error.
 
-    For a text that has bytes: no mode of a server lets a number grow beyond its type. NULL stays NULL.
+    For a text that has bytes: in no mode does a server let a number grow beyond its type. NULL stays NULL.
     """
     return f"{_NO_LESS} + OCTET_LENGTH({quoted})"
 

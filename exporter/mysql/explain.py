@@ -45,7 +45,7 @@ def explain_mysql(fetch: Fetch, name: TableName, statement: Statement, time: str
             WholeScan(
                 step.table,
                 step.rows,
-                # A view has no indexes of its own: whatever is possible there is possible for the window.
+                # A view has no indexes of its own: any index possible there is possible for the window.
                 by_choice=bool(step.possible if usable is None else step.possible & usable),
             )
             for step in steps

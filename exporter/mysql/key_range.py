@@ -6,13 +6,13 @@ work). So if the keys of the window's rows lie close together, the range from th
 still filtered by time. Where the window is a third of the table or more, or can't be looked at by its time, the range
 is the whole table, whose ends cost nothing.
 
-Guessed at both ends of the time column's index, proved by all of it. Rows come in about the order of time, so the keys
-of the first and the last rows of the window nearly span those of all rows; the range is made a little wider than that.
-Then the whole window is looked at on the time column's index, which holds the keys, for a row with a key outside: one
-row, and the guess is dropped for the least and the greatest key.
+It is guessed from both ends of the time column's index, and proved by all of it. Rows come in about the order of time,
+so the keys of the first and the last rows of the window nearly span those of all rows; the range is made a little wider
+than that. Then the time column's index, which holds the keys, is searched over the whole window for a row with a key
+outside: if there is one, the least and the greatest key take the place of the guess.
 
-The look is the cheapest that there is (server CPU, 500,000 rows: 0.03 s; MIN and MAX 0.08, COUNT 0.06). The keys are
-compared first, so that times need not be. It asks for a column that the index does not hold: only then does InnoDB
+This search is the cheapest that there is (server CPU, 500,000 rows: 0.03 s; MIN and MAX 0.08, COUNT 0.06). It compares
+the keys first, so that times need not be. It asks for a column that the index does not hold: only then does InnoDB
 itself compare (index condition pushdown), and as no row is found, none is looked up.
 """
 
@@ -31,10 +31,10 @@ T = TypeVar("T")
 
 ALONG_KEY = "FORCE INDEX (PRIMARY)"
 _COUNT_ALONG_KEY = "USE INDEX (PRIMARY)"
-"""The hint for EXPLAIN: of rows that an index was forced upon MySQL expects one, whatever there are (since 8.0.3 it
-looks into no index then: https://dev.mysql.com/doc/refman/8.0/en/range-optimization.html#equality-range-optimization)."""
+"""The hint for EXPLAIN: with a forced index MySQL expects one row, however many there are (since 8.0.3 it looks into no
+index then: https://dev.mysql.com/doc/refman/8.0/en/range-optimization.html#equality-range-optimization)."""
 _STREWN = 3.0
-"""A row outside the window costs a third of what looking one up by the time index does."""
+"""A row outside the window costs a third of a look-up by the time index."""
 
 _EDGE_ROWS = 500
 _MARGIN_KEYS = 500
@@ -107,8 +107,8 @@ class Over(Protocol):
 class KeyRange:
     """Keys from `low` up to `high`, which is exclusive.
 
-    With about `rows` rows of the table. `of`: from the least to the greatest key of the table, or of the window; or
-    what both ends of the window let guess, with some more.
+    With about `rows` rows of the table. `of`: from the least to the greatest key of the table, or of the window; or a
+    guess from both ends of the window, made wider.
     """
 
     low: int
@@ -132,13 +132,13 @@ class WindowKeys:
     def find_range(self, index: TimeIndex | None, window_rows: int, over: Over) -> KeyRange | None:
         """Return the range to read along, or None.
 
-        None where the index of the time column is cheaper. `window_rows` is about how many rows the window has; no
-        index: it can't be looked at by its time.
+        None where the index of the time column is cheaper. `window_rows` is about how many rows the window has; without
+        an index it can't be looked at by its time.
         """
         least, greatest = self._ends("")
-        # Of the whole range InnoDB expects half the table's rows, whatever there are; of no range, all.
+        # For the whole range InnoDB expects half the table's rows, however many there are; for no range, all.
         all_rows = self.expected_rows(f"SELECT {self.key} FROM {self.statement.table}")  # noqa: S608 - quoted
-        # A few keys far from all others, and a slice would be either all rows or none of them.
+        # With a few keys far from all others, a slice would have either all rows or none.
         is_dense = greatest - least <= _STREWN * all_rows
         if index is None or (is_dense and all_rows <= _STREWN * window_rows):
             return KeyRange(least, greatest, all_rows, "table")
@@ -191,7 +191,7 @@ def guess_keys(statement: Statement, key: str, index: TimeIndex, fetch: Fetch) -
 
 
 def _widen(least: int, greatest: int) -> tuple[int, int]:
-    """Return a range with room for rows that came a little before or after their time, within what a key can be."""
+    """Return a range with room for rows that came a little before or after their time, within the key's type."""
     margin = max((greatest - least) // _MARGIN_SHARE, _MARGIN_KEYS)
     most = _SIGNED_END if greatest < _SIGNED_END else _UNSIGNED_END
     return max(least - margin, 0 if least >= 0 else -_SIGNED_END), min(greatest + 1 + margin, most)
@@ -202,7 +202,7 @@ def outside_sql(
 ) -> str:
     """Return the statement that finds a row outside of the range.
 
-    It gives a row if one of this part of the window has such a key.
+    It gives a row if this part of the window has one with such a key.
     """
     return (
         f"SELECT {index.absent} FROM {statement.table} {index.hint} "  # noqa: S608 - quoted

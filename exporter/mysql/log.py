@@ -1,9 +1,9 @@
 """Finds where in the binary log a snapshot lies.
 
-Exactly on MariaDB, shortly before it on MySQL. MariaDB tells file and position of its snapshot; BINLOG_GTID_POS makes a
-GTID of them at any time. It is asked here where that is cheap. MySQL tells what is executed now. Asked before the
-snapshot begins, it is all in the snapshot: a GTID is added when its transaction is committed in the engine. So who
-follows the log from there on misses nothing, and may meet a few transactions that the export holds already.
+Exactly on MariaDB, shortly before it on MySQL. MariaDB reports file and position of its snapshot; BINLOG_GTID_POS makes
+a GTID of them at any time. It is asked here where that is cheap. MySQL reports what is executed now. Asked before the
+snapshot begins, that is all in the snapshot: a GTID is added when its transaction is committed in the engine. So a
+reader of the log from there on misses nothing, and may meet a few transactions that the export holds already.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _GTID_WITHIN_BYTES = 8 * 1024 * 1024
 def find_executed_gtids(run: Run, dialect: str) -> dict[str, str]:
     """Return what MySQL has executed; nothing for MariaDB.
 
-    To be asked before the snapshot begins.
+    Call it before the snapshot begins.
     """
     if dialect == "mariadb":
         return {}

@@ -26,7 +26,7 @@ PIECE_ROWS = 65_536
 PIECE_BYTES = 4 * 1024 * 1024
 _MOST_GROWTH = 4.0
 _CUT = 32.0
-"""What was too long is cut so: keys may lie in a few crowded places of a huge range."""
+"""A piece that was too long is cut into so many: keys may lie in a few crowded places of a huge range."""
 
 Lines = tuple[int, bytes]
 """How many rows, and their lines."""

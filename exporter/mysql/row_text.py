@@ -1,16 +1,16 @@
 r"""Fetches rows of MySQL and MariaDB as text.
 
-What a slice fetches, what is parsed of it, and what the seal is computed of. The server writes a row as a line of CSV:
-text in quotes (a quote within is doubled), bytes in quotes in hex, everything else as it is, NULL as nothing at all. So
-no two different rows have the same text, and the same text is the same row. A slice is one value, all its lines in one
-GROUP_CONCAT: no driver takes rows apart, polars parses them all at once. Each line ends with a mark, by which an answer
-that was cut at a length limit, which is only a warning, is noticed.
+A slice fetches these texts, we parse them, and the seal is computed from them. The server writes a row as a line of
+CSV: text in quotes (a quote within is doubled), bytes in quotes in hex, everything else as it is, NULL as nothing at
+all. So no two different rows have the same text, and the same text is the same row. A slice is one value, all its lines
+in one GROUP_CONCAT: no driver takes rows apart, polars parses them all at once. Each line ends with a mark: it shows if
+an answer was cut at a length limit, of which the server only warns.
 
 The checksum of a row is CRC32(SHA-256(key, text)), of many rows the sum of theirs. The key is this read's own, so
 nobody can choose a text that keeps the checksum of another: that takes luck, once in 2^32 times. (CRC32 alone is
-linear: four bytes of a text make up for any change of an amount, whatever key stands before it; and two rows that swap
-values keep its sum. SHA-256 is at hand everywhere: MySQL has no MD5 and SHA1 any more since 9.6. CRC32 makes a number
-of its digits at the lowest price.)
+linear: four bytes of a text make up for any change of an amount, whatever key is before it; and two rows that swap
+values keep its sum. SHA-256 is available everywhere: MySQL has no MD5 and SHA1 any more since 9.6. CRC32 turns its
+digits into a number at the lowest price.)
 """
 
 from __future__ import annotations
@@ -38,21 +38,21 @@ _MARK = b",."
 _BETWEEN = _MARK + b"\n"
 _UTF8 = ("utf8mb4", "utf8mb3", "utf8")
 _LOSSLESS = frozenset({"utf16", "utf16le", "utf32", "latin1", "latin2"})
-"""Of which each text has one in UTF-8 that no other has: of the single bytes, all 256 were tried on both servers."""
+"""Each text in these has one in UTF-8 that no other has: all 256 single bytes were tried on both servers."""
 _LONGEST_CHARACTER_BYTES = 4
 _LEAST_PACKET_BYTES = 1024
 _SECONDS_TEXT_BYTES = len("2026-11-14 00:00:00")
 KEY_BYTES = 8
 ANY_LITERAL = "character_set_connection = utf8mb4"
-"""The setting under which each literal and each expression says what it says."""
+"""The setting under which every literal and expression keeps its meaning."""
 CHECKSUM_KEY, CHECKSUM = "row_checksum_key", "row_checksum"
 
 
 def carry_as_text(column: ReflectedColumn) -> tuple[Carried | None, str]:
     """Return how a column is carried as text.
 
-    Or None and why not. The server writes the rows as text. The server turns a value into text by itself where it
-    stands in CONCAT; a CAST to CHAR would cost it as much again as all the rest.
+    Or None and why not. The server writes the rows as text. It turns a value in CONCAT into text by itself; a CAST to
+    CHAR would cost it as much again as all the rest.
     """
     carried, refusal = plan_carried(column)
     if carried is None:
@@ -65,8 +65,8 @@ def carry_as_text(column: ReflectedColumn) -> tuple[Carried | None, str]:
 def _in_utf8(quoted: str, charset: str) -> str:
     """Return the text in UTF-8; of a character set that may lose something, an error where it does.
 
-    What stands for no character becomes '?' or U+FFFD without a warning, and so do others. Where neither is in the text
-    nothing was lost; else it is if the text does not come back. (JSON has no character set.)
+    Bytes that represent no character become '?' or U+FFFD without a warning, and so do others. If neither is in the
+    text nothing was lost; else something was if the text does not convert back. (JSON has no character set.)
     """
     if charset in _UTF8:
         return quoted
@@ -112,11 +112,11 @@ def plan_slice_select(statement: Statement, nullable: Mapping[str, bool]) -> str
 def plan_charset(statement: Statement, *, all_stored: bool) -> str:
     """Return the setting of literals, and of what is made a text.
 
-    Numbers and times become texts in the character set of literals. latin1 spares a conversion of each, a seventh of
-    the server's work, and digits are the same in it. But functions of a user's give it, too: the text of a number
-    compares by another collation, `COLLATE utf8mb4_bin` is refused, a month's name becomes `??????`. So only where none
-    is computed: the columns are `all_stored`, and the condition compares them with literals, by their own collations
-    (MySQL manual, "Collation Coercibility in Expressions").
+    Numbers and times become texts in the character set of literals. latin1 saves a conversion of each, a seventh of the
+    server's work, and digits are the same in it. But a user's functions give it, too: the text of a number compares by
+    another collation, `COLLATE utf8mb4_bin` is refused, a month's name becomes `??????`. So it is used only where
+    nothing is computed: the columns are `all_stored`, and the condition compares them with literals, by their own
+    collations (MySQL manual, "Collation Coercibility in Expressions").
     """
     is_plain = statement.where is None or compares_columns_only(statement.where)
     return "character_set_connection = latin1" if is_plain and all_stored else ANY_LITERAL
@@ -145,7 +145,7 @@ def _row(statement: Statement, nullable: Mapping[str, bool]) -> str:
 
 def _quoted(value: str, text: str, *, may_be_null: bool) -> str:
     quoted = f"'\"', {text}, '\"'"
-    # Not IFNULL: what is longer than a packet becomes NULL, too, and has to make the whole row NULL, which is noticed.
+    # Not IFNULL: a text longer than a packet becomes NULL, too, and must make the whole row NULL, which is noticed.
     return f"IF({value} IS NULL, '', CONCAT({quoted}))" if may_be_null else quoted
 
 
@@ -167,7 +167,7 @@ def split_rows(lines: bytes, rows: int) -> list[bytes]:
     texts = lines[: -len(_MARK)].split(_BETWEEN)
     if len(texts) == rows:
         return texts
-    # Some text holds what looks like the end of a line: a line ends where as many quotes were closed as opened.
+    # A text may hold what looks like the end of a line: a line ends where as many quotes were closed as opened.
     merged: list[bytes] = []
     open_text = b""
     for piece in texts:
@@ -192,9 +192,9 @@ def checksum_of(lines: bytes, rows: int, key: str) -> int:
 class RowChecksum:
     """The checksum of all rows of a read.
 
-    Under a key of its own. Both stay in the manifest. The key keeps anybody from choosing texts of one checksum while a
-    day is read, and needs to be no secret afterwards: who looks for a change later is misled by chance alone, once in
-    2^32 times, unless somebody who may write rows computes such texts on purpose.
+    It has a key of its own. Both stay in the manifest. The key keeps anybody from choosing texts of one checksum while
+    a day is read, and need not be secret afterwards: a later comparison is misled by chance alone, once in 2^32 times,
+    unless somebody who may write rows computes such texts on purpose.
     """
 
     key: str
@@ -226,7 +226,7 @@ def plan_telling(
 
 
 def _check_key(key: str) -> str:
-    """Return the key if it can stand between quotes as it is."""
+    """Return the key if it can be put between quotes as it is."""
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", key):
         raise IntegrityError("The manifest has no such key of a checksum as Penstock makes.", why="It was altered.")
     return key
@@ -261,14 +261,14 @@ def _from_csv(value: pl.Series, travels_as: pl.DataType) -> pl.Series:
     if travels_as == pl.Binary():
         return value.str.decode("hex")
     if isinstance(travels_as, pl.Datetime):
-        # A cache of what was parsed costs more than it saves where hardly two times are the same.
+        # A cache of parsed times costs more than it saves where hardly two are the same.
         wall = value.str.to_datetime(_time_format(value), time_unit="us", cache=False)
         return wall.dt.replace_time_zone("UTC") if travels_as.time_zone else wall
     return value.str.to_date("%Y-%m-%d") if travels_as == pl.Date() else value
 
 
 def _time_format(value: pl.Series) -> str:
-    """Return the format of times as the server writes them, where it can be told: polars then parses 4 times faster."""
+    """Return the format in which the server writes times, if it is known: polars then parses 4 times faster."""
     lengths = value.str.len_bytes()
     if (length := lengths.max()) is None or length != lengths.min():
         return "%Y-%m-%d %H:%M:%S%.f"

@@ -1,15 +1,15 @@
 """The seal of MySQL and MariaDB.
 
-What was read has the same rows as the window, by count and by checksum. InnoDB shows no versions of rows, so the seal
-looks at all that a slice carries: a row's checksum is computed of its text and of a key (`row_text`), by us of the
-bytes that were read, by the server of the rows that it sees at the end. Inserted, deleted, updated or moved rows change
-the sum, also those that were chosen to make up for one another. What `source.where` asks besides the row, another table
-or the clock, chooses the same rows at the seal's instant, or the sums differ: in all pieces the clock stands at that
-instant.
+It proves that what was read has the same rows as the window, by count and by checksum. InnoDB shows no versions of
+rows, so the seal looks at all that a slice carries: a row's checksum is computed from its text and a key (`row_text`),
+by us from the bytes that were read, by the server from the rows that it sees at the end. Inserted, deleted, updated or
+moved rows change the sum, even if they were chosen to make up for one another. If `source.where` asks more than the
+row, another table or the clock, it chooses the same rows at the seal's instant, or the sums differ: in all pieces the
+clock shows that instant.
 
 The server sees one instant: one consistent snapshot, read by short statements with rests, the same pieces that were
-read as slices. (One long statement would say the same, and be felt.) It is through in `SEAL_SECONDS`, or takes no rest.
-Where a range of keys was read, the same snapshot is asked for rows of the window outside of it.
+read as slices. (One long statement would prove the same, and be felt.) It ends within `SEAL_SECONDS`, or takes no rest.
+Where a range of keys was read, the seal looks in the same snapshot for rows of the window outside of it.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from exporter.port.source import Statement
 from staging.errors import InputError, PenstockError
 
 SEAL_SECONDS = 15.0
-"""How old the seal's snapshot may get for the sake of resting; snapshots of 20 s were not felt."""
+"""How old the seal's snapshot may get by resting; snapshots of 20 s were not felt."""
 _REST_SHARE = 3
-"""What part of the seconds that the snapshot may last it gets old for the sake of resting at most."""
+"""The largest part of the snapshot's seconds that may be spent on resting."""
 _COST_OF_READ = 0.8  # a piece's seal against its read
 _DOING = "seal what was read"
 
@@ -55,8 +55,8 @@ class SealQuestion:
     """What is to be sealed.
 
     The statement, what it was cut along, the pieces, and the SQL of a row's checksum. `read_seconds` is how long the
-    slices took, `rest_factor` how many times that was rested between them. `seal_seconds`: how old the snapshot may get
-    meanwhile for the sake of resting.
+    slices took; the rests between them took `rest_factor` times as long. `seal_seconds`: how old the snapshot may get
+    meanwhile by resting.
     """
 
     statement: Statement
@@ -89,7 +89,7 @@ class SealSnapshot:
     def begin(self, run: Run) -> datetime:
         """Begin it, unless it has begun, and return its instant.
 
-        All tables' definitions are held in it. The clock of `source.where` stands there in all of it.
+        All tables' definitions are held in it. The clock of `source.where` shows that instant in all of it.
         """
         if self._as_of is not None:
             return self._as_of
@@ -118,7 +118,7 @@ class SealSnapshot:
                 run("SET SESSION timestamp = DEFAULT", "let the clock go on")
 
     def lost(self) -> None:
-        """Take note that its connection is gone, and another one there."""
+        """Take note that another connection has replaced a lost one."""
         self._as_of = None
 
 

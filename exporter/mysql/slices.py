@@ -1,7 +1,8 @@
 """Reads MySQL or MariaDB tables in slices.
 
 The witnesses first, short statements in autocommit, and the seal at the end. InnoDB tables only. Rights: SELECT on the
-table; PROCESS makes more certain that the day is closed (`closed`) and that the table is still the same (`definition`).
+table; PROCESS makes it more certain that the day is closed (`closed`) and that the table is still the same
+(`definition`).
 """
 
 from __future__ import annotations

@@ -42,8 +42,8 @@ from staging.errors import InputError, PenstockError
 
 _LOCK_SECONDS = 2
 _VERSIONED_ENGINES = ("INNODB", "ROCKSDB", "TOKUDB")
-"""Those that show one instant. NDB knows READ COMMITTED alone, and what a FEDERATED table has is another server's, of
-an engine that nobody tells (MySQL manual, "Known Limitations of NDB Cluster" and "The FEDERATED Storage Engine")."""
+"""Those that show one instant. NDB knows READ COMMITTED alone, and the rows of a FEDERATED table are another server's,
+in an unknown engine (MySQL manual, "Known Limitations of NDB Cluster" and "The FEDERATED Storage Engine")."""
 
 _IDENTITY = "SELECT VERSION(), @@hostname, @@port, @@server_id, CONNECTION_ID(), @@max_allowed_packet"
 

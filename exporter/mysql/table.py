@@ -102,7 +102,7 @@ class MysqlTable:
         time = columns[statement.time_index]
         if time.time is None or (first := _FIRST_TIMES.get(time.time)) is None:
             return ()
-        # Not after the last microsecond: along an index of whole seconds MySQL takes that for the next one.
+        # Not after the last microsecond: on an index of whole seconds MySQL rounds that up to the next one.
         end = statement.high
         last = end - timedelta(seconds=1) if isinstance(end, datetime) else last_before(end)
         at_edge = f"{time.quoted} > {self.literal(last)} AND {time.quoted} < {self.literal(end)}"
@@ -124,7 +124,7 @@ class MysqlTable:
     def estimate(self, statement: Statement) -> Estimate:
         """Return what the optimizer expects to find by the time column.
 
-        Asked for that column alone: for all of them it may choose to scan the table, and tell that table's rows.
+        Only that column is asked for: with all of them it may choose to scan the table, and report that table's rows.
         """
         selected = statement.time if statement.has_time else "1"
         by_time = f"SELECT {selected} FROM {statement.table} WHERE {statement.window()}"  # noqa: S608 - quoted

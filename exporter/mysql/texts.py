@@ -76,7 +76,7 @@ class TextRows:
         return self._parsed(map(_joined, self.connection.stream(question, _DOING)))
 
     def _parsed(self, texts: Iterable[Lines]) -> Iterator[pl.DataFrame]:
-        # A row's checksum costs as much as all else that is done for it here, and neither waits for the other.
+        # A row's checksum costs as much as all other work on it here, and neither waits for the other.
         with ThreadPoolExecutor(1, "parser") as parser, ThreadPoolExecutor(1, "checksum") as checker:
             before: _Parsing | None = None
             for rows, lines in texts:

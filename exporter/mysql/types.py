@@ -28,7 +28,7 @@ def plan_carried(column: ReflectedColumn) -> tuple[Carried | None, str]:  # noqa
         return _integer(type_, q), ""
     if isinstance(type_, (sql.Float, sql.Double)):
         single = isinstance(type_, mysql.FLOAT) and (type_.precision or 0) <= 24  # noqa: PLR2004 - FLOAT(25) is a DOUBLE
-        # The server writes a FLOAT with six digits, one as a DOUBLE with all of them.
+        # The server writes a FLOAT with six digits, but one cast to DOUBLE with all of them.
         return Carried(*((pl.Float32(), Wire.NATIVE, f"({q} + 0e0)") if single else (pl.Float64(), Wire.NATIVE, q))), ""
     if isinstance(type_, sql.Numeric):
         dtype, why = plan_decimal(type_.precision, type_.scale)

@@ -1,7 +1,7 @@
 """Runs short statements over a stretch, with rests.
 
-What a slice is to reading, for looking and sealing. What a shop feels follows the length of a statement, so a count
-over a whole day is cut like the day itself.
+They are to looking and sealing what slices are to reading. A shop feels the length of a statement, so a count over a
+whole day is cut like the day itself.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _FIRST_ROWS = 2_000
 _LEAST_FACTOR, _MOST_FACTOR = 0.2, 2.0
 _REST_FACTOR = 1.0
 """How long we rest before anything was read, as a multiple of how long the server worked."""
-_MOST_REST_FACTOR = 24.0  # what a busy server is left, within the limit of time
+_MOST_REST_FACTOR = 24.0  # the rest that a busy server gets, within the limit of time
 
 
 class Rest:

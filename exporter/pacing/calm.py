@@ -2,7 +2,7 @@
 
 It asks each signal when it is due, and remembers its answer until then. Fails closed: a signal that can't be read makes
 reading wait. One that could never be read because it was asked for wrongly (no right, no such table) is the
-configuration's fault, and told at once.
+configuration's fault, and reported at once.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Makes reading wait until signals and rules allow it.
 
-It is the only place that sleeps. Between slices: the rest that the slice before deserves, then until the signals are
-calm. Before a snapshot: until they are calm. No statement of ours is open meanwhile, and a request to stop ends every
+It is the only place that sleeps. Between slices it rests for the slice before, then waits until the signals are calm.
+Before a snapshot it waits until they are calm. No statement of ours is open meanwhile, and a request to stop ends every
 sleep at once.
 """
 
@@ -23,7 +23,7 @@ from staging.errors import UnavailableError
 from staging.process.cancel import Cancel
 from staging.process.progress import PAUSED, Progress
 
-_TOLD_SECONDS = 1.0  # a shorter rest is how reading goes, and nothing to tell
+_TOLD_SECONDS = 1.0  # a shorter rest is normal and not reported
 _LONGEST_SLEEP_SECONDS = 1.0
 
 _CALM_SESSIONS, _BUSY_SESSIONS = 0.3, 0.5
@@ -176,9 +176,9 @@ class ClosedLoop:
 def busy_factor(active_sessions: float) -> float:
     """Return how many times as long to rest beside others.
 
-    `active_sessions` run a statement, on an average of looks. Once up to 0.3 of them, eight times from 0.5 on. A server
-    on which every other look finds somebody at work has nothing to spare, and each second of ours is taken from them;
-    one that is idle most of the time has. Measured on one core: a load that never rests shows 0.4 to 1.2 sessions
+    `active_sessions` run a statement, on an average of looks. Once for up to 0.3 of them, eight times from 0.5 on. A
+    server that is at work on every other look has nothing to spare, and each second of ours is taken from others; one
+    that is idle most of the time has. Measured on one core: a load that never rests shows 0.4 to 1.2 sessions
     (PostgreSQL) and 1.7 (MariaDB), for it waits for its own client, too; 60 transactions a second show 0.1 to 0.3.
     """
     busy = (active_sessions - _CALM_SESSIONS) / (_BUSY_SESSIONS - _CALM_SESSIONS)
@@ -188,7 +188,7 @@ def busy_factor(active_sessions: float) -> float:
 def rest_until(ended_at: float, seconds: float, nice: float) -> float:
     """Return when the next slice may begin.
 
-    Reading takes 1 / (1 + nice) of the time. A slice that took `seconds` until `ended_at` is rested from for `nice`
+    Reading takes 1 / (1 + nice) of the time. After a slice that took `seconds` until `ended_at`, the rest is `nice`
     times as long, however long it took: a database that has become slow is left alone for longer. In any stretch of
     time, reading takes at most that share and one slice.
     """

@@ -1,6 +1,6 @@
 """Lowers the priority of our own processes.
 
-Where the database is on this very machine, or anything else that people wait for.
+For when the database is on this very machine, or anything else that people wait for.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from pathlib import Path
 from staging.config.pacing import PacingConfig
 
 _NICENESS = 10
-"""What `nice` adds where nobody says how much: a tenth of the weight of what runs as usual."""
+"""What `nice` adds by default: a tenth of the weight of a usual process."""
 _AUTOGROUP = Path("/proc/self/autogroup")
 
 
 def give_way(config: PacingConfig) -> None:
     """Let all others on this machine go first.
 
-    Not where it reads flat out. Alone on a machine it loses nothing. Linux may weigh sessions against each other, and
-    then a process's own niceness counts only within its session (sched(7), the autogroup feature). The session's is
+    Not for a read that goes flat out. Alone on a machine it costs nothing. Linux may weigh sessions against each other,
+    and then a process's own niceness counts only within its session (sched(7), the autogroup feature). The session's is
     lowered where it is ours alone: where we are its leader.
     """
     if config.gentle != "primary":

@@ -2,8 +2,8 @@
 
 The database says so itself, without being asked. Slices are looked at in blocks. A block whose median slice takes
 several times as long per row as the best recent block of slices of about the same size is answered by a pause, and the
-next such block by one twice as long. What lasts becomes the new measure bit by bit: rows that lie on a slower disk must
-not be paused at for ever.
+next such block by one twice as long. What lasts becomes the new measure bit by bit: rows on a slower disk must not
+cause pauses for ever.
 """
 
 from __future__ import annotations

@@ -12,11 +12,11 @@ from exporter.pacing.signals import PauseReason
 from staging.errors import InputError, UnavailableError
 
 _RECENT_LOOKS = 24
-"""Fewer would take a server for busy that by chance was at work whenever it was looked at."""
+"""With fewer a server would count as busy that only by chance was at work at each look."""
 
 
 class ActiveSessions(ABC):
-    """How many sessions do something now, ourselves left out.
+    """How many sessions do something now, without our own.
 
     Above `limit` reading waits, at `critical` it ends.
     """

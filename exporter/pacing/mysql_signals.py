@@ -1,8 +1,8 @@
 """What MySQL and MariaDB say of their load.
 
 Running threads, and how far this replica is behind. Rights: none for the threads, but on MySQL PROCESS to know which of
-them send the log to replicas; REPLICA MONITOR (MariaDB) or REPLICATION CLIENT (MySQL) for the lag. A primary can't tell
-how far its replicas are.
+them send the log to replicas; REPLICA MONITOR (MariaDB) or REPLICATION CLIENT (MySQL) for the lag. A primary does not
+know how far its replicas are.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _SENDERS = "SELECT COUNT(*) FROM information_schema.processlist WHERE command IN
 _MAY_SEE_ALL = "SELECT COUNT(*) FROM information_schema.innodb_cmp"
 """Six rows that take PROCESS. Without it the list of processes is no error: it only has our own."""
 _LOOKS_A_COUNT_LASTS = 240
-"""About a minute; the list holds up whoever connects while it is read."""
+"""About a minute; while the list is read, new connections wait."""
 _VERSION = "SELECT VERSION()"
 _NUMBERS = re.compile(r"(\d+)\.(\d+)\.(\d+)")
 _NEW_WORDS = (8, 0, 22)  # of MySQL, whose 8.4 has forgotten the old ones
@@ -33,11 +33,11 @@ _NEW_WORDS = (8, 0, 22)  # of MySQL, whose 8.4 has forgotten the old ones
 class MysqlSessions(ActiveSessions):
     """Threads that run a statement.
 
-    Without the one that asks, and those that only seem to, all the time. MariaDB counts its event scheduler, the
-    threads of its own replication and those that send the log to replicas, and tells how many there are. MySQL counts
-    the scheduler and the last, and does not tell of these. They are counted in the list of processes where we may see
-    it. Where we may not, they stay counted against limits, and up to three threads that every recent look has found are
-    no sign that the server is busy.
+    Without the one that asks, and those that always only seem to. MariaDB counts its event scheduler, the threads of
+    its own replication and those that send the log to replicas, and says how many there are. MySQL counts the scheduler
+    and the last, and does not say how many. They are counted in the list of processes where we may see it. Where we may
+    not, they stay counted against limits, and up to three threads that every recent look has found are no sign that the
+    server is busy.
     """
 
     what = "threads running"

@@ -26,7 +26,7 @@ SELECT count(*) AS sessions, 0 AS hidden FROM pg_locks
 WHERE locktype = 'virtualxid' AND mode = 'ExclusiveLock' AND granted AND pid <> pg_backend_pid()
 """
 
-# A standby that has replayed all it received, from a primary that it is connected to, is not behind, however long ago
+# A standby that has replayed all it received from a primary that it is connected to is not behind, however long ago
 # the last transaction was. A primary's rows without a state are hidden; one that is not streaming is behind by an
 # unknown time.
 _LAG = """

@@ -34,8 +34,8 @@ _SILENCE_SECONDS = 5  # the server's own limit did not answer either: the networ
 class Purpose:
     """What a connection is for.
 
-    Its name to the server, the key of the statement that a user may have written, how long it waits for an answer, and
-    how many rows MySQL and MariaDB give at most.
+    Its name for the server, the key of the user's statement if there is one, how long it waits for an answer, and how
+    many rows MySQL and MariaDB give at most.
     """
 
     name: str
@@ -172,7 +172,7 @@ def _open_mysql(url: URL, dialect: str, purpose: Purpose) -> Any:  # noqa: ANN40
     limit = {"max_statement_time": seconds} if dialect == "mariadb" else {"max_execution_time": seconds * 1000}
     if purpose.most_rows is not None:
         limit |= {"sql_select_limit": purpose.most_rows}
-    # A cache of MariaDB's would give an answer that no visitor of the shop gets so soon.
+    # MariaDB's query cache would answer sooner than any visitor of the shop gets an answer.
     return session.open_session(
         driver_arguments(url) | patience, {**limit, "lock_wait_timeout": 1, "query_cache_type": "OFF"}
     )

@@ -42,8 +42,8 @@ class Signal(Protocol):
     def look(self) -> PauseReason | None:
         """Return why to wait, or None.
 
-        InputError or UnavailableError where it can't be read: that paces, too. IntegrityError, where what it says is
-        damaged, is the same.
+        InputError or UnavailableError where it can't be read, IntegrityError where its answer is damaged: they make
+        reading wait, too.
         """
         ...
 
@@ -108,7 +108,7 @@ class ProbeSignal:
 class SwitchSignal:
     """The pause switch on the staging store.
 
-    One request a look, 720 an hour, as long as nobody turns it.
+    Each look is one request, 720 an hour, as long as nobody turns it.
     """
 
     name = "the pause switch"

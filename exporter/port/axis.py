@@ -21,9 +21,9 @@ class Axis:
 
     `low` inclusive, `high` exclusive, `high - low` steps of the finest cut. time: microseconds since 1970 (of the
     instant or of the wall clock), whole seconds, of the statement's time column. key: values of `column`, a quoted
-    integer key. rows: rows of a table without a time, of which `piece` returns the condition, once for each statement.
-    `proof` says why no row of the window lies outside; the seal looks whether that is still so. `hint` follows the
-    table's name in FROM. `expected_rows` is an estimate for the first slice's length. A slice of `few_rows` is not made
+    integer key. rows: rows of a table without a time; `piece` returns their condition, once for each statement. `proof`
+    says why no row of the window lies outside; the seal checks whether that is still so. `hint` follows the table's
+    name in FROM. `expected_rows` is an estimate for the first slice's length. A slice of `few_rows` is not made
     shorter, however long it took.
     """
 
@@ -54,9 +54,9 @@ class Axis:
         return f"{statement.condition()} AND {self._keys(low, high)}"
 
     def outside(self, statement: Statement) -> tuple[str, ...]:
-        """Return the conditions under which rows of the window lie outside.
+        """Return the conditions of rows of the window that lie outside.
 
-        Such that came after the axis was planned. A seal agrees only where there is none.
+        They came after the axis was planned. A seal agrees only where there is none.
         """
         if self.along != "key":
             return ()

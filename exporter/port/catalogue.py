@@ -24,9 +24,9 @@ from staging.errors import InputError, PenstockError
 from staging.process.missing_extra import missing_extra
 
 _CONNECT_ERRORS = (RuntimeError, ValueError, TypeError, NotImplementedError)
-"""What drivers raise of their own while they connect, for an option or a package that is missing."""
+"""Errors of other kinds that drivers raise while they connect, for a missing option or package."""
 Translate = Callable[[BaseException, str], PenstockError]
-"""Makes ours of a driver's exception; the text says what was being done."""
+"""Turns a driver's exception into our error; the text says what was being done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +55,11 @@ class Catalogue:
         self.url = url
         self._translate = translate
         try:
-            # SQLAlchemy would read the options, too, where it does not even connect.
+            # SQLAlchemy would read the options, too, although it does not connect here.
             self.engine = sqlalchemy.create_engine(
                 url.set(query={}) if connect else url,
                 poolclass=NullPool,
-                # Nothing is open in autocommit; of a connection that is lost, a ROLLBACK would be logged as an error.
+                # Nothing is open in autocommit; on a lost connection a ROLLBACK would be logged as an error.
                 pool_reset_on_return=None,
                 isolation_level="AUTOCOMMIT",
                 **({"creator": connect} if connect else {}),
@@ -151,7 +151,7 @@ class Catalogue:
 
     @contextmanager
     def _unless_view(self, table: TableName) -> Iterator[None]:
-        """Views can't tell, and it is no error; a connection that is lost can't either, and is one."""
+        """A view has no answer, and that is no error; a lost connection has none, either, and that is one."""
         try:
             yield
         except (SQLAlchemyError, NotImplementedError) as exc:
@@ -161,7 +161,7 @@ class Catalogue:
     @contextmanager
     def _inspector(self) -> Iterator[Inspector]:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", SAWarning)  # a type it does not know: refused by name where it is named
+            warnings.simplefilter("ignore", SAWarning)  # an unknown type: refused by name where the pipeline names it
             yield sqlalchemy.inspect(self._connection)
 
     def _spell(self, type_: TypeEngine[Any]) -> str:

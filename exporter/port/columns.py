@@ -42,7 +42,7 @@ class ColumnPlan:
 
     @property
     def meaning(self) -> str:
-        """What a value that can't be decoded is not."""
+        """What a value must be to be decoded."""
         return f"{format_dtype(self.dtype)} value" + (" or one of no such time" if self.dtype == INSTANT else "")
 
     def describe(self) -> Column:
@@ -56,8 +56,8 @@ class ColumnPlan:
 class ReadPlan:
     """All columns in file order, and how each is selected.
 
-    And the name of the shard function. Before the column of `time_index` (from 0), the time, stand the key's. Of a
-    table without a time `kind` is None, and no column stands for it.
+    And the name of the shard function. The key's columns come before the one of `time_index` (from 0), the time. A
+    table without a time has no such column, and `kind` is None.
     """
 
     columns: tuple[ColumnPlan, ...]

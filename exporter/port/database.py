@@ -74,15 +74,15 @@ class Source(Protocol):
         """Say whether a day is over; None where nobody can tell.
 
         Its clock is past the end plus grace, and no older transaction is open. Asked before a read begins. Transactions
-        of others, open or prepared, may be of any table. What is known to be a copy among `tables` has to be one of
-        after the day's end.
+        of others, open or prepared, may be of any table. A known copy among `tables` must have been made after the
+        day's end.
         """
         ...
 
     def begin_slices(self, table: TableName, *, also: Sequence[TableName] = (), max_seconds: int = 0) -> Slices:
         """Set up the reading connection for short statements (see `sliced_source`).
 
-        InputError of `why_no_slices`. `also` are sealed at the same instant, by `beside`; their snapshot is to last
+        InputError of `why_no_slices`. `also` are sealed at the same instant, by `beside`; their snapshot lasts
         `max_seconds` at most.
         """
         ...

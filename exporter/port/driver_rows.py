@@ -1,7 +1,7 @@
 """Turns Python rows of any driver into frames.
 
-The slow path, exact all the same. Values become polars' in the type in which a column travels, strictly; what a driver
-gives as something else is refused.
+The slow path, exact all the same. Values become polars' in the type in which a column travels, strictly; a value of
+another type is refused.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What a database's plan says of full scans.
 
-How it would run a statement, as far as an export cares: what it reads from end to end.
+How it would run a statement, as far as an export needs to know: what it reads from end to end.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Explained:
 def sql_text(text: str) -> str:
     """Return text as a literal of standard SQL.
 
-    Backslashes are doubled by who needs it.
+    A dialect that needs doubled backslashes doubles them itself.
     """
     return "'" + text.replace("'", "''") + "'"
 

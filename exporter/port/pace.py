@@ -18,8 +18,7 @@ class Pace(Protocol):
     """Says when reading may go on.
 
     Used by one thread; no result set is open while it sleeps. Every method that waits raises InterruptedRunError as
-    soon as the work is asked to stop, and the error of a hard stop: UnavailableError for critical load or the longest
-    pause.
+    soon as the work is asked to stop, and UnavailableError for a hard stop: critical load or the longest pause.
     """
 
     @property
@@ -32,7 +31,7 @@ class Pace(Protocol):
 
     @property
     def waits(self) -> WaitsOverTime:
-        """The same by when it was."""
+        """The same by time."""
         ...
 
     def before_snapshot(self) -> None:
@@ -61,7 +60,7 @@ class ReadPace(Pace, Protocol):
     """
 
     def beside(self, kind: WindowKind) -> AbstractContextManager[None]:
-        """Measure what can't rest: the block's statements."""
+        """Measure statements that can't rest: the block's."""
         ...
 
     def describe_probed(self) -> Probed | None:

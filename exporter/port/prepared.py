@@ -1,8 +1,8 @@
 """Finds transactions that are prepared for two-phase commit.
 
 Nobody knows when they began, so while there is one a day is not over. A busy shop may always have some that live for a
-moment. One that is gone at a later look was committed or rolled back, and what came since began when the day was over,
-or was seen as a running transaction: so only those of the first look count, and they are given a second to go.
+moment. One that is missing at a later look was committed or rolled back; a newer one began when the day was over, or
+was seen as a running transaction: so only those of the first look count, and they get a second to end.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ _LOOKS = 6
 _WAIT_SECONDS = 0.2
 
 Look = Callable[[], Mapping[str, str]]
-"""Gives those that are there now: the name, and what more is known, in brackets or nothing."""
+"""Gives those that are there now: the name, and more in brackets if known."""
 
 
 def why_prepared(look: Look) -> str:
     """Return which of them may yet be committed, as a clause.
 
-    "" where there is none. To be asked after the running transactions: one that is prepared between the two looks is
-    seen by either.
+    "" where there is none. Call it after the look at running transactions: one prepared between the two is seen by
+    either.
     """
     left = dict(look())
     for _ in range(_LOOKS - 1):

@@ -1,6 +1,6 @@
 """Looks for rows that no window would ever show.
 
-They would be missing from every day without a word.
+They would silently be missing from every day.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ def run_probes(read: PlannedRead, table: OpenTable) -> None:
 def check_unit(read: PlannedRead, table: OpenTable) -> None:
     """Raise InputError where numbers have a smaller unit than seconds.
 
-    They are seconds since 1970 by their type, but rows of this very day lie at a smaller unit. As seconds they would be
-    of the year 58,000, and the day without them. One look along the time column.
+    By their type they are seconds since 1970, but rows of this very day are found in a smaller unit. As seconds they
+    would be of the year 58,000, and the day would lack them. One look along the time column.
     """
     low, high = read.statement.low, read.statement.high
     if read.time.time is not TimeKind.UNIX_SECONDS or not isinstance(low, int) or not isinstance(high, int):
@@ -68,7 +68,7 @@ def check_unit(read: PlannedRead, table: OpenTable) -> None:
 def plan_probe(statement: Statement, columns: Sequence[SourceColumn], condition: str, what: str) -> Probe:
     """Return a statement that finds one row's key.
 
-    Of a row under this condition and the pipeline's own. `columns` stand as in the statement.
+    The row fulfils this condition and the pipeline's own. `columns` are in the statement's order.
     """
     both = f"{condition} AND ({statement.where})" if statement.where else condition
     key = [column.name for column in columns[: statement.time_index]]

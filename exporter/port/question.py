@@ -1,6 +1,6 @@
 """What an export asks.
 
-Of which pipeline and day, in which window, under which export id.
+Which pipeline and day, in which window, under which export id.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class DayQuestion:
     """Whether a day that is not over is refused."""
     most_reads: int = MOST_READS
     beside: str | None = None
-    """Of which table beside the leading one this is asked, by its name in the pipeline file."""
+    """The table beside the leading one that this is about, by its name in the pipeline file."""
 
     def table(self) -> TableName:
         """Return the table or view it reads.
@@ -67,7 +67,7 @@ class DayQuestion:
 
     @contextmanager
     def names_its_table(self) -> Iterator[None]:
-        """Let an InputError name the table beside that it is of.
+        """Let an InputError name the table beside the leading one.
 
         By its keys in the pipeline file.
         """

@@ -1,7 +1,7 @@
 """How a database tells whether rows are those of an export.
 
-Without giving the rows again. What can be told beside count and sums is each adapter's own: PostgreSQL has versions of
-rows, MySQL and MariaDB a checksum of their texts.
+Without giving the rows again. Each adapter has its own way beyond count and sums: PostgreSQL has versions of rows,
+MySQL and MariaDB a checksum of their texts.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Sameness = Literal["equal", "changed", "not sure"]
 class Verdict:
     """What figures say of rows, and why.
 
-    Of a window whose count is the same.
+    For a window whose count is the same.
     """
 
     sameness: Sameness
@@ -29,12 +29,12 @@ class Telling:
     """What is asked of a window, and what the answer means.
 
     `select` are SQL expressions that give an integer for any part of the window (NULL is 0) and add up over parts that
-    meet, whichever moment each was asked at. `judge` gets their sums. `how` names the method for people.
+    meet, even if each was asked at another moment. `judge` gets their sums. `how` names the method for people.
     """
 
     how: str
     select: tuple[str, ...]
     judge: Callable[[Sequence[int]], Verdict]
     quick: str = ""
-    """One more such expression, cheaper than all others: 0 of a window with as many rows as were exported proves that
-    they are the same rows, so that no sum has to be asked for."""
+    """One more such expression, cheaper than all others: 0, for a window with as many rows as were exported, proves
+    that they are the same rows, so that no sum has to be asked for."""

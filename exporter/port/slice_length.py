@@ -9,8 +9,8 @@ was many times too long makes the next one shorter at once.
 Through hours without a row slices grow until they would be four times as long as planned if rows were spread evenly,
 and no further: the next busy hour is not to be read in one go.
 
-A slice of few rows is not made shorter than few rows would be if they were spread evenly, however long it took: what
-took long was the statement, or the machine, and shorter slices would only be more of them.
+A slice of few rows is not made shorter than few rows would be if they were spread evenly, however long it took: the
+statement or the machine took the time, and shorter slices would only be more of them.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ _CUT = 32  # five tries shorten a slice a million times: keys may lie in a few c
 
 
 def empty_round_trip_seconds(run: Callable[[], object]) -> float:
-    """Return what a statement that does nothing takes, at best of five.
+    """Return what a statement that does nothing takes, the best of five.
 
-    `run` runs one. It is the way to the server and back, and no work of the server's.
+    `run` runs one. It is the way to the server and back, without work of the server.
     """
     return min(_seconds_of(run) for _ in range(_ROUND_TRIPS))
 
@@ -95,6 +95,6 @@ class SliceLength:
     def cut(self, steps: int) -> None:
         """Make the next slice a small part of this one.
 
-        This one was too long by nobody knows how much.
+        Nobody knows by how much this one was too long.
         """
         self._steps = max(steps // _CUT, 1)

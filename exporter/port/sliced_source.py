@@ -8,8 +8,8 @@ its own, fetched whole: between two of them nothing is open. Used by one thread 
 Several tables (`beside`) share the connection and one snapshot: the first `seal` begins it, the others are asked in it,
 and a table without a time is read in it, by `begin_seal` and `read_slice` as well, before `end_seal` ends it.
 
-The seal's witness, what it will be compared with, is taken by `begin_slices`, of all tables, before there is anything
-that could be asked for columns, plans or keys: so whatever changes between an answer and the seal is noticed.
+`begin_slices` takes the seal's witness, what it will be compared with, of all tables, before anything can be asked for
+columns, plans or keys: so every change between an answer and the seal is noticed.
 
 The session is guarded: UTC, read-only, autocommit, a statement timeout of `SLICE_TIMEOUT_SECONDS`, a lock timeout of at
 most `LOCK_TIMEOUT_SECONDS`, so that we never queue readers behind us.
@@ -41,7 +41,7 @@ class SliceTooLongError(UnavailableError):
 
 
 class StartOverError(UnavailableError):
-    """What was read so far is worth nothing any more.
+    """What was read so far is of no use any more.
 
     Another server answers, or the seal found another table.
     """
@@ -87,7 +87,7 @@ def touched_while_read(table: TableName, what: str) -> StartOverError:
 class Closed:
     """Whether the day is over for the database itself.
 
-    `database_time` is its clock, UTC. `how` says how it is known, `why_not` what speaks against it ("" if closed).
+    `database_time` is its clock, UTC. `how` says how it is known, `why_not` why the day is not closed ("" if it is).
     `is_weak`: transactions of other users, or of a replica's primary, could not be looked at; the adapter has asked for
     `WEAK_GRACE_FACTOR` times the grace instead. The seal holds all the same; rows may come late. `grant` is what would
     show them, as a sentence ("" where no right is missing).
@@ -123,7 +123,7 @@ class SliceRows:
 class Gathered:
     """The rows of one or more slices as one frame.
 
-    Its columns are c0, c1 …; others are ignored. `checksum` is what the seal's needs of exactly these rows; they are
+    Its columns are c0, c1 …; others are ignored. `checksum` is the seal's checksum of exactly these rows; these are
     added up as Python integers. 0 where the seal needs none.
     """
 
@@ -215,7 +215,7 @@ class Slices(OpenTable, Protocol):
         `read` are all stretches that gave rows, in order; behind the last one and before the first there were none.
         After the last slice of all tables: the snapshot begins here, unless a table beside has begun it, and lasts
         until `end_seal`. Rows that are no longer the same are no error but a `Seal` that does not agree. It proves
-        nothing of a table that is another one by now: see `check_table`.
+        nothing of a table that was replaced meanwhile: see `check_table`.
         """
         ...
 
@@ -230,6 +230,6 @@ class Slices(OpenTable, Protocol):
         """Raise an error where the table is not the same.
 
         IntegrityError or StartOverError where it is not, or was not, what `begin_slices` saw (altered, emptied,
-        swapped), be it before or after the seal's snapshot. To be asked when that has ended.
+        swapped), before or after the seal's snapshot. Call it when that has ended.
         """
         ...

@@ -58,7 +58,7 @@ class Carried:
     """How a column is carried.
 
     Its type in the shards, how it travels, and the SQL that selects it. `spelled_as` names a type whose values the
-    database itself writes as text, such as a UUID: a text of somebody's may write the same value otherwise.
+    database itself writes as text, such as a UUID: a user's text may write the same value differently.
     """
 
     dtype: pl.DataType
@@ -68,7 +68,7 @@ class Carried:
 
 
 JSON = "JSON"
-"""What folds the texts of such a column: `1` and `1.0` are one value."""
+"""What makes different texts of such a column equal: `1` and `1.0` are one value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class SourceColumn:
     """One column as the catalogue describes it.
 
     `carried` is None where it can't be carried exactly; `refusal` says why. `folding` names a collation under which
-    different texts are equal, or is `JSON`, of which that is true as well. `indexed` is whether it leads an index.
+    different texts are equal, or is `JSON`, where that is true as well. `indexed` is whether it leads an index.
     """
 
     name: str
@@ -112,8 +112,8 @@ class Statement:
     """The one SELECT of an export.
 
     Columns are called c0, c1 … in the order of the shard's. `low` is inclusive, `high` exclusive; `literal` writes a
-    bound as the dialect wants it. Before the column of `time_index` (from 0), the time, stand the key's. A table
-    without a time has no window: no column stands for it then, and `time`, `low` and `high` mean nothing.
+    bound as the dialect wants it. The key's columns come before the one of `time_index` (from 0), the time. A table
+    without a time has no window and no such column: then `time`, `low` and `high` mean nothing.
     """
 
     select: tuple[Carried, ...]
@@ -155,7 +155,7 @@ class Statement:
 class Probe:
     """A statement that must return no row.
 
-    `tell` says what it means if it does, in one sentence, of its first row.
+    `tell` says in one sentence what its first row means, if there is one.
     """
 
     sql: str
@@ -174,10 +174,10 @@ class Estimate:
 class KeyIndex:
     """An index that begins with all columns of a key.
 
-    None of which is JSON or folds texts. `columns` are these, quoted, in the index's order; `places` says where each is
+    None of them is JSON or folds texts. `columns` are these, quoted, in the index's order; `places` says where each is
     in the key (from 0), `spell` writes a value of each as a literal. `hint` follows the table's name in FROM.
-    `array_types` are those of PostgreSQL's arrays of such values; where they are given, an index is also used for
-    `(a, b) > (1, 2)`, elsewhere for what that means. Rows of values have the key's order.
+    `array_types` are those of PostgreSQL's arrays of such values; where they are given, an index is also used for `(a,
+    b) > (1, 2)`, elsewhere for what that means. Rows of values have the key's order.
     """
 
     columns: tuple[str, ...]
@@ -245,7 +245,7 @@ class OpenTable(Protocol):
     def beside(self, table: TableName) -> Self:
         """Return another table, to be read at the same instant.
 
-        It was named when the read began. To close it ends nothing.
+        It was named when the read began. Closing it ends nothing.
         """
         ...
 
@@ -264,7 +264,7 @@ class OpenTable(Protocol):
     def probes(self, statement: Statement, columns: Sequence[SourceColumn]) -> Sequence[Probe]:
         """Return this database's own checks of a table's rows.
 
-        For rows that a window can't see or a statement would change. `columns` stand as in the statement: the key's,
+        For rows that a window can't see or a statement would change. `columns` are in the statement's order: the key's,
         time, then the others.
         """
         ...
@@ -274,8 +274,8 @@ class OpenTable(Protocol):
     ) -> Telling | str:
         """Return how to tell whether the window has a stored export's rows.
 
-        Beside count and sums, and without fetching rows; or why nothing else can tell. `columns` stand as in the
-        statement, with the types that the export had.
+        Beside count and sums, and without fetching rows; or why nothing else can tell. `columns` are in the statement's
+        order, with the types that the export had.
         """
         ...
 

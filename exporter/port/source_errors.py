@@ -10,7 +10,7 @@ from staging.errors import InputError, PenstockError
 
 KEY = "source.url"
 CONNECT = "connect"
-"""What is being done while a connection is made: no column and no condition can be at fault then."""
+"""The text for making a connection: no column and no condition can be at fault then."""
 
 _TRY_AGAIN = "Try again."
 _ADVICE = {
@@ -33,7 +33,7 @@ _NO_TABLE = "Look at `source.table` and, where a name has dots, `source.schema`.
 def source_error(meaning: Meaning, server: str, doing: str, *, why: str, is_table: bool = False) -> PenstockError:
     """Return the project's own error for a server's.
 
-    `is_table` where it is the table itself that the server does not find.
+    `is_table`: the server does not find the table itself.
     """
     kind = meaning.kind
     if kind is Kind.READ_ONLY and doing != CONNECT:

@@ -112,7 +112,7 @@ _UTC_SUFFIX = r"(?:Z|\+00:?00|\+00)$"
 def parse_iso_text(time: pl.Expr, *, utc_suffix: bool = False) -> pl.Expr:
     """Return the wall clock that ISO 8601 text says.
 
-    NULL where it says none; a UTC suffix only where UTC is meant.
+    NULL where it has none; a UTC suffix only where UTC is meant.
     """
     text = time.str.replace("T", " ", literal=True)
     if utc_suffix:
@@ -121,7 +121,7 @@ def parse_iso_text(time: pl.Expr, *, utc_suffix: bool = False) -> pl.Expr:
     text = (
         pl.when(length == 10).then(text + " 00:00:00").when(length == 16).then(text + ":00").otherwise(text)  # noqa: PLR2004 - YYYY-MM-DD, and HH:MM
     )
-    # More than six digits of a second can't be carried exactly: they make it no time at all, instead of being cut.
+    # More than six digits of a second can't be carried exactly: then it is no time at all, and nothing is cut.
     plain = text.str.contains(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,6}0*)?$")
     return pl.when(plain).then(text).str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us", strict=False)
 

@@ -25,7 +25,7 @@ class WaitsOverTime:
     def begin(self, now: float) -> None:
         """Count from this moment on.
 
-        What comes before it is of no bin.
+        Earlier waits are in no bin.
         """
         if self._began is None:
             self._began = now
@@ -47,7 +47,7 @@ class WaitsOverTime:
     def by_reason(self) -> Mapping[str, tuple[float, ...]]:
         """Return the seconds waited in each bin, by reason.
 
-        From the first to the last bin that has any, for all reasons alike.
+        From the first to the last bin with a wait, the same range for all reasons.
         """
         last = max((number for bins in self._bins.values() for number in bins), default=-1)
         return {

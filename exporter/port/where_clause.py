@@ -84,12 +84,12 @@ _COMPARED = (
     rf"{_COLUMN}\s+IS\s+(?:NOT\s+)?NULL\b",
 )
 _PLAIN = re.compile(rf"(?:\s*(?:{'|'.join(_COMPARED)}|(?:AND|OR|NOT)\b|[()]))+\s*", re.IGNORECASE | re.ASCII)
-"""A name is never before a parenthesis, nor a literal before an operator. What is no SQL the server refuses."""
+"""A name is never before a parenthesis, nor a literal before an operator. The server refuses what is no SQL."""
 
 
 def compares_columns_only(where: str) -> bool:
     """Return whether columns are compared with ASCII literals, and nothing else.
 
-    Joined by AND, OR and NOT: no function, no operator between comparisons, nothing that is not known.
+    Joined by AND, OR and NOT: no function, no operator between comparisons, nothing unknown.
     """
     return where.isascii() and _PLAIN.fullmatch(where) is not None

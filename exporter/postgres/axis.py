@@ -43,8 +43,8 @@ def plan_axis(table: PostgresTable, catalogue: Catalogue, statement: Statement) 
 
 
 def _key_axis(table: PostgresTable, key: str, statement: Statement, rows: int, *, is_indexed: bool) -> Axis:
-    """Cut along the keys of the window's rows, where the time column's index finds them, else of the whole table."""
-    # OFFSET 0 keeps the planner from walking along the key from the table's first row until one of the window comes.
+    """Cut along the keys of the window's rows if the time column's index finds them, else of the whole table."""
+    # OFFSET 0 keeps the planner from walking along the key from the table's first row to the first of the window.
     rows_of = f"(SELECT {key} FROM {statement.table} WHERE {statement.window()} OFFSET 0) AS w"  # noqa: S608 - quoted
     ends = f"SELECT min({key}), max({key}) FROM {rows_of if is_indexed else statement.table}"  # noqa: S608 - quoted
     ((least, greatest),) = table.fetch(ends)
@@ -73,8 +73,8 @@ ORDER BY i.indexrelid
 """
 """B-trees of a table, the first columns of each, and whether they are in the order of `ORDER BY` on these columns.
 
-That takes the column's own collation, its type's own order and one direction: 0 is ASC NULLS LAST, 3 is that from its
-end. (PostgreSQL manual, 11.8 and 53.26)
+That needs the column's own collation, its type's own order and one direction: 0 is ASC NULLS LAST, 3 its reverse.
+(PostgreSQL manual, 11.8 and 53.26)
 """
 
 _BASE_TYPES = """
@@ -88,7 +88,7 @@ SELECT m.attname::text, format_type(m.type, -1)
 FROM made_of m
 JOIN pg_type t ON t.oid = m.type AND t.typtype <> 'd'
 """
-"""Columns and their types, of a domain what it is made of: its own checks would refuse keys that no row has."""
+"""Columns and their types, for a domain its base type: its own checks would refuse keys that no row has."""
 
 
 def find_key_index(

@@ -1,12 +1,12 @@
 """Decides whether a day is over for PostgreSQL.
 
-Its clock is past the end and the grace, and no older transaction is open. One that is prepared for two-phase commit has
-no beginning that is known, so any of this database is an older one.
+Its clock is past the end and the grace, and no older transaction is open. Nobody knows when one that is prepared for
+two-phase commit began, so any of this database counts as an older one.
 
 Right: pg_read_all_stats (or pg_monitor) to see when other users' transactions began. Without it, and on a replica,
-whose primary's transactions nobody sees, the grace is `WEAK_GRACE_FACTOR` times as long. Prepared transactions may be
-seen by everybody, unless the right to pg_prepared_xacts was taken away. Nor are transactions seen on the server of a
-foreign table; and of what is a copy, it has to be known how old it is (`elsewhere`).
+whose primary's transactions nobody sees, the grace is `WEAK_GRACE_FACTOR` times as long. Everybody may see prepared
+transactions, unless the right to pg_prepared_xacts was taken away. Transactions on the server of a foreign table are
+not seen, either; and the age of a copy has to be known (`elsewhere`).
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def find_closed(run: Run, elsewhere: Elsewhere, window_end: datetime, grace_seco
 
 
 def _why_prepared(run: Run) -> tuple[str, bool]:
-    """Return which prepared transaction is there, and whether they may be seen."""
+    """Return a prepared transaction, and whether such may be seen."""
     try:
         why = why_prepared(
             lambda: {gid: f" (pg_prepared_xacts: since {since} UTC)" for gid, since in run(_PREPARED, _DOING)}

@@ -27,9 +27,9 @@ from staging.errors import PenstockError
 _BATCH_BYTES = 4 * 1024 * 1024
 APPLICATION = "penstock-exporter"
 _PLAIN_NAMES = "-c quote_all_identifiers=off"
-"""ADBC looks at the catalogue of types before anything can be set. Where identifiers are quoted it knows no type by its
-name, and gives bytes for numbers; where a role's limit of time is short it is ended. Only the startup packet is early
-enough; as pools refuse it there, it is asked for only where it is needed."""
+"""ADBC reads the catalogue of types before anything can be set. Where identifiers are quoted it knows no type by its
+name, and gives bytes for numbers; a role's short time limit ends it. Only the startup packet is early enough; as pools
+refuse settings there, they are sent only where they are needed."""
 _ENDED = "57014"
 
 
@@ -46,7 +46,7 @@ class PostgresConnection:
             self._opens(place, early=True)
 
     def _opens(self, place: Mapping[str, str], *, early: bool) -> bool:
-        """Connect and set up the session; False where it can't be used so, and settings that come `early` may help."""
+        """Connect and set up the session; False where it can't be used, and settings that are sent `early` may help."""
         parameters = connect_parameters(self.url, APPLICATION) | dict(place)
         if early:
             parameters = without_time_limit(parameters)
@@ -74,7 +74,7 @@ class PostgresConnection:
         try:
             self._session = AdbcSession(adbc_driver_postgresql.connect(conninfo(parameters)))
             self._copying = self._session.statement({"adbc.postgresql.batch_size_hint_bytes": str(_BATCH_BYTES)})
-            # Without COPY: what SHOW and SET answer can't be copied.
+            # Without COPY: the answers of SHOW and SET can't be copied.
             self._plain = self._session.statement({"adbc.postgresql.use_copy": "false"})
         except DRIVER_ERRORS as exc:
             raise translate_error(exc, CONNECT, self.url) from exc

@@ -1,9 +1,9 @@
 """Notices that a PostgreSQL table was altered.
 
-Or emptied, or swapped: by what its catalogue says. By versions: `xmin` of a row of the catalogue says which transaction
-wrote it. Whatever was changed and changed back, names, partitions, heirs, columns, types, rules, has all its old
-values, but not that one. So nothing has to be known of what a change may do. VACUUM, ANALYZE and new indexes write in
-place and leave it as it is.
+Or emptied, or swapped: by the versions in its catalogue. `xmin` of a row of the catalogue says which transaction wrote
+it. What was changed and changed back, names, partitions, heirs, columns, types, rules, has all its old values, but not
+that one. So it need not know what a change may do. VACUUM, ANALYZE and new indexes write in place and leave it as it
+is.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def why_no_seal(definition: Definition) -> str:
     Its rows don't say which transaction wrote them, or not reliably; "" where they do.
     """
     if definition.root is None:
-        return ""  # said better by who looks for its columns
+        return ""  # the look at its columns reports it better
     for oid, relation in definition.relations.items():
         what = "it is" if oid == definition.root else "a part of it is"
         if relation.kind not in _HAVE_VERSIONS:
@@ -135,7 +135,7 @@ def why_no_seal(definition: Definition) -> str:
 def check_definition(before: Definition, after: Definition, table: TableName) -> str:
     """Return what was touched that may have changed the table.
 
-    What its name means may have been another for a while; "" if nothing was touched. IntegrityError where the table is
+    Its name may have meant another table for a while; "" if nothing was touched. IntegrityError where the table is
     another one now.
     """
     changes: list[str] = []

@@ -1,9 +1,9 @@
 """Finds tables whose rows are of another server, or another time.
 
-Among those that a table, view or partition is made of. A materialized view is as old as its last REFRESH, and
-nothing says when that was. A foreign table's rows are of the moment at which its own server is asked, and nobody here
-sees the transactions there. A table that a subscription fills has what was received of the publisher so far (PostgreSQL
-manual: pg_stat_subscription). What functions read is not looked at.
+Among those that a table, view or partition is made of. A materialized view is as old as its last REFRESH, and nothing
+says when that was. A foreign table's rows are of the moment at which its own server is asked, and nobody here sees the
+transactions there. A table that a subscription fills has what was received from the publisher so far (PostgreSQL
+manual: pg_stat_subscription). What functions read is not checked.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ ORDER BY 1, 2
 class Subscribed:
     """A table that a subscription fills.
 
-    `received_until`: when the publisher was last heard of; None where it is not heard, or not all was copied yet.
+    `received_until`: when the publisher last sent something; None where it sends nothing, or not all was copied yet.
     """
 
     table: str

@@ -1,8 +1,8 @@
 """Reads PostgreSQL's plan of a statement.
 
-Which tables and partitions it reads from end to end, and whether it has to. Whether an index could be used is asked of
-the planner itself, by a second EXPLAIN with sequential scans priced out of the market: that knows partial indexes,
-indexes of expressions and what lies behind a view.
+Which tables and partitions it reads from end to end, and whether it has to. The planner itself says whether an index
+could be used, by a second EXPLAIN that makes sequential scans very expensive: that knows partial indexes, indexes of
+expressions and what lies behind a view.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ WHERE a.amname = 'btree' AND (n.nspname, c.relname) IN ({names})
 
 @dataclass(frozen=True, slots=True)
 class _Relation:
-    """A table of a plan. `root` is the partitioned table it is a partition of, "" for none; `leaves` all of its."""
+    """A table of a plan. `root` is the partitioned table it is a partition of, "" for none; `leaves` are all of its."""
 
     rows: int
     root: str
@@ -97,13 +97,13 @@ def _nodes(plan: Node, schema: str) -> Iterator[Node]:
 
 
 def _reached_by_index(fetch: Fetch, statement: Statement, time: str) -> set[Name]:
-    """Return the tables whose rows of the window an index would find, were it not cheaper to read everything."""
+    """Return the tables in which an index would find the window's rows, if reading everything were not cheaper."""
     ((before,),) = fetch("SELECT current_setting('enable_seqscan')")
     fetch("SELECT set_config('enable_seqscan', 'off', false)")
     _, nodes = _plan(fetch, statement)
     fetch(f"SELECT set_config('enable_seqscan', {sql_text(str(before))}, false)")
     kind = fetch(f"SELECT relkind::text FROM pg_class WHERE oid = to_regclass({sql_text(statement.table)})")  # noqa: S608 - quoted
-    # Behind a view the column may have another name: there any condition on an index is taken for the window's.
+    # Behind a view the column may have another name: there any condition on an index counts as the window's.
     on_time = _word("" if kind == [("v",)] else time)
     found = _found_by_index(fetch, nodes)
     return {
@@ -112,8 +112,8 @@ def _reached_by_index(fetch: Fetch, statement: Statement, time: str) -> set[Name
 
 
 def _found_by_index(fetch: Fetch, nodes: Sequence[Node]) -> dict[int, list[str]]:
-    """Return the conditions by which nodes find rows in an index. One that says nothing of a B-tree's first column
-    goes through all of it, and counts for nothing.
+    """Return the conditions by which nodes find rows in an index. One without a B-tree's first column goes through all
+    of it, and does not count.
     """  # noqa: D205 - one sentence and its exception
     names = {(node["Schema"], str(node["Index Name"])) for node in nodes if "Index Name" in node}
     if not names:

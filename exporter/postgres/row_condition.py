@@ -1,7 +1,7 @@
 """Tells whether a condition depends on nothing but the row.
 
-Only what is read here to its last sign does: columns compared with literals, joined by AND, OR, NOT, IN, BETWEEN and
-IS NULL. Any other condition may ask the clock, another table or chance, and counts as one that does.
+Only a condition that is understood here to its last sign does not: columns compared with literals, joined by AND, OR,
+NOT, IN, BETWEEN and IS NULL. Any other may ask the clock, another table or chance, and counts as one that does.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _BEFORE_BRACKET = frozenset({"and", "or", "not", "in"})
 def row_columns(where: str | None, columns: Mapping[str, SourceColumn]) -> frozenset[str] | None:
     """Return the columns that the condition reads of its row.
 
-    None where it may depend on anything else. Of columns of a time none is taken: 'now' is a literal of theirs.
+    None where it may depend on anything else. Columns of a time are never accepted: 'now' is a literal of theirs.
     """
     found: set[str] = set()
     position, text = 0, where or ""

@@ -2,14 +2,14 @@
 
 A slice reads the number with each row, and the seal adds it up again. PostgreSQL never writes into a row: an UPDATE
 makes a new version of it, at another place of the table (`ctid`), which says which transaction made it (`xmin`). So
-table, place and transaction name one version, and with it every value that it has. Of transactions that had ended
-before the read began the place alone is enough: two versions that were there then can't have had the same place one
-after another, unless the second came later, and then it says so. (A table that is rewritten as a whole is another file,
-which the definition sees.)
+table, place and transaction name one version, and with it every value that it has. If the transaction had ended before
+the read began, the place alone is enough: two versions that were there then can't have had the same place one after
+another, unless the second came later, and then its transaction shows it. (A table that is rewritten as a whole is
+another file, which the definition sees.)
 
 The number is a hash of these three under a seed of this read. A sum of such hashes says as much as the list: two
-different sets of versions have the same sum once in 2^63 times, whatever was done to make it so by who does not know
-the seed. (The versions themselves are linear, and sums of those could be made up for.) Source of the hash: PostgreSQL's
+different sets of versions have the same sum once in 2^63 times, whatever somebody does who does not know the seed. (The
+versions themselves are linear: changes could be chosen that keep their sum.) Source of the hash: PostgreSQL's
 `hash_bytes_extended`, Bob Jenkins' lookup3.
 
 `age()` counts back from now, so the difference of two ages does not change. What was frozen long ago counts as ended.
@@ -23,7 +23,7 @@ from exporter.postgres.witness import Witness
 def ended_before(witness: Witness) -> str:
     """Return the SQL of the age of ended transactions.
 
-    From this age on, a bigint, a row's transaction had ended before the read.
+    From this age on (a bigint), a row's transaction had ended before the read.
     """
     # In a scalar subquery, so that it is computed once and not for each row.
     return f"(SELECT age('{witness.oldest_running}'::xid)::bigint + 1)"
@@ -42,7 +42,7 @@ def version_sql(witness: Witness) -> str:
 def is_not_old_sql(oldest_running: str) -> str:
     """Return the condition of a row that may be newer.
 
-    Any that no transaction before `oldest_running` has written for certain. One call of `age` a row.
+    Any row that is not certain to be written by a transaction before `oldest_running`. One call of `age` a row.
     """
     # In a scalar subquery, so that it is computed once and not for each row.
     return f"age(xmin) <= (SELECT age('{oldest_running}'::xid))"
@@ -50,5 +50,5 @@ def is_not_old_sql(oldest_running: str) -> str:
 
 def is_new_sql(witness: Witness) -> str:
     """Return the condition of a row written since the read began."""
-    # Below 1: frozen so long ago that its number is taken for one that is still to come.
+    # Below 1: frozen so long ago that its number looks like one of the future.
     return f"age(xmin) BETWEEN 1 AND {ended_before(witness)} - 1"

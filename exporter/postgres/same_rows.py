@@ -4,17 +4,17 @@ PostgreSQL never writes into a row: each INSERT and UPDATE makes a new version, 
 (`xmin`), and a DELETE takes one away for good. So if no version is seen now that was made after the export's snapshot,
 then each version seen now was there already, and was seen by the export: only a deletion hides one, and none is ever
 undone. What is seen now is part of what was exported; if the count is the same, it is all of it. No checksum is needed,
-and no row is fetched. Versions of before say the same whenever they are looked at, so the pieces of the window need no
-common instant: a row that moves between two of them is a new version, or is missing.
+and no row is fetched. Older versions look the same at any time, so the pieces of the window need no common instant: a
+row that moves between two of them is a new version, or is missing.
 
-After the snapshot means: by a transaction that had not begun (`xmax` of the snapshot and later). Of one that ran at
-that moment nobody can tell, as a version may name a subtransaction, which no snapshot lists: such rows make the answer
-unsure, if there are any.
+After the snapshot means: by a transaction that had not begun (`xmax` of the snapshot and later). For one that ran at
+that moment nobody can tell, as a version may name a subtransaction, which no snapshot lists: such rows, if any, make
+the answer unsure.
 
 This holds for the same cluster (its own number, its timeline, on which no number of a transaction is used twice), the
 same table and its partitions as they were attached then, columns that mean what they meant (the catalogue's rows have
-versions, too), a session that sees all rows, a condition that reads nothing but its row, and while less than 2^31
-transactions have gone by, for `age()` counts no further back. A dump that was restored and an upgrade make another
+versions, too), a session that sees all rows, a condition that reads nothing but its row, and as long as less than 2^31
+transactions have passed, since `age()` counts no further back. A dump that was restored and an upgrade make another
 cluster or table. VACUUM FULL and CLUSTER move versions and keep what they say. Source: PostgreSQL manual, 13.2 and 5.5
 (system columns), `pg_current_snapshot`.
 """
@@ -62,7 +62,7 @@ WITH RECURSIVE tree AS (
 )
 SELECT oid::bigint FROM tree WHERE is_new
 """
-# A virtual column is computed when it is read, by whatever its expression calls by then.
+# A virtual column is computed when it is read, by the functions as they are then.
 _ALTERED_SQL = """
 WITH used AS (
     SELECT xmin, atttypid, attgenerated FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attname = ANY(%s)
@@ -92,7 +92,7 @@ class _Taken:
 def describe_versions(catalogue: Catalogue, table_sql: str) -> dict[str, str]:
     """Return what makes an export's row versions comparable later.
 
-    Nothing where this user may not see it. For tables alone that a seal could prove (`why_no_seal`).
+    Nothing where this user may not see it. Only for tables that a seal could prove (`why_no_seal`).
     """
     try:
         ((table,),) = catalogue.rows(_TABLE_SQL, table_sql)

@@ -1,24 +1,24 @@
 """The seal of PostgreSQL.
 
-The versions of rows that were read are those that the statement gives at one instant. Each slice brings the number of
-each row's version (`row_version`). The seal takes one snapshot after the last slice, asks the same statement in it, and
-compares count and sum of these numbers. An inserted, updated or moved row is another version, a deleted one is missing,
-one that came outside the range that was read was not read: none of these can make up for another. A row that was
-written after the read began and before its slice came is no fault: it was read as it is. A lock (`FOR UPDATE`) makes no
-version. What a version holds means the same all the time, for the definition did not change (`definition`).
+It proves that the row versions that were read are those that the statement gives at one instant. Each slice brings the
+number of each row's version (`row_version`). The seal takes one snapshot after the last slice, asks the same statement
+in it, and compares count and sum of these numbers. An inserted, updated or moved row is another version, a deleted one
+is missing, one that came outside the range that was read was not read: none of these can make up for another. A row
+that was written after the read began and before its slice came is no fault: it was read as it is. A lock (`FOR UPDATE`)
+makes no version. A version's values mean the same all the time, as the definition did not change (`definition`).
 
-Most days nobody writes. Where rows are chosen by nothing but themselves, a stretch of slices is asked for less first:
+To most days nobody writes. If a row alone decides whether it is chosen, a stretch of slices is asked for less first:
 how many rows it has, and whether all of them are older than the read. Such a row was there when its slice came (nothing
-undoes a deletion), so what the stretch has now is part of what was read; if it is as many, it is all of it. That is a
-third of what the sum costs, which is asked where this does not prove it.
+undoes a deletion), so what the stretch has now is part of what was read; if it is as many, it is all of it. That costs
+a third of the sum, which is asked for only if this proves nothing.
 
-For the sum nothing has to be known of `source.where`: a condition that asks another table, the clock or chance has
-chosen the same rows when they were read as it chooses at the seal's instant, or the seal does not agree. In its one
-transaction `now()` stands still.
+The sum is right for any `source.where`: a condition that asks another table, the clock or chance chose the same rows
+when they were read as at the seal's instant, or the seal does not agree. In its one transaction `now()` does not
+change.
 
-It counts in pieces as short as slices, for one long statement is what a shop feels; all of them in that one snapshot,
-which lasts a second or two for some million rows. (Pieces of instants of their own would prove nothing: a row can move
-from a piece that was counted into one that was not.)
+It counts in pieces as short as slices, as a shop feels one long statement; all of them in that one snapshot, which
+lasts a second or two for some million rows. (Pieces of instants of their own would prove nothing: a row can move from a
+piece that was counted into one that was not.)
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PIECE_SECONDS = 0.002
 _REST_SECONDS = 4.0
 _REST_SHARE = 3
-"""What part of the seconds that the snapshot may last is rested at most."""
+"""The largest part of the snapshot's seconds that may be spent on resting."""
 _LONGEST_REST_SECONDS = 0.02
 
 INSTANT_SQL = """
@@ -87,7 +87,7 @@ class SealSnapshot:
                 fetch("ROLLBACK")
 
     def lost(self) -> None:
-        """Take note that its connection is gone, and another one there."""
+        """Take note that another connection has replaced a lost one."""
         self.is_open = False
 
 
@@ -108,7 +108,7 @@ class SealCount:
     """Counts a window's rows, and adds up versions where it must.
 
     In pieces of about the length of a slice, in the one snapshot that all of them share; it must have been taken after
-    the last slice. `is_by_row`: whether a row is chosen by nothing but itself.
+    the last slice. `is_by_row`: whether the row alone decides if it is chosen.
     """
 
     def __init__(self, statement: Statement, axis: Axis, witness: Witness, *, is_by_row: bool) -> None:

@@ -21,7 +21,7 @@ class PostgresSession:
     """Both connections, to one server.
 
     A URL may name several hosts, and a name may mean several addresses, in any order: what the catalogue says, and that
-    it lives on, proves something of the server that it is asked of alone. Each connection may be another one after
+    its connection lives on, proves something only of the server that answers. Each connection may be another one after
     `reconnect`.
     """
 

@@ -71,13 +71,13 @@ class SealedRead:
     idle_seconds: int
 
     def guard(self, seconds: int) -> None:
-        """Set the session up, for statements that take so long at most."""
+        """Set up the session, with this time limit for statements."""
         timeouts = {"statement_timeout": seconds, "idle_in_transaction_session_timeout": self.idle_seconds}
         for setting, value in (_GUARDS | {name: f"{limit}s" for name, limit in timeouts.items()}).items():
             self.fetch(f"SET {setting} = '{value}'")
 
     def fetch(self, sql: str) -> SliceRows:
-        """Run a statement where rows are read, and fetch all of it."""
+        """Run a statement on the connection that reads, and fetch all of it."""
         try:
             return self.session.connection.fetch_whole(sql)
         except DRIVER_ERRORS as exc:

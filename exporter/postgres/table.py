@@ -18,7 +18,7 @@ from exporter.postgres.session import PostgresSession
 from exporter.postgres.types import plan_carried, time_kind, type_folding
 from staging.errors import InputError
 
-# A domain's modifier is its own, a domain's of a domain the innermost one's: SQLAlchemy does not tell it.
+# A domain's modifier is its own, for a domain of a domain the innermost one's: SQLAlchemy does not report it.
 _ATTRIBUTES = """
 WITH RECURSIVE made_of AS (
     SELECT a.attname, a.atttypid AS type, a.atttypmod AS modifier, a.attcollation
@@ -41,7 +41,7 @@ Run = Callable[[str, str], Sequence[tuple[Any, ...]]]
 class PostgresTable:
     """A table or view of PostgreSQL.
 
-    Of a session's connections that of the catalogue asks about it, and the other one reads it.
+    Of a session's two connections, the catalogue's asks about it, and the other one reads it.
     """
 
     def __init__(self, session: PostgresSession, table: TableName) -> None:

@@ -32,7 +32,7 @@ def base_type(type_: TypeEngine[object]) -> TypeEngine[object]:
 
 
 def type_folding(type_: TypeEngine[object]) -> str | None:
-    """Return what takes different texts of a type for one, or None."""
+    """Return what makes different texts of a type equal, or None."""
     base = base_type(type_)
     if isinstance(base, sql.JSON):
         return JSON
@@ -80,7 +80,7 @@ def plan_carried(column: ReflectedColumn, *, typmod: int, has_encoding: bool) ->
 
 
 def _spelled_as(type_: TypeEngine[object]) -> str:
-    """PostgreSQL compares an ENUM with nothing but itself, whatever its text is."""
+    """PostgreSQL compares an ENUM only with its own type, whatever its text is."""
     if isinstance(type_, sql.Uuid):
         return "uuid"
     return f"enum {type_.schema or ''}.{type_.name}" if isinstance(type_, sql.Enum) else ""

@@ -41,7 +41,7 @@ Note = Callable[[Iterator[pl.DataFrame]], Iterator[pl.DataFrame]]
 class Attempt:
     """What one attempt at reading a day needs.
 
-    What is asked of whom, where the rows go, what may hold it up, and the contract that the last export made.
+    The question and its source, where the rows go, what may hold it up, and the columns of the last export.
     `failed_seals`: how often the day was read in slices in vain before. `closed`: whether the day is over, as the
     database said before the read; None where it can't tell. `files` are those beside the tables.
     """
@@ -83,8 +83,8 @@ class Attempt:
     def plan(self, table: OpenTable, planned: PlannedRead | None = None) -> PlannedRead:
         """Return the statement.
 
-        InputError for one that may not be run. Reads the catalogue, and no row. `planned` is what was planned a moment
-        ago: where the columns are still the same, the rest is, too.
+        InputError for one that may not be run. Reads the catalogue, and no row. `planned` is an earlier plan of a
+        moment ago: if the columns are still the same, so is the rest.
         """
         read = plan_read(self.question, table, self.source.dialect)
         if planned is None or (read.columns, read.table_columns) != (planned.columns, planned.table_columns):

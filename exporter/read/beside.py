@@ -1,7 +1,7 @@
 """Plans the tables beside the leading one.
 
-All at its instant, and before a row is read. Those with a time first: what keys the day's rows have is known when the
-others are read.
+All at its instant, and before a row is read. Those with a time come first: then the keys of the day's rows are known
+when the others are read.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from staging.key import show_row
 
 T = TypeVar("T", bound=OpenTable)
 U = TypeVar("U")
-"""What a table's rows are read of: an open table of the database, or files."""
+"""Where a table's rows are read from: an open table of the database, or files."""
 
 _KEYS = "penstock_keys"
 
@@ -43,7 +43,7 @@ class PlannedTable(Generic[U]):
     read: PlannedRead
     estimate: Estimate
     is_joined: bool = False
-    """Whether the database gives it for the keys of the day's rows and no others."""
+    """Whether the database gives it only for the keys of the day's rows."""
 
     @property
     def has_time(self) -> bool:
@@ -91,9 +91,9 @@ def plan_beside(
 ) -> list[PlannedTable[T]]:
     """Return the tables in the order in which they are read.
 
-    InputError for one that can't be read with the leading table: of another key, with a scan for its day, with two rows
-    of a key, with a row that no window shows. Reads no row but to look for such, if it `looks`. One without a time is
-    asked for the day's keys by the database itself, if that `joins` them. `at` hears which table is looked at.
+    InputError for one that can't be read with the leading table: it has another key, needs a scan for its day, has two
+    rows of a key, or a row that no window shows. Reads a row only to look for such, if it `looks`. The database itself
+    joins one without a time with the day's keys, if it `joins` them. `at` is called with the table that is looked at.
     """
     found: list[PlannedTable[T]] = []
     tables = sorted(question.pipeline.source.tables_beside.items(), key=lambda named: named[1].time is None)
@@ -116,9 +116,9 @@ def plan_beside(
 
 
 def _are_all_of_the_day(before: Sequence[PlannedRead]) -> bool:
-    """Whether the keys that the database joins are those of rows that are read, all of them and no other.
+    """Whether the keys that the database joins are exactly those of the rows that are read.
 
-    Of ISO text the statement lets in rows beside the day's (`plan_bounds`).
+    For ISO text the statement also gives rows beside the day's (`plan_bounds`).
     """
     return bool(before) and all(
         each.plan.time_kind is not TimeKind.ISO_TEXT for each in before if each.statement.has_time
@@ -134,7 +134,7 @@ def _plan(
     *,
     check: Callable[[DayQuestion, PlannedRead], None],
 ) -> PlannedRead:
-    """Return the read of one table; `check` hears its key before the database is to compare it with another's."""
+    """Return the read of one table; `check` gets its key before the database compares it with another's."""
     read = plan_read(question, table, dialect, has_time=config.time is not None)
     check(question, read)
     if config.time is None:
@@ -158,7 +158,7 @@ def join_keys(read: PlannedRead, before: Sequence[PlannedRead]) -> PlannedRead:
 
 
 def _find_free_name(read: PlannedRead) -> str:
-    """Return what the keys are called: what is part of no name of the table or of a column of it."""
+    """Return a name for the keys that is part of no name of the table or of a column of it."""
     taken = [name.casefold() for name in (read.statement.table, *read.table_columns)]
     name = _KEYS
     while any(name in each for each in taken):
@@ -178,8 +178,8 @@ def _key_columns(read: PlannedRead) -> Sequence[SourceColumn]:
 def check_key(leading: DayQuestion, leads: PlannedRead, question: DayQuestion, read: PlannedRead) -> None:
     """Raise InputError where the key has other types than the leading table's.
 
-    Equal keys would lie in other shards, or be no equal values to who joins them: so also where a database writes a
-    UUID, and somebody wrote a text. Files have no such types.
+    Equal keys would lie in other shards, or not be equal in a join: also where a database writes a UUID, and somebody
+    wrote a text. Files have no such types.
     """
     if [column.dtype for column in read.plan.key] == [column.dtype for column in leads.plan.key] and (
         question.is_of_files or _spelled_as(read) == _spelled_as(leads)
@@ -217,7 +217,7 @@ def _check_one_row(question: DayQuestion, read: PlannedRead, table: OpenTable) -
 def refuse_other_key(question: DayQuestion, key: Sequence[str], row: Sequence[object]) -> InputError:
     """Return the error for a row of another key.
 
-    Though the database joined it with the day's.
+    It came although the database joined the table with the day's keys.
     """
     return InputError(
         f"{question.table()} has a row of another key than the day's, where {show_row(key, row)}.",

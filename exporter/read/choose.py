@@ -27,10 +27,10 @@ from staging.config.pipeline import ExportConfig
 from staging.errors import InputError, UnavailableError
 
 ROWS_PER_SECOND = {"postgresql": 250_000, "mysql": 250_000, "mariadb": 250_000, "sqlite": 500_000}
-"""What a modest machine reads and writes of narrow rows. The cap ends a snapshot for which this was too many."""
+"""Narrow rows that a modest machine reads and writes. The cap ends a snapshot for which this was too many."""
 SLOW_ROWS_PER_SECOND = 30_000
 UNFELT_SECONDS = 0.5
-"""A statement as long as this delays what comes meanwhile, once: no percentile of an hour shows it."""
+"""A statement of this length delays other statements once: no percentile of an hour shows it."""
 _PATIENT_SEALS = 2
 
 

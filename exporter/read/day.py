@@ -1,7 +1,7 @@
 """Reads a day from a database into committed shards.
 
-In one snapshot or in slices, every row counted. A day whose seal did not agree is read again: what was read is worth
-nothing then, and the new read begins with a new connection.
+In one snapshot or in slices, every row counted. A day whose seal did not agree is read again: what was read is of no
+use then, and the new read begins with a new connection.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def read_shards(
     `failed_seals` counts earlier ones.
     """
     with open_pace(question.pipeline, source.dialect, store, cancel, progress, measures=True) as pace:
-        pace.before_snapshot()  # whatever is to come: a database that is not calm is not asked about its tables either
+        pace.before_snapshot()  # in any case: a database that is not calm is not asked about its tables, either
         progress.begin("plan")
         contract = find_contract(store, question)
         closed = find_closed_for(question, source)
@@ -84,8 +84,8 @@ def read_database(
     """Read the day and commit its shards.
 
     `files` are those beside its tables. StartOverError (exit 20) when it changed during each of three reads,
-    LeftForLaterError where no more than fewer were asked for. A read that is given up has committed nothing, so the
-    next one may use the same names.
+    LeftForLaterError where fewer were allowed. A read that is given up has committed nothing, so the next one may use
+    the same names.
     """
     most = question.most_reads
     for left in reversed(range(most)):
@@ -105,7 +105,7 @@ def read_database(
 def _give_up(error: StartOverError, reads: int) -> UnavailableError:
     """Return the error of a day that was read in vain as often as it may be.
 
-    Where that was less often than usual, the job's next attempt shall not read it, either.
+    If that was less often than usual, the job's next attempt must not read it, either.
     """
     if reads >= MOST_READS:
         return StartOverError(

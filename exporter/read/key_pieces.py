@@ -48,7 +48,7 @@ class ListedKeys:
     def keep(self, frame: pl.DataFrame, slices: Sequence[ReadSlice]) -> pl.DataFrame:
         """Return each row once.
 
-        A server may take two texts for one key, such as `a` without and with a space behind it. Then each of them finds
+        A server may take two texts for one key, such as `a` with and without a space behind it. Then each of them finds
         both rows, maybe in two slices; a row counts where its own key was asked for. Rows of keys that were not listed
         at all stay, to be refused by name.
         """
@@ -87,9 +87,9 @@ class KeyWalk:
     """All rows of a table, in the order of its key.
 
     A piece ends with the key of the row that is so many rows further, and has all rows that the server takes for that
-    key. The first piece begins and the last one ends nowhere. So each begins where another one ends, whatever the order
-    is. That none is left out is counted without the key, in the same snapshot: an index may be damaged, or in the order
-    of a collation that was another one when the index was made.
+    key. The first piece has no begin and the last one no end. So each begins where another one ends, whatever the order
+    is. A count without the key, in the same snapshot, proves that no row is left out: an index may be damaged, or in
+    the order of a collation that has changed since the index was made.
     """
 
     def __init__(self, ask: Ask, statement: Statement, index: KeyIndex) -> None:
@@ -114,7 +114,7 @@ class KeyWalk:
         behind = self._behind[low]
         is_last = behind == _END or high == self._end
         last = _END if is_last else self._key_of_row(behind, high - low)
-        self._behind = {low: behind, high: last}  # the first for a piece that is read again, shorter
+        self._behind = {low: behind, high: last}  # the first if a piece is read again, shorter
         if behind == _END:
             return "1 = 0"
         ends = [self._index.after(behind)] if behind is not None else []

@@ -1,7 +1,7 @@
 """Seals all tables of a read in slices at one instant.
 
-In one snapshot, after the last slice of the last of them: what was read of each is what that snapshot holds of it, or
-nothing counts (docs/decisions/0018).
+In one snapshot, after the last slice of the last table: what was read of each table is what that snapshot holds of it,
+or nothing counts (docs/decisions/0018).
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ class Sealing:
     def end(self) -> None:
         """End the snapshot.
 
-        IntegrityError or StartOverError where a table is another one by now, or may have been; StartOverError where
-        rows are others than those that were read.
+        IntegrityError or StartOverError where a table was replaced, or may have been; StartOverError where rows differ
+        from those that were read.
         """
         self.check_tables()
         seal = self.seals[-1]
@@ -69,7 +69,7 @@ class Sealing:
     def check_tables(self) -> None:
         """End the snapshot where it is open, then check each table.
 
-        Raises the errors of `Slices.check_table`. That of a table which is another one for certain comes first.
+        Raises the errors of `Slices.check_table`. That of a table which was replaced for certain comes first.
         """
         self._tables[0].end_seal()
         touched: StartOverError | None = None

@@ -25,7 +25,7 @@ _TRIES = 5
 
 @dataclass
 class SliceCounts:
-    """What a sliced read came to."""
+    """The result of a sliced read."""
 
     slices: int = 0
     rows: int = 0
@@ -94,7 +94,7 @@ class SlicedRead:
             position = end
 
     def _read(self, low: int) -> tuple[int, SliceRows]:
-        """Read the slice that begins at `low`, again and shorter where that may help; return where it ends."""
+        """Read the slice that begins at `low`, again or shorter where that may help; return where it ends."""
 
         def read() -> tuple[int, SliceRows]:
             end = self._length.end_of(low)

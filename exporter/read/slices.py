@@ -53,7 +53,7 @@ class Look:
 def begin_slices(question: DayQuestion, source: Source) -> Slices:
     """Take the witnesses of all tables.
 
-    Before anything is asked that the read relies on.
+    Before anything is asked on which the read relies.
     """
     also = question.tables_beside()
     if not also:
@@ -80,7 +80,7 @@ def look_at(attempt: Attempt, slices: Slices) -> Look:
 def limit_to_keys(tables: Sequence[PlannedTable[Slices]]) -> list[PlannedTable[Slices]]:
     """Return the tables with better estimates.
 
-    One that carries rows of the day's keys alone has no more than the day has rows.
+    One that carries only rows of the day's keys has no more rows than the day.
     """
     most = sum(table.estimate.rows for table in tables if table.has_time)
 
@@ -99,11 +99,11 @@ def find_way(
 ) -> tuple[ReadChoice, dict[str, Axis | KeyIndex]]:
     """Find how a day can be read, asking only what matters.
 
-    Returns what `choose` says of why there are no slices and of the day's end, neither of them asked for in vain. And
-    by table what it is cut along: an axis, without a time an index.
+    Returns what `choose` has to know: why there are no slices, and of the day's end, neither asked for in vain. And by
+    table what it is cut along: an axis, without a time an index.
     """
     choice = choose("", None)
-    if choice.mode == "snapshot":  # whatever slices there may be
+    if choice.mode == "snapshot":  # even if there are slices
         return choice, {}
     cuts: dict[str, Axis | KeyIndex] = {}
     leading = tables[0].read
@@ -204,7 +204,7 @@ class _SlicedTables:
             with Reading(rows, self._attempt.source, guard) as reading:
                 writing.write(reading.batches())
         except InputError:
-            if not guard.is_over():  # a value that its column can't hold says that the column is another one now
+            if not guard.is_over():  # a value that its column can't hold shows that the column has changed
                 self._sealing.check_tables()
             raise
         return reading.seconds
@@ -219,7 +219,7 @@ class _SlicedTables:
                 self._sealing.end()
 
     def _read_in_seal(self, table: PlannedTable[Slices], guard: SnapshotGuard) -> Iterator[pl.DataFrame]:
-        """Give the rows, and end the snapshot with the last of all: it must not live on while files are finished."""
+        """Give the rows, and end the snapshot with the very last one: it must not live on while files are finished."""
         with self._attempt.pace.beside("seal"):
             yield from self._read_pieces(table, guard)
 

@@ -82,7 +82,7 @@ def _write_all(
 
 
 def _rows(table: PlannedTable[Snapshot], guard: SnapshotGuard, ends: Snapshot | None) -> Iterator[pl.DataFrame]:
-    """Give the rows and end the snapshot with the last of all: it must not live on while files are finished."""
+    """Give the rows and end the snapshot with the very last one: it must not live on while files are finished."""
     if ends is None:
         yield from table.table.read(table.read.statement, table.estimate)
         return

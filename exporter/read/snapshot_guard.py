@@ -1,7 +1,7 @@
 """Ends a snapshot that is too long or no longer wanted.
 
-Whatever the server is busy with. A small thread watches the flag that signals set and the cap, and has the server stop
-its statement: one that returns no row for minutes ends as promptly as one that returns millions.
+Whatever the server is busy with. A small thread watches the cap and the flag that signals set, and makes the server
+stop its statement: one that returns no row for minutes ends as promptly as one that returns millions.
 """
 
 from __future__ import annotations

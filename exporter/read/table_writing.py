@@ -105,7 +105,7 @@ def commit_files(files: Sequence[TableWriting[Files]]) -> list[WrittenTable]:
 
 
 def _one_row_a_key(frames: Iterator[pl.DataFrame], table: PlannedTable[U]) -> Iterator[pl.DataFrame]:
-    """Give the frames, and compare their keys at the end: no database was asked whether each key has one row."""
+    """Give the frames, and compare their keys at the end: no database has checked that each key has one row."""
     seen = []
     for frame in frames:
         seen.append(frame.select(table.key))

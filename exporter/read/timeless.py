@@ -25,9 +25,9 @@ from staging.errors import IntegrityError, UnavailableError
 from staging.process.cancel import Cancel
 
 _ROWS_PER_SECOND = 100_000
-"""What comes of narrow rows in short statements, with the rests."""
+"""Narrow rows a second in short statements, with the rests."""
 _WALK_FACTOR = 2
-"""How much longer a walk takes, which asks for the end of each piece first: measured 1.5 to 1.8 times as long."""
+"""How much longer a walk takes, as it asks for the end of each piece first: measured 1.5 to 1.8 times as long."""
 _REST_SHARE = 0.5
 _LONGEST_REST_SECONDS = 0.02
 
@@ -35,7 +35,7 @@ _LONGEST_REST_SECONDS = 0.02
 def plan_pieces(table: PlannedTable[Slices], leading: PlannedRead, max_seconds: int) -> KeyIndex | str:
     """Return what a table is read along, or why it can't.
 
-    A clause. Of a table without a time, in the snapshot of the seal.
+    A clause. For a table without a time, in the snapshot of the seal.
     """
     key = table.read.columns[: table.read.statement.time_index]
     like = leading.columns[: leading.statement.time_index] if table.only_keys else ()
@@ -136,7 +136,7 @@ def _is_walked(table: PlannedTable[Slices]) -> bool:
 def check_one_piece(frame: pl.DataFrame, slices: Sequence[ReadSlice], table: PlannedTable[Slices]) -> None:
     """Raise IntegrityError where two pieces found one row.
 
-    Of a frame that has a key twice: that is in both of them then, and in none twice.
+    For a frame that has a key twice: the key is then in both pieces, and in neither twice.
     """
     keys = frame[:, : len(table.key)]
     pieces = pl.concat(pl.repeat(number, each.rows.rows, eager=True) for number, each in enumerate(slices))

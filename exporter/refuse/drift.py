@@ -1,9 +1,8 @@
 """Checks that a table has its last export's columns.
 
-Judged before a row is read. What counts, and for whom: a carried column of another type, or one that may now be NULL,
-changes what transforms and readers of old days get, so it is refused until somebody says that it is meant. A column
-that becomes NOT NULL hurts nobody. Columns that the pipeline does not name are nobody's business, unless
-`export.schema_changes = "refuse"`.
+Judged before a row is read. A carried column of another type, or one that may now be NULL, changes what transforms and
+readers of old days get, so it is refused until somebody says that it is meant. A column that becomes NOT NULL hurts
+nobody. Columns that the pipeline does not name don't matter, unless `export.schema_changes = "refuse"`.
 """
 
 from __future__ import annotations
@@ -29,8 +28,8 @@ _LENGTHS = re.compile(r"\s*\([^)]*\)")
 def find_contract(store: Store, question: DayQuestion) -> Manifest | None:
     """Return the manifest of the last export, or None.
 
-    Of this day (hour) or of up to seven before it. None where there is none, or where nothing is compared. By names,
-    never by listing.
+    It is of this day (hour) or of up to seven before it. None where there is none, or where nothing is compared. By
+    names, never by listing.
     """
     if question.pipeline.export.schema_changes == "accept_all":
         return None
@@ -65,7 +64,7 @@ def check_drift(contract: Manifest | Contract | None, question: DayQuestion, rea
     allowed = question.pipeline.source.allow_null
     changes = [*_carried(contract, read, dialect, allowed), *(_others(contract, read) if is_strict else ())]
     if changes:
-        # The least that accepts them: a column that nobody carries needs no more than the default.
+        # The smallest setting that accepts them: a column that nobody carries needs only the default.
         least = "accept_all" if any(change.is_carried for change in changes) else "accept_new_columns"
         raise InputError(
             f"{question.pipeline.source.place} has other columns than when {contract.day} was read.",
@@ -97,7 +96,7 @@ class _Change:
 def _carried(contract: Contract, read: PlannedRead, dialect: str, allowed_null: Collection[str]) -> Iterator[_Change]:
     before = {column.name: column for column in contract.columns}
     for column in (plan.describe() for plan in read.plan.columns):
-        # A column that the pipeline names since yesterday, or whose NULLs it allows, is the operator's own change.
+        # A column that the pipeline now names, or whose NULLs it now allows, is the operator's own change.
         old = before.get(column.name)
         if old is not None and (text := _difference(old, column, may_loosen=column.name in allowed_null)):
             yield _Change(text, is_carried=True)

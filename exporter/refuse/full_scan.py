@@ -2,8 +2,8 @@
 
 The database would go through the whole table to find one day. A scan is refused when all of this is true: the plan
 reads a table from end to end; no partition is left out; no index on the time column could be used instead (where one
-could, the database's own choice stands: the day is most of the table); and the table has more than `SMALL_TABLE_ROWS`
-rows, by the database's estimate.
+could, the database's own choice is respected: the day is most of the table); and the table has more than
+`SMALL_TABLE_ROWS` rows, by the database's estimate.
 """
 
 from __future__ import annotations
@@ -55,12 +55,12 @@ def refuse_full_scan(scan: WholeScan, name: TableName, read: PlannedRead, dialec
 def plan_index(scan: WholeScan, name: TableName, time: SourceColumn, table_sql: str, dialect: str) -> str:
     """Return the statement that creates the missing index.
 
-    The shop goes on meanwhile; it is ready to be run.
+    The shop goes on meanwhile. The statement can be run as it is.
     """
     if scan.table != name.table:
         return f"Create an index on the column of {scan.table} that {time.name} is."
     if dialect == "postgresql" and scan.parts:
-        # Not concurrently on the whole; it takes over what its partitions have, and is quick then.
+        # Not concurrently on the whole table; it takes over its partitions' indexes, and is quick then.
         return (
             f"CREATE INDEX CONCURRENTLY ON each partition ({time.quoted}), "
             f"then CREATE INDEX ON {table_sql} ({time.quoted});"

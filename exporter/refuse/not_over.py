@@ -1,6 +1,6 @@
 """Refuses a day that is not over, if asked to.
 
-By this clock first, by the source's own at last.
+By this machine's clock first, by the source's own at the end.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ def check_over(question: DayQuestion, now: datetime) -> None:
 def find_closed_for(question: DayQuestion, source: Source) -> Closed | None:
     """Return whether the day is over for the database.
 
-    UnavailableError where it is not and only such a day was asked for. Reads no row. None of a database that can't tell
-    of open transactions: its clock is compared at the end.
+    UnavailableError where it is not and only such a day was asked for. Reads no row. None for a database that does not
+    show open transactions: its clock is compared at the end.
     """
     closed = source.find_closed(question.window.end, question.pipeline.export.grace_seconds, tables=question.tables())
     if question.require_closed and closed is not None and not closed.is_closed:

@@ -1,6 +1,7 @@
 """Remembers the keys of a day's rows.
 
-To tell which of them a table without a time has a row of. Whole keys, no hashes: two keys never count as one.
+So that it is known for which of them a table without a time has a row. Whole keys, no hashes: two keys never count as
+one.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class DayKeys:
         self._rows += keys.height
         if self._rows > _COMPACT_ROWS and len(self._known) > 1:
             self._known = [self._merged()]
-            # Where nearly all keys are distinct, the next merge waits for as many rows again.
+            # If nearly all keys are distinct, the next merge waits for as many rows again.
             self._rows = -self._known[0].height if self._known[0].height > _COMPACT_ROWS // 2 else 0
 
     def _merged(self) -> pl.DataFrame:
@@ -42,7 +43,7 @@ class DayKeys:
     def listed(self) -> pl.DataFrame:
         """Return the keys, sorted, each once.
 
-        A frame without a column where no row was noted.
+        Without a noted row it is a frame without a column.
         """
         merged = self._merged() if self._known else pl.DataFrame()
         return merged.sort(merged.columns) if merged.columns else merged
@@ -52,7 +53,7 @@ class DayKeys:
     ) -> KeysCompared:
         """Return the frames beside the day's keys.
 
-        With `only` those rows alone whose key is among them; what `refuse` returns of another key is raised.
+        With `only`, just the rows whose key is among them; the error that `refuse` returns for another key is raised.
         """
         return KeysCompared(self._merged() if self._known else None, frames, key, only=only, refuse=refuse)
 
@@ -73,7 +74,7 @@ class KeysCompared:
         self.keys_without_row = known.height if known is not None else 0
 
     def rows(self) -> Iterator[pl.DataFrame]:
-        """Yield the rows, of which each key has one.
+        """Yield the rows, at most one of each key.
 
         `keys_without_row` is right when all were taken.
         """
@@ -82,7 +83,7 @@ class KeysCompared:
             if self._known is None:
                 found = pl.repeat(value=False, n=frame.height, dtype=pl.Boolean, eager=True)
             else:
-                # The few are the right side, of which a join makes its table, however many are known.
+                # A join builds its table from the right side: that is the few, however many keys are known.
                 known = self._known.join(keys, on=keys.columns, how="semi").with_columns(found=pl.lit(value=True))
                 joined = keys.join(known, on=keys.columns, how="left", maintain_order="left")
                 found = joined.get_column("found").fill_null(value=False)
@@ -95,7 +96,7 @@ class KeysCompared:
 
 
 def _distinct(keys: pl.DataFrame) -> pl.DataFrame:
-    """Return each key once: of one column as a series, which takes polars a sixth of what a frame does."""
+    """Return each key once: for one column as a series, which costs polars a sixth of a frame's time."""
     return keys.to_series().unique().to_frame() if keys.width == 1 else keys.unique()
 
 

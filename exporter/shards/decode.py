@@ -65,7 +65,7 @@ class Decoder:
 
     def _show(self, column: ColumnPlan, values: pl.Series, row: int | None) -> str:
         if values.dtype.is_temporal() and (self.plan.kind is None or column != self.plan.time):
-            # Not to be shown: such a value overflows Python's, and the server's infinity is only a large number here.
+            # It can't be shown: such a value overflows Python's, and the server's infinity is only a large number here.
             return "a time that is infinite or outside the years 1 to 9999"
         return f"{_show(values[row or 0])}, which is no {column.meaning}"
 
@@ -118,10 +118,10 @@ def _decode_value(value: pl.Expr, column: ColumnPlan) -> pl.Expr:
 
 
 def _decode_decimal(value: pl.Expr, dtype: pl.Decimal, *, is_typed: bool) -> pl.Expr:
-    """NULL for what has more digits than the type: polars rounds superfluous ones without a word.
+    """NULL for what has more digits than the type: polars silently rounds superfluous ones.
 
-    Where the server writes the declared digits, all that is to see is that the point stands where it declared it: half
-    the price of looking at each digit. (What is no number at all has no cast.)
+    Where the server writes the declared digits, it is enough to see that the point is where it was declared: half the
+    price of looking at each digit. (What is no number at all has no cast.)
     """
     if is_typed and dtype.scale:
         is_exact = value.str.tail(dtype.scale + 1).str.starts_with(".")

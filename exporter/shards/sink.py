@@ -79,7 +79,7 @@ class ShardObject(ParquetObject):
         return taken
 
     def _remember(self, written: bytes) -> None:
-        """Keep the file's last bytes, as they were written, and let go of what can no longer be of its footer."""
+        """Keep the file's last bytes, as they were written, and drop those that can no longer be in its footer."""
         self._tail.append(written)
         self._tail_bytes += len(written)
         # A footer has some hundred bytes for each column of a row group, a row group some ten thousand itself.
@@ -203,9 +203,8 @@ def allow_open_files(shards: int) -> None:
     """Let this process have a file open for each shard.
 
     polars keeps 128 partitions open by default; with more it closes one, cuts its row group short, and begins another
-    file for it later: fifteen files a shard at 1,000 shards. Each open partition may hold one of polars' blocking
-    threads, of which there are 512. The operating system's limit matters where the staging store is a folder; it is
-    raised as far as it may be.
+    file for it later: fifteen files a shard at 1,000 shards. Each open partition may hold one of polars' 512 blocking
+    threads. The operating system's limit matters where the staging store is a folder; it is raised as far as it may be.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = shards + _OTHER_FILES

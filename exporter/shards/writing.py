@@ -1,6 +1,6 @@
 """Writes decoded frames into the shards' objects.
 
-Whatever they were read from. Memory is bounded: each shard buffers one row group while it fills.
+From any source. Memory is bounded: each shard buffers one row group while it fills.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class ShardWriting:
     objects: list[ShardObject] = field(default_factory=list)
     rows_before: int = 0
     bytes_before: int = 0
-    """What other tables of the same export have written before this one: it is shown as one count."""
+    """What earlier tables of the same export have written: it is shown as one count."""
 
     def write(self, frames: Iterator[pl.DataFrame]) -> None:
         """Write all frames; the objects are finished then, and uncommitted."""
@@ -76,7 +76,7 @@ def plan_row_group_rows(*, budget_bytes: int, shards: int, row_bytes: float, exp
     """Return the number of rows in a row group.
 
     `budget / (shards * width of a row)`, at least 512 and at most 65,536 rows. Rounded down to a power of two, so that
-    an estimate that wavers a little gives the same bytes.
+    slightly different estimates give the same bytes.
     """
     rows = int(budget_bytes / (shards * max(row_bytes, 1.0)))
     rows = max(rows, expected_rows // shards // _GROUPS_A_SHARD)

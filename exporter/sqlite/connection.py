@@ -3,8 +3,8 @@
 ADBC takes a column's type from the first rows it sees, and NULLs first make it an integer. So a statement that is
 streamed begins with a row of the table's own that has a value of the right type in each column; it is dropped here.
 
-SQLite takes any bytes for a text, and hands them on. As such they would be a shard that nobody can read, so each batch
-is looked through.
+SQLite takes any bytes for a text, and hands them on. They would make a shard that nobody can read, so each batch is
+checked.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class SqliteConnection:
     def stream(self, sql: str, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
         """Run a statement and give its batches, without their very first row.
 
-        `columns` are what people know the statement's columns by.
+        `columns` are people's names for the statement's columns.
         """
         try:
             for number, frame in enumerate(self._streaming.stream(sql)):
@@ -106,7 +106,7 @@ def _find_file(url: URL) -> Path:
 def _check_texts(frame: pl.DataFrame, columns: Sequence[str]) -> None:
     """Raise InputError that names a column with bytes that are not UTF-8.
 
-    `columns` are what people know the frame's columns by, in their order.
+    `columns` are people's names for the frame's columns, in their order.
     """
     for name, values in zip(columns, frame.get_columns(), strict=True):
         if values.dtype != pl.String:

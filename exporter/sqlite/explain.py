@@ -35,6 +35,6 @@ def _is_indexed(fetch: Fetch, name: TableName, time: str) -> bool:
 
 
 def _count_some(fetch: Fetch, statement: Statement) -> int:
-    """Count rows up to a million: there is no estimate to be had, and the file is on this machine."""
+    """Count rows up to a million: SQLite has no estimate, and the file is on this machine."""
     rows = fetch(f"SELECT count(*) FROM (SELECT 1 FROM {statement.table} LIMIT {_COUNTED_ROWS})")  # noqa: S608 - quoted
     return int(str(rows[0][0]))

@@ -1,11 +1,11 @@
 """Looks for rows that a statement would miss, or change.
 
-Any value can lie in any column. One pass over the window, in the same snapshot, looks for what is stored otherwise than
-declared, and names it.
+Any value can lie in any column. One pass over the window, in the same snapshot, looks for values that are not stored as
+declared, and names them.
 
-Times that are texts are compared as texts, so what is no ISO time lies in no window, or in a wrong one: `2026/11/14`
-behind all of 2026, ` 2026-11-14` before all years, `1794614400` in 1794. Looked for by ranges alone, which an index
-serves: near the window, and where no year of our time lies.
+Times that are texts are compared as texts, so a text that is no ISO time lies in no window, or in a wrong one:
+`2026/11/14` behind all of 2026, ` 2026-11-14` before all years, `1794614400` in 1794. It looks for them only by ranges,
+which an index serves: near the window, and where no year of our time lies.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def _near_texts(first: date, last: date) -> Iterator[tuple[str, str]]:
 
 
 def _with_offset(time: str, statement: Statement) -> str:
-    """Return the condition of times near the window that name a zone: as text they sort by another clock."""
+    """Return the condition of times near the window that name a zone: as text they sort by that zone's clock."""
     low = date.fromisoformat(str(statement.low)[:10]) - timedelta(days=1)
     high = date.fromisoformat(str(statement.high)[:10]) + timedelta(days=2)
     clock = f"substr({time}, 11)"

@@ -109,7 +109,7 @@ class SqliteSnapshot:
                 self._connection.run("ROLLBACK", "end the snapshot")
 
     def _folding(self, quoted: str) -> str | None:
-        """Return the collation by which the column is compared, None for BINARY. Only SQLite's bytecode tells it."""
+        """Return the collation by which the column is compared, None for BINARY. Only SQLite's bytecode shows it."""
         rows = self._connection.catalogue.rows(f"EXPLAIN SELECT {quoted} = 'x' FROM {self.table_sql}")  # noqa: S608 - quoted by the dialect
         collations = {str(row[5]).split("-")[0] for row in rows if row[1] in ("Eq", "Ne") and row[5]}
         return next((name for name in sorted(collations) if name != "BINARY"), None)

@@ -1,6 +1,6 @@
 """Decides how each column of SQLite is carried.
 
-By its declared type, as any value may lie in any column. What is stored otherwise than declared is looked for before
+By its declared type, as any value may lie in any column. Values that are not stored as declared are looked for before
 the read (`sqlite.py`), so the SQL here meets only storage classes that are allowed.
 """
 
@@ -40,7 +40,7 @@ class Declared:
 def read_declared(declared: str, quoted: str) -> Declared:  # noqa: C901, PLR0911 - one line per kind of type
     """Return what the declared type means.
 
-    Its name is looked at as SQLite itself does: by what it contains.
+    Its name is read as SQLite itself does: by what it contains.
     """
     match = _DECLARED.fullmatch(declared)
     if match is None:

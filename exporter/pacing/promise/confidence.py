@@ -1,6 +1,6 @@
 """Says how likely a count is.
 
-Of so many probes, each slow with the same probability (the binomial distribution).
+The count of slow ones among probes, each slow with the same probability (the binomial distribution).
 """
 
 from __future__ import annotations

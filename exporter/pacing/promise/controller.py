@@ -1,9 +1,9 @@
 """Decides how long to rest so that a promise is held.
 
-Pure: it is told latencies and knows no clock. The promise is that the p99 beside reading is at most `limit` times the
+Pure: it is given latencies and knows no clock. The promise is that the p99 beside reading is at most `limit` times the
 p99 while we rest: no more than one probe in a hundred may be slower than that. A rest that breaks it becomes twice as
-long, from the configured `nice` up to 100; one that holds it with room to spare becomes shorter again. Both are decided
-by how likely what was seen is, so that noise changes nothing; and a rest that was too short is tried again later each
+long, from the configured `nice` up to 100; one that holds it with room to spare becomes shorter again. Both depend on
+how likely the observations are, so that noise changes nothing; a rest that was too short is tried again, later each
 time.
 """
 
@@ -22,7 +22,7 @@ _LEAST_RESTING = 20
 _LEAST_SLOW = 3
 _OUTLIERS = 2
 _BROKEN_BY_CHANCE = 0.001
-"""It is decided with each probe: so little for each keeps a promise that is held from being taken for broken."""
+"""Each probe decides: so small a probability keeps a promise that is held from being taken for broken."""
 _HELD_BY_CHANCE = 0.1
 _PROBES_TO_SHORTEN = 250
 _FAR_TOO_SHORT_SHARE = 0.2
@@ -69,7 +69,7 @@ class RestController:
             return
         self._is_measured = True
         self._slow = self._limit * _high(self._resting)
-        # What chance alone lets be slower: of few that were seen, more than one in a hundred.
+        # The share that may be slower by chance alone: of few observations, more than one in a hundred.
         above = sum(each > self._slow for each in self._resting)
         self._share = max(SLOW_SHARE, (1 + above) / (1 + len(self._resting)))
 
@@ -91,7 +91,7 @@ class RestController:
             self._begin(min(self._level + (2 if far else 1), last))
 
     def _patience(self) -> float:
-        """Return after how many probes to rest for less long: more, the more often that was too short."""
+        """Return after how many probes to try a shorter rest: more, the more often that was too short."""
         if not self._level:
             return math.inf
         return _PROBES_TO_SHORTEN * min(1 << self._broken[self._level - 1], _MOST_PATIENCE)
@@ -111,7 +111,7 @@ def percentile(values: Sequence[float] | deque[float], share: float) -> float:
 
 
 def _high(values: Sequence[float] | deque[float]) -> float:
-    """Return the p99, of less than 300 values the third highest: one stall among few is no measure."""
+    """Return the p99, or the third highest of less than 300 values: one stall among few is no measure."""
     return sorted(values)[-1 - max(_OUTLIERS, int(len(values) * SLOW_SHARE))]
 
 

@@ -1,6 +1,6 @@
 """Looks whether the statement can be a probe.
 
-Before a row is read, so that what is wrong with it is said at once.
+Before a row is read, so that a fault in it is reported at once.
 """
 
 from __future__ import annotations

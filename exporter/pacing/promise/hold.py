@@ -1,7 +1,7 @@
 """Measures a read by the shop's statement; holds a promise.
 
-Windows of rest take turns with windows of reading, for as long as slices are read. It says how long there is still to
-rest; it never sleeps itself (`closed_loop` does).
+Windows of rest take turns with windows of reading, for as long as slices are read. It says how much longer to rest; it
+never sleeps itself (`closed_loop` does).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _PROBES_A_REST = 20
 _LONGEST_REST_SECONDS = 5.0
 READING_TO_REST = 4.0
 _GOLDEN = 0.618034
-"""Windows are of unequal length: what the shop does every few seconds falls into both kinds."""
+"""Windows are of unequal length, so that what the shop does every few seconds falls into both kinds."""
 
 
 class Promise:
@@ -92,7 +92,7 @@ class Promise:
         self._has_begun = True
 
     def first_rest_left(self) -> float:
-        """Return how long to rest still before anything is read.
+        """Return how much longer to rest before anything is read.
 
         So that there is a measure.
         """
@@ -112,7 +112,7 @@ class Promise:
         return 0.0
 
     def rest_left(self) -> float:
-        """Return how long to rest still before the next slice."""
+        """Return how much longer to rest before the next slice."""
         if not self._has_begun:
             return 0.0
         now = self._clock()
@@ -139,7 +139,7 @@ class Promise:
 
     @contextmanager
     def beside(self, kind: WindowKind) -> Iterator[None]:
-        """Measure what can't rest while the block lasts."""
+        """Measure statements that can't rest while the block lasts."""
         self._close(self._clock())
         self._windows.open(kind, self._clock(), 0.0)
         try:

@@ -1,8 +1,8 @@
 """Runs the shop's own statement again and again.
 
 In a thread and by a connection of its own, open loop: a probe is due whether or not the one before has ended. One that
-is run counts from when it was sent; one that comes due meanwhile is not run, and counts from then to that one's end. So
-seldom that it takes a few hundredths of one connection's time at most.
+is run counts from when it was sent; one that becomes due meanwhile is not run, and counts from then to the other's end.
+They are so rare that they take a few hundredths of one connection's time at most.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from exporter.pacing.signals import Answer
 from staging.errors import PenstockError
 
 SLOWEST_SECONDS = 0.1
-"""A statement that takes longer is asked too seldom to say anything of one in a hundred."""
+"""A longer statement is run too seldom to say anything of one in a hundred."""
 ANSWER_SECONDS = 1
 _SHORTEST_INTERVAL_SECONDS = 0.025
 _SHARE_OF_A_CONNECTION = 0.04
@@ -99,7 +99,7 @@ class Prober:
     def _run(self) -> None:
         due = self._clock()
         while not self._stop.wait(max(0.0, due - self._clock())):
-            began, interval = self._clock(), self.interval_seconds  # that we woke late ourselves is not felt
+            began, interval = self._clock(), self.interval_seconds  # our own late waking is not the shop's wait
             answered = self._probe(began)
             ended = self._clock()
             due = due + interval if answered else ended + _AFTER_A_FAILURE_SECONDS
@@ -109,7 +109,7 @@ class Prober:
             due = max(due, began + self.interval_seconds)
 
     def _probe(self, began: float) -> bool:
-        """Run the statement once; return whether there is something to learn from it."""
+        """Run the statement once; return whether its result says something."""
         try:
             self.connection.ask(self._sql)
         except PenstockError as error:
@@ -131,5 +131,5 @@ class Prober:
 
 
 def interval_after(cost_seconds: float) -> float:
-    """Return how far apart probes are that take so long."""
+    """Return the interval of probes that take so long."""
     return max(_SHORTEST_INTERVAL_SECONDS, cost_seconds / _SHARE_OF_A_CONNECTION)

@@ -15,7 +15,7 @@ _BY_CHANCE = 0.02
 
 
 def judge(windows: Windows, promised: float | None, longest_nice: float, problem: str) -> Probed:
-    """Return what was measured, and whether what was promised was held.
+    """Return what was measured, and whether the promise was held.
 
     `problem` is why the statement could not be run at the end, "" where it could.
     """

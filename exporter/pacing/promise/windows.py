@@ -1,7 +1,7 @@
-"""Keeps what probes took, by what we did meanwhile.
+"""Keeps the latencies of probes, by what we did meanwhile.
 
-Windows in which none of our statements runs take turns with windows of reading. A probe that overlaps the edge of a
-window belongs to none.
+Windows without a statement of ours take turns with windows of reading. A probe that overlaps the edge of a window
+belongs to none.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _MOST_WINDOWS = 200
 class Probe:
     """One run of the statement, from its sending to its answer.
 
-    `was_run`: else it was due while another one ran, and `began` is when; it would have taken at least so long.
+    If not `was_run`, it became due at `began` while another one ran, and would have taken at least so long.
     """
 
     began: float
@@ -90,7 +90,7 @@ class Windows:
         return found
 
     def kinds(self) -> set[WindowKind]:
-        """Return of which kinds there are any."""
+        """Return the kinds that there are."""
         return {window.kind for window in self._all}
 
     def describe(self) -> tuple[ProbeWindow, ...]:
