@@ -77,7 +77,7 @@ class SealedRead:
             self.fetch(f"SET {setting} = '{value}'")
 
     def fetch(self, sql: str) -> SliceRows:
-        """Run a statement on the connection that reads, and fetch all of it."""
+        """Run a statement on the reading connection, and fetch all of it."""
         try:
             return self.session.connection.fetch_whole(sql)
         except DRIVER_ERRORS as exc:
