@@ -1,4 +1,4 @@
-"""Reads what sum an output column has to keep.
+"""Reads which sum an output column has to keep.
 
 A column of the leading table (`amount`), or sums and differences of columns of tables that were read at one instant:
 `purchases.amount - refunds.amount`. Exact: in minor units of the finest column.
@@ -14,7 +14,7 @@ from staging.config.with_table import ROWS
 from staging.control_sums import MAX_CONSERVED_DIGITS, AnyType, is_conservable, scale_of
 
 Types = Mapping[str, AnyType]
-"""Of columns, by their names: a schema of polars is one."""
+"""Types of columns, by their names: a schema of polars is one."""
 _TERM = re.compile(r'\s*([+-]?)\s*(?:(\w+)\s*\.\s*)?(\w+|"[^"]+")(?=\s*(?:[+-]|$))')
 
 
@@ -51,7 +51,7 @@ class ConservedSum:
     def of_leading(self) -> ConservedSum:
         """Return the terms of the leading table alone.
 
-        Rows that are set aside are rows of it.
+        Only its rows can be set aside.
         """
         return ConservedSum(tuple(term for term in self.terms if term.table is None), self.scale)
 

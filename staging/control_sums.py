@@ -1,7 +1,7 @@
 """Sums money exactly.
 
-Integers of minor units in Int128, joined as Python integers, so that no sum can wrap. polars wraps `sum` of Int64 and
-Decimal(38) without a word; `to_physical().sum()` of a Decimal is an Int128 and can hold 10^10 rows of up to 28 digits.
+Integers of minor units in Int128, joined as Python integers, so that no sum can wrap. polars silently wraps `sum` of
+Int64 and Decimal(38); `to_physical().sum()` of a Decimal is an Int128 and can hold 10^10 rows of up to 28 digits.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The local file that a download fills.
 
-New, and gone again unless the download is whole.
+It is new, and removed again unless the download is whole.
 """
 
 from __future__ import annotations

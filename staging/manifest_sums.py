@@ -21,7 +21,7 @@ def read_manifest_sum(manifest: Manifest, source: str) -> ConservedSum:
 def view_table(manifest: Manifest, table: TableExport) -> Manifest:
     """Return the export of another table as if it led.
 
-    For what compares exports one table at a time. What the server said of the read is what it said of this table.
+    For code that compares exports one table at a time. The server's evidence is that of this table.
     """
     source = manifest.source.model_copy(
         update={
@@ -50,7 +50,7 @@ def view_table(manifest: Manifest, table: TableExport) -> Manifest:
 def sum_of_shard(manifest: Manifest, shard: int, source: str) -> str | None:
     """Return what the exporter counted of a declared sum in one shard.
 
-    None where it counted none: of a column that has no exact sum, or is not there.
+    None where it counted none: the column has no exact sum, or is not there.
     """
     tables = {table.name: table.shards[shard].sums for table in manifest.tables}
     return _evaluate(manifest, source, manifest.shards[shard].sums, tables)

@@ -6,9 +6,9 @@ Layout, relative to the staging prefix; of an hourly pipeline `{day}` is an hour
 
     heads/{pipeline}/day={day}.json
     heads/{pipeline}/pause.json                             whether people have paused the pipeline's reading
-    heads/{pipeline}/told.json                              of which days a webhook was told that they are in trouble
-    heads/{pipeline}/compared.json                          when days were compared with the source, and what came of it
-    heads/{pipeline}/history/year={year}.json               what became of the runs of a year's days; can be made anew
+    heads/{pipeline}/told.json                              the days that a webhook was notified of as in trouble
+    heads/{pipeline}/compared.json                          when days were compared with the source, and the results
+    heads/{pipeline}/history/year={year}.json               the results of the runs of a year's days; can be rebuilt
     {pipeline}/day={day}/export={export_id}/shard={shard:05d}/{file}.parquet
     {pipeline}/day={day}/export={export_id}/table={table}/shard={shard:05d}/{file}.parquet
     {pipeline}/day={day}/export={export_id}/manifest.json
@@ -280,7 +280,7 @@ def parse_name(name: str) -> ParsedName | None:
 
 
 def _parsed(name: str, parsed: ParsedName) -> ParsedName | None:
-    """Only what builds back to the very same name was built here."""
+    """Only a name that builds back to itself was built here."""
     try:
         names = DayNames(parsed.pipeline, parsed.day)
         return parsed if _build(names, parsed) == name else None

@@ -1,8 +1,8 @@
 """Keeps passwords out of everything that is printed.
 
-Those of URLs by their shape, those that were revealed by heart. Drivers and libraries quote passwords as they got them:
-raw, percent-encoded, inside a `repr`. So each form of each password of each URL that was revealed in this process is
-replaced wherever it stands.
+It knows those of URLs by their shape, and remembers those that were revealed. Drivers and libraries quote passwords as
+they got them: raw, percent-encoded, inside a `repr`. So each form of each password of each URL that was revealed in
+this process is replaced everywhere.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def redact(text: str) -> str:
 
 
 def _passwords(url: str) -> Iterator[str]:
-    """Give what may be a password: also where `@`, `:`, `/`, `?` or `#` stand in it as they are."""
+    """Yield what may be a password: also one with `@`, `:`, `/`, `?` or `#` in it as they are."""
     rest = url.partition("://")[2]
     for end in (rest, re.split(r"[/?#]", rest, maxsplit=1)[0]):
         if match := _USER_AND_PASSWORD.match(end):
@@ -94,6 +94,6 @@ def _quote_all(text: str) -> str:
 
 
 def _pattern(form: str) -> re.Pattern[str]:
-    """A plain word is hidden only where it stands alone, or a password like `test` would make holes in other words."""
+    """A plain word is hidden only as a whole word, or a password like `test` would make holes in other words."""
     is_word = form.isalnum() and len(form) < (_LONG_WORD if form.isalpha() else _LONG_CODE)
     return re.compile(rf"(?<!\w){re.escape(form)}(?!\w)" if is_word else re.escape(form))

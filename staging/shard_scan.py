@@ -1,7 +1,7 @@
 """The one way to read a shard's file.
 
-For the one who counts it first, and for the task that processes it. A file that is a shard where it lies was written by
-somebody else, and two readers may understand it in two ways.
+For the first count, and for the task that processes it. A file that is a shard where it lies was written by somebody
+else, and two readers may understand it in two ways.
 """
 
 from __future__ import annotations

@@ -33,6 +33,6 @@ def why_short(error: OSError) -> str:
 def fix_short(error: OSError, otherwise: str) -> str:
     """Return what to do about it.
 
-    `otherwise` where it is not for want of anything.
+    `otherwise` where nothing is short.
     """
     return _SHORT_OF[error.errno or 0][1] if is_short(error) else otherwise

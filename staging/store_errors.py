@@ -11,7 +11,7 @@ from staging.errors import (
 )
 
 MAX_REPLACEMENT_BYTES = 8 * 1024 * 1024
-"""One request of GCS takes so much; what is replaced are heads, of a few hundred bytes."""
+"""One request of GCS takes so much; only heads of a few hundred bytes are replaced."""
 
 
 def missing(name: str, generation: int | None, current: int | None = None) -> ObjectMissingError:
@@ -52,7 +52,7 @@ def writer_over(name: str) -> UnavailableError:
 
 
 def check_replacement(data: bytes, generation: int) -> None:
-    """Raise ValueError for what `replace` is not for.
+    """Raise ValueError for data that `replace` is not meant for.
 
     No generation (0 would create), or more than a document.
     """

@@ -89,15 +89,15 @@ def _plan_hour(hour: Hour, zone: ZoneInfo) -> Window:
 def span_of(window: date) -> Literal["hour", "day"]:
     """Return what a window's name names.
 
-    Of weeks and months it is a day, their first one.
+    For weeks and months it is a day, their first one.
     """
     return "hour" if isinstance(window, Hour) else "day"
 
 
 def windows_of(day: date, span: Span, zone: ZoneInfo) -> list[date]:
-    """Return what the windows that begin on this day are called.
+    """Return the names of the windows that begin on this day.
 
-    The hours of a day, or the day itself; of weeks and months that which lies around it.
+    The hours of a day, or the day itself; for weeks and months the window around it.
     """
     if span != "hour":
         return [start_of(day, span)]
@@ -106,14 +106,14 @@ def windows_of(day: date, span: Span, zone: ZoneInfo) -> list[date]:
 
 
 def window_around(instant: datetime, span: Span, zone: ZoneInfo) -> date:
-    """Return what the window around an instant is called."""
+    """Return the name of the window around an instant."""
     if span == "hour":
         return hour_around(instant, zone)
     return start_of(instant.astimezone(zone).date(), span)
 
 
 def windows_before(day: date, span: Span, zone: ZoneInfo) -> Iterator[date]:
-    """Yield what the windows before this one are called, newest first."""
+    """Yield the names of the windows before this one, newest first."""
     if isinstance(day, Hour):
         yield from hours_before(day, zone)
         return
@@ -135,7 +135,7 @@ def start_of(day: date, span: Span) -> date:
 def next_start(day: date, span: Span) -> date:
     """Return the first day of the next window.
 
-    Of the one after that which begins with `day`.
+    Next is the one after the window that begins with `day`.
     """
     if span == "month":
         return date(day.year + day.month // _DECEMBER, day.month % _DECEMBER + 1, 1)
@@ -216,7 +216,7 @@ def _in_reach(day: Name, text: str) -> Name:
 class Calendar:
     """Which day it is in a zone.
 
-    A day turns when its midnight is `grace_seconds` ago. So `yesterday` is always a day that is over, grace included,
+    A day begins when its midnight is `grace_seconds` ago. So `yesterday` is always a day that is over, grace included,
     and a night that begins at 00:05 and is tried again at 00:20 may mean two days: schedule it after the grace.
     """
 

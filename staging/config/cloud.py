@@ -1,6 +1,6 @@
 """The `[cloud]` section: where jobs run, and their deployment.
 
-It holds where Cloud Run runs them. Without `project` nothing of it matters: the jobs run on this machine.
+It says where Cloud Run runs them. Without `project` it has no effect: the jobs run on this machine.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class CloudImages(Section):
 class CloudJob(Section):
     """How one job is deployed.
 
-    Its id, what a task of it may use, as whom it runs, and which variables it alone gets.
+    Its id, what a task may use, the account it runs as, and the variables that it alone gets.
     """
 
     job: JobId | None = None

@@ -12,7 +12,7 @@ from staging.telemetry.variables import SHOWN
 _RESERVED = ("PENSTOCK_", "CLOUD_RUN_")
 _SECRET = re.compile(r"(projects/[a-z0-9.:-]+/secrets/)?[A-Za-z0-9_-]{1,255}((:|/versions/)(latest|[0-9]+))?")
 JOB_ID_CHARACTERS = 49
-"""What Cloud Run takes for services; that of jobs is not documented, and executions add six characters to it."""
+"""Cloud Run's limit for services; that for jobs is not documented, and executions add six characters."""
 
 
 def check_project(text: str) -> str:
@@ -87,7 +87,7 @@ def check_secrets(secrets: dict[str, str]) -> dict[str, str]:
 def check_variables(variables: dict[str, str]) -> dict[str, str]:
     """Return variables of traces and lineage, which hold no secret.
 
-    Everybody sees them who may look at the job. No value is shown, as somebody may write a password.
+    Everybody who may look at the job sees them. No value is shown, as somebody may write a password.
     """
     for name, value in variables.items():
         if name not in SHOWN:

@@ -16,16 +16,16 @@ from staging.config.url_parts import Dialect, Tls, UrlParts, check_host
 from staging.errors import InputError
 
 PARTS = ("dialect", "host", "port", "user", "password", "database", "tls", "tls_ca", "tls_cert", "tls_key")
-"""The keys that stand for `url`."""
+"""The keys that take the place of `url`."""
 WITHHELD = "env:PENSTOCK_URL_IS_WITHHELD"
-"""Stands for the URL of a database that a job must not reach: looking it up fails and says so."""
+"""Replaces the URL of a database that a job must not reach: looking it up fails and says so."""
 
 
 class DatabaseSection(Section):
     """A section whose rows lie in a table.
 
-    Unless a key of `elsewhere` says that they don't. A section has these keys behind those of `elsewhere`, which are
-    another base of it: they are looked at first.
+    Unless a key of `elsewhere` says that they don't. A section has these keys behind those of `elsewhere`, another base
+    of it, which are looked at first.
     """
 
     section: ClassVar[str]
@@ -62,7 +62,7 @@ class DatabaseSection(Section):
     def secret_key(self) -> str:
         """The key that holds what is looked up to connect.
 
-        `url`, or of its parts `password`.
+        `url`, or `password` where the URL is in parts.
         """
         return "url" if self.url_ is not None else "password"
 

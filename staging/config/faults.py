@@ -43,7 +43,7 @@ def known_keys(model: type[BaseModel]) -> dict[KeyPath, FieldInfo]:
 def find_pattern(path: KeyPath, keys: Collection[KeyPath]) -> KeyPath | None:
     """Return the known key that the path is, or None.
 
-    It has `NAME` where the path has a name of the pipeline's own.
+    It has `NAME` where the path has a name that the pipeline chooses.
     """
     if path in keys:
         return path
@@ -57,7 +57,7 @@ def _is_of(path: KeyPath, pattern: KeyPath) -> bool:
 def section_model(field: FieldInfo) -> type[BaseModel] | None:
     """Return the model of a field that is a section, else None.
 
-    Or of one that is several, by name.
+    Or of a field that is several sections, by name.
     """
     annotation = field.annotation
     if get_origin(annotation) is dict:
@@ -172,7 +172,7 @@ def _expected_number(metadata: tuple[Any, ...]) -> str:
 
 
 def _not(value: object) -> str:
-    """Return `, not …`, unless the value may be a secret that stands in the wrong place."""
+    """Return `, not …`, unless the value may be a secret in the wrong place."""
     shown = {True: "true", False: "false"}.get(value) if isinstance(value, bool) else None
     shown = shown or (f'the text "{value}"' if isinstance(value, str) else repr(value))
     return "" if len(shown) > _SHOWN_CHARACTERS or "://" in shown or "@" in shown else f", not {shown}"

@@ -190,7 +190,7 @@ def _model_faults(
 ) -> list[str]:
     """Return one sentence a key, in the order of the file; a union's errors of one key are one fault.
 
-    A key that is missing as it stands there misspelt is no fault of its own; `meant` are such keys of other layers.
+    A key that is missing because it is misspelt there is no fault of its own; `meant` are such keys of other layers.
     """
     found: dict[KeyPath, tuple[int, str]] = {}
     errors = exc.errors(include_url=False)

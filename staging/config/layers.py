@@ -49,7 +49,7 @@ def read_pipeline_file(path: Path, environ: Mapping[str, str]) -> PipelineFile:
     """Read and parse the file.
 
     InputError names the line of a syntax fault and shows nothing of the text. `env:NAME` is no file but that variable,
-    which holds the same as JSON: what the chain hands to its jobs.
+    which holds the same as JSON, as the chain gives it to its jobs.
     """
     if str(path).startswith(_VARIABLE):
         return _read_pipeline_variable(path, environ)
@@ -95,7 +95,7 @@ def _read_pipeline_variable(path: Path, environ: Mapping[str, str]) -> PipelineF
 def module_folders(path: Path, environ: Mapping[str, str]) -> tuple[Path, ...]:
     """Return where a pipeline's own modules are looked for.
 
-    Beside its file, as it is named and where a link leads, and in the current folder. A pipeline in the variable
+    Beside its file (at the path given, and at the end of a link), and in the current folder. A pipeline in the variable
     `env:NAME` has its file's path in `NAME_FILE`, if it was read from one; nothing reads that file again.
     """
     file = path

@@ -1,4 +1,4 @@
-"""The `[notify]` section: who hears how a night went.
+"""The `[notify]` section: who is notified of a night.
 
 And in which shape.
 """
@@ -18,7 +18,7 @@ EVENTS: tuple[Event, ...] = ("failure", "late", "recovered", "changed_days")
 class HookUrl(str):
     """The address of a webhook as the pipeline file says it.
 
-    Who has it may post, so it never shows itself.
+    Anybody who has it may post, so it never shows itself.
     """
 
     __slots__ = ()

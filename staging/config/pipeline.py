@@ -52,14 +52,14 @@ class ProcessConfig(Section):
 
     transform: Annotated[Name, AfterValidator(check_transform)] = "processor.revenue:revenue_per_user"
     sql: Name | None = None
-    """Instead of `transform`: a query. What a file has is its text here, as `load_pipeline` has read it."""
+    """Instead of `transform`: a query. Of a file it is the text, as `load_pipeline` has read it."""
     conserves: dict[str, str] = Field(default_factory=dict)
     tasks: Annotated[int, Field(ge=1, le=MAX_TASKS)] | Literal["auto"] = AUTO
     parallelism: Annotated[int, Field(ge=1, le=MAX_TASKS)] | Literal["auto"] = AUTO
     max_retries: Annotated[int, Field(ge=0, le=10)] = 3
     timeout_seconds: Annotated[int, Field(ge=1, le=604_800)] = 600
     variables: Annotated[tuple[Name, ...], Field(strict=False)] = ()
-    """Of the chain's environment, what a transform reads: needed where the source is a Python function."""
+    """The chain's variables that a transform reads: needed where the source is a Python function."""
 
     @property
     def name(self) -> str:
@@ -89,7 +89,7 @@ class LoadConfig(Section):
 class ChainConfig(Section):
     """How long a chain holds a day.
 
-    It stays held so long by a chain that is not heard of any more.
+    A chain that has fallen silent still holds it for so long.
     """
 
     lease_seconds: Annotated[int, Field(ge=2, le=3600)] = 90
@@ -172,6 +172,6 @@ class Pipeline(Section):
     def url_references(self) -> dict[str, str]:
         """Return what the file says of each database's URL.
 
-        Or of its password where it has the URL in parts.
+        Or of its password where the URL is in parts.
         """
         return {name: section.url.reference for name, section in self.databases().items()}

@@ -42,7 +42,7 @@ class SecretUrl:
         """Return the URL with its password.
 
         InputError when the variable or file is missing. From then on `staging.redaction.redact` hides the password
-        wherever it stands.
+        everywhere.
         """
         return remember_secrets_of(self.spell(self.look_up(self.reference)))
 

@@ -43,9 +43,9 @@ def look_up_in(environ: Mapping[str, str]) -> Callable[[str], str]:
 
 
 def look_up_text_in(environ: Mapping[str, str]) -> Callable[[str], str]:
-    """Return a look-up that keeps spaces, for they may be a password's.
+    """Return a look-up that keeps spaces, as they may be a password's.
 
-    The end of the last line is none of it.
+    The end of the last line does not belong to it.
     """
 
     def look_up(reference: str) -> str:

@@ -20,7 +20,7 @@ Zone = Annotated[Name, AfterValidator(check_zone)]
 
 
 class _OtherPlaces(Section):
-    """What stands for a table."""
+    """The keys that take the place of a table."""
 
     parquet: Annotated[Name, AfterValidator(check_parquet_pattern)] | None = None
     python: Annotated[Name, AfterValidator(check_function)] | None = None
@@ -84,7 +84,7 @@ class SourceConfig(DatabaseSection, _OtherPlaces):
     def of_table(self, name: str) -> Self:
         """Return the same source of another table, with its settings.
 
-        The leading table's time takes the place of a time that it doesn't have.
+        A table without a time gets the leading table's.
         """
         table = self.with_[name]
         update: dict[str, object] = {
@@ -132,7 +132,7 @@ class SourceConfig(DatabaseSection, _OtherPlaces):
 
     @model_validator(mode="after")
     def _keys_of_the_day_are_known(self) -> Self:
-        """The database gives rows of the day's keys, and knows nothing of those in files."""
+        """The database gives rows of the day's keys, and does not know those in files."""
         by_keys = [name for name, table in self.tables_beside.items() if table.time is None and table.only_keys]
         of_day = [name for name, table in self.files_beside.items() if table.time is not None]
         if by_keys and of_day:

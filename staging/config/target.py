@@ -12,7 +12,7 @@ from staging.config.section import Name, Section
 
 
 class _Files(Section):
-    """What stands for a table."""
+    """The keys that take the place of a table."""
 
     parquet: Annotated[Name, AfterValidator(check_staging_url)] | None = None
 

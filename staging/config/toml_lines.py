@@ -24,8 +24,8 @@ _KEY = re.compile(r'"(?:\\.|[^"\\\n])*"|\'[^\'\n]*\'|[A-Za-z0-9_-]+')
 def find_key_lines(text: str) -> dict[KeyPath, int]:
     """Return the line of every header and key.
 
-    Lines count from 1; the TOML text must be valid. Keys inside inline tables and arrays of tables are not told apart:
-    ask for the longest known beginning of a path.
+    Lines count from 1; the TOML text must be valid. Keys inside inline tables and arrays of tables are not
+    distinguished: ask for the longest known beginning of a path.
     """
     lines: dict[KeyPath, int] = {}
     section: KeyPath = ()

@@ -1,7 +1,6 @@
 """Remembers when each day was last compared with its source.
 
-And what came of it. It lies among the heads, is replaced by generation, and can be lost: then days count as never
-compared.
+And the result. It lies among the heads, is replaced by generation, and can be lost: then days count as never compared.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ Noted = TypeVar("Noted")
 class Comparison(Part):
     """One day's last comparison.
 
-    `export_id` is the export that was compared, `outcome` what came of it, as `penstock changed` has it.
+    `export_id` is the export that was compared, `outcome` the result, as `penstock changed` has it.
     """
 
     export_id: str
@@ -36,7 +35,7 @@ class Comparison(Part):
 class Comparisons(Document):
     """The last comparison of each day.
 
-    `tried_at` is when the server last worked for days of which nothing could be told.
+    `tried_at` is when the server last worked for days that could not be judged.
     """
 
     pipeline: str
@@ -65,7 +64,7 @@ def note_comparisons(
 ) -> None:
     """Note them, each unless a later one is there.
 
-    Left undone where others write all the time.
+    Not done if others write all the time.
     """
 
     def with_found(before: Comparisons | None) -> Comparisons | None:

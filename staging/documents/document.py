@@ -66,7 +66,7 @@ WindowName = Annotated[
     WrapValidator(_parse_window),
     PlainSerializer(lambda day: day.isoformat(), return_type=str, when_used="json"),
 ]
-"""A day, or an hour (`staging.hours`): what the objects of a window are called by."""
+"""A day, or an hour (`staging.hours`): the name of a window in its objects' names."""
 
 
 class Document(BaseModel):

@@ -1,6 +1,6 @@
 """Reads the exports of a day.
 
-The current one, any other, the one that a run uses. Each is believed only where its manifest agrees with itself and its
+The current one, any other, the one that a run uses. Each is believed only if its manifest agrees with itself and its
 place.
 """
 

@@ -17,7 +17,7 @@ from staging.store import ObjectInfo, Store
 _ATTEMPTS = 50  # a head that changes more often than this in one call is no contention any more
 
 Change = Callable[[Head, ObjectInfo | None], Mapping[str, object] | None]
-"""Gives the fields to write, None to leave all as it is. A day without a head shows a new one, and no object."""
+"""Gives the fields to write, None to leave all as it is. For a day without a head it gets a new one, and no object."""
 
 
 def read_head(store: Store, names: DayNames) -> tuple[Head, int] | None:
@@ -57,7 +57,7 @@ def change_head(store: Store, names: DayNames, change: Change, now: datetime) ->
     """Write the fields that `change` gives; return the head.
 
     `change` is asked again whenever another write came first. Every other field stays as it was. HeldError for a head
-    that never stands still.
+    that others change all the time.
     """
     for _ in range(_ATTEMPTS):
         found = find_head(store, names)

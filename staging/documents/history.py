@@ -1,8 +1,8 @@
 """The runs of a pipeline, in short: one object a year.
 
-So thousands of days are shown at once. It is made from the documents of the days and can be made anew from them at any
-time; nothing is decided by it. What it says of a day counts only while the day's head is of the generation that it was
-made from.
+So thousands of days are shown at once. It is made from the documents of the days and can be rebuilt from them at any
+time; nothing is decided by it. Its entry of a day counts only while the day's head has the generation that the entry
+was made from.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ class PastRun(Part):
     """One run: who began it and when, and its result.
 
     And how long each of its stages took. `seconds` are those between the documents that begin and end a stage
-    (`export`, `process`, `load`): a stage that was left to itself for a night took a night. `rows`, `totals` and what
-    changed are the loader's last note of it. `error` is why it was given up, empty where it was not.
+    (`export`, `process`, `load`): a stage that was left to itself for a night took a night. `rows`, `totals` and
+    changes are from the loader's last note. `error` is why it was given up, empty where it was not.
     """
 
     run_id: str

@@ -1,9 +1,9 @@
 """The lease of a day: who works on it now.
 
-So a second run ends at once and does not do the same work. It stands in the head, next to the fence, and proves
-nothing: whoever was frozen and wakes up may still write, and the fence in the target keeps that out. A lease is over
-when its seconds have gone by since the head was last written, both by the storage service's clock. Nobody deletes a
-head; a day that was given back has no lease in it.
+So a second run ends at once and does not do the same work. It is in the head, next to the fence, and proves nothing: a
+holder that was frozen and wakes up may still write, and the fence in the target keeps that out. A lease is over when
+its seconds have passed since the head was last written, both by the storage service's clock. Nobody deletes a head; a
+day that was given back has no lease in it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from staging.store import ObjectInfo, Store
 class DayHeldError(HeldError):
     """Somebody else, `holder`, has the day.
 
-    If it has died until `ends_at`, by the storage service's clock.
+    A dead holder has it until `ends_at`, by the storage service's clock.
     """
 
     def __init__(self, what: str, *, why: str, fix: str, holder: str, ends_at: datetime) -> None:
@@ -35,7 +35,7 @@ class DayHeldError(HeldError):
 class LeaseLostError(HeldError):
     """Somebody else has the day now, or its head is gone.
 
-    The one who held the lease stops, and leaves all as it is.
+    The former holder stops, and leaves all as it is.
     """
 
 
@@ -66,8 +66,8 @@ class DayLease:
     def renew(self) -> None:
         """Write the head once more, so that the lease goes on.
 
-        LeaseLostError where it is not ours any more. One that has ended but that nobody took over is still ours.
-        Whoever else writes the head keeps the lease in it.
+        LeaseLostError where it is not ours any more. One that has ended but that nobody took over is still ours. Every
+        other writer of the head keeps the lease in it.
         """
         self._write_own(self.lease)
 
@@ -90,7 +90,7 @@ class DayLease:
         ends_at = lease_end(other, info)
         now = self.store.now()
         if now <= ends_at:
-            seconds = math.ceil((ends_at - now).total_seconds()) + 1  # over is what is later than its end
+            seconds = math.ceil((ends_at - now).total_seconds()) + 1  # it is over when it is later than its end
             raise DayHeldError(
                 f"{self.names.pipeline} {self.names.day} is held by {other.holder}.",
                 why=f"Since {other.since:%F %T} UTC. It is renewed while that one lives; if it died, it ends in "

@@ -46,7 +46,7 @@ class ShardFile(Part):
 class Shard(Part):
     """All rows of one hash class of keys.
 
-    `min_key`/`max_key` as text, None when there is no row. Of a key of several columns they are the least and greatest
+    `min_key`/`max_key` as text, None when there is no row. For a key of several columns they are the least and greatest
     value of each column by itself. `sums` are exact control sums of the conserved columns, as the exporter counted them
     while reading.
     """
@@ -95,9 +95,9 @@ class TableExport(Part):
     sums: dict[str, Money]
     keys_without_row: Count | None
     evidence: dict[str, str] = Field(default_factory=dict)
-    """What the server said of the read of this table; nothing in exports of before that was written down."""
+    """What the server said of the read of this table; empty in exports from before this was recorded."""
     objects: tuple[SourceObject, ...] = ()
-    """The Parquet files that were read, where it is no table of the database."""
+    """The Parquet files that were read, if it is no table of the database."""
 
     @property
     def key_columns(self) -> tuple[str, ...]:
@@ -127,7 +127,7 @@ class Source(Part):
     """Where the rows came from.
 
     Holds no password. `evidence` is what the server said of the snapshot it read. `dialect` is `parquet` or `python`
-    where that was no database; `objects` are the Parquet files that were read. `exports` where shards are those of
+    where that was no database; `objects` are the Parquet files that were read. `exports` if the shards are those of
     another pipeline's days, which `table` names: nothing was copied.
     """
 
@@ -171,9 +171,9 @@ class ProbeWindow(Part):
 class Probed(Part):
     """What a statement of the shop took beside a read.
 
-    And without it, and whether a promise was held.
-    `resting` and `beside` are of all probes of these windows. `increase` is the p99 beside us for each one without us.
-    `promised` and `held` are None where nothing was promised; `why_not` says why it was not held, or not known.
+    And without it, and whether a promise was held. `resting` and `beside` are of all probes of these windows.
+    `increase` is the p99 beside us, divided by that without us. `promised` and `held` are None where nothing was
+    promised; `why_not` says why it was not held, or not known.
     """
 
     windows: tuple[ProbeWindow, ...]
@@ -193,10 +193,10 @@ class Probed(Part):
 class Reading(Part):
     """How the read went.
 
-    `mode` and why it was chosen, seconds it took, seconds it waited by reason. `waits` are these by when they were: of
-    each reason the seconds in each `waits_bin_seconds` since reading began. `not_over` is why the database said, before
-    the read began, that the day may still get rows; "" where it said none, or can't tell. `probed` is what a statement
-    of the shop's own took meanwhile; None where there is none (`pacing.latency_probe`).
+    `mode` and why it was chosen, seconds it took, seconds it waited by reason. `waits` are these by time: for each
+    reason the seconds in each `waits_bin_seconds` since reading began. `not_over` is the database's reason, before the
+    read began, why the day may still get rows; "" where it had none, or can't tell. `probed` is what the shop's own
+    statement took meanwhile; None where there is none (`pacing.latency_probe`).
     """
 
     mode: str
@@ -213,8 +213,8 @@ class Reading(Part):
 class Manifest(Document):
     """One committed export of one business day.
 
-    `as_of` is the instant the data is true of, by the database's clock. `columns` stand in file order: the key's,
-    time, then the configured ones. `sums` are the totals of the shards' control sums.
+    `as_of` is the instant the data is true of, by the database's clock. `columns` are in file order: the key's, time,
+    then the configured ones. `sums` are the totals of the shards' control sums.
     """
 
     export_id: str
@@ -254,9 +254,9 @@ class Manifest(Document):
     def read_early(self) -> bool:
         """Whether the day was read before its end, by the clock.
 
-        Then it may well have few rows, which a day that is unfinished for another reason may not. A window of stored
-        days is as of the last of them, which may be long before its end where days are left out: it is early where it
-        was made before its end.
+        Then it may have few rows; a day that is unfinished for another reason may not. A window of stored days is as of
+        the last of them, which may be long before its end where days are left out: it is early if it was made before
+        its end.
         """
         return (self.created_at if self.source.exports else self.as_of) < self.window_end
 

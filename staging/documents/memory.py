@@ -1,7 +1,7 @@
 """Replaces what is only remembered, and can be lost.
 
-Such a document is found, missing or damaged; a damaged one is as good as none, and is written anew. It is replaced by
-generation, and left as it is where others write all the time.
+Such a document is found, missing or damaged; a damaged one counts as missing, and is written anew. It is replaced by
+generation, and left as it is if others write all the time.
 """
 
 from __future__ import annotations

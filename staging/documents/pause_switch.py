@@ -1,8 +1,8 @@
 """The pause switch of a pipeline.
 
 An object that a person turns by `penstock pause` and `unpause`, and exporters heed. It is replaced by generation and
-never deleted; turned off it says so. It lies among the heads, because whoever may replace those (on GCS that takes the
-right to delete) may replace it, and a lifecycle rule that spares them spares it.
+never deleted; turned off it says so. It lies among the heads, because an account that may replace those (on GCS that
+takes the right to delete) may replace it, and a lifecycle rule that spares them spares it.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ _ATTEMPTS = 10
 class PauseSwitch(Document):
     """Whether reading is paused, by whom, when and why.
 
-    When is by the clock of who turned the switch. `nonce` is new with every turn, so that a lost reply can be told from
-    somebody else's turn.
+    The time is by the clock of the person who turned the switch. `nonce` is new with every turn, so that a lost reply
+    can be told from somebody else's turn.
     """
 
     pipeline: str
@@ -73,7 +73,7 @@ def turn_pause_switch(
 ) -> Turned | None:
     """Turn the switch unless it is that way already.
 
-    Then who turned it stays. None: it is off and never was on.
+    Then the one who turned it stays in it. None: it is off and never was on.
     """
     name = pause_switch(pipeline)
     for _ in range(_ATTEMPTS):

@@ -76,9 +76,9 @@ def find_newest_manifest(store: Store, names: DayNames, span: Span, zone: ZoneIn
 
 
 def median_of_shrunken(rows: int, recent: Sequence[int], max_drop: float) -> Decimal | None:
-    """Return the recent days' median where `rows` fall short of it.
+    """Return the recent days' median if `rows` fall short of it.
 
-    None where they are at least what `max_drop` leaves of it.
+    None if they are at least what `max_drop` leaves of it.
     """
     if not recent:
         return None
@@ -87,7 +87,7 @@ def median_of_shrunken(rows: int, recent: Sequence[int], max_drop: float) -> Dec
 
 
 def _alike_before(day: date, span: Span, zone: ZoneInfo) -> Iterator[date]:
-    """Yield windows that should be about as large. An hour of the night is compared with no hour of the evening."""
+    """Yield windows that should be about as large. An hour of the night is not compared with one of the evening."""
     if not isinstance(day, Hour):
         yield from windows_before(day, span, zone)
         return

@@ -53,8 +53,8 @@ class Head(Document):
 class RunRecord(Document):
     """What a run was asked to do, and its fence.
 
-    `run.json`. Create-only, so all attempts of the run agree. `by` is whoever began it: user, host and process; empty
-    where nobody said.
+    `run.json`. Create-only, so all attempts of the run agree. `by` is who began it: user, host and process; empty where
+    nobody said.
     """
 
     run_id: str
@@ -96,8 +96,8 @@ class Conservation(Part):
 class Receipt(Document):
     """Makes a part count.
 
-    `receipt-NNNNN.json`. Create-only and free of anything that two attempts would differ in. `merge` says how a partial
-    output's columns become one row a key; empty where the part's keys are its own. `code` is the SHA-256 of the
+    `receipt-NNNNN.json`. Create-only and without anything in which two attempts would differ. `merge` says how a
+    partial output's columns become one row a key; empty where the part's keys are its own. `code` is the SHA-256 of the
     transform's module, None where it has no file.
     """
 
@@ -147,7 +147,7 @@ class RunFailure(Document):
     """Why a chain gave the run up.
 
     `failure-{id}.json`, for people who look at it later; nothing is decided by it. `log` is where to read more: a file
-    or an address, empty where there is none. `by` is whose attempt it was, empty in old notes. `stopped`: it was asked
+    or an address, empty where there is none. `by` is who made the attempt, empty in old notes. `stopped`: it was asked
     to end and did, which is no failure.
     """
 
@@ -165,8 +165,8 @@ class RunFailure(Document):
 class Backfill(Document):
     """A range of days that is, or was, processed anew.
 
-    `begun-{id}.json` and `ended-{id}.json`. `logic_sha256` stands for what processes: whoever changes it means to begin
-    anew.
+    `begun-{id}.json` and `ended-{id}.json`. `logic_sha256` identifies what processes: a user who changes that means to
+    begin anew.
     """
 
     backfill_id: str

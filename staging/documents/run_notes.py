@@ -42,7 +42,7 @@ def find_last_failure(store: Store, names: DayNames, run_id: str) -> RunFailure 
 def find_receipt(store: Store, names: DayNames, run_id: str, shard: int) -> Receipt | None:
     """Return the shard's receipt of this run, or None.
 
-    Nothing is said of what is in it: whether it fits the run is the reader's business.
+    Its content is not checked: the reader must see whether it fits the run.
     """
     return find_document(store, names.receipt(run_id, shard), Receipt)
 

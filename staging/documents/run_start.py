@@ -77,7 +77,7 @@ def set_current_export(store: Store, names: DayNames, record: RunRecord, export_
                 why="It was deleted, restored, or the bucket was replaced.",
                 fix="Start a new run.",
             )
-        # Two attempts of one run may both have advanced the fence, and only one fence stands in `run.json`.
+        # Two attempts of one run may both have advanced the fence, and only one fence is in `run.json`.
         is_overtaken = head.fence > record.fence and head.run_id != record.run_id
         return None if is_overtaken or head.export_id == export_id else {"export_id": export_id}
 
@@ -99,7 +99,7 @@ def note_run_failed(store: Store, names: DayNames, run_id: str, *, now: datetime
 def _advance_fence(store: Store, names: DayNames, run_id: str, now: datetime, above_fence: int) -> Head:
     def advance(head: Head, _: ObjectInfo | None) -> dict[str, object] | None:
         if head.run_id == run_id:
-            return None  # another attempt of this run took the fence and has not come to `run.json` yet
+            return None  # another attempt of this run took the fence and has not written `run.json` yet
         return {"fence": max(head.fence, above_fence) + 1, "run_id": run_id, "run_failed": False}
 
     return change_head(store, names, advance, now)

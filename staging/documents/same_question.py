@@ -48,7 +48,7 @@ def _of_dialect(dialect: str) -> Callable[[Manifest, SourceConfig], Pair]:
 
 
 def _table(manifest: Manifest, source: SourceConfig) -> Pair:
-    """With its schema; of a source that is no table the two settings above say it."""
+    """With its schema; for a source that is no table the two settings above say it."""
     was = _UNSET if manifest.source.dialect in _NO_DATABASE else manifest.source.table
     if not source.is_database:
         return was, _UNSET
@@ -61,7 +61,7 @@ def _column_timezone(manifest: Manifest, source: SourceConfig) -> Pair:
 
 
 def _allow_null(manifest: Manifest, source: SourceConfig) -> Pair:
-    """A permission that was taken back counts; one that is new changes nothing of what was read without it."""
+    """A permission that was taken back counts; a new one changes nothing that was read without it."""
     allowed = manifest.source.evidence.get(ALLOWED_NULL, "").split(", ")
     withdrawn = {name for name in allowed if name} - set(source.allow_null)
     return ", ".join(sorted({*source.allow_null, *withdrawn})) or "none", ", ".join(sorted(source.allow_null)) or "none"
@@ -115,7 +115,7 @@ def _qualified(schema: str | None, table: str) -> str:
 
 
 def _allow_missing(manifest: Manifest, source: SourceConfig) -> Pair:
-    """A permission, too: it was used where the longer window lacks a day."""
+    """A permission, too: it was used if the longer window lacks a day."""
     parts = [export.day for export in manifest.source.exports]
     days = round((manifest.window_end - manifest.window_start) / timedelta(days=1))
     zone = load_zone(manifest.timezone)
@@ -156,9 +156,8 @@ NOT_COMPARED: Mapping[str, str] = {
 def check_same_question(manifest: Manifest, source: SourceConfig) -> None:
     """Raise InputError that names the settings that changed.
 
-    Settings of `[source]` that are others than those the export was made with. How many shards it has, and where the
-    database lies, don't change what was asked; another function or other files do. `describe_other_place` tells of the
-    database.
+    Settings of `[source]` that differ from those of the export. How many shards it has, and where the database lies,
+    don't change what was asked; another function or other files do. `describe_other_place` tells of the database.
     """
     differences: dict[Pair, str] = {}
     for key, compare in COMPARED.items():
@@ -174,10 +173,10 @@ def check_same_question(manifest: Manifest, source: SourceConfig) -> None:
 
 
 def describe_other_question(day: Manifest, first: Manifest) -> list[str]:
-    """Return what another day of one pipeline was asked otherwise.
+    """Return the settings in which another day's question differed.
 
-    Of what decides which rows a day holds; what either manifest does not say is left out. Their columns, key and zone
-    are for the caller to compare.
+    Both days are of one pipeline. It looks at what decides which rows a day holds; what either manifest does not say is
+    left out. The caller compares columns, key and zone.
     """
     asked = {"table": _describe_rows_of, "where": _describe_where, "column_timezone": _describe_column_timezone}
     told = [(name, ask(day), ask(first)) for name, ask in asked.items()]
@@ -217,10 +216,10 @@ def describe_asked(source: SourceConfig) -> dict[str, str]:
 def describe_place(url: str) -> str:
     """Return where a database URL points to, without user, password and options.
 
-    Nothing where that can't be told.
+    Nothing where that is not known.
     """
     parts = urlsplit(url)
-    if "@" in parts.path:  # a password that was not escaped: what stands before it is no host
+    if "@" in parts.path:  # a password that was not escaped: the text before it is no host
         return ""
     places = [value for name, value in parse_qsl(parts.query) if name in _PLACE_OPTIONS]
     host = ",".join(filter(None, [parts.netloc.rpartition("@")[2].lower(), *places]))
@@ -251,7 +250,7 @@ def describe_other_place(manifest: Manifest, source: SourceConfig) -> str:
 def describe_other_server(before: Manifest, after: Manifest) -> str:
     """Return a sentence where two exports' servers differ.
 
-    They say themselves that they are others; else nothing.
+    The exports themselves say so; else nothing.
     """
     was, now = before.source, after.source
     if was.dialect != now.dialect or was.server_identity == now.server_identity:

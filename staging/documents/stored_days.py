@@ -32,7 +32,8 @@ _READERS = 16
 class LeftOut:
     """Why a day can't be part of a window.
 
-    `is_doubted`: its size is, and somebody may accept it. `is_lost`: it was stored, so nobody meant it to be missing.
+    `is_doubted`: its size is doubted, and somebody may accept it. `is_lost`: it was stored, so nobody meant it to be
+    missing.
     """
 
     why: str
@@ -51,7 +52,7 @@ class StoredDay:
 def read_stored_days(store: Store, pipeline: Pipeline, day: date) -> list[StoredDay]:
     """Return the current exports of a window's days, in order.
 
-    Of a day that is stored by the hour, those of its hours. The window begins with `day`. InputError names the days
+    For a day that is stored by the hour, those of its hours. The window begins with `day`. InputError names the days
     that have no export, or one that was read before its day was over, or one of a size that nobody has accepted; with
     `source.allow_missing` they are left out, but not all of them. InputError also where the exports have no rows of
     their own, IntegrityError where the manifest of one is gone.
@@ -89,8 +90,8 @@ def read_stored_days(store: Store, pipeline: Pipeline, day: date) -> list[Stored
 def _check_has_rows_of_its_own(manifest: Manifest) -> None:
     """Raise InputError where an export only names the files of others.
 
-    A window of such would lean on exports that it does not name: it would not be made anew when one of them is read
-    again, and `gc` would delete them.
+    A window of such exports would depend on others that it does not name: it would not be rebuilt when one of them is
+    read again, and `gc` would delete them.
     """
     if manifest.source.dialect != "exports":
         return
@@ -104,7 +105,7 @@ def _check_has_rows_of_its_own(manifest: Manifest) -> None:
 def _find_whole(store: Store, pipeline: Pipeline, day: date) -> tuple[list[StoredDay], dict[date, LeftOut]]:
     """Return the days that a window is made of, and why each of the others is left out.
 
-    A day of which hours are stored instead is all its hours.
+    If hours of a day are stored instead, all its hours take its place.
     """
     name, zone = str(pipeline.source.exports), load_zone(pipeline.source.timezone)
     whole: list[StoredDay] = []
@@ -127,7 +128,7 @@ def _find_whole(store: Store, pipeline: Pipeline, day: date) -> tuple[list[Store
 
 
 def _read_parts(store: Store, pipeline: str, day: date, zone: ZoneInfo) -> dict[date, StoredDay | None]:
-    """Return the day's export; where it has none and hours of it are there, all its hours and theirs."""
+    """Return the day's export; if it has none but hours of it have, all its hours and theirs."""
     if (stored := _read(store, DayNames(pipeline, day))) is not None:
         return {day: stored}
     if not (hours := _stored_by_hour(store, pipeline, day, zone)):
@@ -137,7 +138,7 @@ def _read_parts(store: Store, pipeline: str, day: date, zone: ZoneInfo) -> dict[
 
 
 def _stored_by_hour(store: Store, pipeline: str, day: date, zone: ZoneInfo) -> list[date]:
-    """Return all hours of a day of which some are stored, else nothing."""
+    """Return all hours of a day if some are stored, else nothing."""
     some = next(iter(store.list(f"{heads_prefix(pipeline)}{day}T")), None)
     return windows_of(day, "hour", zone) if some is not None else []
 
@@ -184,9 +185,9 @@ def _find_doubted(
 
 
 def _find_refusal(store: Store, names: DayNames) -> str | None:
-    """Return what ended the day's last run for good, where a person has to look at the day, else None.
+    """Return what ended the day's last run for good, if a person has to look at the day, else None.
 
-    The checks that have doubted it are those of its own pipeline, which nobody knows here.
+    Its own pipeline's checks have doubted it, and those are not known here.
     """
     head = read_head(store, names)
     if head is None or head[0].run_id is None or not head[0].run_failed:
@@ -200,7 +201,7 @@ def _find_refusal(store: Store, names: DayNames) -> str | None:
 def is_outdated(store: Store, manifest: Manifest, pipeline: Pipeline) -> bool:
     """Return whether a day of the window has a newer export.
 
-    Newer than the stored one was made of. Reads heads only, but for days that were left out and have an export.
+    Newer than the stored one was made of. Reads only heads, except for days that were left out and have an export.
     """
     if pipeline.source.exports is None:
         return False
@@ -244,13 +245,13 @@ def find_uses(store: Store, pipeline: str) -> dict[date, frozenset[str]]:
 
 
 def _windows_of_others(store: Store, *, but: str) -> Iterator[Manifest]:
-    """Give the current windows of each other pipeline; one whose newest export is of no window has none."""
+    """Yield the current windows of each other pipeline; if its newest export is of no window, it has none."""
     parsed = [place for info in store.list("heads/") if (place := parse_name(info.name)) is not None]
     for name, places in groupby(sorted(parsed, key=lambda place: place.pipeline), key=lambda place: place.pipeline):
         for place in sorted(places, key=lambda place: place.day, reverse=True) if name != but else ():
             try:
                 stored = _read(store, DayNames(name, place.day))
-            except IntegrityError:  # what can't be read is used by nobody
+            except IntegrityError:  # nobody uses what can't be read
                 continue
             if stored is not None and stored.manifest.source.dialect != "exports":
                 break

@@ -1,6 +1,6 @@
-"""What a day's Parquet files in a target say.
+"""The manifest of a day's Parquet files in a target.
 
-Which of them are current, and who loaded them.
+It says which of them are current, and who loaded them.
 
 Names, relative to `target.parquet`::
 

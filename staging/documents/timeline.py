@@ -11,7 +11,7 @@ from staging.documents.document import Document, Instant, Part
 from staging.documents.manifest import Count
 
 MOST_TASKS = 2_000
-"""More make a picture no plainer; `task_count` says how many there were."""
+"""More would not make a picture clearer; `task_count` says how many there were."""
 
 
 class TaskTime(Part):

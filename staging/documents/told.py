@@ -1,7 +1,7 @@
-"""Remembers of which days a webhook has heard.
+"""Remembers the days that a webhook was notified of.
 
-That they failed or are late: so it hears of each once, and of their recovery. It lies among the heads, is replaced by
-generation, and can be lost: then something is told twice, or its end is not.
+That they failed or are late: so each is reported once, and its recovery, too. It lies among the heads, is replaced by
+generation, and can be lost: then something is reported twice, or its end is not.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Told(Document):
 def change_told(store: Store, pipeline: str, change: Callable[[Troubles], Troubles]) -> None:
     """Write what `change` makes of it, unless that is the same.
 
-    Left as it is where others write all the time.
+    Left as it is if others write all the time.
     """
 
     def changed(told: Told | None) -> Told | None:

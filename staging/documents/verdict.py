@@ -1,8 +1,8 @@
 """Ends a task's further attempts at once where none can help.
 
-Cloud Run tries a failed task again whatever its exit code. So an attempt that met an error which cannot pass leaves it
-in the bucket, and the next attempt of the same task and execution ends with it before it does anything. Another
-execution is another try.
+Cloud Run tries a failed task again whatever its exit code. So an attempt that met a permanent error leaves it in the
+bucket, and the next attempt of the same task and execution ends with it before it does anything. Another execution is
+another try.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def final_verdict(
                 fix=redact(error.fix),
                 given_at=now(),
             )
-            with suppress(PenstockError):  # it spares an attempt, and proves nothing
+            with suppress(PenstockError):  # it saves an attempt, and proves nothing
                 store.create(name, verdict.to_bytes())
         raise
 

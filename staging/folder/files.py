@@ -58,8 +58,8 @@ def folder_errors(folder: Path, name: str) -> Iterator[None]:
 class Unsynced:
     """What has to be durable before a file gets its name.
 
-    All of it is synced at the same time: a file system writes out together what is asked for together, so it takes half
-    as long as one after the other.
+    All of it is synced at the same time: a file system writes together what is asked for together, so it takes half as
+    long as one after the other.
     """
 
     def __init__(self) -> None:
@@ -100,7 +100,8 @@ class Unsynced:
 def walk_to(folder: Path, segments: Sequence[str], *, create: bool, unsynced: Unsynced | None = None) -> Iterator[int]:
     """Yield a file descriptor of the inner folder.
 
-    It is made with all on its way when `create`; where a folder was made is synced at once, or is the caller's to sync.
+    With `create`, it and all folders on its way are made; the parent of a new folder is synced at once, or by the
+    caller.
     """
     try:
         start = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -179,7 +180,7 @@ def open_temporary(here: int) -> tuple[int, str]:
     while True:
         name = f"{os.getpid()}-{secrets.token_hex(8)}"
         fd = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666, dir_fd=here)
-        # A sweeper may come between the two: then the file has lost its name, and another one is taken.
+        # A sweeper may run between the two: then the file has lost its name, and another one is taken.
         if _try_lock(fd) and os.fstat(fd).st_nlink == 1:
             return fd, name
         os.close(fd)

@@ -5,10 +5,10 @@ And keeps what was written in each.
 A generation is the file's modification time in microseconds, set before the file gets its name: number and content
 appear in one step. A record of it (name, CRC32C, size) lies under `.penstock/records/{xx}/{…}/{generation}.json`
 *before* that, `xx…` being the SHA-256 of the name: no folder of ours is called like a user's file, so readers of
-`**/*.parquet` or of `day=…` folders find none. Records stay for ever, so no number is used twice, also after the clock
-went back or a person deleted the object. A file without any record was put there by hand: it is taken as it is.
+`**/*.parquet` or of `day=…` folders find none. Records stay for ever, so no number is used twice, even after the clock
+went back or a person deleted the object. A file without any record was put there by hand: it is accepted as it is.
 
-Earlier versions called the record's folder like the object, `.penstock/generations/{name}/`; what they left is read.
+Earlier versions named the record's folder after the object, `.penstock/generations/{name}/`; what they left is read.
 """
 
 from __future__ import annotations

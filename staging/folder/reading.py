@@ -67,13 +67,13 @@ def list_objects(folder: Path, prefix: str) -> Iterator[ObjectInfo]:
     with walk_to(folder, (), create=False) as root:
         for parent, together in groupby(names, key=lambda name: name.rpartition("/")[0]):
             inner = parent.split("/") if parent else []
-            # Where the folder is gone, all that was in it has been deleted meanwhile.
+            # If the folder is missing, all that was in it has been deleted meanwhile.
             with suppress(FileNotFoundError), walk_on(root, inner, create=False) as here:
                 yield from _describe_all(folder, root, here, together)
 
 
 def _describe_all(folder: Path, root: int, here: int, names: Iterable[str]) -> Iterator[ObjectInfo]:
-    """Yield the objects of one folder, which is open: walking there for each would be half of what a listing costs."""
+    """Yield the objects of one open folder: walking there for each would be half the cost of a listing."""
     for name in names:
         try:
             fd = _open(folder, here, name, name.rpartition("/")[2])
@@ -107,9 +107,9 @@ def instant_of(generation: int) -> datetime:
 
 
 def _of_others(name: str, folder: Path) -> IntegrityError:
-    """Return the error for a file of which no generation is known.
+    """Return the error for a file without a known generation.
 
-    A copy of a whole folder is such, where it has not the times of its files: they are their generations.
+    Such files come from a copy of a folder that lost the files' times: those are their generations.
     """
     error = corrupt(name, f"The file in {folder} was changed or put there by something other than Penstock.")
     error.fix = (

@@ -55,7 +55,7 @@ class FolderWriter:
             with folder_errors(self._folder, self._name):
                 write_all(self._fd, chunk)
         except BaseException:
-            self.abort()  # whatever comes later must not be taken for the whole
+            self.abort()  # later bytes must not be taken for the whole
             raise
         crc32c = google_crc32c.extend(self._record.crc32c, chunk)
         self._record = Record(self._record.size_bytes + len(chunk), crc32c)
@@ -108,7 +108,7 @@ class FolderWriter:
         except FileExistsError:
             if (same := self._find_same()) is not None:
                 return same
-            raise exists(self._name) from None  # it was there for a moment and is gone: somebody works by hand
+            raise exists(self._name) from None  # it was there for a moment only: somebody works by hand
 
     def _find_same(self) -> ObjectInfo | None:
         """Return what has the same name and bytes, None if nothing has the name; ObjectExistsError for other bytes."""

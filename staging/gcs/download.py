@@ -1,7 +1,7 @@
 """Downloads one generation whole.
 
-It goes on where a broken connection left off, and counts and sums what arrived itself. The client library checks the
-sum only of downloads in one piece, and only where the reply has the header.
+It continues where a connection broke, and itself counts and sums what arrived. The client library checks the sum only
+of downloads in one piece, and only where the reply has the header.
 """
 
 from __future__ import annotations

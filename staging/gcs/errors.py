@@ -19,7 +19,7 @@ from staging.errors import InputError, PenstockError, UnavailableError
 
 _TRANSIENT_CODES = {408, 429, 500, 502, 503, 504}
 _PASSING_REASONS = {"rateLimitExceeded", "userRateLimitExceeded", "quotaExceeded", "dailyLimitExceeded", "backendError"}
-"""Whatever the code beside them: limits come as 403, too."""
+"""Whatever their status code: limits come as 403, too."""
 
 _CONDITION = "conditionNotMet"
 _DISK_IS_FULL = "no space left on device"
@@ -105,7 +105,7 @@ _VERDICTS = (
         ("cloudkms", "cloud kms", "kms key"),
     ),
 )
-"""Refusals that are no missing right, though most of them come as 403.
+"""Refusals for another reason than a missing right, though most of them come as 403.
 
 https://cloud.google.com/storage/docs/json_api/v1/status-codes
 """
@@ -168,7 +168,7 @@ def is_conflict(error: api.GoogleAPICallError) -> bool:
 def reasons_of(error: api.GoogleAPICallError) -> frozenset[str]:
     """Return the reasons that the answer gives.
 
-    Of each of the two shapes that Google's errors have.
+    In either of the two shapes of Google's errors.
     """
     body = _body(error)
     found = [body.get("status")]
@@ -197,7 +197,7 @@ def describe(error: Exception) -> str:
 
 
 def what_helps(why: str) -> str:
-    """Return what to do about a trouble that passes.
+    """Return what to do about an error that passes.
 
     An emulator that keeps files can run out of room for them.
     """
@@ -247,7 +247,7 @@ def _refused(error: api.GoogleAPICallError, what: str, role: Role) -> InputError
     for verdict in _VERDICTS:
         if verdict.meant_by(reasons, _reason(error)):
             return InputError(what, why=f"{verdict.why} {said}", fix=verdict.fix)
-    if error.code == 401:  # noqa: PLR2004 - Unauthorized: who asks is not known
+    if error.code == 401:  # noqa: PLR2004 - Unauthorized: the account is not known
         return InputError(
             what,
             why=f"The credentials are not valid, or not any more. {said}",

@@ -23,7 +23,7 @@ from staging.store import Digest, ObjectInfo
 from staging.store_errors import corrupt, missing
 
 _ARRIVALS = 2
-_LOOK_AT_NAMES = 1000  # of a folder that may be a log: its first ones tell
+_LOOK_AT_NAMES = 1000  # of a folder that may be a log: its first names show it
 
 
 @contextmanager
@@ -70,7 +70,7 @@ class GcsLake:
     def register(self, file: LakeFile) -> int:
         """Ask for what the listing did not say.
 
-        See `Lake.register`: as of objects under a customer's key.
+        See `Lake.register`: such as for objects under a customer's key.
         """
         found = file.crc32c
         if found is None:
@@ -100,7 +100,7 @@ class GcsLake:
         for depth in range(len(folders), -1, -1):
             above = "".join(f"{folder}/" for folder in folders[:depth])
             for log in TABLE_LOGS:
-                with suppress(InputError):  # no right to list there: then nobody expects that it is looked at
+                with suppress(InputError):  # no right to list there: then nobody expects us to look
                     if self._has(log, above):
                         return log.format
         return ""

@@ -36,7 +36,7 @@ from staging.gcs.session import UploadSession, read_environment_once
 from staging.store import ObjectInfo
 
 AT_ONCE_BYTES = 1024 * 1024
-"""Up to here an object goes up in one request, so that a slow line still ends it within the timeout."""
+"""Up to this size an object goes up in one request, so that even a slow line ends it within the timeout."""
 
 _CONTENT_TYPE = "application/octet-stream"
 _SESSION_OVER = {404, 410}
@@ -112,7 +112,7 @@ class GcsObjects:
     def upload(self, name: str, data: bytes, *, replacing: int) -> ObjectInfo | None:
         """Write a small object over the generation `replacing`.
 
-        0: if there is none. None if another one is there.
+        0: only if there is none. Returns None if another one is there.
         """
 
         def attempt(timeout: Timeout) -> ObjectInfo | None:
@@ -138,7 +138,7 @@ class GcsObjects:
     def begin(self, name: str) -> UploadSession:
         """Open a session that creates an object once it is finished.
 
-        If there is none then.
+        Only if there is none then.
         """
 
         def attempt(timeout: Timeout) -> str:
@@ -164,7 +164,7 @@ class GcsObjects:
     def finish(self, name: str, session: UploadSession, chunk: bytes, *, crc32c: int) -> ObjectInfo | None:
         """Send the last chunk.
 
-        None when there is an object already, or may be as the session is over.
+        None when there is an object already, or may be one, as the session is over.
         """
         with self._errors(f"write {name}"):
             try:
@@ -190,7 +190,7 @@ class GcsObjects:
     def list_resources(self, prefix: str, *, limit: int | None = None) -> Iterator[Listed]:
         """Yield the same with what else a listing says.
 
-        Of an object under a customer-managed key it says no CRC32C, which `find` does.
+        For an object under a customer-managed key it has no CRC32C; `find` has it.
         https://cloud.google.com/storage/docs/encryption/customer-managed-keys
         """
         with self._errors("list objects"):
@@ -208,7 +208,7 @@ class GcsObjects:
     def delete(self, name: str, generation: int) -> bool:
         """Delete the object if this generation is the current one.
 
-        Whether there is none now.
+        Return whether there is none now.
         """
 
         def attempt(timeout: Timeout) -> bool:
@@ -253,7 +253,7 @@ def session_over(name: str, refused: str) -> UnavailableError:
 
 
 def _info_of_blob(name: str, blob: Any, *, is_listed: bool = False) -> ObjectInfo:  # noqa: ANN401 - the SDK has no types
-    # The resource as it came: the SDK's own reading of its times takes none but UTC, which emulators don't keep to.
+    # The resource as it came: the SDK itself reads times only in UTC, and emulators send others.
     return _info(name, blob._properties, is_listed=is_listed)
 
 

@@ -31,8 +31,8 @@ _INCOMPLETE = 308
 def read_environment_once(http: requests.Session, url: str) -> None:
     """Take proxies and authorities from the environment as it is now.
 
-    For all requests, which go to the host of `url`. Else each reads the whole environment, and `.netrc`: a fifth of
-    what it costs. Raises requests.RequestException for an address that is none.
+    For all requests, which go to the host of `url`. Else each reads the whole environment, and `.netrc`: a fifth of its
+    cost. Raises requests.RequestException for an address that is none.
     """
     checked = requests.Request("GET", url).prepare().url or url
     found = http.merge_environment_settings(checked, {}, None, None, None)
@@ -42,7 +42,7 @@ def read_environment_once(http: requests.Session, url: str) -> None:
 class UploadSession:
     """A session and its address, which is a secret.
 
-    Who has `address` can write into the session.
+    Anybody who has `address` can write into the session.
     """
 
     def __init__(self, http: requests.Session, address: str, patience_seconds: float) -> None:
@@ -52,7 +52,7 @@ class UploadSession:
         self._stored_bytes = 0
         self._unsure = False
         self.refused = ""
-        """What the service last answered to a chunk that it could not take, as a sentence."""
+        """The service's last answer to a chunk that it could not take, as a sentence."""
 
     def send(self, chunk: bytes) -> None:
         """Send a chunk that is not the last.
@@ -77,7 +77,7 @@ class UploadSession:
     def cancel(self) -> None:
         """Tell the service to forget the session, once.
 
-        If it doesn't hear, the session ends by itself in a week.
+        If the request gets lost, the session ends by itself in a week.
         """
         with suppress(requests.RequestException):
             self._http.delete(self._address, timeout=_ABORT_TIMEOUT)
@@ -108,7 +108,7 @@ class UploadSession:
     ) -> dict[str, Any] | None:
         """Send one request, note how many bytes are stored, return the resource if the upload is finished."""
         self._unsure = True
-        # A file-like body goes out in small blocks, so that the timeout is one of silence and not of the whole chunk.
+        # A file-like body goes out in small blocks, so that the timeout counts silence and not the whole chunk.
         reply = self._http.put(
             self._address,
             data=io.BytesIO(body) if body else b"",

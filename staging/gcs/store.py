@@ -1,7 +1,7 @@
 """The Google Cloud Storage adapter.
 
 Needs on the bucket: storage.objects.create, storage.objects.get, storage.objects.list (without it a missing object
-answers 403), and on `{prefix}/heads/` storage.objects.delete, which GCS asks of whoever replaces an object.
+answers 403), and on `{prefix}/heads/` storage.objects.delete, which GCS asks of an account that replaces an object.
 roles/storage.objectUser has all four. The bucket needs uniform access and no retention policy on the heads. `delete`,
 which no job calls, needs storage.objects.delete on the whole prefix, and the objects not to be under retention.
 
@@ -61,7 +61,7 @@ def open_objects(
 
     Nothing is asked of the service yet.
     """
-    # Else the library asks for the bucket's place in a thread of its own; it reads this at each call.
+    # Else the library looks up the bucket's location in a thread of its own; it reads this at each call.
     os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
     # The library puts paths behind it as it is, so that `http://host:4443/` would ask for `//storage`.
     if address := os.environ.get(_EMULATOR, ""):
@@ -200,6 +200,6 @@ class GcsStore:
         )
 
     def _holds(self, info: ObjectInfo, data: bytes) -> bool:
-        """Whether this generation is `data`: then the write that found it was done before, by us or by our like."""
+        """Whether this generation is `data`: then this write was done before, by us or by another attempt."""
         sink = MemorySink()
         return info.size_bytes == len(data) and self._fetch_whole(info, sink) and sink.data() == data

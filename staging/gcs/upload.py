@@ -102,7 +102,7 @@ class GcsWriter:
                 self._session = self._objects.begin(self._name)
             self._objects.send(self._name, self._session, chunk)
         except BaseException:
-            self.abort()  # whatever comes later must not be taken for the whole
+            self.abort()  # later bytes must not be taken for the whole
             raise
 
     def _finish(self) -> ObjectInfo | None:
@@ -114,7 +114,7 @@ class GcsWriter:
         return self._objects.finish(self._name, self._session, last, crc32c=self._crc32c)
 
     def _find_same(self) -> ObjectInfo:
-        """Return what stands under the name: ours, if the reply was lost, or another attempt's with the same bytes."""
+        """Return what is under the name: ours, if the reply was lost, or another attempt's with the same bytes."""
         if (info := self._objects.find(self._name)) is None:
             raise session_over(self._name, self._session.refused if self._session else "")
         if (info.size_bytes, info.crc32c) != (self._size_bytes, self._crc32c):

@@ -1,5 +1,5 @@
 """Hours as names of windows.
 
-`name.py` has the name, `zone.py` finds a zone's hours, `read.py` reads what people call them. May import nothing but
+`name.py` has the name, `zone.py` finds a zone's hours, `read.py` reads people's names for them. May import nothing but
 the errors.
 """

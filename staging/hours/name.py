@@ -17,10 +17,10 @@ SPELLING = re.compile(
 
 
 class Hour(date):
-    """The name of an hour: when its clock says it begins.
+    """The name of an hour: its begin by its own clock.
 
-    It is a `date`, the one that the clock shows, and goes wherever the name of a window goes. As a `datetime` it never
-    equals one that is only a day: it comes behind the day that it lies in. `start` is aware, at the hour's own offset.
+    It is a `date`, the one that the clock shows, and can be used wherever the name of a window can. Like a `datetime`
+    it never equals a plain day: it comes behind the day that it lies in. `start` is aware, at the hour's own offset.
     """
 
     __slots__ = ("start",)
@@ -92,7 +92,7 @@ def day_of(window: date) -> date:
 def parse_hour(text: str) -> Hour:
     """Parse an hour as `isoformat` spells it.
 
-    Anything else is an InputError; that it exists in a zone is for `read_hour` to say.
+    Anything else is an InputError; `read_hour` checks that it exists in a zone.
     """
     match = SPELLING.fullmatch(text)
     if match is not None and match["offset"] is not None:

@@ -1,4 +1,4 @@
-"""Reads what people call an hour."""
+"""Reads people's names for an hour."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Reads a folder of others.
 
-Symbolic links are followed, as every reader of a folder does; none is gone round twice.
+Symbolic links are followed, as every reader of a folder does; a loop is followed only once.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class FolderLake:
         return ""
 
     def _walk(self, inner: str, above: frozenset[tuple[int, int]]) -> Iterator[str]:
-        """Give the names of all files below `inner`; `above` are the folders on the way: links may lead back."""
+        """Yield the names of all files below `inner`; `above` are the folders on the way, as links may lead back."""
         folder = self._folder / inner if inner else self._folder
         with _source_errors(folder):
             try:
@@ -96,7 +96,7 @@ class FolderLake:
             with _source_errors(self._folder / name):
                 try:
                     mode = (self._folder / name).stat().st_mode
-                except FileNotFoundError:  # deleted meanwhile; but a link that leads nowhere is told when it is meant
+                except FileNotFoundError:  # deleted meanwhile; a broken link is reported when it is meant
                     mode = stat.S_IFREG if (self._folder / name).is_symlink() else 0
             if stat.S_ISDIR(mode):
                 yield from self._walk(name, above | {here})
@@ -124,7 +124,7 @@ class FolderLake:
 def folder_of(url: str) -> Path:
     """Return the folder of a `file:///…` URL.
 
-    What it escapes may be any bytes. InputError when it names none.
+    Its escapes may be any bytes. InputError when it names none.
     """
     parts = urlsplit(url)
     path = os.fsdecode(unquote_to_bytes(parts.path))

@@ -26,7 +26,7 @@ def find_attribute(name: str, folders: Sequence[Path], *, what: str, key: str) -
     A file in one of the `folders`, else what is installed. A file is loaded by its path and under a name of its own, so
     that it may be called `processor.py` or `json.py`.
 
-    `what` it is meant to be and the pipeline's `key` stand in the InputError that says what is missing.
+    The InputError for something missing names `what` it should be and the pipeline's `key`.
     """
     module_name, _, attribute = name.partition(":")
     # At the end: a user's `json.py` beside the pipeline file must not replace the standard library's for us.
@@ -73,7 +73,7 @@ def _import(name: str, module_name: str, folders: Sequence[Path], *, what: str, 
             return importlib.import_module(module_name)
         except ModuleNotFoundError as exc:
             if exc.name is None or not (module_name == exc.name or module_name.startswith(f"{exc.name}.")):
-                raise  # the module is there and itself imports one that is not
+                raise  # the module is there, but imports one that is not
             raise InputError(
                 f"There is no module {module_name!r} for the {what} {name}.",
                 why=f"{exc.name} is not installed and not in {' or '.join(map(str, folders))}.",

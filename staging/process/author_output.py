@@ -1,7 +1,7 @@
 """Sends what the author's code prints to stderr.
 
-stdout is for the data that a command answers with. Also what C code prints below Python, so the descriptor itself is
-turned over, not only `sys.stdout`.
+stdout is for the data that a command answers with. C code prints below Python, so the descriptor itself is redirected,
+not only `sys.stdout`.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def _c_library() -> ctypes.CDLL:
 
 
 def _flush() -> None:
-    """Python's buffer and C's: what waits in them goes where it was meant to."""
+    """Flush Python's buffer and C's: waiting output goes where it was meant to."""
     with suppress(OSError, ValueError, AttributeError):  # closed, full, or none
         sys.stdout.flush()
     with suppress(OSError, AttributeError):

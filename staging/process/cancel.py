@@ -38,7 +38,7 @@ class Cancel:
     def reason(self) -> PenstockError | None:
         """Why the work was asked to stop, or None.
 
-        None where it was on request, or was not.
+        None where it was on request, or not at all.
         """
         return self._reason
 

@@ -13,9 +13,9 @@ _WORTH_A_THREAD_BYTES = 64 * 1024
 
 
 class DigestBeside:
-    """The SHA-256 of what passes by.
+    """The SHA-256 of the bytes that pass by.
 
-    Used as a context, by one thread. At most one piece is waited for, so memory does not grow.
+    Used as a context, by one thread. At most one piece waits, so memory does not grow.
     """
 
     def __init__(self) -> None:

@@ -24,7 +24,7 @@ _MACHINE_IS_SHORT = {errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EMFILE, err
 def end_process(run: Callable[[], None], *, also: Callable[[PenstockError], None] = lambda _: None) -> int:
     """Run a command's body; return the exit code.
 
-    What went wrong is printed to stderr. `also` hears of the error, too.
+    An error is printed to stderr. `also` is called with it, too.
     """
     try:
         with _redacted_threads():
@@ -53,7 +53,7 @@ def end_process(run: Callable[[], None], *, also: Callable[[PenstockError], None
 
 
 def _known(error: BaseException) -> PenstockError | None:
-    """What of all that nobody caught is no bug: a machine that is short of something, a package that is not there."""
+    """Uncaught errors that are no bug: a machine that is short of something, a missing package."""
     if isinstance(error, OSError) and error.errno in _MACHINE_IS_SHORT:
         return UnavailableError("The machine has no more room.", why=_which(error), fix="Free some, and try again.")
     return missing_extra(error) if isinstance(error, ImportError) else None
@@ -66,7 +66,8 @@ def _which(error: OSError) -> str:
 def exit_now(code: int) -> None:
     """Flush and leave without running destructors.
 
-    So nothing a library left open commits itself on the way. What was done, but could not be said, ends with 20.
+    So nothing that a library left open commits itself on the way. Work that was done but could not be reported ends
+    with 20.
     """
     said = _flush(sys.stdout)
     if said is not None and not isinstance(said, BrokenPipeError):
@@ -93,7 +94,7 @@ def _tell(error: PenstockError, also: Callable[[PenstockError], None]) -> int:
 
 @contextmanager
 def _redacted_threads() -> Iterator[None]:
-    """What a thread or a destructor raises is printed by Python itself: as redacted as all else."""
+    """Python itself prints what a thread or a destructor raises: redact that, too."""
     hooks = threading.excepthook, sys.unraisablehook
     threading.excepthook = lambda found: _print_redacted(found.exc_value)
     sys.unraisablehook = lambda found: _print_redacted(found.exc_value)

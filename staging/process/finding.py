@@ -18,7 +18,7 @@ Level = Literal["ok", "warning", "fault"]
 class Finding:
     """One thing: `text` describes it, `fix` repairs it.
 
-    `fix` is empty where it is well. A fault would end a run, with `exit_code`; a warning would not.
+    `fix` is empty where all is well. A fault would end a run, with `exit_code`; a warning would not.
     """
 
     level: Level

@@ -50,7 +50,7 @@ def missing_extra(error: ImportError) -> InputError | None:
 
 
 def _module_of(error: ImportError) -> str:
-    """Return what was not found: of a namespace that other packages share, Python names the namespace alone."""
+    """Return what was not found: if other packages share its namespace, Python names only the namespace."""
     name = error.name or ""
     missed = re.match(r"cannot import name '(\w+)'", str(error))
     return f"{name}.{missed[1]}" if missed and name == "google.cloud" else name

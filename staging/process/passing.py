@@ -1,9 +1,9 @@
 """Decides whether an author's error may pass by itself.
 
-Trying again may help: proven by what the error carries, never guessed. Proof is one of: the operating system's own
-error of a connection; a status that a protocol defines as passing (HTTP, gRPC, SQLSTATE); a library's own mark that the
-call may be repeated; or a class that a library raises for nothing but a connection that broke or took too long. Looked
-up by name, so that no library is imported for it.
+Whether trying again may help is proven by what the error carries, never guessed. Proof is one of: the operating
+system's own error of a connection; a status that a protocol defines as passing (HTTP, gRPC, SQLSTATE); a library's own
+mark that the call may be repeated; or a class that a library raises for nothing but a connection that broke or took too
+long. Classes are looked up by name, so that no library is imported for it.
 """
 
 from __future__ import annotations
@@ -61,10 +61,10 @@ _BROKEN: Mapping[str, frozenset[str]] = {
     "websocket": frozenset({"WebSocketConnectionClosedException", "WebSocketTimeoutException"}),
     "websockets": frozenset({"ConnectionClosed"}),
 }
-"""Of each library the classes, with all that derive from them, that mean a connection which broke or took too long."""
+"""For each library the classes (and those derived from them) of a connection that broke or took too long."""
 
 _USED_UP = re.compile(r"too many ([0-9]{3}) error responses")
-"""How urllib3 says which status its retries met to the end, in an error that has no field for it."""
+"""How urllib3 words the status that its last retry met, in an error that has no field for it."""
 
 _LIBPQ = re.compile(
     r"Connection refused|Connection reset|Connection timed out|timeout expired|No route to host"
@@ -79,7 +79,7 @@ _LIBPQ = re.compile(
 def is_passing(error: BaseException) -> bool:
     """Return whether this error, or its cause, passes.
 
-    Of a group: whether each of its members does. A certificate that is refused stays refused, whatever wraps it.
+    For a group: whether each of its members does. A refused certificate stays refused, whatever wraps it.
     """
     chain = list(_causes_of(error, set()))
     if any(isinstance(each, ssl.SSLCertVerificationError) for each in chain):

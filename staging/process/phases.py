@@ -2,7 +2,7 @@
 
 JSON as Cloud Logging wants it where Cloud Run runs the job, words on a terminal. Fields:
 https://cloud.google.com/logging/docs/structured-logging. All jobs of a run have one trace, made from its id, so that
-their lines stand together whoever started them.
+their lines are shown together, no matter who started them.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Reports how far a job is, as JSON lines on stderr.
 
-What started the job reads them from its log.
+The starter of the job reads them from its log.
 
 Only when `PENSTOCK_PROGRESS` is set, and a few lines a second at most::
 
@@ -28,7 +28,7 @@ _MARK = '{"penstock_progress": '
 _SECONDS_BETWEEN_LINES = 0.2
 
 PAUSED = "paused: "
-"""How the note of a read that waits begins; the reason follows."""
+"""The beginning of the note of a read that waits; the reason follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class Progress:
     ) -> Progress:
         """Return one that writes to stderr if `PENSTOCK_PROGRESS` asks.
 
-        Else one that logs phases alone. `span` hears of phases and totals, too.
+        Else one that logs phases alone. `span` gets phases and totals, too.
         """
         is_watched = bool(environ.get(VARIABLE))
         phases = PhaseLog.from_environment(environ, identity or JobIdentity("penstock"), is_watched=is_watched)

@@ -31,7 +31,7 @@ def author_code(subject: str, doing: str, *, fix: str, may_pass: bool = False) -
     """Turn anything but our own errors into an InputError.
 
     `{subject} {doing}` with reason and the author's lines. What is no `Exception` (polars' PanicException, `sys.exit`,
-    GeneratorExit) ends here too. `may_pass`: what an outside service is not able to do now (`is_passing`) becomes an
+    GeneratorExit) ends here too. `may_pass`: an outside service's passing failure (`is_passing`) becomes an
     UnavailableError. What the code prints goes to stderr.
     """
     try:
@@ -59,7 +59,7 @@ def _reason(exc: BaseException) -> str:
 def _authors_lines(exc: BaseException) -> list[str]:
     """Return the frames that are neither polars' nor ours: file, line, function, source line. Values never show.
 
-    Those of libraries stand only where there is no other.
+    Those of libraries are shown only where there is no other.
     """
     frames = [
         frame

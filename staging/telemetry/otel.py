@@ -25,7 +25,7 @@ from staging.telemetry.span import Attributes, DayFigures, Span
 from staging.telemetry.warning import warn
 
 FLUSH_SECONDS = 2.0
-"""How long a process waits at its end for what is not sent yet, unless OTEL_BSP_EXPORT_TIMEOUT (ms) says it."""
+"""How long a process waits at its end for unsent data, unless OTEL_BSP_EXPORT_TIMEOUT (ms) says it."""
 
 _STOPPED_FLUSH_SECONDS = 0.4  # a process that is stopped has to end within five, and has used four
 _HTTP, _GRPC = "http/protobuf", "grpc"
@@ -251,7 +251,7 @@ def _warn_once(text: str) -> None:
 
 
 class _OneWarning(logging.Handler):
-    """What the SDK logs, such as a collector that is away: the first in one line, no more."""
+    """The SDK's log, such as that a collector is away: the first message in one line, no more."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """See `logging.Handler`."""

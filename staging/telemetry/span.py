@@ -1,6 +1,6 @@
 """A stretch of work that somebody may want to see.
 
-This one is seen by nobody: each method does nothing, and costs as much.
+Nobody sees this one: each method does nothing, and costs nothing.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Span:
         """Say the totals so far."""
 
     def measure(self, figures: DayFigures) -> None:
-        """Say what a day came to."""
+        """Record the result of a day."""
 
     @contextmanager
     def inner(self, name: str, attributes: Attributes) -> Iterator[Span]:  # noqa: ARG002 - nobody sees it
@@ -40,7 +40,7 @@ class Span:
 
 
 class DayFigures:
-    """What a day came to.
+    """The result of a day.
 
     `rows` by stage, seconds that reading waited by reason, and how long after its end the day was loaded.
     """
