@@ -22,11 +22,11 @@ COLLATIONS = "Give the columns that are compared one collation, or read a view t
 class Kind(Enum):
     """What an error means.
 
-    The comment says what becomes of a process that meets it.
+    The comment says how a process that meets it ends.
     """
 
     UNKNOWN = "unknown"  # may pass: 20, with the server's own sentence and no advice
-    UNREACHABLE = "unreachable"  # nobody answers there, or nobody who can yet: 20
+    UNREACHABLE = "unreachable"  # no server answers there, or none that can yet: 20
     LOST = "lost"  # the connection has ended: 20
     CROWDED = "crowded"  # the server takes no more connections or statements now: 20
     CONTENDED = "contended"  # a lock, a deadlock, a conflict of two transactions: 20

@@ -56,9 +56,9 @@ def fetch_token(key: str) -> str:
     """Return a token that was fetched now.
 
     Raises InputError where there is no account, or it is refused; else UnavailableError. No error repeats what a token
-    server said, for that may be a token.
+    server said, as that may be a token.
     """
-    # Here alone: who logs in by a password waits for none of this.
+    # Imported only here: a login by password waits for none of this.
     from google.auth import exceptions  # noqa: PLC0415 - see above
     from google.auth.transport.requests import Request  # noqa: PLC0415 - see above
 
@@ -80,7 +80,7 @@ def fetch_token(key: str) -> str:
 def _find_credentials() -> Credentials:
     """Return the account's credentials.
 
-    Who names a metadata server means it: Google's search would first try whether the usual address answers.
+    A metadata server that is named is meant: Google's search would first try whether the usual address answers.
     """
     import google.auth  # noqa: PLC0415 - see above
     from google.auth import compute_engine  # noqa: PLC0415 - see above

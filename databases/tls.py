@@ -9,7 +9,7 @@ from enum import Enum
 
 
 class TlsMode(Enum):
-    """How a connection is encrypted, and whom the client believes.
+    """How a connection is encrypted, and whom the client trusts.
 
     The value is PostgreSQL's word.
     """

@@ -1,7 +1,7 @@
 """Reads a database URL for every job.
 
-It names what is wrong with it without showing any part of it. SQLAlchemy takes it apart; nothing else of SQLAlchemy's
-reads its options: those are a closed list for each server.
+It names what is wrong with it without showing any part of it. SQLAlchemy parses it, but does not read its options:
+those are a closed list for each server.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def _check_signs(rest: str, key: str) -> None:
 
 
 def _check_hosts(url: URL, key: str) -> None:
-    """Refuse a name of a host that can't be: Python's look-up of addresses fails at it in its own way."""
+    """Refuse an impossible host name: Python's look-up of addresses fails at it in its own way."""
     options = url.query.get("host", ())
     for host in [url.host or "", *([options] if isinstance(options, str) else options)]:
         if host.startswith(("/", "@")):  # a Unix socket
@@ -88,7 +88,7 @@ def _check_hosts(url: URL, key: str) -> None:
 
 
 def _check_none_is_empty(rest: str, key: str) -> None:
-    """Refuse an option without a value: SQLAlchemy leaves it out, and with an empty `ssl_ca` nobody is checked."""
+    """Refuse an option without a value: SQLAlchemy drops it, and with an empty `ssl_ca` no certificate is checked."""
     behind_account = rest.partition("@")[2] if "@" in rest else rest
     for option in filter(None, _options_of(behind_account)):
         name, _, value = option.partition("=")
@@ -135,8 +135,8 @@ def scrub(text: str, url: URL) -> str:
 def read_options(url: URL, key: str, known: Mapping[str, Read], *, several: tuple[str, ...] = ()) -> dict[str, object]:
     """Return the URL's options as `known` reads them, by name.
 
-    Those in `several` are lists. InputError names an option that is not known, stands there twice or can't be read; it
-    shows no value.
+    Those in `several` are lists. InputError names an option that is unknown, is there twice or can't be read; it shows
+    no value.
     """
     found: dict[str, object] = {}
     for written, value in url.query.items():

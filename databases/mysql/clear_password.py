@@ -1,4 +1,4 @@
-"""Gives a password as it is only where nobody can read it.
+"""Sends a password in clear text only where nobody can read it.
 
 That is over TLS, or over a Unix socket. A server asks by `mysql_clear_password`: Cloud SQL for a token, PAM, LDAP.
 PyMySQL would answer any server that asks. (MySQL manual 8.4.1.4,

@@ -1,7 +1,7 @@
 """PyMySQL's connection, which shows no half answer as a whole one.
 
-MariaDB answers a statement over information_schema that is ended by KILL QUERY, or by a limit of time, with what it had
-found so far, and says so in a warning only (10.11: no column of a table that has four).
+If KILL QUERY or a time limit ends a statement over information_schema, MariaDB answers with what it had found so far,
+and says so only in a warning (10.11: no column of a table that has four).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Connection(connections.Connection):  # type: ignore[misc] # PyMySQL ships 
     def query(self, sql: str | bytes, unbuffered: bool = False) -> int:
         """Run a statement.
 
-        OperationalError where its answer was ended early, DataError where a text in it is none.
+        OperationalError where its answer was ended early, DataError where a text in it is invalid.
         """
         try:
             affected = super().query(sql, unbuffered)
@@ -41,7 +41,7 @@ class Connection(connections.Connection):  # type: ignore[misc] # PyMySQL ships 
     def check_whole(self) -> None:
         """Raise OperationalError where the last answer was ended early.
 
-        To be asked when all of it has come.
+        Call it when all of it has come.
         """
         result = self._result
         if result is None or not result.warning_count:
@@ -54,7 +54,7 @@ class Connection(connections.Connection):  # type: ignore[misc] # PyMySQL ships 
                 raise err.OperationalError(int(number), text)
 
     def _create_ssl_ctx(self, sslp: Any) -> ssl.SSLContext:  # noqa: ANN401 - see above
-        """Make a context; read no list of authorities where none is asked for."""
+        """Make a context; read a list of authorities only if one is asked for."""
         # That list takes longer to read (50 ms) than all else that a connection costs.
         context: ssl.SSLContext = super()._create_ssl_ctx(sslp or trust_any())
         return context

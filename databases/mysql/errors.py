@@ -67,7 +67,7 @@ _FIXES = {
 _CLIENT, _MYSQL, _MARIADB, _BOTH = "client", "mysql", "mariadb", "both"
 _PYMYSQL = re.compile(r"^\((\d{4,5}),")
 _NO_SPACE = "No space left on device"
-# What the engine of temporary tables says of its own, when it could not write them.
+# The words of the engine of temporary tables when it could not write them.
 _TEMPORARY_BROKEN = re.compile(r"is corrupted|is crashed|Incorrect key file")
 _TEMPORARY_TABLE = "#sql"
 _OPTION_PREVENTS = 1290
@@ -77,7 +77,7 @@ _OF_INIT_CONNECT = (
     "Look at `init_connect` on the server: what it does for each session fails for the account of {url}. "
     "Accounts with CONNECTION_ADMIN (MariaDB: CONNECTION ADMIN) are spared it."
 )
-# What of error 1290, of 1226, of 1184 and of a failed connection is known by its words.
+# Cases of errors 1290, 1226, 1184 and of a failed connection that only the words show.
 _READ_ONLY = re.compile(r"read[-_]only", re.IGNORECASE)
 _CONNECTIONS = "max_user_connections"
 _CERTIFICATE = re.compile(r"certificate|\bSSL\b|\bTLS\b", re.IGNORECASE)

@@ -25,9 +25,9 @@ def seconds_behind(channel: Mapping[str, object]) -> float | None:
     """Return how far a channel of a replica is behind, in seconds.
 
     `channel` is a row of SHOW REPLICA STATUS by the names of its columns, whatever their case. None where nobody knows:
-    the server says NULL, one of the two threads does not run, or nothing was received yet. All of it has to be looked
-    at: until what was received is applied, the server's seconds count from the last event, and stay 0 where there was
-    none, however long the source is gone, or how much it has to send to a receiver that has just begun. Source:
+    the server says NULL, one of the two threads does not run, or nothing was received yet. All of it has to be checked:
+    until what was received is applied, the server's seconds count from the last event. They stay 0 where there was
+    none, however long the source is away, or however much it has to send to a receiver that has just begun. Source:
     https://dev.mysql.com/doc/refman/8.4/en/replica-io-thread-states.html.
     """
     told = {name.lower(): value for name, value in channel.items()}
@@ -43,8 +43,8 @@ def seconds_behind(channel: Mapping[str, object]) -> float | None:
 def follows_a_replica(channels: Sequence[Mapping[str, object]]) -> bool:
     """Return whether a source passes on what another server wrote.
 
-    Then nobody knows here how far that source is behind its own: a chain whose middle is stopped is 0 seconds behind.
-    Seen by GTIDs, which name the server that wrote; also just after another server has become the source.
+    Then it is not known here how far that source is behind its own: a chain whose middle is stopped is 0 seconds
+    behind. GTIDs show it, as they name the server that wrote; also just after another server has become the source.
     """
     told = [{name.lower(): value for name, value in channel.items()} for channel in channels]
     sources = {str(_first(each, names)).lower() for each in told for names in (_SERVER, _UUID)}

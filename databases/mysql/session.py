@@ -1,12 +1,12 @@
 """What every session with MySQL or MariaDB sets.
 
-All that a server's default could change of what we read or write. One list for the snapshot, the slices, the catalogue,
-pacing's signals, `doctor` and the loader. It is set after the connection stands, for `init_connect` and the server's
-globals have had their say by then, and is looked at again: a proxy between us and the server may swallow SET. (MySQL
-manual 7.1.8, MariaDB: Server System Variables.)
+All settings whose default on a server could change what we read or write. One list for the snapshot, the slices, the
+catalogue, pacing's signals, `doctor` and the loader. It is set once the connection is open, as `init_connect` and the
+server's globals have been applied by then, and is checked again: a proxy between us and the server may swallow SET.
+(MySQL manual 7.1.8, MariaDB: Server System Variables.)
 
-Not set, for MySQL takes a right for it: `max_error_count`, so a reason of a warning may be lost (its count is not).
-Not set, for it is the language in which `source.where` and views are written: the parts of `sql_mode` that say how a
+Not set, as MySQL asks a right for it: `max_error_count`, so a reason of a warning may be lost (its count is not). Not
+set, as they are the language in which `source.where` and views are written: the parts of `sql_mode` that say how a
 statement is read (ANSI_QUOTES and its like), `div_precision_increment`, `lc_time_names`, `default_week_format`.
 """
 
@@ -59,7 +59,7 @@ EVERY_SESSION: Mapping[str, Setting] = {
     "net_write_timeout": 600,  # a reader that waits for the bucket
     "time_zone": "+00:00",
 }
-"""By name, in the order in which they are set; a server is told only those that it knows."""
+"""By name, in the order in which they are set; a server gets only those that it knows."""
 
 _LANGUAGE = frozenset(
     {
@@ -67,23 +67,23 @@ _LANGUAGE = frozenset(
         *("REAL_AS_FLOAT", "NO_UNSIGNED_SUBTRACTION"),
     }
 )
-"""The parts of `sql_mode` that are how a user's `where` is read: they stay, all others are what values become.
+"""The parts of `sql_mode` that decide how a user's `where` is read: they stay; all others change values.
 
-Of names that stand for several parts, such as ANSI, the parts stand beside them in the server's own spelling.
+Beside a name for several parts, such as ANSI, the server's own spelling also lists the parts.
 """
 _STRICT = "STRICT_ALL_TABLES"
-"""Where it is off, MariaDB makes a text that is longer than a packet '' instead of NULL in a column that is NOT NULL: a
-wrong value that a read by texts and the seal's sum would share."""
+"""Where it is off, MariaDB turns a text longer than a packet into '' instead of NULL in a NOT NULL column: a wrong
+value that a read by texts and the seal's sum would share."""
 _CHARACTER_SETS = ("character_set_client", "character_set_connection", "character_set_results")
 _HYPERGRAPH = "hypergraph_optimizer"
-"""MySQL's other optimizer, off by default, explains no plan in lines (error 3999) and reads whole tables where it is
-told the index: what is explained has to be what runs."""
+"""MySQL's other optimizer, off by default, explains no plan in lines (error 3999) and reads whole tables even with a
+hint for the index: what is explained has to be what runs."""
 _NAMES = "SET NAMES utf8mb4"
 _FIRST = (
     f"SET SESSION sql_select_limit = {_NO_LIMIT}, max_join_size = {_NO_LIMIT}, sql_big_selects = ON"
     " /*!80000 , max_execution_time = 0 */ /*M! , max_statement_time = 0 */"
 )
-"""What would limit even the question of how the session is: the comments are MySQL's and MariaDB's own."""
+"""Settings that would limit even the check of the session: the comments are MySQL's and MariaDB's own."""
 _OFF_AND_ON = {"OFF": "0", "ON": "1", "NO_CHAIN": "0"}
 
 
@@ -103,8 +103,8 @@ def open_session(
 def set_up(run: Run, settings: Mapping[str, Setting]) -> None:
     """Set what every session sets, and `settings` over it.
 
-    InputError where the server did not take one. `sql_mode` among them is set as it is; without it the server's own is
-    kept as far as it is a language.
+    InputError where the server did not take one. `sql_mode` among them is set as it is; without it only the server's
+    parts that are a language are kept.
     """
     run(_NAMES)
     run(_FIRST)

@@ -1,6 +1,6 @@
 """What a URL's options tell PyMySQL: a closed list, for every job.
 
-Character set and autocommit are no matter of the URL's: every session is utf8mb4 and in autocommit
+The URL does not decide character set and autocommit: every session is utf8mb4 and in autocommit
 (`databases.mysql.session`), so `charset` and its like, which URLs for SQLAlchemy often have, change nothing.
 """
 
@@ -65,8 +65,7 @@ _PASSED_ON = (
 def driver_arguments(url: URL, key: str = "source.url") -> dict[str, Any]:
     """Return what `pymysql.connect` takes for this URL.
 
-    InputError names an option that is not what it should be. To be called for each connection: a login by
-    token fetches one.
+    InputError names an option that is not what it should be. Call it for each connection: a login by token fetches one.
     """
     options = _options(url, key)
     arguments: dict[str, Any] = {
@@ -105,7 +104,7 @@ _FOR = {"ssl": True, "ssl_disabled": False, "ssl_verify_cert": True, "ssl_verify
 
 
 def _options(url: URL, key: str) -> dict[str, Any]:
-    """Return the options, of which no two say whether there is to be TLS, each otherwise."""
+    """Return the options; no two of them may disagree on TLS."""
     options = read_options(url, key, OPTIONS)
     against = [name for name, value in _AGAINST.items() if options.get(name) is value]
     demanding = [name for name, value in _FOR.items() if options.get(name) is value]
@@ -124,7 +123,7 @@ def _mode(options: dict[str, Any]) -> TlsMode:
 
 
 def _said_mode(options: dict[str, Any]) -> TlsMode:
-    """What is said by `ssl_mode` goes before what the driver's older options say."""
+    """`ssl_mode` wins over the driver's older options."""
     if mode := options.get("ssl_mode"):
         return TlsMode(mode)
     if options.get("ssl_disabled") or options.get("ssl") is False:
@@ -153,7 +152,7 @@ def _tls(options: dict[str, Any], key: str) -> dict[str, Any]:
 
 def _trust(options: dict[str, Any]) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=options.get("ssl_ca"), capath=options.get("ssl_capath"))
-    # The certificates that a server makes for itself lack what the strict check asks for.
+    # Certificates that a server makes for itself fail the strict check.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     return context
 

@@ -1,7 +1,7 @@
 """What an SQLSTATE of PostgreSQL means (manual, appendix A).
 
-And what a failed connection says without one. libpq gives no SQLSTATE for a connection that did not come about, nor
-ADBC for an error between two rows: there the words have to do, and words that nobody knows are unknown.
+And what a failed connection says without one. libpq gives no SQLSTATE for a failed connection, nor ADBC for an error
+between two rows: there the words have to be enough, and words that are not listed are unknown.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ _CLASSES: dict[str, Kind] = {
     "54": Kind.STATEMENT,
     "P0": Kind.RAISED,
 }
-"""What a whole class means; of classes that are not here no state is known but those below."""
+"""What a whole class means; of other classes only the states below are known."""
 _STATES: dict[str, Kind] = {
     "09000": Kind.RAISED,
     "08001": Kind.UNREACHABLE,

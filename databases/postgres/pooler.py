@@ -1,7 +1,7 @@
-"""Finds a pool that hands one session's server to others.
+"""Finds a pool that gives one session's server to others.
 
-Before anything is set on it. pgbouncer in transaction mode is one (Supavisor, pgcat and Odyssey have such a mode, too).
-What we set for a session would stay on the server's side of the pool and meet the shop's next transaction:
+It does so before anything is set on it. pgbouncer in transaction mode is one (Supavisor, pgcat and Odyssey have such a
+mode, too). What we set for a session would stay on the server's side of the pool and meet the shop's next transaction:
 `default_transaction_read_only`.
 
 * A server tells its process's number when the connection begins, and when asked. A pool invents the first one.
@@ -22,7 +22,7 @@ from staging.errors import InputError
 
 _PID = b"SELECT pg_catalog.pg_backend_pid()"
 _LOOKS = 64
-"""Transactions of the second connection: a pool that takes turns has given out all of its idle servers by then."""
+"""Transactions of the second connection: by then a pool that takes turns has used all of its idle servers."""
 _SECOND_SECONDS = "5"
 """How long the second connection may take; in session mode a pool may have no server left for it."""
 
@@ -51,7 +51,7 @@ def _is_shared(connection: psycopg.Connection[tuple[object, ...]], own: int, par
             prepare_threshold=None,
         )
     except psycopg.OperationalError:
-        return False  # what is exhausted by one session is no pool that shares it; the next connection says more
+        return False  # a pool that one session exhausts does not share it; the next connection says more
     with closing(second):
         for _ in range(_LOOKS):
             second.execute(b"BEGIN READ ONLY")

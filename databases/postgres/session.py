@@ -1,12 +1,12 @@
 """What every session with PostgreSQL sets.
 
 All that a server's, a role's or a database's default could change. One list for the snapshot, the slices, the
-catalogue, pacing's signals, `doctor` and the loader; and what a default changed of all other settings that say what a
-statement means or gives is set back to what PostgreSQL was built with, so no list has to know them all. It is set by
-statements and not in the startup packet, for a pool refuses most of what it finds there; so a pool that would hand our
-session to others is found first (`databases.postgres.pooler`), and nothing is set there.
+catalogue, pacing's signals, `doctor` and the loader. All other settings that decide what a statement means or gives, if
+a default changed them, are set back to PostgreSQL's built-in values, so no list has to know them all. It is set by
+statements and not in the startup packet, as a pool refuses most settings there; so a pool that would give our session
+to others is found first (`databases.postgres.pooler`), and nothing is set there.
 
-Not set back, for they are the language and the place of what a user wrote: `search_path`, words of times and texts.
+Not set back, as they are the language and the place of what a user wrote: `search_path`, words of times and texts.
 (PostgreSQL manual, chapter 20.)
 """
 
@@ -54,13 +54,13 @@ EVERY_SESSION: Mapping[str, str] = {
     "default_transaction_deferrable": "off",
     "jit": "off",
 }
-"""By name; a server is told only those that it knows. `default_transaction_read_only` is each job's own."""
+"""By name; a server gets only those that it knows. `default_transaction_read_only` is each job's own."""
 _OF_ADMINISTRATORS: Mapping[str, str] = {
     "session_replication_role": "origin",  # replica: no foreign keys are checked, no triggers run
     "zero_damaged_pages": "off",  # on: a page that can't be read is empty
     "ignore_checksum_failure": "off",
 }
-"""Set only where they are something else: that takes a right, and an account without it is refused."""
+"""Set only where they differ: that takes a right, and an account without it is refused."""
 _SET_BACK = r"category ~ '^(Client Connection Defaults / (Statement|Other)|Version and Platform Compatibility)'"
 _STAYS = (
     *("search_path", "default_tablespace", "temp_tablespaces", "default_table_access_method"),
@@ -105,8 +105,8 @@ def open_session(parameters: Mapping[str, str], settings: Mapping[str, str]) -> 
 def without_time_limit(parameters: Mapping[str, str]) -> dict[str, str]:
     """Return the same parameters, and that no statement has a time limit.
 
-    A default of a few milliseconds may end even the statement that lifts it. It is said in the startup packet, which
-    pools refuse: so only where it is needed.
+    A default of a few milliseconds may end even the statement that lifts it. It goes in the startup packet, which pools
+    refuse: so only where it is needed.
     """
     return {**parameters, "options": f"{parameters.get('options', '')} {_UNTIMED_EARLY}".strip()}
 

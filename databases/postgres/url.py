@@ -2,7 +2,7 @@
 
 A closed list, for psycopg and ADBC alike.
 
-(PostgreSQL manual 34.1.2, "Parameter Key Words".) Hosts may stand in the URL or in `host`, several with commas or by
+(PostgreSQL manual 34.1.2, "Parameter Key Words".) Hosts may be in the URL or in `host`, several with commas or by
 repeating it, each with a port of its own; a path is the folder of a Unix socket.
 """
 
@@ -20,7 +20,7 @@ from staging.errors import InputError
 
 CONNECT_SECONDS = 10
 LINE = {"keepalives_idle": "10", "keepalives_interval": "5", "keepalives_count": "4", "tcp_user_timeout": "30000"}
-"""A line that carries nothing any more is given up after about half a minute (libpq; the kernel does it)."""
+"""A silent line is given up after about half a minute (libpq; the kernel does it)."""
 
 _SEVERAL = ("host", "port", "hostaddr")
 OPTIONS = {
@@ -69,8 +69,7 @@ _OURS = (OPTION, "sslmode", "host", "port", "hostaddr", "ssl_mode", "ssl", "clie
 def connect_parameters(url: URL, application_name: str, key: str = "source.url") -> dict[str, str]:
     """Return libpq's parameters for this URL.
 
-    InputError names an option that is not what it should be. To be called for each connection: a login by
-    token fetches one.
+    InputError names an option that is not what it should be. Call it for each connection: a login by token fetches one.
     """
     options = read_options(url, key, OPTIONS, several=_SEVERAL)
     found = {
@@ -114,7 +113,7 @@ def _tls(options: Mapping[str, object], key: str) -> dict[str, str]:
 
 
 def _said_tls(options: Mapping[str, object]) -> dict[str, str]:
-    """`sslmode` goes before the words that other clients have for it."""
+    """`sslmode` wins over other clients' words for it."""
     if "sslmode" in options:
         return {"sslmode": str(options["sslmode"])}
     if isinstance(mode := options.get("ssl_mode"), TlsMode):
@@ -147,7 +146,7 @@ def _place(url: URL, options: Mapping[str, object], key: str) -> dict[str, str]:
 
 
 def _host_and_port(text: str) -> tuple[str, str]:
-    """A path and an IPv6 address in no brackets have colons of their own."""
+    """A path and an IPv6 address without brackets have colons of their own."""
     if text.startswith(("/", "@")) or (text.count(":") > 1 and not text.startswith("[")):
         return text, ""
     host, colon, port = text.rpartition(":")

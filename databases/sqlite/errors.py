@@ -1,7 +1,7 @@
 """What an error of SQLite means.
 
 By its result code (https://www.sqlite.org/rescode.html), else by its words. ADBC gives no result code, so for the
-exporter the library's own sentences have to do.
+exporter the library's own sentences have to be enough.
 """
 
 from __future__ import annotations
