@@ -32,7 +32,7 @@ def main(config: Path, day: str, run_id: str, overrides: tuple[str, ...]) -> Non
 
 def _run(config: Path, day: str, run_id: str, overrides: tuple[str, ...]) -> None:
     with cancel_on_signals() as early:
-        # Wrong settings are told before the slow imports; and a signal that comes during these is not lost.
+        # Wrong settings are reported before the slow imports; and a signal that comes during these is not lost.
         from processor.start import read_start  # noqa: PLC0415
 
         environ = dict(os.environ)
@@ -40,7 +40,7 @@ def _run(config: Path, day: str, run_id: str, overrides: tuple[str, ...]) -> Non
         from processor.run_task import run_task  # noqa: PLC0415
 
         # polars, when it is imported, puts a SIGINT handler of its own before ours; entering again puts ours first.
-        # A name of chance: one that was killed has left its folder, and its number is given out again.
+        # A random name: a task that was killed has left its folder, and its process number is given out again.
         with (
             cancel_on_signals() as cancel,
             TemporaryDirectory(prefix="penstock-processor-", ignore_cleanup_errors=True) as scratch,

@@ -36,7 +36,7 @@ INSTANT = pl.Datetime("us", "UTC")
 class Assignment:
     """The run, the export it uses, the transform and its promise.
 
-    `transform_name` is what the pipeline calls it, `code` which bytes of its module that was, None where unknown.
+    `transform_name` is its name in the pipeline, `code` the digest of its module, None where unknown.
     """
 
     names: DayNames
@@ -76,7 +76,7 @@ def assign(manifest: Manifest, pipeline: Pipeline, names: DayNames, run_id: str,
 
 
 def _check_fits(manifest: Manifest, contract: Contract, name: str) -> None:
-    """Shards that are files may hold one key in several: only an output that is merged afterwards is right then."""
+    """If shards are files, one key may be in several: only an output that is merged afterwards is right then."""
     if manifest.shard_function == BY_FILE and not contract.merge:
         raise InputError(
             f"The transform {name} needs whole keys, and the shards of {manifest.day} are files.",

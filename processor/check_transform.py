@@ -52,9 +52,9 @@ def check_transform(
 ) -> Tried:
     """Run a transform on a frame and prove what it promises.
 
-    `frame` stands for a shard: its key first, then its time, then the pipeline's `columns`. Without `key` that is the
+    `frame` represents a shard: its key first, then its time, then the pipeline's `columns`. Without `key` that is the
     first column, without `time` the first of type Datetime, or the second column; times without a zone are UTC.
-    `tables` stand for those that were read beside it; `table` is the leading one's name, where a conserved sum uses it.
+    `tables` represent those that were read beside it; `table` is the leading one's name, where a conserved sum uses it.
 
     Raises InputError or IntegrityError as a task would, and names the promise that was broken.
     """

@@ -61,7 +61,7 @@ def check_output(
 
 
 def _check_key(rows: pl.DataFrame, work: Assignment, shard: Shard) -> None:
-    """Prove of rows in the order of their key that it is there, unique and, unless they are partial, of this shard."""
+    """Prove that the key of sorted rows is there, unique and, unless they are partial, of this shard."""
     key, name, shards = work.contract.key_columns, work.transform_name, len(work.manifest.shards)
     for column in key:
         if missing := rows.get_column(column).null_count():
@@ -69,7 +69,7 @@ def _check_key(rows: pl.DataFrame, work: Assignment, shard: Shard) -> None:
     keys, shown = rows.select(key), key[0] if len(key) == 1 else f"({show_key(key)})"
     is_twice = pl.all_horizontal(pl.col(column) == pl.col(column).shift() for column in key)
     is_stray = pl.lit(value=False) if work.contract.merge else shard_of(keys.schema, shards) != shard.shard
-    # One pass tells both; only where there is something to tell it is looked for.
+    # One pass shows both faults; only if there is one is it looked for.
     has_twice, has_strays = keys.select(twice=is_twice.any(), stray=is_stray.any()).row(0)
     if has_twice:
         twice = keys.filter(is_twice).unique(maintain_order=True)

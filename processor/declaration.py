@@ -41,7 +41,7 @@ def read_contract(transform: Transform, day: Day, *, name: str) -> Contract:
 
 
 def _key_fault(contract: Contract) -> str:
-    """Return what is wrong with the key itself, whatever columns there are: a user's module may hold anything."""
+    """Return what is wrong with the key itself, apart from the columns: a user's module may hold anything."""
     key: object = contract.key
     names = [key] if isinstance(key, str) else list(key) if isinstance(key, tuple | list) else []
     if not names or not all(isinstance(name, str) for name in names):

@@ -1,7 +1,8 @@
 """The transform's answer for one shard: a plan, not yet run.
 
 The function is called before the shard's file is in its place, so that it can only plan: code that runs the frame
-itself (`collect`, `sink_…`) finds no file and is told so. Contract faults show before anything is fetched.
+itself (`collect`, `sink_…`) finds no file and gets an error that says so. Contract faults show before anything is
+fetched.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ REASON = "reason"
 class Planned:
     """Output rows, and quarantined rows where the transform sets any aside.
 
-    `shared` is the frame that the output rows were planned on: what is counted on it is read in the same pass.
+    `shared` is the frame on which the output rows were planned: counts on it are read in the same pass.
     """
 
     rows: pl.LazyFrame

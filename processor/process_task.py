@@ -42,7 +42,7 @@ def process_task(
     """Process the task's shards one after the other.
 
     A shard that has its receipt is left as it is. `scratch` is an empty local folder: it holds one shard at a time.
-    Raises a PenstockError; nothing counts then but the receipts written before.
+    Raises a PenstockError; then only the receipts written before count.
     """
     shards = plan_shards(work.manifest, task)
     expected_rows = sum(shard.rows for shard in shards)
@@ -101,7 +101,7 @@ def prove_shard(
         result = run_plan(planned, checks, {table.name: table.plan_checks(work) for table in beside}, work, cancel)
         return check_output(result, work, shard, sorted_rows)
     except InputError:
-        # A shard that is not what it should be is the cause, and not the transform.
+        # A shard that is not as it should be is the cause, not the transform.
         checks.verify_alone(is_stray(work, shard))
         for table in beside:
             table.verify_alone(work)

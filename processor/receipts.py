@@ -27,7 +27,7 @@ def find_receipt(store: Store, work: Assignment, shard: Shard) -> Receipt | None
     """Return the shard's receipt of this run, or None.
 
     A receipt that does not hold is an error. It holds when it is of this export and transform, counts the manifest's
-    rows and sums, and its objects stand.
+    rows and sums, and its objects are there.
     """
     names, run_id, transform = work.names, work.run_id, work.transform_name
     name = names.receipt(run_id, shard.shard)
@@ -98,7 +98,7 @@ def write_receipt(
 def _sum_faults(receipt: Receipt, shard: Shard, work: Assignment) -> Iterator[str]:
     for kept in receipt.conserved:
         if (exported := sum_of_shard(work.manifest, shard.shard, kept.source)) is None:
-            continue  # of a foreign file no sum is counted beforehand
+            continue  # no sum of a foreign file is counted beforehand
         if parse_money(kept.shard, 38) != parse_money(exported, 38):
             yield f"it sums {kept.source} to {kept.shard}, the manifest to {exported}"
 

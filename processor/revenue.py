@@ -2,8 +2,8 @@
 
 The first of `columns` is the amount. No sum can wrap. polars sums a Decimal as an Int128 of minor units: with 28 digits
 at most, and 2^32 rows at most in a shard, that stays below 10^38 of 1.7 * 10^38. Integers are summed the same way, as
-decimals without fraction; polars' own sum of Int64 would wrap without a word. A total of more than 28 digits is refused
-by the cast at the end.
+decimals without fraction; polars' own sum of Int64 would wrap silently. A total of more than 28 digits is refused by
+the cast at the end.
 """
 
 from __future__ import annotations

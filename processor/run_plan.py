@@ -21,7 +21,7 @@ from staging.process.cancel import Cancel
 class Result:
     """What a transform made of a shard, not yet checked.
 
-    And what the shard was counted to hold.
+    And what was counted in the shard.
     """
 
     rows: pl.DataFrame

@@ -64,7 +64,7 @@ def _check_bytes(file: ShardFile, info: ObjectInfo, sha256: str) -> None:
 
 
 def _check_footer(file: ShardFile, path: Path, schema: pl.Schema) -> None:
-    """Compare columns and rows by the footer alone: what would unpack to more than it should is not unpacked."""
+    """Compare columns and rows by the footer alone: a file that would unpack to more than it should is not unpacked."""
     try:
         footer = pl.scan_parquet(path, glob=False, hive_partitioning=False)
         found, rows = footer.collect_schema(), footer.select(pl.len()).collect(engine="in-memory").item()

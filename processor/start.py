@@ -26,7 +26,7 @@ T = TypeVar("T")
 class Start:
     """One task of one run.
 
-    `folders` are where a transform's module is looked for besides what is installed.
+    A transform's module is looked for in `folders`, too, besides what is installed.
     """
 
     pipeline: Pipeline

@@ -76,8 +76,8 @@ class Contract:
     the run is reported as not conserved. Where there are several tables it may be a sum of columns of them:
     `"purchases.amount - refunds.amount"`; a column without a table is the leading one's.
 
-    `merge` declares the output *partial*: rows of one key come from several shards, and the loader makes one of them,
-    column by column as it says. The key may be any columns then. What is conserved is merged by `sum`.
+    `merge` declares the output *partial*: rows of one key come from several shards, and the loader makes one row of
+    them, column by column as `merge` says. The key may be any columns then. What is conserved is merged by `sum`.
     """
 
     schema: pl.Schema

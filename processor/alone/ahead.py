@@ -1,7 +1,7 @@
 """Plans a transform before a day is read: `python -m processor.alone.ahead`.
 
-The chain starts it with a processor's environment, so that the author's code sees no database. It hears a line of JSON
-for what to load, then one for columns at a time, and answers each.
+The chain starts it with a processor's environment, so that the author's code sees no database. It reads a line of JSON
+that says what to load, then a line for each set of columns, and answers each of those.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from staging.window import parse_day, plan_window
 
 _MISTAKES = (SyntaxError, NameError, *POLARS_ERRORS)
 _MISTAKES_HERE = (AttributeError, TypeError, LookupError, ImportError)
-"""Of code that runs where its tasks will run. Elsewhere a package or a variable may be missing that tasks have."""
+"""For code that runs where its tasks will run. Elsewhere a package or a variable that tasks have may be missing."""
 
 
 def main() -> None:
@@ -97,7 +97,8 @@ def _read_schema(columns: Sequence[Sequence[str]]) -> pl.Schema:
 def is_proven(error: InputError, *, here: bool) -> bool:
     """Return whether every task would meet this error.
 
-    What a module raises because of its surroundings, a task may not. `here`: tasks run in this very installation.
+    An error that a module raises because of its surroundings may not meet a task. `here`: tasks run in this very
+    installation.
     """
     cause = error.__cause__
     if cause is None or is_planned_alone(cause):
