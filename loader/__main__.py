@@ -109,7 +109,7 @@ def command(
 
     def watched() -> None:
         with cancel_on_signals() as early:
-            # Imports take a second or more: a signal that comes during them is heard after them.
+            # Imports take a second or more: a signal that comes during them is handled after them.
             from loader import load_day  # noqa: F401, PLC0415
             from staging.process.watched import run_watched  # noqa: PLC0415
 

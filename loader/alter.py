@@ -55,7 +55,7 @@ def _changes(database: Database, table: Table, schema: pl.Schema, key: Sequence[
 
 
 def _can_hold(column: Column, dtype: pl.DataType) -> bool:
-    """Whether the type can hold such values at all, and as many digits as the output's type has."""
+    """Whether the type can hold such values at all, with all digits of the output's type."""
     if kind_of(dtype) not in column.accepts or (column.single_precision and dtype == pl.Float64):
         return False
     if not isinstance(dtype, pl.Decimal):

@@ -17,7 +17,7 @@ _LONGEST_WAIT_SECONDS = 5.0
 
 
 class Attempts:
-    """Counts failed attempts of one load, whatever made them fail."""
+    """Counts failed attempts of one load, for any reason."""
 
     def __init__(self, cancel: Cancel, say: Callable[[str], None]) -> None:
         self._cancel = cancel

@@ -1,6 +1,6 @@
 """Proves that nothing was lost or added on the way.
 
-Counted by the exporter = shards = receipts = parts, to the last unit. The exporter's own totals and those of its shards
+The exporter's count = shards = receipts = parts, to the last unit. The exporter's own totals and those of its shards
 are compared when the manifest is read (`staging.documents.manifest_check`).
 """
 

@@ -1,8 +1,8 @@
 """Checks that a day has about as many rows as others.
 
 An empty or shrunken day is doubted before it is loaded. A filter, a right or a unit that changed gives a day that
-agrees with itself in every sum, and is wrong. Compared are the rows that were exported, and those that come out of the
-same transform.
+agrees with itself in every sum, and is wrong. It compares the rows that were exported, and those that the same
+transform gives.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from staging.window import load_zone
 
 _TOLD_RISE = 10
 _FEW_ROWS = 10
-"""Of a table beside the leading one: where its days have fewer, a day without any is nothing unusual."""
+"""For a table beside the leading one: if its days have fewer, a day without any is nothing unusual."""
 
 
 class DoubtedDayError(IntegrityError):
@@ -66,7 +66,7 @@ def check_doubt(
 def _output_faults(
     inputs: RunInputs, recent: Sequence[RecentDay], checks: ChecksConfig, say: Callable[[str], None]
 ) -> list[str]:
-    """Of a partial output more rows are counted than will be loaded, so only too few of them mean something."""
+    """A partial output counts more rows than will be loaded, so only too few of them mean something."""
     alike = [each.rows_loaded for each in recent if each.transform == inputs.receipts[0].transform]
     only_drop = checks.model_copy(update={"min_rows": None, **({"max_rise": None} if inputs.merge else {})})
     quiet: Callable[[str], None] = (lambda _: None) if inputs.merge else say
@@ -74,7 +74,7 @@ def _output_faults(
 
 
 def _table_faults(manifest: Manifest, recent: Sequence[RecentDay], checks: ChecksConfig) -> Iterator[str]:
-    """Of the tables beside the leading one only a drop is doubted."""
+    """For tables beside the leading one only a drop is doubted."""
     for table in manifest.tables if not manifest.read_early else ():
         counts = [each.rows_of_tables[table.name] for each in recent if table.name in each.rows_of_tables]
         middle = median_of_shrunken(table.rows, counts, checks.max_drop)

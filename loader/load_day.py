@@ -1,4 +1,4 @@
-"""The loader's job in one sentence.
+"""The loader's job.
 
 Prove the parts, stage them, replace the day in one transaction, once.
 """
@@ -75,9 +75,9 @@ def _load_table(load: Load) -> Outcome:
 def _note_loaded(store: Store, names: DayNames, outcome: Outcome, say: Callable[[str], None]) -> None:
     """Create `loaded.json`, a note for people who look into the bucket; only the ledger decides.
 
-    A run loads a day once. Where the target has lost that since, restored from a backup, the same run loads it again,
-    and each further load leaves a note of its own, so that whoever asked for it can tell. An earlier note stays as it
-    is, and the day is loaded with or without it.
+    A run loads a day once. If the target has lost that since, restored from a backup, the same run loads it again, and
+    each further load leaves a note of its own, so that its starter knows. An earlier note stays as it is, and the day
+    is loaded with or without it.
     """
     run_id, data = outcome.loaded.run_id, outcome.loaded.to_bytes()
     for name in _note_names(names, run_id):

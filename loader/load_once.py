@@ -32,7 +32,7 @@ from staging.store import Store
 class Load:
     """One call of `load_day`.
 
-    `unresolved`: a COMMIT of which nobody knows yet whether it did.
+    `unresolved`: a COMMIT whose outcome is not known yet.
     """
 
     pipeline: Pipeline
@@ -58,7 +58,7 @@ def load_once(database: Database, load: Load, attempts: Attempts) -> Outcome:
             return outcome_of(found, load.unresolved.change)
         if found is None or found.run_id != load.inputs.record.run_id:
             check_not_restored(found, load.store, load.inputs.names)
-            # Told before the parts are read; the transaction asks again, with the row's lock in its hand.
+            # Refused before the parts are read; the transaction asks again, holding the row's lock.
             check_may_load(found, _ledger_row(target, load, Content(0, {}, "")), load.permission)
         if not load.permission.change:
             check_doubt(load.pipeline, load.inputs, load.store, found, load.say)
@@ -88,7 +88,7 @@ def _ledger_row(target: Target, load: Load, content: Content) -> LedgerRow:
 
 
 def ledger_row(load: Load, content: Content, target_schema: str, target_table: str) -> LedgerRow:
-    """Return what the ledger is to say when this content is loaded."""
+    """Return the ledger's row for this content once it is loaded."""
     record, manifest = load.inputs.record, load.inputs.manifest
     return LedgerRow(
         target_schema=target_schema,

@@ -1,7 +1,7 @@
 """Merges partial parts into one row a key.
 
 Columns are summed, or their smallest or largest value is taken, exactly. Rows wait on this machine's disk, split by a
-hash of their key, so that memory holds a piece of the day and never all.
+hash of their key, so that memory holds only a piece of the day.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def merge_parts(
 
 
 def _plan_pieces(inputs: RunInputs, piece_rows: int) -> int:
-    """Return how many: the same run gives the same. A key with a type that has no stable hash is merged in one."""
+    """Return how many pieces: the same run gives the same. A key of a type without a stable hash is merged in one."""
     try:
         choose_function(*_key_types(inputs).values())
     except InputError:
@@ -76,7 +76,7 @@ def _merge(rows: pl.DataFrame, inputs: RunInputs) -> pl.DataFrame:
 
 
 def _merged(name: str, dtype: pl.DataType, how: str) -> pl.Expr:
-    """NULLs count for nothing, and only NULLs give NULL. No sum can wrap: see `staging.control_sums`."""
+    """NULLs do not count, and only NULLs give NULL. No sum can wrap: see `staging.control_sums`."""
     column = pl.col(name)
     if how == "min":
         return column.min()

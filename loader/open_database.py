@@ -19,7 +19,7 @@ from staging.process.missing_extra import missing_extra
 def open_database(pipeline: Pipeline, *, missing: Missing = "refuse") -> Iterator[Database]:
     """Connect to the target. Raises InputError or UnavailableError.
 
-    `missing` says what becomes of an SQLite file that is not there: refused, created, or an empty one in memory.
+    `missing` says what to do about a missing SQLite file: refuse it, create it, or take an empty one in memory.
     """
     database = _connect(pipeline, missing)
     try:

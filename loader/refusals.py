@@ -1,7 +1,7 @@
 """Decides by the ledger alone whether a run may load.
 
-Pure: the same two rows give the same answer. In this order, so that a late run is told that it is late before anything
-else is held against it:
+Pure: the same two rows give the same answer. It checks in this order, so that for a late run its lateness is reported
+before anything else:
 
 1. another owner pipeline: InputError. Two pipelines would delete each other's rows as vanished.
 2. another head_id: InputError, unless this run's own is adopted by name. Fences of two heads can't be compared.

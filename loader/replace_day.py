@@ -1,8 +1,8 @@
 """Replaces a day in one transaction.
 
 Take the ledger's row, refuse or change, write the ledger, prove, commit. The proof comes after the last write: the day
-in the target is what was staged, in every bit. Triggers, rules and generated values write, too: whatever they changed
-is found, and nothing is committed.
+in the target is what was staged, in every bit. Triggers, rules and generated values write, too: the proof finds any
+change of theirs, and then nothing is committed.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Settled:
 def replace_day(database: Database, staged: Staged, content: Content, load: DayLoad) -> Settled:
     """Make the day what is staged, and the ledger say so.
 
-    Nothing is written where this run had done it before. Had it done so, and the day is another one by now, it is set
+    Nothing is written where this run had done it before. If it had, but the day has changed since, the day is set
     right. HeldError, InputError and IntegrityError leave everything as it was. ContendedError: the whole may be
     repeated. CommitUnknownError: see `read_settled_row`.
     """

@@ -1,8 +1,8 @@
 """Finds a head that was restored from an older copy.
 
-It is behind the ledger: every run would be called late, for ever. A run's fence is the head's before it is the
-ledger's. So, asked for after the ledger's row was read, a head of the same id can't have a lower one, unless somebody
-put an older object in its place.
+It is behind the ledger: every run would count as late, for ever. A run's fence is in the head before it is in the
+ledger. So a head of the same id that is read after the ledger's row can't have a lower one, unless somebody put an
+older object in its place.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ _SHOWN = 5
 class RunInputs:
     """One run's documents.
 
-    `receipts` stand in the order of shards; `schema` is that of every part, the key first.
+    `receipts` are in the order of shards; `schema` is that of every part, the key first.
     """
 
     names: DayNames

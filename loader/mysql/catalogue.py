@@ -10,7 +10,7 @@ from loader.target.table import Column, Kind, Table, integer_range
 
 Query = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 
-# information_schema compares names without regard to case, whatever the server does with tables; but only the plain
+# information_schema ignores the case of names, whatever the server does with tables; but only the plain
 # comparison lets it find one table without opening all of them.
 _SAME = "(CAST({0} AS BINARY) = CAST({1} AS BINARY) OR @@lower_case_table_names > 0)"
 _TABLE = f"""

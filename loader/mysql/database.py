@@ -136,7 +136,7 @@ class MysqlDatabase(Database):
     def interrupt(self) -> None:
         """Kill the connection by a second one.
 
-        PyMySQL waits in a read that nothing else ends.
+        PyMySQL waits in a read, which only that ends.
         """
         with contextlib.suppress(pymysql.Error, OSError, PenstockError):
             other = Connection(**(self._arguments() | {"connect_timeout": 2, "read_timeout": 2}))
@@ -187,7 +187,7 @@ class MysqlDatabase(Database):
         return statement.replace("%%", "%")
 
     def _check_warnings(self) -> None:
-        # MySQL forgets the warnings over a SELECT, be it of @@warning_count; over SHOW no server does.
+        # In MySQL a SELECT, even of @@warning_count, clears the warnings; SHOW does so on no server.
         if self.query("SHOW COUNT(*) WARNINGS") == [(0,)]:
             return
         warnings = self.query("SHOW WARNINGS LIMIT 3")
@@ -208,7 +208,7 @@ class MysqlDatabase(Database):
         )
 
     def _grant(self, said: str) -> str:
-        """Return the GRANT for what was denied; the account's own name is another than the one it came by."""
+        """Return the GRANT for what was denied; the account's name may differ from the one that logged in."""
         with contextlib.suppress(pymysql.Error), self._connection.cursor() as cursor:
             cursor.execute("SELECT CURRENT_USER(), DATABASE()")
             ((account, database),) = cursor.fetchall()

@@ -1,8 +1,8 @@
 """LOAD DATA LOCAL from memory.
 
-The server gets the bytes we meant, and no file of this machine. In the protocol it is the *server* that names the file
-to send, and PyMySQL opens whatever it names (https://dev.mysql.com/doc/refman/8.4/en/load-data-local-security.html).
-Here nothing is ever opened: only while a load of ours runs, and only for the name we gave, our bytes are sent.
+The server gets our bytes, and no file of this machine. In the protocol it is the *server* that names the file to send,
+and PyMySQL opens whatever it names (https://dev.mysql.com/doc/refman/8.4/en/load-data-local-security.html). Here
+nothing is ever opened: only while a load of ours runs, and only for the name we gave, our bytes are sent.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class LocalConnection(Connection):
 
 
 class _GuardedResult(connections.MySQLResult):  # type: ignore[misc] # PyMySQL ships no types
-    """Answers the server's wish for a file."""
+    """Answers the server's request for a file."""
 
     def _read_load_local_packet(self, first_packet: Any) -> None:  # noqa: ANN401 - see above
         connection: Any = self.connection

@@ -70,7 +70,7 @@ class MysqlSql(SqlText):
     def table_options(self) -> str:
         """Return the options that the loader's tables have.
 
-        An engine with transactions, and a collation that takes no two texts for the same.
+        An engine with transactions, and a collation in which no two texts are equal.
         """
         return f" ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE {self._collation}"
 

@@ -3,7 +3,7 @@
 Parts, and a manifest that says which of them are the day. The manifest plays the ledger. It is replaced by the
 generation that was read, so that of two loaders the second one reads again and meets the first one's fence; the same
 refusals hold as for a table (`loader.refusals`). A reader that begins with the manifest sees the old day or the new
-one. Parts are create-only under the run's id: what a failed load left is named by nothing.
+one. Parts are create-only under the run's id: nothing names what a failed load left.
 
 Rights: to create and read objects below `target.parquet`, and to replace `day=…/manifest.json`
 (`storage.objects.create`, `.get`, `.delete`, which Cloud Storage asks for a replacement).
@@ -51,7 +51,7 @@ def load_files(url: str, load: Load) -> Outcome:
         found = read_target_manifest(target, day)
         if found is None or found[0].run_id != load.inputs.record.run_id:
             check_not_restored(to_row(found, url), load.store, load.inputs.names)
-            # Refusals are told before the parts are read; they are asked again before the manifest is replaced.
+            # Refusals come before the parts are read; they are checked again before the manifest is replaced.
             check_may_load(to_row(found, url), ledger_row(load, Content(0, {}, ""), "", url), load.permission)
         if not load.permission.change:
             check_doubt(load.pipeline, load.inputs, load.store, to_row(found, url), load.say)
@@ -128,7 +128,7 @@ def _standing_parts(
     load: Load,
     proven: tuple[ShardFile, ...] | None,
 ) -> tuple[ShardFile, ...] | None:
-    """Return the parts that hold these very rows already, so that an equal day writes none; None where none do.
+    """Return the parts that already hold these very rows, so that an equal day writes none; else None.
 
     They are read whole: files may be gone or replaced, and a manifest edited. `proven` were read before.
     """
@@ -144,7 +144,7 @@ def _standing_parts(
 
 
 def _report_damage(found: tuple[TargetManifest, int] | None, ours: LedgerRow, load: Load) -> None:
-    """Say so where the manifest tells of this content, and the files are not there or are others."""
+    """Say so if the manifest names this content, but files are missing or differ."""
     if found is not None and found[0].digest == ours.digest:
         load.say(
             f"warning: files of {ours.day} are gone or were changed since {found[0].run_id} loaded it; written anew."
@@ -152,7 +152,7 @@ def _report_damage(found: tuple[TargetManifest, int] | None, ours: LedgerRow, lo
 
 
 def _write_parts(target: Store, load: Load) -> tuple[ShardFile, ...]:
-    """Write the run's parts, under other names where somebody has put something else into their places."""
+    """Write the run's parts, under other names where something else has theirs."""
     for again in range(_OTHER_NAMES):
         try:
             return (_write_merged if load.inputs.merge else _copy_parts)(target, load, again)

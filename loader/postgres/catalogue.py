@@ -101,8 +101,9 @@ def find_table(query: Query, schema: str | None, name: str) -> Table | None:
 def _fault(kind: str, *, is_temporary: bool, has_children: bool) -> str:
     """Return why it can't be loaded, or "".
 
-    A unique key of a partitioned table holds for all of its rows. One of a table that others inherit from holds for its
-    own alone, and statements on it mean theirs, too: a key could stand twice, and another one be missing for it.
+    A unique key of a partitioned table holds for all of its rows. If other tables inherit from a table, its unique key
+    holds only for its own rows, while statements on it include theirs: a key could be there twice, and another one be
+    missing for it.
     """
     if is_temporary:
         return "it is temporary"

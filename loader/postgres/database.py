@@ -67,7 +67,7 @@ class PostgresDatabase(Database):
     def begin(self) -> None:
         """Begin a transaction.
 
-        READ WRITE is not asked for: a role that was made read-only shall stay so.
+        READ WRITE is not asked for: a role that was made read-only must stay so.
         """
         self.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
 

@@ -1,7 +1,7 @@
 """SQLite by Python's own module.
 
 The loader needs the right to write the file and its folder (SQLite puts its journal there). One writer at a time: a
-loader that is frozen inside its transaction holds the file until it goes on or ends; there is no server to end it.
+loader that is frozen inside its transaction holds the file until it continues or ends; no server ends it.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ _INTEGERS = ("Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UI
 class ExactSum:
     """An aggregate over integers and decimals as text.
 
-    Anything else makes it say so instead of a number.
+    For anything else it gives an error instead of a number.
     """
 
     def __init__(self) -> None:

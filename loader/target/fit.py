@@ -49,9 +49,9 @@ def check_fits(rows: pl.DataFrame, columns: Sequence[Column]) -> None:
 class Choices:
     """The different texts that went into each column of choices.
 
-    MySQL and MariaDB make one of an ENUM's choices of a text that is none of them: a number counts the choices ('2' is
-    the second), spaces at the end go, and a collation may overlook case. (MySQL manual 13.3.5, "The ENUM Type".) So it
-    is proven that each stayed what it was.
+    MySQL and MariaDB turn a text that is no choice of an ENUM into one: a number counts the choices ('2' is the
+    second), spaces at the end go, and a collation may overlook case. (MySQL manual 13.3.5, "The ENUM Type".) So it is
+    proven that no text has changed.
     """
 
     def __init__(self, staged: Staged) -> None:
@@ -69,7 +69,7 @@ class Choices:
 
     def check(self, database: Database) -> None:
         """Raise InputError for a text that became another one."""
-        # What is staged is a choice. So a text that is not there was none, and each that is there stayed what it was.
+        # Each staged text is a choice. So a sent text that is missing there was none, and all others did not change.
         for column in self._staged.columns:
             if column.is_choice:
                 found = database.query(f"SELECT DISTINCT {database.sql.quote(column.name)} FROM {self._staged.name}")

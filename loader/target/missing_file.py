@@ -1,4 +1,4 @@
-"""What becomes of an SQLite file that is not there."""
+"""What to do about a missing SQLite file."""
 
 from __future__ import annotations
 

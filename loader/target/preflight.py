@@ -43,7 +43,7 @@ class Target:
 def check_target(database: Database, pipeline: Pipeline, schema: pl.Schema, key: Sequence[str]) -> Target:
     """Return the target if a day with this output fits it.
 
-    InputError if not. In `schema` the columns of `key` stand first. Writes nothing.
+    InputError if not. In `schema` the columns of `key` come first. Writes nothing.
     """
     target = find_target(database, pipeline, schema, key)
     _check_writable(database, target)
@@ -154,7 +154,7 @@ def _check_other_columns(table: Table, ours: set[Column]) -> None:
 
 
 def _check_swaps(target: Target, ours: set[Column]) -> None:
-    """Where rows that change are deleted and inserted, what stands in columns that are not ours would be lost."""
+    """Where changed rows are deleted and inserted, values in columns that are not ours would be lost."""
     others = [column.name for column in target.table.columns if column not in ours and not column.generated]
     if others and Staged("", target.table, target.key, target.values).may_swap:
         raise InputError(
@@ -166,7 +166,7 @@ def _check_swaps(target: Target, ours: set[Column]) -> None:
 
 
 def _check_writable(database: Database, target: Target) -> None:
-    """Run each kind of write for no row, and roll back: rights, standbys and read-only servers show themselves."""
+    """Run each kind of write for no row, and roll back: this shows missing rights, standbys and read-only servers."""
     sql = database.sql
     table, ledger = sql.of(target.table), sql.of(target.ledger)
     key, day = sql.quote(target.key[0].name), sql.quote(target.day.name)

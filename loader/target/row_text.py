@@ -1,9 +1,9 @@
 r"""One text for rows, exact and the same everywhere, and its digest.
 
-What COPY and LOAD DATA take, and what digests are over. A line a row, fields apart by tabs; NULL is `\N`; backslash,
-tab, newline and carriage return in text are written `\\ \t \n \r`; bytes are hexadecimal digits; booleans 0 and 1;
-instants are UTC without saying so. PostgreSQL (COPY's text format) and MySQL (LOAD DATA's default) read it alike, bytes
-apart.
+COPY and LOAD DATA take it, and digests are computed from it. A line a row, fields separated by tabs; NULL is `\N`;
+backslash, tab, newline and carriage return in text are written `\\ \t \n \r`; bytes are hexadecimal digits; booleans 0
+and 1; instants are UTC without saying so. PostgreSQL (COPY's text format) and MySQL (LOAD DATA's default) read it
+alike, bytes apart.
 """
 
 from __future__ import annotations

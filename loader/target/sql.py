@@ -1,7 +1,7 @@
 """The SQL that the loader speaks, common to all dialects.
 
-Each adapter overrides what it says otherwise. Statements are run with bound values, always: a `%` in a name is doubled
-where the driver would take it for a mark.
+Each adapter overrides what its dialect says differently. Statements are run with bound values, always: a `%` in a name
+is doubled where the driver would take it for a mark.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Staged:
 
     @property
     def may_swap(self) -> bool:
-        """Whether rows can hand a unique value on to each other.
+        """Whether rows can pass a unique value to each other.
 
         A single UPDATE would meet it twice on its way.
         """
@@ -146,7 +146,7 @@ class SqlText(ABC):
         return f" WHERE {table}{self.day_column(day)} = {self.day(day)}"
 
     def key_list(self, staged: Staged) -> str:
-        """Return the key's columns, apart by commas."""
+        """Return the key's columns, separated by commas."""
         return ", ".join(self.quote(column.name) for column in staged.key)
 
     def same_key(self, staged: Staged) -> str:

@@ -56,10 +56,10 @@ class Column:
     """One column and how much room it has.
 
     None means that nothing but its type limits it. `declared` is the database's own spelling. `low` and `high` are
-    inclusive. `whole_digits` stand before the decimal point, `scale` behind it. `second_digits` are those behind the
-    seconds. `pads`: a fixed length filled up, so that what stands at a value's end is lost. `is_text`: compared by
-    `collation` (where it is known), so differences need a binary look. `is_choice`: the database makes one of a list of
-    texts of any other (`loader.target.fit`). `affinity` is SQLite's.
+    inclusive. `whole_digits` are before the decimal point, `scale` behind it. `second_digits` are those behind the
+    seconds. `pads`: a fixed length filled up, so that spaces or zeros at a value's end are lost. `is_text`: compared by
+    `collation` (where it is known), so differences need a binary look. `is_choice`: the database turns any other text
+    into one of a list (`loader.target.fit`). `affinity` is SQLite's.
     """
 
     name: str

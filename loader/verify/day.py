@@ -1,4 +1,4 @@
-"""Proves that everything a loaded day rests on agrees.
+"""Proves that everything behind a loaded day agrees.
 
 It reads all of it back, from a database or from a target's Parquet files, whose manifest is the ledger.
 """
@@ -44,7 +44,7 @@ def verify_day(
 ) -> Verification:
     """Prove that a day's documents, files, ledger and target agree.
 
-    Manifest, shards, receipts, parts, ledger and target. The ledger says which run is loaded. What does not agree is a
+    Manifest, shards, receipts, parts, ledger and target. The ledger says which run is loaded. A disagreement is a
     failed check, no exception; InputError and UnavailableError mean that bucket or database could not be asked. Writes
     nothing but a temporary table.
     """

@@ -1,4 +1,4 @@
-"""Proves a loaded day, whatever its target is.
+"""Proves a loaded day, for any kind of target.
 
 The ledger's owner, the run's documents, its objects.
 """
@@ -23,7 +23,7 @@ from staging.process.cancel import Cancel
 from staging.store import Store
 
 SETTINGS = "settings"
-"""The check that fails where the pipeline file asks something else now: then no data is wrong."""
+"""The check that fails if the pipeline file asks something else now: then no data is wrong."""
 
 
 @dataclass(frozen=True, slots=True)

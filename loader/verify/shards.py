@@ -1,4 +1,4 @@
-"""Reads back what a run rests on and no load opens.
+"""Reads back what a run depends on and no load opens.
 
 Shards of all tables, and rows that were set aside.
 """
