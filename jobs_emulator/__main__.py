@@ -28,7 +28,7 @@ EXIT_UNAVAILABLE = 20
 
 
 class _Commands(click.Group):
-    """Names the extra that brings a library which is not installed; `--help` needs none of them."""
+    """Names the extra of a library that is not installed; `--help` needs none of them."""
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command that was asked for."""
@@ -157,7 +157,7 @@ async def _serve(live: Callable[[asyncio.Event], Awaitable[None]]) -> None:
 
 
 def _raise_open_files_limit() -> None:
-    """As far as the system lets us: a gRPC connection takes three, and shells set a limit of 1,024."""
+    """Up to the system's limit: a gRPC connection takes three, and shells set a limit of 1,024."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
     if soft < wanted:
@@ -165,7 +165,7 @@ def _raise_open_files_limit() -> None:
 
 
 class _Token:
-    """The token of this start, and the file that it lies in for as long as the emulator serves."""
+    """The token of this start, and the file that has it while the emulator serves."""
 
     def __init__(self, text: str, path: Path | None) -> None:
         self.text = text
@@ -174,8 +174,8 @@ class _Token:
         self._is_written = False
 
     def announce(self, address: str) -> None:
-        """Write the file and tell everything that a client needs."""
-        if self.text:  # first: whoever reads the next line may come at once
+        """Write the file and print everything that a client needs."""
+        if self.text:  # first: a reader of the next line may connect at once
             self._path = self._path or token_file(int(address.rpartition(":")[2]))
             write_token(self._path, self.text)
             self._is_written = True

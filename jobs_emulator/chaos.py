@@ -1,7 +1,7 @@
 """Switches for what goes wrong in a cloud.
 
-Seeded, set on the command line or while the emulator runs. Every decision is a function of the seed, what it is about,
-and how often that was asked before; so two runs of the same calls meet the same faults, however they interleave.
+Seeded, set on the command line or while the emulator runs. Every decision is a function of the seed, its subject, and
+how often that was asked before; so two runs of the same calls meet the same faults, however they interleave.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class ChaosSettings:
 
 
 class Chaos:
-    """Decides wherever something may go wrong whether it does."""
+    """Decides at each point whether something goes wrong."""
 
     def __init__(self, settings: ChaosSettings | None = None) -> None:
         self.settings = settings or ChaosSettings()
@@ -76,7 +76,7 @@ class Chaos:
         self._replies_lost = 0
 
     def check_call(self, method: str) -> None:
-        """Raises what the API answers when it is not available.
+        """Raises the API's answer when it is not available.
 
         Before anything of `Service.Method` was done.
         """

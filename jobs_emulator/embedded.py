@@ -67,7 +67,7 @@ class Emulator:
         """Carries out one call that comes by no connection.
 
         `method` is such as `Jobs.GetJob`; request and answer are serialized as gRPC does. ApiError as the API answers,
-        also where there is no answer for so long, or the emulator has ended.
+        also if there is no answer for so long, or the emulator has ended.
         """
         return self._ask(self._server.call(method, request), seconds)
 
@@ -112,7 +112,7 @@ class Emulator:
     def _run(self) -> None:
         try:
             asyncio.run(self._live())
-        except BaseException as exc:  # noqa: BLE001 — told to the thread that waits for the start
+        except BaseException as exc:  # noqa: BLE001 — passed to the thread that waits for the start
             self._failure = exc
         finally:
             self._ready.set()
@@ -146,7 +146,7 @@ def start(
     """Starts an emulator in a thread and returns when it listens.
 
     Its `address` is `127.0.0.1:port`. Only this user's processes may call it, and root's. Where the system does not
-    tell whose a connection is (it does on Linux), its `token` is asked for, which this package's own clients send.
+    show whose a connection is (Linux does), the emulator asks for its `token`, which this package's own clients send.
     `private`: it listens on no port at all, but on a Unix socket in a folder of mode 0700, and `address` is
     `unix:PATH`, as gRPC's channels take it. Without `listening` nobody can connect, and `Emulator.call` alone is
     answered.

@@ -126,6 +126,6 @@ def invalid_fields(violations: list[FieldViolation]) -> ApiError:
 def not_this_machine(host: str) -> ApiError:
     """PERMISSION_DENIED for a request that means another host.
 
-    It calls another host, which is no way to reach the emulator.
+    The emulator can't be reached by that host's name.
     """
     return ApiError(Code.PERMISSION_DENIED, f"Host '{host}' is not this machine: the emulator serves loopback only.")

@@ -15,7 +15,7 @@ TOML, one table per image reference::
     [secrets]                                 # what secret_key_ref resolves to: env:NAME, file:PATH or value:TEXT
     db-password = "env:DB_PASSWORD"
 
-A reference without tag or digest stands for all of them, so a definition with a changing tag deploys and runs here.
+A reference without tag or digest matches all of them, so a definition with a changing tag deploys and runs here.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class ImageTableError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """What a container image would bring along: program, default arguments, folder, environment."""
+    """What a container image would contain: program, default arguments, folder, environment."""
 
     entrypoint: tuple[str, ...] = ()
     cmd: tuple[str, ...] = ()

@@ -50,8 +50,7 @@ class AttemptRecord:
     """One attempt of a task.
 
     At most one of exit code and signal is not 0. `peak_rss_bytes` is the most the watchdog saw, 0 when the attempt
-    ended before it looked. (The kernel's own figure counts what the process was before its program was loaded: the
-    emulator.)
+    ended before it looked. (The kernel's own figure includes the process before its program was loaded: the emulator.)
     """
 
     started_at: float
@@ -102,8 +101,8 @@ class Counts:
 class ExecutionRecord:
     """An execution: what it was asked, and how far it is.
 
-    What it was asked to do is `spec`. `spec` is an Execution message with what never changes, `task_frame` what all its
-    Task messages have in common, made when one is first asked for. `failure_*` belong to the first task that failed for
+    What it was asked to do is `spec`, an Execution message with what never changes. `task_frame` is what all its Task
+    messages have in common, made when one is first asked for. `failure_*` belong to the first task that failed for
     good.
     """
 

@@ -1,9 +1,9 @@
 """Imports Cloud Run's messages, and leaves the clients until asked for.
 
-`import google.cloud.run_v2` brings eight clients, each three times, and what they speak HTTP and gRPC with: a second of
-processor time, longer than a small day works. The messages are in a package of their own below it. So the package is
-put in its place without being run; what is neither a message nor a module of it runs it (PEP 562), and then it is as if
-it had been imported in the usual way. Where somebody has imported it already, nothing is done.
+`import google.cloud.run_v2` brings eight clients, each three times, and their HTTP and gRPC libraries: a second of
+processor time, longer than the work of a small day. The messages are in a package of their own below it. So the package
+is put in its place without being run; access to anything but a message or a module of it runs it (PEP 562), and then it
+is as if it had been imported in the usual way. Where somebody has imported it already, nothing is done.
 
 One of the messages' modules imports `google.longrunning.operations_pb2`, which brings grpc and asyncio for a service of
 its own. Its messages are in a module beside it: so it is put in its place in the same way.
@@ -23,7 +23,7 @@ _LATER = {
     "google.longrunning.operations_pb2": "google.longrunning.operations_proto_pb2",
     "google.cloud.run_v2": _MESSAGES,
 }
-"""What is not run before it is needed, and where its messages are."""
+"""The package that is not run before it is needed, and where its messages are."""
 
 
 def import_messages() -> ModuleType:

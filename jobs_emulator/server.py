@@ -47,8 +47,7 @@ class Settings:
     stays; by default `logs/` in `data`, or nothing that stays. `inherited` is the environment tasks may take variables
     from; `entries` gets each log line as Cloud Logging would show it. `door` says who may call; with `private` it
     listens on no port, but on a Unix socket that only this user can reach; without `listening` nowhere, and only `call`
-    is answered. With `policy` a call, and the start of an
-    execution, takes what it permits. `spawn` starts the processes.
+    is answered. With `policy`, a call and the start of an execution need its permission. `spawn` starts the processes.
     """
 
     images: ImageTable
@@ -71,7 +70,7 @@ class Settings:
 class EmulatorServer:
     """One emulator.
 
-    Start and stop it in the event loop it shall live in.
+    Start and stop it in the event loop in which it lives.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -86,7 +85,7 @@ class EmulatorServer:
     async def start(self) -> None:
         """Begins to listen.
 
-        What an earlier emulator left unfinished in `data` is taken up again.
+        Work that an earlier emulator left unfinished in `data` is resumed.
         """
         try:
             await self._start()

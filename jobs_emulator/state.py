@@ -119,7 +119,7 @@ class State:
         _, indices = self._dirty.setdefault(record.name, (record, set()))
         if task_index is not None:
             indices.add(task_index)
-        elif record.cancel_requested:  # it takes along tasks that were cancelled while they waited
+        elif record.cancel_requested:  # it includes tasks that were cancelled while they waited
             indices.update(i for i, task in record.tasks.items() if task.state is TaskState.CANCELLED)
         if record.is_finished:
             self.flush()

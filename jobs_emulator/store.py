@@ -78,7 +78,7 @@ class Store:
             raise StoreError(f"{folder / 'state.sqlite3'}: {exc}") from exc
 
     def close(self) -> None:
-        """Closes the database and gives the folder free."""
+        """Closes the database and releases the folder."""
         self._database.close()
         os.close(self._lock)
 
@@ -173,7 +173,7 @@ def _open_database(path: Path) -> sqlite3.Connection:
 
 
 def _set_up(database: sqlite3.Connection) -> None:
-    # Nothing is lost when the process dies: what was written lies with the system. A power cut may take it; to wait for
+    # Nothing is lost when the process dies: the system has what was written. A power cut may lose it; to wait for
     # the disk would hold up every call, and this is a folder for development and tests.
     database.execute("PRAGMA journal_mode = WAL")
     database.execute("PRAGMA synchronous = OFF")

@@ -1,6 +1,6 @@
 """What the documentation of the cloud does not say.
 
-Each is named, so that it can be put right in one place. Everything here was chosen, not looked up. `README.md` lists
+Each is named, so that it can be corrected in one place. Everything here was chosen, not looked up. `README.md` lists
 the same points under what differs from the cloud.
 """
 
@@ -16,7 +16,7 @@ OUT_OF_MEMORY_MESSAGE = "Memory limit of {limit_mib} MiB exceeded with {used_mib
 """last_attempt_result of a task that was killed for its memory (the sentence is that of the cloud's log entry)."""
 
 SIGNALLED_EXIT_CODE_BASE = 128
-"""A process ended by signal n is told as exit code 128 + n in messages, as shells and Docker do."""
+"""Messages give a process ended by signal n the exit code 128 + n, as shells and Docker do."""
 
 TIMEOUT_EXIT_CODE = 0
 """The exit code in the message of a timed-out task; one transcript of the cloud shows 0."""
@@ -35,7 +35,7 @@ DELETED_KEPT_SECONDS = 30 * 24 * 3600.0
 
 PAGE_SIZE_DEFAULT = 100
 PAGE_SIZE_MAX = 1000
-"""Entries of a list answer, when the caller names no page size, and at most."""
+"""Entries of a list answer: when the caller names no page size, and at most."""
 
 WAIT_SECONDS_MAX = 60.0
 """The longest WaitOperation holds a call, and what it does when the caller names no timeout."""

@@ -50,7 +50,7 @@ def task_conditions(record: TaskRecord | None, execution: ExecutionRecord) -> li
     """Completed, ResourcesAvailable, Started, ContainerReady, and Retry when the task was started again."""
     if record is None:
         record = TaskRecord(0)
-        if execution.phase is Phase.CANCELLED:  # it never came to its turn
+        if execution.phase is Phase.CANCELLED:  # its turn never came
             record.state, record.completed_at = TaskState.CANCELLED, execution.completed_at
     started_at = record.attempts[0].started_at if record.attempts else 0.0
     started = condition("Started", _SUCCEEDED if started_at else _PENDING, started_at or execution.created_at)

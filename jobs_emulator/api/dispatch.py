@@ -1,6 +1,6 @@
-"""Takes every call, whichever transport it came by.
+"""Takes every call, over any transport.
 
-Chaos, rights, the method; and no error but the API's.
+Chaos, rights, the method; and only the API's errors.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Dispatcher:
         self._rights = rights
 
     async def call(self, method: Method, request: RequestMessage, authorization: str) -> ResponseMessage:
-        """The method's answer to the one who sent that header.
+        """The method's answer to the sender of that header.
 
         Raises ApiError, or LostReplyError when the answer must not reach the client.
         """

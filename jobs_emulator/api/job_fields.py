@@ -5,7 +5,7 @@ All faults are reported at once. Limits are those of the Cloud Run documentation
 
 Defaults are written back into the job, as the API does it. Zero means "default" for every field without presence (task
 count 0 is 1, timeout 0 is 600 s); max_retries has presence, so an explicit 0 stays 0. Parallelism 0 stays 0: it means
-as many tasks at once as there may be.
+as many tasks at once as allowed.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ _SERVER_FIELDS = (
     "observed_generation", "terminal_condition", "conditions", "execution_count", "latest_created_execution",
     "reconciling", "satisfies_pzs", "etag",
 )  # fmt: skip
-"""Output only: what a caller sends in them is dropped, as the API does."""
+"""Output only: values that a caller sends in them are dropped, as the API does."""
 
 
 class JobsService:
@@ -157,7 +157,7 @@ class JobsService:
         return None
 
     def _start_by_token(self, job: JobRecord, token: str) -> OperationMessage:
-        """Starts the execution a token names, unless it was started before: so a write may be repeated."""
+        """Starts the execution that a token names, unless it was started before: so a write may be repeated."""
         execution_id = f"{job.name.job}-{token}"
         record = job.executions.get(execution_id)
         if record is None:

@@ -148,7 +148,7 @@ def write_task(message: TaskMessage, execution: ExecutionRecord, index: int) -> 
 
 
 def _task_frame(execution: ExecutionRecord) -> bytes:
-    """What all tasks of an execution have in common: made once, for a list may have a thousand of them."""
+    """What all tasks of an execution have in common: made once, as a list may have a thousand of them."""
     spec = execution.spec
     template = spec.template
     message = Task(
@@ -179,7 +179,7 @@ def _task_frame(execution: ExecutionRecord) -> bytes:
 def make_etag(generation: int, now: float) -> str:
     """An opaque fingerprint, quoted as HTTP wants it.
 
-    It is given, and accepted, and never compared.
+    It is sent and accepted, but never compared.
     """
     digest = base64.urlsafe_b64encode(f"{generation}/{now:.6f}".encode()).decode().rstrip("=")
     return f'"{digest}"'

@@ -1,7 +1,7 @@
 """Pages of a list.
 
 A token says after which entry the next page begins, and of which list it is. Entries are ordered by a key that never
-changes, so a page is right whatever was added or deleted since the one before.
+changes, so a page is right even if entries were added or deleted since the one before.
 """
 
 from __future__ import annotations

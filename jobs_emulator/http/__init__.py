@@ -1,5 +1,5 @@
 """One loopback port for gRPC and REST.
 
-And what is offered beside the API. Only programs on this machine may speak to it. May import the API and the state;
-never a job of the project.
+And the services beside the API. Only programs on this machine may speak to it. May import the API and the state; never
+a job of the project.
 """

@@ -128,7 +128,7 @@ class AdminPages:
         return style_answer()
 
     def _find_execution(self, name: str) -> ExecutionRecord:
-        """By full name or short id; the newest one where an id is that of several."""
+        """By full name or short id; the newest one if several have that id."""
         for record in self._state.executions():
             if name in {str(record.name), record.name.execution}:
                 return record

@@ -1,6 +1,6 @@
 """What is known of each connection and its requests.
 
-By the name gRPC's server knows it by.
+By the connection's name in gRPC's server.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _ASK_BROWSERS = (("www-authenticate", 'Basic realm="jobs emulator: the token as 
 class Callers:
     """Which connections are strange or unknown.
 
-    `strangers`: whom a client meant to call, where that is not this machine. `unknown`: who must send the token.
+    `strangers`: the host that a client meant to call, if not this machine. `unknown`: those who must send the token.
     """
 
     door: Door
@@ -31,7 +31,7 @@ class Callers:
         self.unknown.discard(peer)
 
     def checked(self, answer: Answer, *, is_known: bool) -> Answer:
-        """`answer`, but to those who are not known only with the token."""
+        """`answer`, but unknown callers need the token."""
         if is_known:
             return answer
 

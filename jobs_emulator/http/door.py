@@ -1,9 +1,9 @@
 """Decides who may call the emulator.
 
-It starts programs as its user, and a job may name any `command`: so not every account. A connection is known by what
-the kernel proves of it: it came through a socket in a folder that only this user may enter, or its other end is this
-user's own (or root's). Any other has to send the token, as OAuth 2.0 tokens are sent (RFC 6750, section 2.1), which
-only this user can read; a browser may send it as a password.
+It starts programs as its user, and a job may name any `command`: so not every account may. A connection is known by the
+kernel's proof: it came through a socket in a folder that only this user may enter, or its other end is this user's own
+(or root's). Any other has to send the token, as OAuth 2.0 tokens are sent (RFC 6750, section 2.1), which only this user
+can read; a browser may send it as a password.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ _LOCAL, _REMOTE, _UID = 1, 2, 7  # columns
 class Door:
     """What lets a caller in.
 
-    `token` is empty where none opens; `owner_enters` lets this user's processes in without it, `is_open` anybody.
+    `token` is empty if none lets anybody in; `owner_enters` lets this user's processes in without it, `is_open`
+    anybody.
     """
 
     token: str = ""

@@ -80,7 +80,7 @@ class Front:
             elif first:
                 await serve_http1(first, reader, writer, self._callers.checked(self._answer, is_known=is_known))
         except (OSError, asyncio.CancelledError):
-            pass  # the client has gone, or the emulator stops: there is nobody to tell
+            pass  # the client has gone, or the emulator stops: nobody is there to read an answer
         finally:
             await _close(writer)
 
@@ -116,7 +116,7 @@ class Front:
     async def _pump_requests(
         self, peer: str, first: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        """Hands on what the client sends; before its first request has left, it is known whom that means."""
+        """Passes on what the client sends; the host that its first request means is known before that has left."""
         opening, data = AuthorityReader(), first
         while data:
             opening.feed(data)
@@ -148,7 +148,7 @@ async def _connect(server: Path, own: Path) -> tuple[asyncio.StreamReader, async
 
 
 async def _read_opening(reader: asyncio.StreamReader) -> bytes:
-    """The first bytes: the whole preface, or what is enough to see that it is none. Empty when none come in time."""
+    """The first bytes: the whole preface, or enough to see that it is none. Empty when none come in time."""
     first = b""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(IDLE_SECONDS_MAX) as limit:
@@ -169,7 +169,7 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 async def _close(writer: asyncio.StreamWriter) -> None:
-    """Closes after what was written has left; at once, when the client does not take it."""
+    """Closes when all that was written has left; at once, when the client does not take it."""
     writer.close()
     try:
         async with asyncio.timeout(CLOSE_SECONDS_MAX):

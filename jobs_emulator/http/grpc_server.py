@@ -75,7 +75,7 @@ def _behaviour(
 
 
 def _refuse_others(context: Context, callers: Callers) -> None:
-    """No page speaks HTTP/2 in plain text; that is for a proxy that translates."""
+    """No page speaks HTTP/2 in plain text; this check is for a proxy that translates."""
     metadata = dict(context.invocation_metadata() or ())
     if callers.strangers and (authority := callers.strangers.get(context.peer())) is not None:
         raise not_this_machine(authority)

@@ -1,6 +1,6 @@
-"""Reads whom the first HTTP/2 request means to call.
+"""Reads which host the first HTTP/2 request means to call.
 
-`:authority`, what `Host` is in HTTP/1.1. gRPC's Python server doesn't tell it to a handler, so it is read from the
+`:authority`, what `Host` is in HTTP/1.1. gRPC's Python server doesn't give it to a handler, so it is read from the
 bytes on their way there: frames by RFC 9113, sections 4 and 6.2, their header block by hpack. Only the first request
 counts: the next on the same connection come from the same caller.
 """

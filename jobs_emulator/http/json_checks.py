@@ -1,6 +1,6 @@
 """Says what is wrong with a JSON body.
 
-In the words of the API: the path of each wrong field and what it is to be. `json_format` stops at the first fault and
+In the words of the API: the path of each wrong field and what it should be. `json_format` stops at the first fault and
 names it in its own way; this walks the message's descriptor first. Paths are in proto spelling from the request message
 on: `job.template.task_count`, `job.template.template.containers[0].env[1].name`.
 """

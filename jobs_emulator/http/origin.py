@@ -1,7 +1,8 @@
 """Decides which programs and pages may call the emulator.
 
-Programs on this machine, and pages it served itself. It starts programs, so a web page must never reach it: neither by
-a request of its own (`Origin`), nor by a name that the page's owner points at 127.0.0.1 (`Host`, DNS rebinding).
+Programs on this machine may, and pages that it served itself. It starts programs, so a web page must never reach it:
+neither by a request of its own (`Origin`), nor by a name that the page's owner points at 127.0.0.1 (`Host`, DNS
+rebinding).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The API over REST.
 
-Paths, query and JSON bodies to the same requests that come over gRPC, and their answers back. Transcoding as
-google/api/http.proto tells: the path binds first, then the body, what is left comes from the query.
+Paths, query and JSON bodies to the same requests that come over gRPC, and their answers back. Transcoding as in
+google/api/http.proto: the path binds first, then the body, and the query gives the rest.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from jobs_emulator.run.attempt_log import log_path
 
 PIECE_BYTES_MAX = 2**20
 TAIL_BYTES = 64 * 1024
-"""A last line is looked for in so much of a log's end."""
+"""A last line is looked for in this many bytes of a log's end."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,13 +11,13 @@ import threading
 from typing import Any, TextIO
 
 ENTRIES_MAX = 100_000
-"""Entries that may wait; more are dropped and counted, and the count is told."""
+"""Entries that may wait; more are dropped and counted, and the count is reported."""
 
 
 class EntryWriter:
     """Writes log entries in the background.
 
-    Call it with an entry; `close` waits for what was taken (a moment, if the reader has stopped reading).
+    Call it with an entry; `close` waits until all are written (a moment, if the reader has stopped reading).
     """
 
     def __init__(self, stream: TextIO) -> None:

@@ -1,6 +1,6 @@
 """A policy: members with roles on resources.
 
-And the tokens that callers are known by.
+And the tokens by which callers are known.
 
 JSON::
 
@@ -13,7 +13,7 @@ JSON::
     }
 
 A binding on a resource holds for all below it (https://cloud.google.com/iam/docs/resource-hierarchy-access-control).
-What a role permits stands in `roles.json`, with its source.
+What a role permits is in `roles.json`, with its source.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """One attempt of a task.
 
 A process under a timeout and a memory limit, which may be cancelled. Stopping is SIGTERM to the whole group, a grace,
-SIGKILL; for memory SIGKILL at once. The folder in TMPDIR is the attempt's own and empty; what it left there goes at
-once, an empty folder with the execution's own.
+SIGKILL; for memory SIGKILL at once. The folder in TMPDIR is the attempt's own and empty; what it left there is removed
+at once, an empty folder with the execution's own.
 """
 
 from __future__ import annotations
@@ -159,7 +159,7 @@ def _make_folder(path: str) -> None:
 
 
 async def _empty_folder(path: str) -> None:
-    """Removes what an attempt left; an empty folder stays, for removing it costs half as much as starting a process."""
+    """Removes what an attempt left; an empty folder stays, as removing it costs half as much as starting a process."""
     try:
         with os.scandir(path) as entries:
             is_empty = next(entries, None) is None

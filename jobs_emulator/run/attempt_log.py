@@ -63,7 +63,7 @@ class AttemptLog:
             self._entries(system_entry(self._origin, severity, message, self._clock()))
 
     def close(self) -> None:
-        """Emits what stood without a line end and closes the file."""
+        """Emits a last line without a line end and closes the file."""
         for stream, rest in self._partial.items():
             if rest:
                 self._emit(stream, rest)

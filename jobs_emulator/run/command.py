@@ -35,8 +35,8 @@ class Command:
 def apply_overrides(template: TaskTemplateMessage, overrides: OverridesMessage) -> None:
     """Writes a call's overrides into a copy of the template.
 
-    A RunJob call, and the job's task template. A container override whose name matches nothing applies when there is
-    one container.
+    The call is RunJob, the template the job's task template. A container override whose name matches nothing applies
+    when there is one container.
     """
     if overrides.timeout.seconds or overrides.timeout.nanos:
         template.timeout.CopyFrom(overrides.timeout)

@@ -29,7 +29,7 @@ class ExecutionRun:
         self._parallelism: int = record.spec.parallelism
         self._clock = clock
         self._fresh: Iterator[int] = (i for i in range(record.task_count) if i not in record.tasks)
-        # a cancel that a restart interrupted has counted already what never came to its turn
+        # a cancel that a restart interrupted has already counted tasks whose turn never came
         self._fresh_left = 0 if record.cancel_requested else record.task_count - len(record.tasks)
         self._again = deque(i for i, task in sorted(record.tasks.items()) if task.state is TaskState.PENDING)
 
@@ -50,7 +50,7 @@ class ExecutionRun:
     def take_task(self) -> int:
         """Index of the next task.
 
-        First one that is to be retried, at once as in the cloud.
+        A task to be retried comes first, at once as in the cloud.
         """
         if self._again:
             return self._again.popleft()
@@ -83,9 +83,9 @@ class ExecutionRun:
             self._again.append(index)
 
     def cancel(self) -> None:
-        """Takes back what waits and stops what runs.
+        """Takes back tasks that wait and stops those that run.
 
-        The rest ends as the attempts do.
+        These end as their attempts do.
         """
         record, now = self.record, self._clock()
         record.cancel_requested = True

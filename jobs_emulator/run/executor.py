@@ -1,6 +1,6 @@
 """Makes a running execution of a job.
 
-Its name, what it runs, and taking up again what a restart interrupted.
+It gives it a name, decides what it runs, and resumes what a restart interrupted.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class Executor:
     def _resume(self, record: ExecutionRecord) -> None:
         try:
             command = resolve_command(record.spec.template, self._images, self._inherited)
-        except ApiError as exc:  # the image table is another one now
+        except ApiError as exc:  # the image table has changed
             record.phase, record.completed_at = Phase.FAILED, self._clock()
             record.failure_code, record.failure_message = int(Code.FAILED_PRECONDITION), exc.message
             record.finished.set()

@@ -1,7 +1,7 @@
 """Reads from /proc how much memory a task uses.
 
-0 where there is none (the memory limit then does not act). Resident memory of the process, and of each process under it
-what it does not share. No RLIMIT_AS: it counts mapped and not used memory, of which some libraries map gigabytes.
+0 where there is none (the memory limit then does not act). Resident memory of the process, and the unshared memory of
+each process under it. No RLIMIT_AS: it counts mapped and not used memory, and some libraries map gigabytes.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from jobs_emulator.run.spawn import Spawn, spawn
 
 READ_BYTES = 65_536
 DRAIN_BYTES_MAX = 4 * 2**20
-"""After the end of a process, at most so much of what still stands in its pipes is read."""
+"""After the end of a process, at most this much of the rest in its pipes is read."""
 
 OutputSink = Callable[[str, bytes], None]
 """Called with `stdout` or `stderr`, and bytes as they were written."""
@@ -82,7 +82,7 @@ class TaskProcess:
                 os.killpg(self.pid, number)
 
     def _read(self, descriptor: int, stream: str) -> int:
-        """Hands on what one pipe holds; returns how much, 0 at its end or when it is empty."""
+        """Passes on what one pipe holds; returns how much, 0 at its end or when it is empty."""
         try:
             data = os.read(descriptor, READ_BYTES)
         except BlockingIOError:

@@ -31,14 +31,14 @@ STARTS_PER_TURN = 4
 """Tasks begun before the loop looks at the network again."""
 
 Change = Callable[[ExecutionRecord, int | None], None]
-"""Told of every change: the execution, and the index of the task that changed with it."""
+"""Called with every change: the execution, and the index of the task that changed with it."""
 
 
 class Scheduler:
     """Owner of all running attempts; lives in one event loop.
 
     `folder` gets `tmp/`, `logs_folder` the attempts' logs. `before_start` is called between noting that attempts start
-    and starting them: what it writes is never behind.
+    and starting them: its records are never behind.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Scheduler:
     def submit(self, record: ExecutionRecord, command: Command) -> None:
         """Takes an execution.
 
-        It starts when slots are free (or later, or never, as chaos wills).
+        It starts when slots are free (or later, or never, as chaos decides).
         """
         run = ExecutionRun(record, command, self._grace_seconds, self._clock)
         self._runs[record.name] = run
@@ -191,7 +191,7 @@ class Scheduler:
         return ended
 
     async def _run_twin(self, twin: Attempt) -> None:
-        """Chaos: the same attempt once more, beside the first; how it ends means nothing."""
+        """Chaos: the same attempt once more, beside the first; its end has no effect."""
         self._attempts.add(twin)
         await twin.run()
         self._attempts.discard(twin)

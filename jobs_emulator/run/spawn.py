@@ -2,8 +2,8 @@
 
 `subprocess` starts one with Python's lock held: until the new program has been given a processor and was loaded,
 nothing else in this process moves, and on a busy machine that takes tens of milliseconds. The C library's posix_spawn,
-called through ctypes, gives the lock away, so on a thread only that thread waits. Where the library lacks what is
-needed (glibc before 2.34, musl, macOS), `subprocess` does it.
+called through ctypes, releases the lock, so on a thread only that thread waits. Where the library lacks a needed
+function (glibc before 2.34, musl, macOS), `subprocess` does it.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def spawn(command: Command, environment: Mapping[str, str], stdout: int, stderr:
 
 
 class _System:
-    """The C library's functions: `_quick` ones keep Python's lock, `_spawn` gives it away."""
+    """The C library's functions: `_quick` ones keep Python's lock, `_spawn` releases it."""
 
     def __init__(self) -> None:
         self._quick = ctypes.PyDLL(None)
@@ -114,7 +114,7 @@ def _spawn_by_subprocess(command: Command, environment: Mapping[str, str], stdou
 
 
 def _find_program(command: Command, environment: Mapping[str, str]) -> bytes:
-    """The file to load: what has a slash is it, else the first program of that name in the task's own PATH."""
+    """The file to load: a name with a slash itself, else the first program of that name in the task's own PATH."""
     name = command.argv[0]
     if "/" in name:
         return _encode(name)
