@@ -1,1 +1,1 @@
-"""Side-by-side measurements; the tools measured against have an environment of their own, `bench/pyproject.toml`."""
+"""Side-by-side measurements; the other tools have an environment of their own, `bench/pyproject.toml`."""

@@ -1,6 +1,6 @@
 """Makes many loaded days of one: its documents with other dates, its rows in the target and in the ledger, too.
 
-To run each of them would take longer than what is measured of them afterwards.
+Running each of them would take longer than the measurements on them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def copy_day(staging: Path, model: date, days: Sequence[date]) -> None:
 
 
 def copy_in_sqlite(target: Path, part: Path, model: date, days: Sequence[date]) -> None:
-    """Copy what a day of one shard has in the target and in the ledger; `part` is its part, of which digests are."""
+    """Copy what a day of one shard has in the target and in the ledger; digests are of `part`, its part."""
     rows = pl.read_parquet(part)
     with closing(sqlite3.connect(target)) as connection, connection:
         for table in ("revenue", "penstock_ledger"):

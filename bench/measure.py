@@ -33,7 +33,7 @@ class Sample:
 def run(
     arguments: Sequence[str], environ: Mapping[str, str] | None = None, *, codes: Sequence[int] = (0,)
 ) -> tuple[Sample, str]:
-    """Run to the end; RuntimeError with what it printed unless it ends with one of `codes`. Returns its stdout, too."""
+    """Run to the end; RuntimeError with its output unless it ends with one of `codes`. Returns its stdout, too."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         inherited = {name: text for name, text in os.environ.items() if name != _NO_BYTECODE}
         began = time.perf_counter()
@@ -87,7 +87,7 @@ def median_seconds(samples: Sequence[Sample]) -> float:
 
 
 def ratio(samples: Mapping[str, Sequence[Sample]], ours: str, other: str) -> float:
-    """The median of the rounds' ratios: what both met in a round cancels out."""
+    """The median of the rounds' ratios: what slows both in a round cancels out."""
     pairs = zip(samples[ours], samples[other], strict=True)
     return statistics.median(a.seconds / b.seconds for a, b in pairs)
 

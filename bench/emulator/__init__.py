@@ -1,1 +1,1 @@
-"""What the emulator costs over starting the same processes barely."""
+"""What the emulator costs, compared with a bare start of the same processes."""

@@ -100,7 +100,7 @@ def main() -> int:
 
 
 def _kept_by_hand() -> str:
-    """The end of the report that is there: what a person added to it."""
+    """The end of the existing report: what a person added to it."""
     before, mark, after = REPORT.read_text(encoding="utf-8").partition(MARK) if REPORT.exists() else ("", "", "")
     return f"\n{mark}{after}" if before else ""
 

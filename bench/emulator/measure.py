@@ -131,7 +131,7 @@ def crowd(tasks: int, *options: str, image: str = "noop") -> Crowd:
 
 
 def first_instruction(rounds: int) -> tuple[Spread, Spread]:
-    """From the wish to the first instruction of the program: by a bare spawn, and by RunJob."""
+    """From the request to the first instruction of the program: by a bare spawn, and by RunJob."""
     bare = []
     for _ in range(rounds):
         begin = time.time()

@@ -12,7 +12,7 @@ import matplotlib.pyplot as plt  # noqa: E402
 
 STEP_SECONDS = 1.0
 SPAN_SECONDS = 2.0
-# Okabe and Ito's colours, which the colour-blind tell apart; each line has its dashes and its own words, too.
+# Okabe and Ito's colours, which colour-blind people can distinguish; each line has its dashes and words, too.
 STYLES = (("#777777", ":"), ("#0072b2", "-"), ("#e69f00", "--"), ("#d55e00", "-."))
 WORDS = {
     "one Penstock export": "Penstock",

@@ -1,7 +1,7 @@
 """A shop's small steady load, open loop: `URL SECONDS TPS`. Prints [due seconds, latency ms] of each transaction.
 
 One transaction of six statements: read two purchases, insert one, take it off the stock, read the stock, commit. It
-begins when it is due, whether or not the one before is over, so a stall is felt by all who come meanwhile. Times are
+begins when it is due, whether or not the one before is over, so all that come during a stall feel it. Times are
 CLOCK_MONOTONIC's. A line on stdin ends it. TPS 0: no due times, four workers each begin anew as soon as they are done.
 """
 
@@ -77,7 +77,7 @@ def queue_as_done() -> None:
 workers = [threading.Thread(target=serve) for _ in range(WORKERS)]
 for worker in workers:
     worker.start()
-time.sleep(1)  # connections stand
+time.sleep(1)  # connections are open
 gc.freeze()
 gc.disable()  # a pause of our own is no stall of the server's
 began = time.monotonic()

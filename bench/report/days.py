@@ -13,7 +13,7 @@ from bench.scenarios.whole_day import BARE, EMPTY, OURS, THERE
 LOAD_LIMIT = 1.3
 WHOLE_DAY_LIMITS = {EMPTY: 0.8, THERE: 0.4}
 TASK_LIMITS = {"10000": 1.5, "100000": 1.2, "500000": 1.05}
-"""By users in the shard: the fewer there are, the less is computed beside what is proven."""
+"""By users in the shard: the fewer there are, the smaller is the computation beside the proof."""
 ONE_ROW_LIMIT, SMALL_DAY_LIMIT, DONE_DAY_LIMIT, STATUS_LIMIT = 1.2, 0.35, 0.1, 2.0
 STATUS_DAYS = 3_000
 """`status` is measured over fewer days and counted up."""
@@ -100,7 +100,7 @@ def long(found: dict[str, Any]) -> Iterator[str]:
 
 
 def _count_up(one: float, many: float, days: int) -> float:
-    """What STATUS_DAYS days take, of what one day and so many days took."""
+    """What STATUS_DAYS days take, computed from one day and so many days."""
     return one + (many - one) / (days - 1) * (STATUS_DAYS - 1)
 
 

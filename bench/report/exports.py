@@ -34,7 +34,7 @@ EXPORT_TITLES = {
     "export_small_mariadb": "MariaDB, one run with MySQL's below",
     "export_small_mysql": "MySQL",
 }
-"""Those of `--small` are kept apart: of so few rows the start of the processes is most of the time."""
+"""Those of `--small` are kept apart: with so few rows the start of the processes is most of the time."""
 WIDE_MB = 700
 LONGEST_MS = 5
 ROWS_MB = {5_000_000: 250, 50_000_000: 300}

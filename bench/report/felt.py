@@ -42,7 +42,7 @@ def felt(found: dict[str, Any]) -> Iterator[str]:
 
 
 def felt_table(beside: dict[str, list[dict[str, Any]]], limit: float) -> Iterator[str]:
-    """A row for each of what ran beside the load, by rounds; what is ours as it comes has the limit."""
+    """A row for each thing that ran beside the load, by rounds; our export as it comes has the limit."""
     alone = [_percentiles(each["latencies_ms"])[1] for each in beside[NOBODY]]
     rows = []
     for name, rounds in beside.items():
@@ -66,7 +66,7 @@ def felt_several(found: dict[str, Any]) -> Iterator[str]:
 
 
 def felt_promise(found: dict[str, Any]) -> Iterator[str]:
-    """An export that promises beside one as it comes, and what it says of its promise itself."""
+    """An export with a promise beside one as it comes, and its own verdict on its promise."""
     for server, database in (("postgres", "PostgreSQL"), ("mariadb", "MariaDB"), ("mysql", "MySQL")):
         if (result := found.get(f"felt_promise_{server}")) is None:
             continue

@@ -1,7 +1,7 @@
-"""What holds the figures that miss their aims, and what small days and a month are made of.
+"""What limits the figures that miss their aims, and what small days and a month consist of.
 
 Profiled apart from the samples of the report, process by process (`getrusage`) or statement by statement (the server's
-own log): what counts are the shares.
+own log): only the shares count.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ _TOLD = {
 
 
 def told(name: str) -> Iterator[str]:
-    """Of one figure, in a paragraph."""
+    """What limits one figure, in a paragraph."""
     first, *rest = _TOLD[name]
     yield from ("", f"What holds it: {first}", *rest)
 

@@ -1,6 +1,6 @@
 """Small days on this machine, whole commands: SQLite to SQLite, a folder, jobs as processes.
 
-What is measured is what a day costs besides its rows: starts, documents, the chain.
+It measures what a day costs besides its rows: starts, documents, the chain.
 """
 
 from __future__ import annotations

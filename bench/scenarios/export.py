@@ -44,14 +44,14 @@ def flat_out(config: Path, staging: Path, name: str) -> Sample:
 
 
 def quick_client(server: MysqlFamilyServer, question: str, database: str) -> list[str]:
-    """The words that have the server's own client ask and throw the answer away, row by row."""
+    """The command by which the server's own client asks and drops the answer, row by row."""
     program = ["mariadb"] if server.dialect == "mariadb" else cached_client()
     asked = ["--no-defaults", "-h", HOST, "-P", str(server.port), "-u", FAMILY_USER, "--quick", "--silent"]
     return ["sh", "-c", 'exec "$@" > /dev/null', "sh", *program, *asked, "-e", question, database]
 
 
 def cached_client() -> list[str]:
-    """The words that run MySQL's client of the checkout's cache by its own loader."""
+    """The command that runs MySQL's client from the checkout's cache by its own loader."""
     loader = next((MYSQL_CACHED / "lib").glob("ld-linux-*"))
     return [str(loader), "--library-path", str(MYSQL_CACHED / "lib"), str(MYSQL_CACHED / "bin" / "mysql")]
 
@@ -81,7 +81,7 @@ def export_postgres(server: PostgresServer, folder: Path, rows: int, rounds: int
 
 
 def export_many(server: PostgresServer, folder: Path, rows: int, rounds: int) -> dict[str, Any]:
-    """Penstock against DuckDB's extension where the start of a process weighs nothing."""
+    """Penstock against DuckDB's extension where the start of a process does not count."""
     database = fill_postgres(server, rows)
     url = server.url(database)
     others = {DUCKDB_POSTGRES: lambda n: peer(folder, "duckdb_export.py", plain_url(url), n)}

@@ -104,7 +104,7 @@ def felt_several(server: PostgresServer, folder: Path, rows: int, rounds: int) -
 def felt_promise(server: PostgresServer | MysqlFamilyServer, folder: Path, rows: int, rounds: int) -> dict[str, Any]:
     """What the load feels of an export as it comes, and of one that promises a p99 of one of the load's statements.
 
-    With what each of the latter says of its promise.
+    With each of the latter's verdict on its promise.
     """
     fill = fill_postgres if isinstance(server, PostgresServer) else fill_mysql_family
     database = fill(server, rows, users=USERS)  # type: ignore[operator] # one of two functions of one shape
@@ -147,7 +147,7 @@ def _cores(server: PostgresServer | MysqlFamilyServer, *, pinned: bool) -> Itera
 def saturated(server: PostgresServer | MysqlFamilyServer, folder: Path, rows: int, rounds: int) -> dict[str, Any]:
     """Transactions a second of a load that never rests, alone and beside our export as it comes, both pinned.
 
-    And beside a process that only computes, where our export does: what the two cores take from each other anyway.
+    And beside a process that only computes, on our export's core: what the two cores take from each other anyway.
     """
     fill = fill_postgres if isinstance(server, PostgresServer) else fill_mysql_family
     database = fill(server, rows, users=USERS)  # type: ignore[operator] # one of two functions of one shape
@@ -181,7 +181,8 @@ def _compute() -> None:
 def latencies(
     url: str, work: Callable[[], None], load_cores: set[int] | None = None, *, tps: int = TPS
 ) -> dict[str, Any]:
-    """Run the work beside the load; keep the latencies of what was due while it ran, with the seconds since it began."""
+    """Run the work beside the load; keep the latencies of transactions due while it ran, with the seconds since it
+    began."""
     load = subprocess.Popen(
         [str(PEERS), str(BENCH / "peers" / "small_load.py"), url, str(_LIMIT_SECONDS), str(tps)],
         stdin=subprocess.PIPE,

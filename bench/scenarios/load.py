@@ -56,7 +56,7 @@ def load(server: PostgresServer | MysqlFamilyServer, folder: Path, rows: int, ro
         return sample
 
     samples = alternate(rounds, {"penstock": penstock, "bare bulk load + merge": bare})
-    penstock(rounds)  # its ledger row stands now
+    penstock(rounds)  # its ledger row is there now
     again = alternate(1, {"penstock": lambda _: run_job("loader", config, DAY, "load-run")})
     server.drop_database(database)
     shutil.rmtree(staging)

@@ -69,7 +69,7 @@ def one_day_of_ten(server: MysqlFamilyServer, folder: Path, rows: int, rounds: i
 
 
 def _wait_for_rest(server: MysqlFamilyServer) -> None:
-    """Let the server write and purge what filling the table has left: that is no cost of a read."""
+    """Let the server write and purge what is left of filling the table: that is no cost of a read."""
     busy_seconds = 1.0
     while busy_seconds > _AT_REST_SECONDS:
         before = server_cpu_seconds(server)

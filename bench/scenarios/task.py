@@ -9,7 +9,7 @@ from typing import Any
 from bench.measure import Sample, ratio, run
 
 USERS = (10_000, 100_000, 500_000)
-"""How many of them the million purchases are of: a purchase or two a user and day is what shops see."""
+"""How many users made the million purchases: shops see a purchase or two a user and day."""
 
 
 def task(rounds: int) -> dict[str, Any]:

@@ -21,8 +21,8 @@ EMPTY, THERE = "into an empty day", "into a day that is there"
 def whole_day(server: PostgresServer, folder: Path, rows: int, users: int, rounds: int) -> dict[str, Any]:
     """Bring a day of `rows` to the revenue of about `users`: exported, staged, processed, loaded, proven.
 
-    Both write the same rows. In a day that is there everything stands already: the bare script deletes and inserts it
-    anew, Penstock compares.
+    Both write the same rows. In a stored day everything is there already: the bare script deletes and inserts it anew,
+    Penstock compares.
     """
     database = fill_postgres(server, rows, users=users)
     url, staging = server.url(database), folder / "staging-whole"
