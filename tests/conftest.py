@@ -23,8 +23,13 @@ pytest_plugins = [
 def pytest_configure(config: pytest.Config) -> None:
     """Name the marks, and say how examples are made: few and the same each day, many others each night, by no clock."""
     is_nightly = "nightly or" in config.getoption("markexpr")
-    given = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow], "derandomize": not is_nightly}
-    settings.register_profile("penstock", **given, max_examples=300 if is_nightly else 40)
+    settings.register_profile(
+        "penstock",
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+        derandomize=not is_nightly,
+        max_examples=300 if is_nightly else 40,
+    )
     settings.load_profile("penstock")
     config.addinivalue_line("markers", "integration: needs a server or starts processes; `make check` leaves it out")
     config.addinivalue_line("markers", "nightly: too long for every run; `make nightly` runs it")

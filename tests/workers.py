@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections import Counter
+from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,7 +39,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> SerialLast | None:
     """Spread by file, where that was asked for."""
-    return SerialLast(config, log) if config.getvalue("dist") == "loadfile" else None  # type: ignore[arg-type]
+    return SerialLast(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -54,7 +54,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Put the longest files first; `--no-loadscope-reorder` keeps that order."""
     if not hasattr(config, "workerinput"):
         return
-    guessed: Counter[str] = Counter()
+    guessed: defaultdict[str, float] = defaultdict(float)
     for item in items:
         guessed[_file(item.nodeid)] += _INTEGRATION_SECONDS if item.get_closest_marker("integration") else _UNIT_SECONDS
     # All workers must have one order, so none reads the cache itself.
@@ -72,7 +72,7 @@ class Clock:
     """Keeps the most that each file has taken, for the next run's order."""
 
     def __init__(self) -> None:
-        self._seconds: Counter[str] = Counter()
+        self._seconds: defaultdict[str, float] = defaultdict(float)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Add a part of a test."""
@@ -80,12 +80,13 @@ class Clock:
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write them; those of files that did not run now stay."""
-        if (cache := session.config.cache) is not None:
-            cache.set(_KEPT, dict(Counter(_kept(session.config)) | self._seconds))
+        kept = _kept(session.config)
+        most = {file: max(seconds, kept.get(file, 0.0)) for file, seconds in self._seconds.items()}
+        session.config.cache.set(_KEPT, {**kept, **most})
 
 
 def _kept(config: pytest.Config) -> dict[str, float]:
-    kept: dict[str, float] = cache.get(_KEPT, {}) if (cache := config.cache) is not None else {}
+    kept: dict[str, float] = config.cache.get(_KEPT, {})
     return kept
 
 
@@ -93,12 +94,12 @@ def _file(nodeid: str) -> str:
     return nodeid.partition("::")[0]
 
 
-class SerialLast(LoadFileScheduling):
+class SerialLast(LoadFileScheduling):  # type: ignore[misc] # xdist ships no types
     """By file; then all that is serial, by the last worker, when the others have ended."""
 
     def remove_node(self, node: WorkerController) -> str | None:
         """Go on with what had to wait for it."""
-        crashed = super().remove_node(node)
+        crashed: str | None = super().remove_node(node)
         for other in self.nodes:
             self._reschedule(other)
         return crashed

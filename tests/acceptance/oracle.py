@@ -10,16 +10,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, localcontext
+from typing import Generic, TypeVar
 from zoneinfo import ZoneInfo
 
 Key = int | str
+K = TypeVar("K")
+K_co = TypeVar("K_co", covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class Row(Generic[K_co]):
     """One purchase. `at` is an instant in UTC."""
 
-    key: Key
+    key: K_co
     at: datetime
     amount: Decimal
     status: str
@@ -47,9 +50,9 @@ class BusinessDay:
         return inside[0], inside[-1]
 
 
-def revenue_of(rows: Iterable[Row], day: BusinessDay, status: str | None) -> dict[Key, tuple[Decimal, int]]:
+def revenue_of(rows: Iterable[Row[K]], day: BusinessDay, status: str | None) -> dict[K, tuple[Decimal, int]]:
     """Return {key: (revenue, purchases)} of the day's rows; of those with this status, if one is given."""
-    found: dict[Key, tuple[Decimal, int]] = {}
+    found: dict[K, tuple[Decimal, int]] = {}
     with localcontext() as context:
         context.prec = 100
         for row in rows:
@@ -59,7 +62,7 @@ def revenue_of(rows: Iterable[Row], day: BusinessDay, status: str | None) -> dic
     return found
 
 
-def rows_of(rows: Iterable[Row], day: BusinessDay, status: str | None) -> list[tuple[Key, datetime, Decimal]]:
+def rows_of(rows: Iterable[Row[Key]], day: BusinessDay, status: str | None) -> list[tuple[Key, datetime, Decimal]]:
     """Return (key, instant, amount) of each of the day's rows, sorted: what the shards together must hold."""
     return sorted((row.key, row.at, row.amount) for row in rows if day.holds(row.at) and status in (None, row.status))
 

@@ -20,7 +20,7 @@ from staging.open_store import open_store
 from staging.process.cancel import Cancel
 from tests.acceptance.oracle import Row
 from tests.acceptance.whole_day import WholeDay
-from tests.shop.composite import DAY, KEYS, NOON, CompositeShop, purchases
+from tests.shop.composite import DAY, KEYS, NOON, CompositeShop, KeyRow, purchases
 from tests.shop.shops import Shop
 from tests.shop.tables import Database
 
@@ -41,7 +41,7 @@ Make = Callable[..., tuple[CompositeShop, WholeDay]]
 
 @pytest.fixture
 def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
-    def new(server: str, kind: str, rows: list[Row], read: str) -> tuple[CompositeShop, WholeDay]:
+    def new(server: str, kind: str, rows: list[KeyRow], read: str) -> tuple[CompositeShop, WholeDay]:
         shop = CompositeShop(Database(request.getfixturevalue(server)), kind)
         shop.create(rows)
         (tmp_path / "staging").mkdir()
@@ -118,7 +118,7 @@ def _spelled(value: Any) -> str:
     return value.hex() if isinstance(value, bytes) else str(value)
 
 
-def changed(rows: list[Row]) -> list[Row]:
+def changed(rows: list[KeyRow]) -> list[KeyRow]:
     """One key is gone, one has a late row, one is new in both columns, and two share a column with it."""
     day = [row for row in rows if DAY.holds(row.at)]
     gone, late = day[0].key, day[1].key

@@ -25,10 +25,9 @@ from exporter.any_dialect import AnySource
 from exporter.port.database import Source
 from staging.config.file import load_pipeline
 from staging.errors import InputError
-from tests.acceptance.oracle import Row
 from tests.acceptance.whole_day import WholeDay
 from tests.exporter.days import Export, pipeline, run_export
-from tests.shop.composite import DAY, KEYS, CompositeShop, purchases
+from tests.shop.composite import DAY, KEYS, CompositeShop, KeyRow, purchases
 from tests.shop.shops import Shop
 from tests.shop.tables import Database
 
@@ -45,9 +44,9 @@ def read(day, start, end):
 """
 
 
-def arrow_table(rows: list[Row]) -> pa.Table:
+def arrow_table(rows: list[KeyRow]) -> pa.Table:
     """The columns in another order than the key's, the time first."""
-    columns = dict(zip(KEY, zip(*(row.key for row in rows), strict=True), strict=True))  # type: ignore[arg-type]
+    columns = dict(zip(KEY, zip(*(row.key for row in rows), strict=True), strict=True))
     made = {"purchased_at": pa.array([row.at for row in rows], pa.timestamp("us", "UTC"))}
     made |= {name: pa.array(columns[name], ARROW[name]) for name in reversed(KEY)}
     return pa.table(made | {"amount": pa.array([row.amount for row in rows], pa.decimal128(12, 2))})
@@ -63,11 +62,11 @@ def whole_day(folder: Path, **source: Any) -> WholeDay:
     return day
 
 
-def inside(rows: list[Row]) -> Counter[tuple[Any, ...]]:
-    return Counter((*row.key, row.at, row.amount) for row in rows if DAY.holds(row.at))  # type: ignore[misc]
+def inside(rows: list[KeyRow]) -> Counter[tuple[Any, ...]]:
+    return Counter((*row.key, row.at, row.amount) for row in rows if DAY.holds(row.at))
 
 
-def check_shards(export: Export, shop: CompositeShop, rows: list[Row]) -> None:
+def check_shards(export: Export, shop: CompositeShop, rows: list[KeyRow]) -> None:
     """Every row of the day is there, in the shard that plain Python says."""
     found: Counter[tuple[Any, ...]] = Counter()
     for number, shard in enumerate(export.manifest["shards"]):
@@ -112,11 +111,7 @@ def test_a_null_in_a_column_of_a_key_in_files_is_named_by_the_others(tmp_path: P
     with pytest.raises(InputError) as error:
         run_export(load_pipeline(day.config, environ={}))
     assert error.value.what.startswith(f"Column {column} (")
-    others = [
-        f"{name} is {value!r}"
-        for name, value in zip(KEY, rows[0].key, strict=True)
-        if name != column  # type: ignore[arg-type]
-    ]
+    others = [f"{name} is {value!r}" for name, value in zip(KEY, rows[0].key, strict=True) if name != column]
     assert error.value.what.endswith(f"where {' and '.join(others)}.")
 
 

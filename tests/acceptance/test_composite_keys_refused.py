@@ -58,7 +58,7 @@ def test_a_null_in_any_column_of_the_key_is_named_by_the_others(
     server, read = how
     made = shop(server)
     rows = purchases(KIND, 60)
-    made.create([*rows, Row(key, NOON, rows[0].amount, "paid")], nullable=True)  # type: ignore[arg-type]
+    made.create([*rows, Row(key, NOON, rows[0].amount, "paid")], nullable=True)
     error = refused(ask(made, tmp_path, read))
     assert error.what.startswith(told[0])
     assert "is NULL" in error.what
@@ -133,7 +133,7 @@ def test_an_export_by_one_column_is_not_used_for_a_key_of_two(shop: Any, tmp_pat
 @pytest.mark.parametrize("server", ["postgres_database", "mariadb_database", "mysql_database"])
 def test_another_type_of_a_column_of_the_key_is_drift(shop: Any, server: str, tmp_path: Path) -> None:
     made = shop(server)
-    made.create([replace(row, key=(1, row.key[1])) for row in purchases(KIND, 60)])  # type: ignore[index]
+    made.create([replace(row, key=(1, row.key[1])) for row in purchases(KIND, 60)])
     run_export(ask(made, tmp_path))
     change = "ALTER COLUMN shop_id TYPE integer" if server == "postgres_database" else "MODIFY shop_id integer NOT NULL"
     made.database.execute(f"ALTER TABLE purchases {change}")

@@ -140,7 +140,7 @@ def test_files_are_processed_where_they_lie_and_hours_are_merged(gcs_bucket: str
         f"target.parquet={gcs_bucket}/hourly",
     ]
     settings = [part for key in urls for part in ("--set", key)]
-    config = ("--config", PIPELINES / "hourly_lake.toml", *settings, "--day", "2026-10-25")
+    config: tuple[str | Path, ...] = ("--config", PIPELINES / "hourly_lake.toml", *settings, "--day", "2026-10-25")
     report = penstock("run", *config, "--json", logs=tmp_path / "logs").json()
     said = json.loads(read_object(f"{gcs_bucket}/hourly", "day=2026-10-25/manifest.json"))
     (part,) = said["parts"]
@@ -162,7 +162,7 @@ def test_a_lakes_day_goes_to_a_table(tmp_path: Path) -> None:
     lake.write("a.parquet", rows := purchases(0, 1500))
     urls = [f"source.parquet={tmp_path.as_uri()}/lake/*.parquet", f"staging.url={tmp_path.as_uri()}/staging"]
     settings = [part for key in (*urls, "export.shards=2") for part in ("--set", key)]
-    config = ("--config", PIPELINES / "parquet_lake.toml", *settings)
+    config: tuple[str | Path, ...] = ("--config", PIPELINES / "parquet_lake.toml", *settings)
     warehouse = {"WAREHOUSE_URL": f"sqlite:///{tmp_path / 'warehouse.sqlite'}"}
     assert penstock("init", *config, logs=tmp_path / "logs", **warehouse).code == 0
     penstock("run", *config, "--day", "2026-10-25", "--json", logs=tmp_path / "logs", **warehouse).json()

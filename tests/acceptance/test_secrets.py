@@ -79,7 +79,8 @@ def test_no_password_is_shown_by_a_run_that_fails(whole: WholeDay, section: str,
         "database": database.url.rpartition("/")[0] + "/nowhere",
         "dialect": f"nosuchdatabase://{rest}",
     }[fault]
-    whole.write_config(**{section: {"url": broken}})
+    changes: dict[str, dict[str, object]] = {section: {"url": broken}}
+    whole.write_config(**changes)
     with process_lists() as lists:
         ended = penstock("run", "--config", whole.config, *ON_DAY, logs=tmp_path / "logs")
     assert ended.code == (20 if fault == "port" else 10), ended.err

@@ -223,7 +223,7 @@ class DemoDay:
 
     def expected(self) -> list[tuple[Any, ...]]:
         """What it must be by the shop's rows, in plain Python."""
-        rows = [
+        rows: list[Row[int]] = [
             Row(user, datetime.fromisoformat(at).replace(tzinfo=UTC), Decimal(str(amount)), "counts")
             for user, at, amount in self.sql(
                 "SELECT user_id, purchased_at, amount FROM purchases WHERE status IN ('paid', 'refunded')"

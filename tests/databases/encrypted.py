@@ -67,11 +67,6 @@ class EncryptedPostgres(_Encrypted, PostgresServer):
 class _EncryptedFamily(_Encrypted, MysqlFamilyServer):
     own_tls: ClassVar[dict[str, bool]] = {}
 
-    def prepare(self) -> None:
-        """See `make`."""
-        super().prepare()
-        self.make()
-
     def settings(self) -> dict[str, str]:
         """Name the certificates."""
         made = self.certificates
@@ -87,11 +82,21 @@ class EncryptedMariadb(_EncryptedFamily, MariadbServer):
 
     scheme = "mariadb+pymysql"
 
+    def prepare(self) -> None:
+        """See `make`."""
+        super().prepare()
+        self.make()
+
 
 class EncryptedMysql(_EncryptedFamily, MysqlServer):
     """Takes TLS."""
 
     scheme = "mysql+pymysql"
+
+    def prepare(self) -> None:
+        """See `make`."""
+        super().prepare()
+        self.make()
 
 
 KINDS = {"postgres": EncryptedPostgres, "mariadb": EncryptedMariadb, "mysql": EncryptedMysql}

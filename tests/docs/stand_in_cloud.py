@@ -122,7 +122,7 @@ class StandInCloud:
 
     def _gcloud(self, arguments: list[str], told: dict[str, Any]) -> str:
         words = [each for each in arguments if not each.startswith("--")]
-        flags = dict(each.split("=", 1) if "=" in each else (each, "") for each in arguments if each.startswith("--"))
+        flags = dict(each.partition("=")[::2] for each in arguments if each.startswith("--"))
         check_gcloud(words, flags)
         match words:
             case ["secrets", "create", name]:

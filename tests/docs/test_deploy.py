@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import click
@@ -99,11 +100,8 @@ def test_the_guide_is_followed_from_an_empty_project_to_a_green_night_and_down_a
         reader.follow_text(whole)
         assert cloud.night is not None
         with engine.connect() as books:
-            found = dict(
-                books.execute(
-                    text("SELECT user_id, revenue FROM revenue WHERE day = (SELECT max(day) FROM revenue)")
-                ).all()
-            )
+            newest = text("SELECT user_id, revenue FROM revenue WHERE day = (SELECT max(day) FROM revenue)")
+            found: dict[int, Decimal] = dict(books.execute(newest).all())
         assert found == expected[yesterday()]
         assert cloud.night.is_done(), cloud.night.log()  # the scheduler's own call
         with engine.begin() as books:

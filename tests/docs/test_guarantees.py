@@ -16,7 +16,7 @@ NO_PROMISES = "What is not promised"
 
 def promises(text: str) -> dict[str, list[str]]:
     """Return the tests of each promise: of each point of a list, and of each table, by how they begin."""
-    found = {}
+    found: dict[str, list[str]] = {}
     for section in re.split(r"^## ", text, flags=re.MULTILINE)[1:]:
         title, _, body = section.partition("\n")
         if title != NO_PROMISES:

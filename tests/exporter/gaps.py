@@ -63,7 +63,8 @@ class Gaps(Watched):
         def read_one(low: int, high: int) -> SliceRows:
             self._gap()
             read.slices += 1
-            return read_slice(low, high)  # type: ignore[no-any-return]
+            rows: SliceRows = read_slice(low, high)
+            return rows
 
         def gather_some(some: Any) -> Gathered:
             gathered: Gathered = gather(some)

@@ -12,6 +12,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -161,7 +162,7 @@ def moments(read: str) -> list[Moment]:
     ]
     seal = [Moment("it seals", lambda day: day.shop.is_sealing(), 0.05)] if read == "slices" else []
     commits = [
-        Moment(f"{count} of {SHARDS} shards exist", lambda day, count=count: day.has("*.parquet", count), 0.005)
+        Moment(f"{count} of {SHARDS} shards exist", partial(ServerDay.has, name="*.parquet", count=count), 0.005)
         for count in range(1, SHARDS + 1)
     ]
     ends = [
@@ -207,7 +208,12 @@ def kill_and_resume(day: ServerDay, read: str, seed: int) -> None:
 def _wait_for_exporter(day: ServerDay, chain: subprocess.Popen[str]) -> list[int]:
     """Return its process as soon as there is one: to look for it later would take longer than it writes a shard."""
     found: list[int] = []
-    wait_until(lambda: found.extend(day.job_pids()) or found or chain.poll() is not None, every_seconds=0.01)
+
+    def is_seen() -> bool:
+        found.extend(day.job_pids())
+        return bool(found) or chain.poll() is not None
+
+    wait_until(is_seen, every_seconds=0.01)
     return found
 
 

@@ -39,7 +39,7 @@ class Watched(ABC):
     def __call__(self, url: str) -> Iterator[Source]:
         with open_source(url) as source:
             begin = source.begin_slices
-            source.begin_slices = lambda *given, **options: self.watch(begin(*given, **options))  # type: ignore[method-assign]
+            source.begin_slices = lambda *given, **options: self.watch(begin(*given, **options))  # type: ignore[method-assign] # what is watched
             yield source
 
     @abstractmethod

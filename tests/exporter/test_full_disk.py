@@ -171,18 +171,18 @@ def test_a_disk_without_room_for_one_more_folder_is_full_as_well(tmp_path: Path)
 # --- a storage service's --------------------------------------------------------------------------------------------
 
 
-class _OnSmallDisk:
+class _OnSmallDisk(Server):
     """A server that has a small disk, too, which its user may write to."""
 
     disk: SmallDisk
     size_bytes = MIB
 
     def prepare(self) -> None:
-        super().prepare()  # type: ignore[misc]
-        self.disk = SmallDisk(self.size_bytes, user=self.user)  # type: ignore[attr-defined]
+        super().prepare()  # type: ignore[safe-super] # the server's own, which comes next
+        self.disk = SmallDisk(self.size_bytes, user=self.user)
 
     def close(self) -> None:
-        super().close()  # type: ignore[misc]
+        super().close()
         if hasattr(self, "disk"):
             self.disk.close()
 
@@ -309,9 +309,9 @@ def test_a_view_that_spills_to_a_full_disk_of_postgres_is_named_and_read_once_th
         name = server.create_database()
         url = _create(server.url(name), SPILLED_ROWS)
         with server.connect() as connection:
-            connection.execute(f"CREATE TABLESPACE small LOCATION '{server.disk.outside}'")  # type: ignore[call-overload]
+            connection.execute(f"CREATE TABLESPACE small LOCATION '{server.disk.outside}'")
             for setting in ("temp_tablespaces = 'small'", "work_mem = '64kB'"):
-                connection.execute(f"ALTER DATABASE {name} SET {setting}")  # type: ignore[call-overload]
+                connection.execute(f"ALTER DATABASE {name} SET {setting}")
         Database(url).execute(f"CREATE VIEW spilling AS {spills}")
         settings = _settings(url, tmp_path, "snapshot", "spilling")
         server.disk.fill(but_bytes=MIB // 2)

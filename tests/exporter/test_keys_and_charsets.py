@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from tests.exporter.days import DAY, pipeline, run_export
 from tests.shop.hand_made_export import fibonacci_shard
 from tests.shop.purchases import create_purchases
-from tests.staging.test_xxh64 import xxh64
+from tests.shop.shard_reference import xxh64
 
 pytestmark = pytest.mark.integration
 

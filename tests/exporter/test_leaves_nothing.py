@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -72,10 +73,10 @@ class _FailingReads:
                     if self.at < 0:
                         raise PlannedFailureError(self.at)
 
-                snapshot.read = failing
+                snapshot.read = failing  # type: ignore[method-assign] # the fault that is played
                 return snapshot
 
-            source.begin_snapshot = begin_snapshot  # type: ignore[method-assign]
+            source.begin_snapshot = begin_snapshot  # type: ignore[method-assign] # the fault that is played
             yield source
 
 
@@ -152,7 +153,7 @@ def test_a_store_that_fails_at_any_call_of_a_writer(sqlite_database: str, tmp_pa
             with pytest.raises(PlannedFailureError):
                 run_export(
                     pipeline(sqlite_database, folder, export={"shards": 3}),
-                    wrap_store=lambda store, method=method, at=at: _FailingStore(store, method, at),
+                    wrap_store=partial(_FailingStore, method=method, at=at),
                 )
             counts = [name for name in committed(folder) if not (method == "manifest" and name.endswith(".parquet"))]
             assert counts == [], (method, at)
@@ -165,7 +166,7 @@ def test_a_commit_that_fails_leaves_shards_that_nothing_names(sqlite_database: s
         with pytest.raises(PlannedFailureError):
             run_export(
                 pipeline(sqlite_database, folder, export={"shards": 3}),
-                wrap_store=lambda store, at=at: _FailingStore(store, "commit", at),
+                wrap_store=partial(_FailingStore, method="commit", at=at),
             )
         assert [name for name in committed(folder) if name.endswith(".json")] == []
 

@@ -124,7 +124,8 @@ MARIADB: dict[str, Case] = {
 }
 MYSQL: dict[str, Case] = {
     "a key of JSON": (_table(key="json"), {}, ["user_id is JSON", "1 and 1.0"]),
-} | {
+}
+MYSQL |= {
     f"a key under {collation}": (_table(key=f"varchar(20) COLLATE {collation}"), {}, ["user_id", collation, "0900_bin"])
     for collation in (
         *("utf8mb4_0900_as_cs", "utf8mb4_0900_as_ci", "utf8mb4_0900_ai_ci", "utf8mb4_de_pb_0900_as_cs"),

@@ -30,6 +30,9 @@ from typing import TYPE_CHECKING, NoReturn
 from tests.faults.small_day import DAY, SHARDS, Revenue, SmallDay, SmallShop, revenue_of, small_pipeline
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from chain.jobs.port import ExecutionState, JobName, Overrides, StartedExecution
     from staging.config.pipeline import Pipeline
     from staging.process.cancel import Cancel
 
@@ -174,7 +177,7 @@ class KilledDays:
     def _runs(self) -> set[str]:
         return {path.parent.name.removeprefix("run=") for path in self.staging.rglob("run=*/run.json")}
 
-    def _fork(self, body: object) -> int:
+    def _fork(self, body: Callable[[], object]) -> int:
         sys.stdout.flush()
         pid = os.fork()
         if pid == 0:
@@ -183,7 +186,7 @@ class KilledDays:
             os.dup2(said, 1)
             os.dup2(said, 2)
             try:
-                body()  # type: ignore[operator]
+                body()
                 os._exit(0)
             except BaseException:  # noqa: BLE001 - the end of a process
                 import traceback
@@ -208,19 +211,19 @@ class ForkedJobs:
 
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
-        self._attempts: dict[str, tuple[str, object, int, int]] = {}
+        self._attempts: dict[str, tuple[JobName, Overrides, int, int]] = {}
 
-    def start_execution(self, job: str, run_id: str, overrides: object) -> object:
+    def start_execution(self, job: JobName, run_id: str, overrides: Overrides) -> StartedExecution:
         from chain.jobs.port import StartedExecution
 
         name = f"{job}-{len(self._attempts)}"
         self._attempts[name] = (job, overrides, _start_job(self._pipeline, job, overrides, 0), 0)
         return StartedExecution(name)
 
-    def find_execution(self, job: str, run_id: str) -> None:
+    def find_execution(self, job: JobName, run_id: str) -> None:
         return None
 
-    def get_execution(self, execution: str) -> object:
+    def get_execution(self, execution: str) -> ExecutionState:
         from chain.jobs.port import ExecutionState, TaskFailure
         from staging.errors import PERMANENT_EXIT_CODES
 
@@ -231,7 +234,7 @@ class ForkedJobs:
         if code == 0:
             return ExecutionState(execution, 1, succeeded=1, finished=True)
         code = code if code >= 0 else 128 - code
-        if code not in PERMANENT_EXIT_CODES and attempt < overrides.max_retries:  # type: ignore[attr-defined]
+        if code not in PERMANENT_EXIT_CODES and attempt < overrides.max_retries:
             again = _start_job(self._pipeline, job, overrides, attempt + 1)
             self._attempts[execution] = (job, overrides, again, attempt + 1)
             return ExecutionState(execution, 1, running=1)
@@ -246,15 +249,15 @@ class ForkedJobs:
         cancel.wait(0.001)
 
 
-def _start_job(pipeline: Pipeline, job: str, overrides: object, attempt: int) -> int:
+def _start_job(pipeline: Pipeline, job: JobName, overrides: Overrides, attempt: int) -> int:
     from chain.jobs.settings import VARIABLE, write_pipeline
 
     pid = os.fork()
     if pid == 0:
-        os.environ[VARIABLE] = write_pipeline(pipeline, job)  # type: ignore[arg-type] # a job's name
+        os.environ[VARIABLE] = write_pipeline(pipeline, job)
         task = {"INDEX": "0", "COUNT": "1", "ATTEMPT": str(attempt)}
         os.environ |= {f"CLOUD_RUN_TASK_{name}": value for name, value in task.items()}
-        sys.argv = [job, *overrides.arguments]  # type: ignore[attr-defined]
+        sys.argv = [job, *overrides.arguments]
         try:
             importlib.import_module(f"{job}.__main__").main()
         except SystemExit as ended:
@@ -280,7 +283,7 @@ def _chain(config: Path, wish: str) -> NoReturn:
                 config=config,
                 day=DAY,
                 store=store,
-                jobs=ForkedJobs(pipeline),  # type: ignore[arg-type]
+                jobs=ForkedJobs(pipeline),
                 cancel=Cancel(),
                 watch=lambda *_: None,
                 say=lambda _: None,

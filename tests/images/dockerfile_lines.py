@@ -168,7 +168,7 @@ def _run(image: Image, line: str) -> None:
 def _install_into(image: Image, words: list[str]) -> None:
     """What pip would put there, by uv: from the requirements that the image holds."""
     target, requirements = (image.place(words[words.index(flag) + 1]) for flag in ("--target", "--requirement"))
-    command = [
+    command: list[str | Path] = [
         find_uv(),
         "pip",
         "install",

@@ -30,8 +30,9 @@ class Cloud:
         self.tasks = jobs_emulator.tasks_client(address)
 
     def close(self) -> None:
-        for client in (self.jobs, self.executions, self.tasks):
-            client.transport.close()
+        self.jobs.transport.close()
+        self.executions.transport.close()
+        self.tasks.transport.close()
 
     def create(
         self, job_id: str, script: str = "", *, task_count: int = 1, parallelism: int = 0, **task: Any
@@ -40,7 +41,8 @@ class Cloud:
         container = task.pop("container", None) or ({"image": "sh", "args": [script]} if script else {"image": "true"})
         template = {"containers": [container], "max_retries": 0, **task}
         job = run_v2.Job(template={"task_count": task_count, "parallelism": parallelism, "template": template})
-        return self.jobs.create_job(parent=PARENT, job_id=job_id, job=job).result(polling=SOON)
+        created: run_v2.Job = self.jobs.create_job(parent=PARENT, job_id=job_id, job=job).result(polling=SOON)
+        return created
 
     def run(self, job_id: str, **overrides: Any) -> Operation:
         return self.jobs.run_job(request={"name": f"{PARENT}/jobs/{job_id}", "overrides": overrides})

@@ -67,7 +67,7 @@ def test_switches_are_turned_while_it_runs_and_a_wrong_one_is_named() -> None:
         assert "unknown switch 'nix'" in answer["error"]["message"]
         assert switch(region, "GET")[1]["unavailable_rate"] == 1.0
         assert switch(region, "DELETE")[1]["unavailable_rate"] == 0.0
-        assert region.jobs.get_job(name=f"{PARENT}/jobs/job")
+        assert region.jobs.get_job(name=f"{PARENT}/jobs/job").name == f"{PARENT}/jobs/job"
 
 
 def test_a_task_is_killed_at_its_time_and_its_next_attempt_is_left_alone() -> None:

@@ -27,8 +27,7 @@ TABLE = '[images.sh]\nentrypoint = ["/bin/sh", "-c"]\n[images.true]\nentrypoint 
 def served(tmp_path: Path, *options: str) -> Iterator[tuple[Cloud, subprocess.Popen[str]]]:
     (tmp_path / "images.toml").write_text(TABLE)
     command = [*COMMAND, "serve", "--images", str(tmp_path / "images.toml"), "--port", "0", *options]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    process = subprocess.Popen(command, text=True, **pipes)
+    process = subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stderr is not None
     try:
         match = re.search(r"127\.0\.0\.1:\d+", first_line(process.stderr.fileno()))

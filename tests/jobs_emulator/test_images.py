@@ -74,7 +74,7 @@ def test_all_faults_of_a_table_are_told_at_once_and_no_secret_with_them() -> Non
             {
                 "a": {"entrypoint": "not a list", "cwd": "/nowhere", "shell": True},
                 "b": {"env": {"N": 1}},
-                "c": 7,  # type: ignore[dict-item]
+                "c": 7,  # type: ignore[dict-item] # wrong on purpose
             },
             secrets={"db": "hunter2"},
             pass_env="PATH",

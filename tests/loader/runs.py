@@ -117,10 +117,12 @@ class LoaderRun:
     def total(self, shard: int | None = None) -> str:
         """Sum of the conserved column, by decimal alone."""
         rows = self.rows if shard is None else self.rows_of(shard)
-        scale = self.schema.field(self.money).type.scale if self.money else 0
+        if (money := self.money) is None:
+            return "0"
+        scale = self.schema.field(money).type.scale
         with localcontext() as context:
             context.prec = 80
-            return f"{sum((row[self.money] or Decimal(0) for row in rows), Decimal(0).scaleb(-scale)):f}"
+            return f"{sum((row[money] or Decimal(0) for row in rows), Decimal(0).scaleb(-scale)):f}"
 
     def write(self) -> LoaderRun:
         """Put all objects where a run has them."""
@@ -239,12 +241,12 @@ class LoaderRun:
                     "rows": len(self.rows_of(shard)),
                     "min_key": None,
                     "max_key": None,
-                    "sums": {"amount": self.total(shard)} if self.money else {"amount": "0"},
+                    "sums": {"amount": self.total(shard)},
                 }
                 for shard in range(self.shards)
             ],
             "rows": len(self.rows),
-            "sums": {"amount": self.total()} if self.money else {"amount": "0"},
+            "sums": {"amount": self.total()},
             "reading": {"mode": "snapshot", "why": "small", "reader": "none", "seconds": 1.0, "waited_seconds": {}},
             "created_at": "2026-11-15T02:16:00+00:00",
             "penstock_version": "0.1.0",

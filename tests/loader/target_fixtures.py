@@ -84,7 +84,7 @@ class LoaderTarget:
         arguments = url.get_dialect()().create_connect_args(url)[1]
         if self.kind == "postgres":
             return psycopg.connect(**arguments, autocommit=True)
-        return pymysql.connect(**(NO_TLS | arguments), autocommit=True, charset="utf8mb4")
+        return pymysql.connect(**{**NO_TLS, **arguments}, autocommit=True, charset="utf8mb4")
 
     @contextmanager
     def cursor(self) -> Iterator[Any]:

@@ -82,9 +82,9 @@ def test_another_table_of_the_ledgers_name_is_refused(target: LoaderTarget, make
     for apply in (True, False):
         with pytest.raises(InputError) as refused:
             target.init(make(), apply=apply)
-    assert tables(target) == ["penstock_ledger"]
-    assert "penstock_ledger can't be the ledger." in refused.value.what
-    assert "it lacks target_schema, day" in refused.value.why
+        assert tables(target) == ["penstock_ledger"]
+        assert "penstock_ledger can't be the ledger." in refused.value.what
+        assert "it lacks target_schema, day" in refused.value.why
 
 
 def test_an_output_that_can_not_become_a_table_is_refused(sqlite_database: str, make: Make) -> None:

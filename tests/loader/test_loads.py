@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from staging.errors import InputError
-from tests.loader.runs import DAY, Make, loader_runs, revenue
+from tests.loader.runs import DAY, Make, Row, loader_runs, revenue
 from tests.loader.target_fixtures import KINDS, LoaderTarget, expected, expected_rows
 
 pytestmark = pytest.mark.integration
@@ -89,7 +89,7 @@ def test_neighbouring_days_are_never_touched(target: LoaderTarget, make: Make) -
 
 def test_sums_are_exact_at_the_limits_and_beyond_64_bits(target: LoaderTarget, make: Make) -> None:
     most = Decimal("999999999999999999.99")
-    rows = [
+    rows: list[Row] = [
         {"user_id": n, "revenue": most if n % 3 else -most + Decimal("0.01"), "purchases": 2**62} for n in range(40)
     ]
     target.init(run := make(rows))

@@ -117,11 +117,13 @@ def test_pieces_hold_each_key_once_whatever_their_size(make: Make, piece_rows: i
 
 def test_a_sum_that_does_not_fit_is_refused_and_none_wraps(make: Make) -> None:
     money = [{"user_id": 1, "revenue": Decimal("9" * 26 + ".99"), "purchases": 1} for _ in range(3)]
+    inputs, parts = inputs_of(make(money))
     with pytest.raises(InputError, match="can't be merged"):
-        list(merge_parts(*reversed(inputs_of(make(money))), Cancel()))
+        list(merge_parts(parts, inputs, Cancel()))
     counts = [{"user_id": 1, "revenue": Decimal(0), "purchases": 2**62} for _ in range(3)]
+    inputs, parts = inputs_of(make(counts, 2, how={"revenue": "sum", "purchases": "sum"}))
     with pytest.raises(InputError, match="can't be merged"):
-        list(merge_parts(*reversed(inputs_of(make(counts, 2, how={"revenue": "sum", "purchases": "sum"}))), Cancel()))
+        list(merge_parts(parts, inputs, Cancel()))
 
 
 def test_nulls_count_for_nothing_and_only_nulls_give_null(make: Make) -> None:

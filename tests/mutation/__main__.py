@@ -248,14 +248,19 @@ def _codes(code: CodeType) -> Iterator[CodeType]:
             yield from _codes(each)
 
 
+_INNER = ("__wrapped__", "__func__", "fget")
+"""Where a decorated function, a method of a class and a property keep what they go round."""
+
+
 def _function(module: Any, name: str) -> FunctionType:
     *outer, last = name.split(".")
     holder = module
     for each in outer:
         holder = getattr(holder, each)
-    found = vars(holder)[last]
+    found: object = vars(holder)[last]
     while not isinstance(found, FunctionType) or hasattr(found, "__wrapped__"):
-        found = getattr(found, "__wrapped__", None) or getattr(found, "__func__", None) or found.fget
+        around = found
+        found = next(inner for each in _INNER if (inner := getattr(around, each, None)) is not None)
     return found
 
 

@@ -108,11 +108,13 @@ def _objects(body: list[ast.stmt]) -> bool:
 
 
 def _never(node: ast.AST) -> None:
-    node.test = ast.Constant(value=False)  # type: ignore[attr-defined]
+    assert isinstance(node, ast.If | ast.IfExp)
+    node.test = ast.Constant(value=False)
 
 
 def _none(node: ast.AST) -> None:
-    node.ifs = [ast.Constant(value=False)]  # type: ignore[attr-defined]
+    assert isinstance(node, ast.comprehension)
+    node.ifs = [ast.Constant(value=False)]
 
 
 def _moved(node: ast.AST) -> None:

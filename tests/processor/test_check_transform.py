@@ -70,9 +70,11 @@ def test_rows_quarantine_reasons_and_sums_are_given_back() -> None:
         (lambda rows, day: 1 / 0, InputError, "ZeroDivisionError"),
     ],
 )
-def test_a_broken_promise_is_named(apply: object, error: type[Exception], says: str) -> None:
+def test_a_broken_promise_is_named(
+    apply: Callable[[pl.LazyFrame, Day], pl.LazyFrame], error: type[Exception], says: str
+) -> None:
     with pytest.raises(error) as caught:
-        check_transform(Transform(contract=a_contract, apply=apply), FRAME)  # type: ignore[arg-type]
+        check_transform(Transform(contract=a_contract, apply=apply), FRAME)
     assert says in str(caught.value)
 
 

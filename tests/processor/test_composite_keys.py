@@ -7,12 +7,14 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from processor.transform import Contract, Day
 from staging.errors import InputError, IntegrityError, PenstockError
+from staging.key import Key
 from staging.window import Window
 from tests.processor.runs import Runs
 from tests.shop.hand_made_export import DAY, WINDOW, HandMade, Row, purchases, put_in_folder
@@ -227,7 +229,11 @@ def test_rows_in_a_shard_that_their_whole_key_does_not_belong_to_are_found(tmp_p
 
 
 def test_a_day_and_a_contract_spell_a_key_as_the_pipeline_does() -> None:
-    for key, columns in (("user_id", ("user_id",)), (("shop_id", "user_id"), ("shop_id", "user_id"))):
-        day = Day(DAY, "Europe/Berlin", Window(*WINDOW), "daily_revenue", key, "at", ("amount",), schema={})  # type: ignore[arg-type]
+    keys: list[tuple[Key, tuple[str, ...]]] = [
+        ("user_id", ("user_id",)),
+        (("shop_id", "user_id"), ("shop_id", "user_id")),
+    ]
+    for key, columns in keys:
+        day = Day(DAY, "Europe/Berlin", Window(*WINDOW), "daily_revenue", key, "at", ("amount",), schema=pl.Schema())
         assert (day.key, day.key_columns) == (key, columns)
-        assert Contract({}, key).key_columns == columns  # type: ignore[arg-type]
+        assert Contract(pl.Schema(), key).key_columns == columns

@@ -257,7 +257,7 @@ def test_another_schema_than_the_manifests_is_refused_naming_both(
     def value(name: str, row: Row) -> Any:
         return 1 if name == "more" else str(row[name]) if schema.field(name).type == pa.string() else row[name]
 
-    rows = [{name: value(name, row) for name in schema.names} for row in made.shard_rows(1)]
+    rows: list[Row] = [{name: value(name, row) for name in schema.names} for row in made.shard_rows(1)]
     with_shard(made, 1, rows, schema)
     refused(runs, "is unlike its manifest", "user_id Int64, purchased_at Datetime(us, UTC), amount Decimal(12, 2)")
 

@@ -62,7 +62,8 @@ def main() -> int:
             install_mysql()
         if "nightly" in sys.argv[1:] and not NEWER_POSTGRES.exists():
             install_newer_postgres()
-    missing = [error for find in (*PACKAGES, find_fake_gcs, find_mysql) if (error := _is_missing(find))]
+    finds: list[Callable[[], object]] = [*PACKAGES, find_fake_gcs, find_mysql]
+    missing = [error for find in finds if (error := _is_missing(find))]
     for error in missing:
         print(f"missing: {error}", file=sys.stderr)
     return 1 if are_required() and any(error.is_to_be_had for error in missing) else 0

@@ -14,7 +14,7 @@ FOUND_MISSING: dict[str, str] = {}
 """Server → how to get it, of those that a test of this run asked for in vain."""
 
 
-class NotToBeHad(pytest.skip.Exception):
+class NotToBeHad(pytest.skip.Exception):  # type: ignore[name-defined, misc] # pytest has no public name for it
     """A skip that stands even where servers are required: nobody here could mend it."""
 
 

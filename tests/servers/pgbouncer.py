@@ -7,6 +7,7 @@ from typing import Literal
 from urllib.parse import quote
 
 import psycopg
+from psycopg.rows import TupleRow
 
 from tests.servers.postgres import USER, PostgresServer
 from tests.servers.programs import find_pgbouncer
@@ -69,7 +70,7 @@ class PgbouncerServer(Server):
             return False
         return True
 
-    def connect(self, database: str) -> psycopg.Connection[tuple[object, ...]]:
+    def connect(self, database: str) -> psycopg.Connection[TupleRow]:
         """Return a connection through it, in autocommit."""
         return psycopg.connect(
             host=HOST,

@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import psycopg
+from psycopg.rows import TupleRow
 
 from tests.databases.postgres.emptied import empty, fingerprint
 from tests.servers.programs import find_postgres
@@ -102,7 +103,7 @@ class PostgresServer(Server):
             return False
         return True
 
-    def connect(self, database: str = "postgres") -> psycopg.Connection[tuple[object, ...]]:
+    def connect(self, database: str = "postgres") -> psycopg.Connection[TupleRow]:
         """Return a connection with all rights, in autocommit."""
         return psycopg.connect(
             host=HOST,
@@ -151,11 +152,11 @@ class PostgresServer(Server):
         """Run one statement; where no test ends the server, by a session that stays."""
         if self._durable:
             with self.connect() as connection:
-                connection.execute(statement)  # type: ignore[call-overload]
+                connection.execute(statement)
             return
         if self._own is None or not _answers(self._own):
             self._own = self.connect()
-        self._own.execute(statement)  # type: ignore[call-overload]
+        self._own.execute(statement)
 
     def _is_emptied(self, name: str) -> bool:
         try:

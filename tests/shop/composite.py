@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -13,6 +14,8 @@ from tests.shop.purchases import create_purchases, insert_purchases
 from tests.shop.shard_reference import shard_of_key
 from tests.shop.tables import Database
 
+KeyRow = Row[tuple[Any, ...]]
+"""A purchase of a key of several columns."""
 DAY = BusinessDay(date(2026, 11, 14), "Europe/Berlin")
 NOON = datetime(2026, 11, 14, 11, tzinfo=UTC)
 LABELS = ["", " ", "ada", "Ada", "ADA", "ada ", " ada", "Ädä", "A\u0308da\u0308", "日本", 'say "hi"', "O'Brien", "a,b"]
@@ -62,7 +65,7 @@ class CompositeShop:
         """The key's columns, in its order."""
         return list(KEYS[self.kind])
 
-    def create(self, rows: list[Row], *, nullable: bool = False) -> None:
+    def create(self, rows: Sequence[KeyRow], *, nullable: bool = False) -> None:
         """Make the table, its keys in another order than the pipeline's, and fill it."""
         dialect = self.database.dialect
         types = {"shop_id": "bigint", "code": "decimal(18,0)", "user_id": _TEXT[dialect]}
@@ -72,19 +75,16 @@ class CompositeShop:
         columns |= {"purchased_at": _TIME[dialect], "amount": "decimal(12,2) NOT NULL"}
         create_purchases(self.database, self._values(rows), columns=columns)
 
-    def insert(self, rows: list[Row], first_id: int = 0) -> None:
+    def insert(self, rows: Sequence[KeyRow], first_id: int = 0) -> None:
         """Add rows."""
         insert_purchases(self.database, self._values(rows, first_id))
 
-    def _values(self, rows: list[Row], first_id: int = 0) -> list[tuple[Any, ...]]:
-        return [
-            (first_id + number, *reversed(row.key), row.at, row.amount)  # type: ignore[arg-type]
-            for number, row in enumerate(rows)
-        ]
+    def _values(self, rows: Sequence[KeyRow], first_id: int = 0) -> list[tuple[Any, ...]]:
+        return [(first_id + number, *reversed(row.key), row.at, row.amount) for number, row in enumerate(rows)]
 
-    def expected(self, rows: list[Row]) -> dict[Any, tuple[Decimal, int]]:
+    def expected(self, rows: Sequence[KeyRow]) -> dict[Any, tuple[Decimal, int]]:
         """What the target must hold of the day, by plain Python."""
-        return dict(revenue_of(rows, DAY, None))
+        return revenue_of(rows, DAY, None)
 
     def revenue(self, target: Database) -> dict[Any, tuple[Decimal, int]]:
         """What the target holds, by the bare driver."""
@@ -101,14 +101,14 @@ class CompositeShop:
         return shard_of_key([int(value) if isinstance(value, Decimal) else value for value in key], shards)
 
 
-def purchases(kind: str, count: int = 900, seed: int = 1) -> list[Row]:
+def purchases(kind: str, count: int = 900, seed: int = 1) -> list[KeyRow]:
     """Rows of a day and of the hours around it; every fourth key has none."""
     chance = random.Random(seed)
     columns = list(KEYS[kind].values())
     keys = [tuple(chance.choice(values) for values in columns) for _ in range(count // 3)]
     return [
         Row(
-            chance.choice(keys[: len(keys) * 3 // 4]),  # type: ignore[arg-type]
+            chance.choice(keys[: len(keys) * 3 // 4]),
             NOON + timedelta(microseconds=chance.randrange(-18 * 3600 * 10**6, 18 * 3600 * 10**6)),
             Decimal(chance.randrange(-50_000, 90_000)).scaleb(-2),
             "paid",

@@ -34,7 +34,7 @@ class Shop:
     """A table and its rows. `time_kind` is `zoned`, `naive` (UTC, microseconds) or `seconds` (UTC, whole seconds)."""
 
     name: str
-    rows: tuple[Row, ...]
+    rows: tuple[Row[Key], ...]
     digits: int = 12
     scale: int = 2
     key_kind: str = "integer"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -56,14 +57,14 @@ class Database:
         dialect = _dialect_of(url.drivername)
         arguments, options = dialect.create_connect_args(url)
         if self.is_mysql_family and not any(name.startswith("ssl") for name in options):
-            options |= NO_TLS
+            options = {**options, **NO_TLS}
         return dialect.connect(*arguments, **options)
 
-    def execute(self, statement: str, rows: list[tuple[object, ...]] | None = None) -> list[tuple[Any, ...]]:
+    def execute(self, statement: str, rows: Sequence[tuple[object, ...]] | None = None) -> list[tuple[Any, ...]]:
         """Run one statement by the bare driver, once or for each row; return what it answers."""
         return self.execute_all((statement, rows))
 
-    def execute_all(self, *steps: tuple[str, list[tuple[object, ...]] | None]) -> list[tuple[Any, ...]]:
+    def execute_all(self, *steps: tuple[str, Sequence[tuple[object, ...]] | None]) -> list[tuple[Any, ...]]:
         """Run statements on one connection, each once or for each row, and commit; return what the last one answers."""
         answer: list[tuple[Any, ...]] = []
         # Not by SQLAlchemy: it would take `%s` and `:name` in identifiers for parameters; and each new engine of it
@@ -89,7 +90,7 @@ def _backend_of(url: str) -> str:
 @functools.cache
 def _dialect_of(drivername: str) -> sa.Dialect:
     known = sa.URL.create(drivername).get_dialect()
-    return known(dbapi=known.import_dbapi())  # type: ignore[call-arg]
+    return known(dbapi=known.import_dbapi())  # type: ignore[call-arg] # as each of its dialects takes it
 
 
 def create_shop(database: Database, shop: Shop) -> None:
@@ -125,7 +126,7 @@ def _money_type(database: Database, shop: Shop) -> str:
     return f"{kind}({shop.digits}, {shop.scale})"
 
 
-def _values(database: Database, shop: Shop, row: Row) -> tuple[object, ...]:
+def _values(database: Database, shop: Shop, row: Row[Key]) -> tuple[object, ...]:
     naive = row.at.astimezone(UTC).replace(tzinfo=None)
     at: object = row.at if shop.time_kind == "zoned" and database.dialect == "postgresql" else naive
     if database.dialect == "sqlite":

@@ -4,7 +4,7 @@ Written out as a program by `start.py`, and run without site-packages. It must s
 is built into Python alone, and neither `os` nor `socket`.
 """
 
-import _signal as signal
+import _signal as signal  # type: ignore[import-not-found] # typeshed knows only `signal`, which is not built in
 import marshal
 import posix
 import sys

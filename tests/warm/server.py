@@ -164,7 +164,8 @@ def _read_order(client: socket.socket) -> Order | None:
                 return None
     except OSError:
         return None
-    return Order(*marshal.loads(data), files) if len(files) == _FILES else None
+    arguments, cwd, environ, number = marshal.loads(data)
+    return Order(arguments, cwd, environ, number, files) if len(files) == _FILES else None
 
 
 def _become(order: Order, program: str) -> NoReturn:
@@ -202,7 +203,7 @@ def _become(order: Order, program: str) -> NoReturn:
         traceback.print_exc()
     finally:
         with contextlib.suppress(BaseException):
-            threading._shutdown()  # type: ignore[attr-defined]
+            threading._shutdown()  # type: ignore[attr-defined] # as Python's own end does
             atexit._run_exitfuncs()
             sys.stdout.flush()
             sys.stderr.flush()
@@ -210,7 +211,7 @@ def _become(order: Order, program: str) -> NoReturn:
 
 
 def _open_standard_files() -> None:
-    sys.stdin = io.TextIOWrapper(io.FileIO(0, "r", closefd=False), encoding="utf-8")  # type: ignore[arg-type]
+    sys.stdin = io.TextIOWrapper(io.FileIO(0, "r", closefd=False), encoding="utf-8")
     sys.stdout = io.TextIOWrapper(
         io.BufferedWriter(io.FileIO(1, "w", closefd=False)), encoding="utf-8", line_buffering=os.isatty(1)
     )
@@ -221,7 +222,7 @@ def _open_standard_files() -> None:
         line_buffering=True,
         write_through=True,
     )
-    sys.__stdin__, sys.__stdout__, sys.__stderr__ = sys.stdin, sys.stdout, sys.stderr  # type: ignore[misc]
+    sys.__stdin__, sys.__stdout__, sys.__stderr__ = sys.stdin, sys.stdout, sys.stderr  # type: ignore[misc] # final, but for us who begin a process
 
 
 def _parent_of(pid: int) -> int:

@@ -33,7 +33,8 @@ class Clock:
 
 
 def attempts(clock: Clock, *outcomes: PenstockError | str, seconds: float = 3600) -> tuple[str, list[str]]:
-    left, said = list(outcomes), []
+    left = list(outcomes)
+    said: list[str] = []
 
     def attempt() -> str:
         outcome = left.pop(0) if len(left) > 1 else left[0]

@@ -279,8 +279,9 @@ def test_an_execution_that_outlives_its_chain_is_continued_and_no_second_one_sta
     assert all(is_alive(pid) for _, _, pid in day.attempts())
     wait_until(day.is_free)
     with day.start("resume", "--json", *SHORT, warm=True, RUN_EMULATOR_HOST=emulator.address) as resumed:
-        assert resumed.stderr is not None
-        wait_until(lambda: "is under way already" in resumed.stderr.readline() or resumed.poll() is not None)
+        words = resumed.stderr
+        assert words is not None
+        wait_until(lambda: "is under way already" in words.readline() or resumed.poll() is not None)
         (day.folder / "go").touch()
         out, err = resumed.communicate()
     assert resumed.returncode == 0, err
@@ -297,8 +298,9 @@ def test_a_frozen_chain_does_not_cancel_what_its_successor_waits_for(day: DemoDa
         frozen.send_signal(signal.SIGTERM)  # it would cancel its execution, had it not lost the day meanwhile
         wait_until(day.is_free)
         with day.start("resume", "--json", warm=True, RUN_EMULATOR_HOST=emulator.address) as resumed:
-            assert resumed.stderr is not None
-            wait_until(lambda: "is under way already" in resumed.stderr.readline() or resumed.poll() is not None)
+            words = resumed.stderr
+            assert words is not None
+            wait_until(lambda: "is under way already" in words.readline() or resumed.poll() is not None)
             frozen.send_signal(signal.SIGCONT)
             _, err = frozen.communicate()
             assert frozen.returncode in (ExitCode.HELD, ExitCode.UNAVAILABLE), err

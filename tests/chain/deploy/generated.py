@@ -78,7 +78,7 @@ def _cloud(dice: random.Random, *, keeps: bool) -> list[str]:
     return lines + (['API_TOKEN = "token"'] if dice.random() < 0.3 else [])
 
 
-_NETWORKS = (
+_NETWORKS: tuple[list[str], ...] = (
     [],
     ['network = "default"'],
     ['network = "projects/host/global/networks/main"', 'subnetwork = "jobs"', 'egress = "all-traffic"'],

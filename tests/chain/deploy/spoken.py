@@ -15,7 +15,6 @@ from typing import Any
 from google.cloud import run_v2
 
 Resources = dict[str, dict[str, dict[str, Any]]]
-EGRESS = run_v2.VpcAccess.VpcEgress
 COMPLETIONS = Path("/usr/lib/google-cloud-sdk/data/cli/gcloud_completions.py")
 _ANYWHERE = {"--format", "--project", "--quiet"}
 
@@ -97,7 +96,7 @@ def _network(access: dict[str, Any]) -> run_v2.VpcAccess:
     interface = run_v2.VpcAccess.NetworkInterface
     return run_v2.VpcAccess(
         connector=access.get("connector", ""),
-        egress=EGRESS[access["egress"]],
+        egress=getattr(run_v2.VpcAccess.VpcEgress, access["egress"]),
         network_interfaces=[
             interface(network=each.get("network", ""), subnetwork=each.get("subnetwork", ""))
             for each in access.get("network_interfaces", [])
@@ -125,7 +124,7 @@ def commands_of(script: str, folder: Path) -> list[Command]:
     for call in notes.read_bytes().decode().split("\1\0")[:-1]:
         arguments = call.split("\0")[:-1]
         words = [each for each in arguments if not each.startswith("--")]
-        flags = dict(each.split("=", 1) if "=" in each else (each, "") for each in arguments if each.startswith("--"))
+        flags = dict(each.partition("=")[::2] for each in arguments if each.startswith("--"))
         found.append((words, flags))
     return found
 

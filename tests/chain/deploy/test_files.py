@@ -21,7 +21,7 @@ from chain.deploy.jobs import night_arguments
 from chain.deploy.write import to_files
 from chain.jobs.cloud_settings import plan_secrets
 from chain.jobs.cloudrun.definition import define, plan_job
-from chain.jobs.port import Overrides
+from chain.jobs.port import JobName, Overrides
 from staging.config.file import load_pipeline
 from staging.config.pipeline import Pipeline
 from staging.errors import InputError
@@ -76,7 +76,7 @@ def _write(pipeline: Pipeline, folder: Path) -> Written:
     return Written(pipeline, files, resources_of(files["penstock.tf.json"]), commands)
 
 
-def own_definition(pipeline: Pipeline, job: str, stored: run_v2.Job | None) -> run_v2.Job:
+def own_definition(pipeline: Pipeline, job: JobName, stored: run_v2.Job | None) -> run_v2.Job:
     """What a run of the pipeline would make of its job, by the chain's own code."""
     process = pipeline.process
     plan = single_task()
@@ -85,7 +85,7 @@ def own_definition(pipeline: Pipeline, job: str, stored: run_v2.Job | None) -> r
         at_once = min(at_once, int(process.tasks)) if at_once and process.tasks != "auto" else at_once
         plan = Overrides(arguments=(), parallelism=at_once, max_retries=process.max_retries)
     image = getattr(pipeline.cloud.images, job)
-    return define(plan_job(pipeline, job, image, plan, plan_secrets(pipeline, job)), stored)  # type: ignore[arg-type]
+    return define(plan_job(pipeline, job, image, plan, plan_secrets(pipeline, job)), stored)
 
 
 def test_each_job_of_the_file_is_what_a_run_would_make_itself(written: list[Written]) -> None:
@@ -236,12 +236,12 @@ def test_terraform_reads_the_files_and_would_not_format_them_otherwise(written: 
         for name, text in written[number].terraform.items():
             (folder / name).write_text(text)
         environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "CHECKPOINT_DISABLE": "1"}
-        for command in (["fmt", "-check", "-diff"], ["providers"]):
+        for command, words in (("fmt -check -diff", ""), ("providers", "hashicorp/google")):
             done = subprocess.run(
-                [program, *command], cwd=folder, capture_output=True, text=True, check=False, env=environ
+                [program, *command.split()], cwd=folder, capture_output=True, text=True, check=False, env=environ
             )
             assert done.returncode == 0, done.stdout + done.stderr
-        assert "hashicorp/google" in done.stdout
+            assert words in done.stdout
 
 
 def test_a_password_in_a_url_and_a_secret_that_nobody_fills_are_refused(tmp_path: Path) -> None:

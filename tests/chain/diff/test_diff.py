@@ -85,8 +85,8 @@ def oracle(before: list[Row], after: list[Row]) -> dict[Any, tuple[int, int, Dec
     for key in sides[0].keys() | sides[1].keys():
         old, new = (sorted(side.get(key, [])) for side in sides)
         if old != new:
-            totals = [sum((row[2] for row in side), Decimal(0)) for side in (old, new)]
-            found[key] = (len(old), len(new), *totals)
+            before_sum, after_sum = (sum((row[2] for row in side), Decimal(0)) for side in (old, new))
+            found[key] = (len(old), len(new), before_sum, after_sum)
     return found
 
 

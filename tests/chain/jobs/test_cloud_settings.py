@@ -239,7 +239,8 @@ def test_parts_travel_with_the_reference_of_the_password_to_the_job_that_connect
     pipeline = in_parts(tmp_path, 'password = "env:SHOP_URL"', 'password = "env:REVENUE_URL"')
     variables = plan_settings(pipeline, storage_is_local=False)
     secrets = {"SHOP_URL": "s@crets", "REVENUE_URL": "r/venue"}
-    for job, section, withheld in (("exporter", "source", "target"), ("loader", "target", "source")):
+    sections: dict[JobName, tuple[str, str]] = {"exporter": ("source", "target"), "loader": ("target", "source")}
+    for job, (section, withheld) in sections.items():
         filled = {name: secrets[name] for name in plan_secrets(pipeline, job) if name in secrets}
         assert len(filled) == 1
         found = load_in_job(variables[job] | filled)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from chain.jobs.environment import plan_environments
+from chain.jobs.port import JobName
 from chain.jobs.settings import CONFIG_ARGUMENT
 from staging.config.file import load_pipeline
 from staging.config.pipeline import Pipeline
@@ -151,15 +152,17 @@ def test_parts_of_a_url_are_withheld_as_the_url_is(tmp_path: Path) -> None:
     seen = {job: load_pipeline(Path(CONFIG_ARGUMENT), environ=env) for job, env in planned.items()}
     assert seen["exporter"].source.url.reveal() == "mysql+pymysql://ada:canary-s@shop-host/d"
     assert seen["loader"].target.url.reveal() == pipeline.target.url.reveal()
-    for job, section in (
-        ("processor", "source"),
-        ("processor", "target"),
-        ("exporter", "target"),
-        ("loader", "source"),
-    ):
-        hidden = getattr(seen[job], section)
-        assert (hidden.host, hidden.user, hidden.password, hidden.database) == (None, None, None, None)
-        with pytest.raises(InputError, match="PENSTOCK_URL_IS_WITHHELD"):
-            hidden.url.reveal()
-    for job, canary in (("processor", "canary"), ("exporter", "canary-u"), ("loader", "canary-s")):
-        assert canary not in str(planned[job])  # type: ignore[index] # a job's name
+    withheld: dict[JobName, tuple[str, ...]] = {
+        "processor": ("source", "target"),
+        "exporter": ("target",),
+        "loader": ("source",),
+    }
+    for job, sections in withheld.items():
+        for section in sections:
+            hidden = getattr(seen[job], section)
+            assert (hidden.host, hidden.user, hidden.password, hidden.database) == (None, None, None, None)
+            with pytest.raises(InputError, match="PENSTOCK_URL_IS_WITHHELD"):
+                hidden.url.reveal()
+    canaries: dict[JobName, str] = {"processor": "canary", "exporter": "canary-u", "loader": "canary-s"}
+    for job, canary in canaries.items():
+        assert canary not in str(planned[job])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
 
@@ -17,14 +17,38 @@ from staging.documents.run import Loaded, RunRecord
 from staging.errors import IntegrityError, PenstockError, UnavailableError
 
 DAY = date(2026, 11, 14)
+AT = datetime(2026, 11, 15, 3, tzinfo=UTC)
 
 
 def a_run(*, fresh_export: bool = False) -> RunRecord:
-    return RunRecord.model_construct(run_id="r01", kind="run", fresh_export=fresh_export)
+    return RunRecord(
+        format=1,
+        run_id="r01",
+        pipeline="p",
+        day=DAY,
+        head_id="5f" * 16,
+        fence=1,
+        kind="run",
+        fresh_export=fresh_export,
+        created_at=AT,
+    )
 
 
 def done() -> DayState:
-    loaded = Loaded.model_construct(run_id="r01", export_id="e01")
+    loaded = Loaded(
+        format=1,
+        run_id="r01",
+        export_id="e01",
+        fence=1,
+        day=DAY,
+        rows=1,
+        inserted=1,
+        updated=0,
+        deleted=0,
+        totals={},
+        digest="0" * 64,
+        loaded_at=AT,
+    )
     return DayState(run=a_run(), has_export=True, loaded=loaded, export_id="e01")
 
 

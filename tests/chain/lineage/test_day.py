@@ -172,8 +172,16 @@ def as_read(dataset: dict[str, Any]) -> dict[str, Any]:
 def test_an_event_that_the_published_schema_does_not_know_is_found() -> None:
     url = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent"
     run = {"runId": "00000000-0000-0000-0000-000000000001", "facets": {}}
-    event = {"eventTime": "2026-11-14T00:00:00+00:00", "producer": "https://x", "schemaURL": url, "eventType": "START"}
-    event |= {"run": run, "job": {"namespace": "n", "name": "j"}, "inputs": [], "outputs": []}
+    event: dict[str, Any] = {
+        "eventTime": "2026-11-14T00:00:00+00:00",
+        "eventType": "START",
+        "producer": "https://x",
+        "schemaURL": url,
+        "run": run,
+        "job": {"namespace": "n", "name": "j"},
+        "inputs": [],
+        "outputs": [],
+    }
     assert faults_of(event) == []
     for change in (
         {"eventTime": "yesterday"},

@@ -67,8 +67,7 @@ def teller(tmp_path: Path, hook: Hook, notify: str = "") -> tuple[Teller, list[s
     return Teller(found, {"HOOK": hook.url}, said.append, lambda: AT), said
 
 
-def a_report(day: date = DAY, **changes: int) -> Report:
-    counts: dict[str, int] = {"inserted": 0, "updated": 0, "deleted": 0} | changes
+def a_report(day: date = DAY, *, inserted: int = 0, updated: int = 0, deleted: int = 0) -> Report:
     return Report(
         run_id="r01",
         export_id="e01",
@@ -88,7 +87,9 @@ def a_report(day: date = DAY, **changes: int) -> Report:
         complete=True,
         waited_seconds={},
         logs="",
-        **counts,
+        inserted=inserted,
+        updated=updated,
+        deleted=deleted,
     )
 
 

@@ -261,8 +261,18 @@ def _load(shop: Shop, day: date) -> None:
         head = read_head(store, names)
         assert head is not None
         known: dict[str, Any] = {"run_id": head[0].run_id, "export_id": head[0].export_id}
-        counts = {"inserted": 1, "updated": 0, "deleted": 0, "totals": {}, "digest": "0" * 64}
-        loaded = Loaded(**known, **counts, fence=1, day=day, rows=1, loaded_at=LATER)
+        loaded = Loaded(
+            **known,
+            fence=1,
+            day=day,
+            rows=1,
+            inserted=1,
+            updated=0,
+            deleted=0,
+            totals={},
+            digest="0" * 64,
+            loaded_at=LATER,
+        )
         receipt = Receipt(
             **known,
             shard=0,

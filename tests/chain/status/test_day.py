@@ -159,7 +159,7 @@ def test_an_api_that_fails_is_told_once_and_asked_no_more() -> None:
             raise UnavailableError("Could not list.", why="Nobody answers.")
 
     said: list[str] = []
-    lookout = Lookout(Away(), said.append)  # type: ignore[arg-type]
+    lookout = Lookout(Away(), said.append)  # type: ignore[arg-type] # asked for nothing else
     assert [lookout.find("loader", "r01") for _ in range(3)] == [None] * 3
     assert Away.asked == 1
     assert said == ["warning: only the bucket is asked: Could not list. Nobody answers."]

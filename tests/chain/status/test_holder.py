@@ -40,7 +40,7 @@ def _local_clock() -> datetime:
 
 
 def _is_held(store: Staging, folder: Path, local: datetime) -> bool:
-    reader = StatusReader(pipeline("sqlite:///x", folder), cast("Any", store), Lookout(None, str), lambda: local)
+    reader = StatusReader(pipeline("sqlite:///x", folder), cast("Any", store), Lookout(None, print), lambda: local)
     return reader.read(DAY).holder is not None
 
 

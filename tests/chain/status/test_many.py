@@ -50,7 +50,7 @@ def reader(store: CountingStore, tmp_path: Path) -> StatusReader:
     def local_clock() -> datetime:
         return datetime.now(UTC)
 
-    return StatusReader(pipeline("sqlite:///x", tmp_path), cast("Any", store), Lookout(None, str), local_clock)
+    return StatusReader(pipeline("sqlite:///x", tmp_path), cast("Any", store), Lookout(None, print), local_clock)
 
 
 def remember(store: Any) -> None:
@@ -97,7 +97,9 @@ def test_what_happened_to_a_day_since_it_was_remembered_is_told(store: CountingS
     load(store, again, "r02", rows=9, at=AT + timedelta(days=1))
     load(store, DAYS[35], "r01")
     found = {status.day: status for status in read_days(reader, DAYS)}
-    assert (found[failed].stage, found[failed].error and found[failed].error.what) == ("failed", "The bucket is away.")
+    error = found[failed].error
+    assert error is not None
+    assert (found[failed].stage, error.what) == ("failed", "The bucket is away.")
     assert (found[held].stage, found[held].at_rest) == ("loaded", False)
     assert found[held].holder is not None
     assert found[exported].stage == "stopped"

@@ -41,9 +41,9 @@ async def connect_async(_hook: CloudRunAsyncHook, *_args: Any, **_options: Any) 
     return JobsAsyncClient(transport=JobsGrpcAsyncIOTransport(channel=grpc.aio.insecure_channel(address)))
 
 
-CloudRunHook.get_conn = connect  # type: ignore[method-assign]
-CloudRunAsyncHook.get_conn = connect_async  # type: ignore[method-assign]
-CloudRunHook.get_credentials = lambda _hook: None  # type: ignore[method-assign]
+CloudRunHook.get_conn = connect
+CloudRunAsyncHook.get_conn = connect_async
+CloudRunHook.get_credentials = lambda _hook: None
 
 
 def context() -> Any:
@@ -58,7 +58,8 @@ def execute(**options: Any) -> CloudRunExecuteJobOperator:
 async def first_event(deferred: TaskDeferred) -> dict[str, Any]:
     """What the trigger tells the operator that waits for it."""
     async for event in deferred.trigger.run():
-        return event.payload
+        found: dict[str, Any] = event.payload
+        return found
     raise AssertionError("the trigger ended without an event")
 
 

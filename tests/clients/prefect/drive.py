@@ -29,7 +29,7 @@ def connect(configuration: CloudRunWorkerJobV2Configuration) -> Any:
     return discovery.build("run", "v2", client_options=options, credentials=credentials).projects().locations()
 
 
-class Worker(CloudRunWorkerV2):
+class Worker(CloudRunWorkerV2):  # type: ignore[misc] # its package is not in this environment
     _get_client = staticmethod(connect)
 
     def get_flow_run_logger(self, flow_run: Any) -> Any:
@@ -64,7 +64,7 @@ async def run(script: str) -> dict[str, Any]:
 
 
 async def main() -> None:
-    seen = {"success": await run("exit 0"), "failure": await run("exit 3")}
+    seen: dict[str, Any] = {"success": await run("exit 0"), "failure": await run("exit 3")}
     with connect(configuration("")) as locations:
         listed = locations.jobs().list(parent=f"projects/{project}/locations/{region}").execute()
     seen["jobs_left"] = len(listed.get("jobs", []))

@@ -33,7 +33,7 @@ class JobsUnderTest:
 
     def overrides(self, script: str, *arguments: str, **more: object) -> Overrides:
         noting = f'note() {{ echo "$@" >> {self.ledger}; }}; T=$CLOUD_RUN_TASK_INDEX A=$CLOUD_RUN_TASK_ATTEMPT\n'
-        return Overrides((noting + script, *arguments), **more)  # type: ignore[arg-type]
+        return Overrides((noting + script, *arguments), **more)  # type: ignore[arg-type] # fields of an execution's overrides
 
     def start(self, script: str, *arguments: str, job: JobName = "processor", **more: object) -> str:
         started = self.api.start_execution(job, "run-1", self.overrides(script, *arguments, **more))
@@ -57,7 +57,7 @@ def jobs(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[JobsUnderTe
             environment = {"PATH": os.environ["PATH"]}
             opened = open_emulated_jobs(
                 a_pipeline(tmp_path, "[process]\nparallelism = 3\n"),
-                dict.fromkeys(("exporter", "processor", "loader"), environment),  # type: ignore[arg-type]
+                dict.fromkeys(("exporter", "processor", "loader"), environment),
                 tmp_path / "logs",
                 Cancel(),
                 command=lambda job: SHELL,

@@ -11,7 +11,7 @@ import pytest
 from chain.jobs.errors import raise_failure
 from chain.jobs.port import ExecutionState
 from chain.jobs.wait import wait_execution
-from staging.errors import ExitCode, InputError, InterruptedRunError, UnavailableError
+from staging.errors import ExitCode, InputError, InterruptedRunError, PenstockError, UnavailableError
 from staging.process.cancel import Cancel
 from tests.chain.jobs.cloudrun.harness import all_gone, wait_until
 from tests.conformance.jobs.conftest import JobsUnderTest
@@ -54,10 +54,10 @@ def test_one_of_64_fails_for_good_its_error_names_task_attempts_and_log_and_the_
     assert sorted(jobs.notes()) == sorted([f"{task} 0" for task in range(64)] + ["37 1", "37 2"])
     [failure] = state.failures
     assert (failure.task, failure.attempt, failure.exit_code) == (37, 2, 40)
-    with pytest.raises(Exception, match=r"processor, task 37 of 64: Row 7 is odd\. \(after 3 attempts\)") as caught:
+    with pytest.raises(PenstockError, match=r"processor, task 37 of 64: Row 7 is odd\. \(after 3 attempts\)") as caught:
         raise_failure("processor", state)
-    assert caught.value.exit_code == ExitCode.INTEGRITY  # type: ignore[attr-defined]
-    assert f"log: {failure.log}" in caught.value.fix  # type: ignore[attr-defined]
+    assert caught.value.exit_code == ExitCode.INTEGRITY
+    assert f"log: {failure.log}" in caught.value.fix
     assert failure.log
 
 

@@ -297,6 +297,7 @@ def test_a_file_cut_behind_the_stores_back_is_refused_by_a_look_at_it(store: Fol
 def test_bytes_of_another_number_are_others_whatever_their_checksum(store: FolderStore) -> None:
     """Of some texts and their beginnings the CRC32C is one and the same."""
     info = store.create("day/object", b"as it was written")
+    assert info.crc32c is not None
     with pytest.raises(IntegrityError):
         check_bytes(info, 16, info.crc32c)
 

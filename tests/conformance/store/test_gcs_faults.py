@@ -314,14 +314,15 @@ def test_a_missing_right_is_an_input_error_that_names_the_permissions(
     proxied_store: GcsStore, gcs_proxy: GcsProxy, tmp_path: Path, status: int
 ) -> None:
     proxied_store.create("a", DATA)
-    for kind, verb in {
+    verbs: dict[str, Callable[[], object]] = {
         "insert": lambda: proxied_store.create("b", b"x"),
         "session": lambda: stream(proxied_store, "b", LARGE),
         "last": lambda: stream(proxied_store, "b", LARGE),
         "stat": lambda: proxied_store.find("a"),
         "media": lambda: proxied_store.download("a", tmp_path / "a"),
         "list": lambda: list(proxied_store.list("")),
-    }.items():
+    }
+    for kind, verb in verbs.items():
         if (kind, status) == ("media", 401):
             continue  # the client library leaves its socket open where it can't refresh anonymous credentials
         gcs_proxy.arm(kind, f"return-{status}")

@@ -81,7 +81,7 @@ def empty(connection: _Connection) -> None:
     assert own is not None
     connection.execute("SET client_min_messages = error")
     if own[0] is not None:
-        connection.execute(f"DROP SCHEMA {own[0]} CASCADE")  # type: ignore[call-overload]
+        connection.execute(f"DROP SCHEMA {own[0]} CASCADE")
     connection.execute("CREATE SCHEMA public AUTHORIZATION pg_database_owner")
     connection.execute("GRANT USAGE ON SCHEMA public TO PUBLIC")
     connection.execute("COMMENT ON SCHEMA public IS 'standard public schema'")

@@ -253,7 +253,8 @@ def test_every_name_that_a_bucket_allows_is_read(gcs_bucket: str, upload: Upload
     assert f"{gcs_bucket}/{name}" in found
     with open_lake(gcs_bucket) as lake:
         (listed,) = [each for each in lake.list(name) if each.name == name]
-    arrived = download_file(None, f"{gcs_bucket}/{name}", tmp_path / "x", generation=listed.generation)  # type: ignore[arg-type]
+    url = f"{gcs_bucket}/{name}"
+    arrived = download_file(None, url, tmp_path / "x", generation=listed.generation)  # type: ignore[arg-type] # no staging is asked
     assert arrived.size_bytes == (tmp_path / "x").stat().st_size
 
 

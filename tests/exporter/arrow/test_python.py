@@ -282,6 +282,11 @@ def test_a_value_that_its_own_type_forbids_is_refused_by_its_column(source: Sour
     assert committed(tmp_path / "staging") == []
 
 
+def module_of(settings: Pipeline) -> str:
+    assert settings.source.python is not None
+    return settings.source.python.partition(":")[0]
+
+
 @pytest.mark.parametrize("batch", ["[{'user_id': 1}]", "{'user_id': [1]}", "None.__class__", "7", "pl.Series([1])"])
 def test_what_is_no_batch_is_refused(source: Source, batch: str) -> None:
     with pytest.raises(InputError, match="which is no batch"):
@@ -293,9 +298,7 @@ def test_a_fault_of_the_function_names_its_line(source: Source, tmp_path: Path) 
     with pytest.raises(InputError, match="raised") as caught:
         run_export(settings)
     assert "ZeroDivisionError" in caught.value.why
-    assert (
-        f"{settings.source.python.partition(':')[0]}.py:21 in read: yield frame(start, 0, 1 // 0)" in caught.value.why
-    )
+    assert f"{module_of(settings)}.py:21 in read: yield frame(start, 0, 1 // 0)" in caught.value.why
     assert committed(tmp_path / "staging") == []
 
 
@@ -353,7 +356,7 @@ def test_the_generator_is_closed_however_the_export_ends(source: Source, ending:
                 open({str(marker)!r}, "w").close()
         """
     )
-    __import__(settings.source.python.partition(":")[0]).CANCEL = cancel
+    vars(__import__(module_of(settings)))["CANCEL"] = cancel
     with pytest.raises(InterruptedRunError if ending == "cancel" else InputError):
         run_export(settings, cancel=cancel)
     assert marker.exists()

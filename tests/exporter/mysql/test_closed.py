@@ -28,11 +28,11 @@ def prepared(mysql_database: str) -> Iterator[Any]:
     create_purchases(mysql_database)
     url = sa.make_url(mysql_database)
     options = {"host": url.host, "port": url.port, "user": url.username, "password": url.password}
-    with closing(pymysql.connect(**options, database=url.database, autocommit=True)) as connection:  # type: ignore[arg-type]
+    with closing(pymysql.connect(**options, database=url.database, autocommit=True)) as connection:
         cursor = connection.cursor()
         cursor.execute("CREATE USER few IDENTIFIED BY 'x'")
         cursor.execute("GRANT SELECT ON *.* TO few")
-        with closing(pymysql.connect(**options, database=url.database)) as gone, gone.cursor() as other:  # type: ignore[arg-type]
+        with closing(pymysql.connect(**options, database=url.database)) as gone, gone.cursor() as other:
             for statement in (
                 "XA START 'left'",
                 "INSERT INTO purchases VALUES (1, 1, '2026-11-14 12:00', 1)",

@@ -40,7 +40,7 @@ class Timeline:
 
 
 def rules(**changed: object) -> PacingRules:
-    config = PacingConfig(gentle="replica", **changed)  # type: ignore[arg-type]
+    config = PacingConfig.model_validate({"gentle": "replica", **changed})
     return plan_rules(config, "postgresql")
 
 

@@ -359,7 +359,7 @@ class BeforeASlice:
     def __call__(self, url: str) -> Iterator[Source]:
         with open_source(url) as source:
             begin = source.begin_slices
-            source.begin_slices = lambda *given, **options: self._watch(begin(*given, **options))  # type: ignore[method-assign]
+            source.begin_slices = lambda *given, **options: self._watch(begin(*given, **options))  # type: ignore[method-assign] # what is watched
             yield source
 
     def _watch(self, slices: Any) -> Any:

@@ -31,9 +31,10 @@ def test_keys_are_not_taken_for_missing_when_the_connection_is_lost(
     columns = {"user_id": None, "purchased_at": "timestamp NOT NULL", "amount": None}
     other = create_purchases(url, columns=columns, index=False)
     other.execute("CREATE VIEW seen AS SELECT * FROM purchases")
-    translate, kind, doing = translate_mysql_error, MysqlCatalogue, "ask the catalogue"
+    kind: type[Catalogue] = MysqlCatalogue
+    translate, doing = translate_mysql_error, "ask the catalogue"
     if database == "postgres":
-        translate, kind, doing = translate_postgres_error, Catalogue, "look up the keys of purchases"
+        kind, translate, doing = Catalogue, translate_postgres_error, "look up the keys of purchases"
     parsed = sa.make_url(url)
     for look in (kind.primary_key, kind.leading_columns):
         with closing(kind(parse_url(url), lambda error, doing: translate(error, doing, parsed))) as catalogue:

@@ -6,6 +6,7 @@ import time
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -98,7 +99,8 @@ def test_transactions_on_another_server_are_not_seen_so_the_grace_is_longer(shop
 
 def _with_users(shop: str, folder: Path, users: str, **source: str) -> Pipeline:
     beside = {"users": {"table": users, "key": "user_id", "columns": ["country"]}}
-    return pipeline(shop, folder, **{"table": "bought", "with": beside} | source)
+    section: dict[str, Any] = {"table": "bought", "with": beside, **source}
+    return pipeline(shop, folder, **section)
 
 
 @pytest.mark.parametrize("kind", ["materialized", "foreign", "a view of both"])
@@ -150,11 +152,13 @@ def test_a_table_that_a_subscription_fills_is_over_when_its_publisher_was_heard_
 def _wait_until_heard(url: str) -> None:
     """Wait until all is copied and the publisher has said that there is no more."""
     give_up = time.monotonic() + 60
+    why_not = "nobody was asked"
     with open_source(url) as source:
         while time.monotonic() < give_up:
             closed = source.find_closed(A_MONTH_AGO, 60, tables=(TableName(None, "purchases"),))
             assert closed is not None
             if closed.is_closed:
                 return
+            why_not = closed.why_not
             time.sleep(0.1)
-    raise AssertionError(closed.why_not)
+    raise AssertionError(why_not)

@@ -346,9 +346,12 @@ def test_a_stored_day_of_other_tables_is_not_used_again(tmp_path: Path, sqlite_d
     first = run_export(settings(sqlite_database, tmp_path / "staging"))
     again = run_export(settings(sqlite_database, tmp_path / "staging"), run_id="run-0002")
     assert again.manifest["export_id"] == first.manifest["export_id"]
-    for number, changed in enumerate(
-        ({"users": None}, {"refunds": {"where": "amount > 0"}}, {"users": {"only_keys": False}}), start=3
-    ):
+    changes: list[dict[str, Any]] = [
+        {"users": None},
+        {"refunds": {"where": "amount > 0"}},
+        {"users": {"only_keys": False}},
+    ]
+    for number, changed in enumerate(changes, start=3):
         with pytest.raises(InputError, match=r"source.with was .* and is "):
             run_export(settings(sqlite_database, tmp_path / "staging", **changed), run_id=f"run-000{number}")
 

@@ -48,7 +48,6 @@ def test_a_day_is_refused_until_it_is_over_for_the_database_too(postgres_databas
     assert len(list((tmp_path / "staging").rglob("manifest.json"))) >= 1
 
 
-ZONE = {"timezone": "UTC"}
 PREPARE = {
     "postgres": ("BEGIN", "PREPARE TRANSACTION 'waits'", "COMMIT PREPARED 'waits'"),
     "mariadb": ("XA START 'waits'", "XA END 'waits'; XA PREPARE 'waits'", "XA COMMIT 'waits'"),
@@ -89,7 +88,7 @@ def test_a_day_read_beside_a_prepared_transaction_is_unfinished_and_read_again(
 ) -> None:
     kind, url = shop
     begin, prepare, commit = PREPARE[kind]
-    settings = pipeline(url, tmp_path, **ZONE)
+    settings = pipeline(url, tmp_path, timezone="UTC")
     _run(url, begin, _insert(3), prepare)
     try:
         early = run_export(settings, run_id="run-0001")
@@ -108,10 +107,10 @@ def test_a_day_read_within_its_grace_is_unfinished_and_read_again(shop: tuple[st
     _, url = shop
     day = datetime.now(UTC).date() - timedelta(days=1)
     _run(url, f"UPDATE purchases SET purchased_at = '{day} 10:00:00'")
-    within = pipeline(url, tmp_path, export={"grace_seconds": 86_400}, **ZONE)
+    within = pipeline(url, tmp_path, export={"grace_seconds": 86_400}, timezone="UTC")
     early = run_export(within, day=day, run_id="run-0001", now=datetime.now(UTC))
     assert _rows(early) == [1, 2]
     assert "counts as over from" in early.manifest["reading"]["not_over"]
     _run(url, _insert(3).replace("2026-11-14", str(day)))
-    again = pipeline(url, tmp_path, export={"grace_seconds": 0}, **ZONE)
+    again = pipeline(url, tmp_path, export={"grace_seconds": 0}, timezone="UTC")
     assert _rows(run_export(again, day=day, run_id="run-0002", now=datetime.now(UTC))) == [1, 2, 3]

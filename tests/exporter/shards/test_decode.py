@@ -32,7 +32,7 @@ def _decode(text: str, dtype: pl.Decimal, wire: Wire, *times: datetime) -> Decim
     )
     select = tuple(Carried(column.dtype, column.wire, column.name) for column in columns)
     plan = ReadPlan(columns, select, TimeKind.INSTANT, "fibonacci", 1)
-    rows = {"c0": [7], "c1": [START], "c2": [text]}
+    rows: dict[str, list[object]] = {"c0": [7], "c1": [START], "c2": [text]}
     for at in times:
         rows = {"c0": [*rows["c0"], 8], "c1": [*rows["c1"], at], "c2": [*rows["c2"], text]}
     raw = pl.DataFrame(rows, schema_overrides={"c1": INSTANT})

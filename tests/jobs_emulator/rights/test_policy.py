@@ -67,7 +67,9 @@ def test_without_a_policy_everything_is_allowed() -> None:
 
 
 def test_a_policy_with_a_role_that_nobody_knows_is_refused() -> None:
-    for wrong in ({"bindings": [{"resource": "x", "role": "roles/run.god", "members": []}]}, {"bindings": 3}, []):
+    unknown = {"bindings": [{"resource": "x", "role": "roles/run.god", "members": []}]}
+    documents: list[object] = [unknown, {"bindings": 3}, []]
+    for wrong in documents:
         with pytest.raises(PolicyError):
             parse_policy(wrong)
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from staging.errors import InputError, IntegrityError
-from tests.loader.runs import LoaderRun, Make, loader_runs, revenue
+from tests.loader.runs import LoaderRun, Make, Row, loader_runs, revenue
 from tests.loader.target_fixtures import LoaderTarget, expected, mysql_family_target
 
 pytestmark = pytest.mark.integration
@@ -57,7 +57,7 @@ def rows_of(keys: Sequence[Any]) -> list[dict[str, Any]]:
     return [{"user_id": key, "revenue": Decimal(n).scaleb(-2), "purchases": n} for n, key in enumerate(keys)]
 
 
-def load_twice(target: LoaderTarget, make: Make, rows: list[dict[str, Any]], **options: Any) -> LoaderRun:
+def load_twice(target: LoaderTarget, make: Make, rows: Sequence[Row], **options: Any) -> LoaderRun:
     """Load, and load the same again: what is read back is what was written, and equal values are seen to be equal."""
     target.init(run := make(rows, **options))
     target.load(run)

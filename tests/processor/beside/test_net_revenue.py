@@ -196,7 +196,7 @@ def test_sql_reads_the_tables_by_their_names(shop: Shop) -> None:
             )
         }
     )
-    shop.pipeline = lambda *_: changed  # type: ignore[method-assign]
+    shop.pipeline = lambda *_: changed  # type: ignore[method-assign] # for this test alone
     found = {row["user_id"]: row["net"] for row in rows_of(shop.process())}
     assert found == {user: net for user, (net, _) in SHOP.net().items()}
 

@@ -106,7 +106,8 @@ def test_texts_that_break_parsers_are_named(tmp_path: Path, text: str) -> None:
     )
 )
 def test_every_key_is_found_on_its_line(entries: list[tuple[str, str, str]]) -> None:
-    text, expected = "[s] # header\n", {("s",): 1}
+    text = "[s] # header\n"
+    expected: dict[tuple[str, ...], int] = {("s",): 1}
     for before, key, value in entries:
         text += f"{before}\n"
         expected["s", key] = text.count("\n") + 1

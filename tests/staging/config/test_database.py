@@ -236,7 +236,7 @@ def test_tables_of_one_name_may_be_two(source: dict[str, object], target: dict[s
 
 
 def test_two_hosts_with_one_password_are_two_databases() -> None:
-    parts = {"url": None, "dialect": "mysql", "password": "env:PASSWORD", "database": "shop"}
+    parts: dict[str, object] = {"url": None, "dialect": "mysql", "password": "env:PASSWORD", "database": "shop"}
     assert _pipeline(parts | {"host": "a", "table": "revenue"}, parts | {"host": "b"}).target.table
     with pytest.raises(ValueError, match="read by source, too"):
         _pipeline(parts | {"host": "a", "table": "revenue"}, parts | {"host": "a"})

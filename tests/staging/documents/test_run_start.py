@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -60,7 +61,7 @@ def test_the_first_run_of_a_day_makes_its_head(store: FolderStore) -> None:
 
 
 def test_runs_that_race_have_distinct_fences_without_a_gap(store: FolderStore) -> None:
-    records = at_once([lambda number=number: begin(store, f"run-{number:02d}") for number in range(12)])
+    records = at_once([partial(begin, store, f"run-{number:02d}") for number in range(12)])
     assert sorted(record.fence for record in records) == list(range(1, 13))
     assert len({record.head_id for record in records}) == 1
     found = read_head(store, NAMES)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
@@ -155,6 +156,8 @@ def test_the_last_hour_is_one_that_is_over_with_the_grace() -> None:
 
 
 def test_an_hour_has_no_neighbours_without_its_zone() -> None:
-    for wrong in (lambda hour: hour + STEP, lambda hour: hour - STEP, lambda hour: hour - hour):
+    wrongs: list[Callable[[Hour], object]]
+    wrongs = [lambda hour: hour + STEP, lambda hour: hour - STEP, lambda hour: hour - hour]
+    for wrong in wrongs:
         with pytest.raises(TypeError):
             wrong(parse_hour("2026-11-14T09+01:00"))

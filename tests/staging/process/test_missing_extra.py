@@ -18,7 +18,7 @@ from staging.process.missing_extra import EXTRAS, missing_extra
 ROOT = Path(__file__).parents[3]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 BY_EXTRA = {
-    extra: {re.match(r"[\w-]+", line)[0].lower() for line in lines if not line.startswith("penstock-pipelines[")}  # type: ignore[index]
+    extra: {re.split(r"[^\w-]", line)[0].lower() for line in lines if not line.startswith("penstock-pipelines[")}
     for extra, lines in PROJECT["optional-dependencies"].items()
 }
 MODULES = {

@@ -8,6 +8,7 @@ import socket
 import ssl
 import subprocess
 import urllib.error
+from email.message import Message
 from typing import Any
 
 import google.api_core.exceptions
@@ -20,8 +21,10 @@ import urllib3
 
 from staging.process.passing import is_passing
 
+POOL = urllib3.HTTPConnectionPool("h")
 
-class Call(grpc.RpcError):
+
+class Call(grpc.RpcError):  # type: ignore[misc] # grpc ships no types
     """As grpc raises it: the answer of `code()` is a member of its enumeration."""
 
     def __init__(self, code: grpc.StatusCode) -> None:
@@ -60,7 +63,7 @@ def google_error(code: int, reason: str) -> BaseException:
 def _used_up(status: int) -> urllib3.exceptions.MaxRetryError:
     """As urllib3 raises it where `Retry(status_forcelist=…)` has come to its end."""
     told = urllib3.exceptions.ResponseError.SPECIFIC_ERROR.format(status_code=status)
-    return urllib3.exceptions.MaxRetryError(None, "/", urllib3.exceptions.ResponseError(told))  # type: ignore[arg-type]
+    return urllib3.exceptions.MaxRetryError(POOL, "/", urllib3.exceptions.ResponseError(told))
 
 
 PASSING: dict[str, Any] = {
@@ -70,10 +73,10 @@ PASSING: dict[str, Any] = {
     "no name": socket.gaierror(),
     "cut in TLS": ssl.SSLEOFError(),
     "half an answer": http.client.IncompleteRead(b"", 5),
-    "no status line": http.client.RemoteDisconnected(),
-    "half a file": urllib.error.ContentTooShortError("half", (b"", None)),
+    "no status line": http.client.RemoteDisconnected("Remote end closed connection without response"),
+    "half a file": urllib.error.ContentTooShortError("half", ("a-file", Message())),
     "URLError of a reset": urllib.error.URLError(ConnectionResetError()),
-    "429": urllib.error.HTTPError("http://h", 429, "slow down", None, None),  # type: ignore[arg-type]
+    "429": urllib.error.HTTPError("http://h", 429, "slow down", Message(), None),
     "requests, chunked": requests.exceptions.ChunkedEncodingError(),
     "requests, connection": requests.ConnectionError(),
     "requests, timeout": requests.ReadTimeout(),
@@ -84,14 +87,14 @@ PASSING: dict[str, Any] = {
     "psycopg, no connection": psycopg.OperationalError('connection to server at "h" failed: Connection refused'),
     "psycopg, cut": psycopg.OperationalError("consuming input failed: server closed the connection unexpectedly"),
     "psycopg, starting up": psycopg.OperationalError("FATAL:  the database system is starting up"),
-    "urllib3": urllib3.exceptions.ReadTimeoutError(None, "/", "late"),  # type: ignore[arg-type]
+    "urllib3": urllib3.exceptions.ReadTimeoutError(POOL, "/", "late"),
     "httpx": library("httpx", "RemoteProtocolError"),
     "aiohttp": library("aiohttp.client_exceptions", "ClientPayloadError"),
     "botocore": Botocore(503),
     "redis": library("redis.exceptions", "ConnectionError"),
     "gRPC unavailable": Call(grpc.StatusCode.UNAVAILABLE),
     "gRPC exhausted": Call(grpc.StatusCode.RESOURCE_EXHAUSTED),
-    "Google, 503": google.api_core.exceptions.ServiceUnavailable("away"),  # type: ignore[no-untyped-call]
+    "Google, 503": google.api_core.exceptions.ServiceUnavailable("away"),
     "Google, a limit": google_error(403, "rateLimitExceeded"),
     "MySQL has gone away": pymysql.OperationalError(2006, "gone"),
     "a command that took too long": subprocess.TimeoutExpired("curl", 5),
@@ -101,7 +104,7 @@ PASSING: dict[str, Any] = {
 LASTING: dict[str, Any] = {
     "value": ValueError("500"),
     "a file that is not there": FileNotFoundError(errno.ENOENT, "No such file", "a"),
-    "403": urllib.error.HTTPError("http://h", 403, "no", None, None),  # type: ignore[arg-type]
+    "403": urllib.error.HTTPError("http://h", 403, "no", Message(), None),
     "Google, forbidden": google_error(403, "forbidden"),
     "exit": SystemExit(503),
     "a code of something else": type("Mine", (Exception,), {"code": 1205})(),

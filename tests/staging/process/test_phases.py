@@ -18,7 +18,7 @@ CLOUD = {"CLOUD_RUN_EXECUTION": "daily-abc", "CLOUD_RUN_TASK_INDEX": "3", "CLOUD
 def test_on_cloud_run_a_phase_is_one_json_line(capsys: pytest.CaptureFixture[str]) -> None:
     progress = Progress.from_environment(CLOUD | {"GOOGLE_CLOUD_PROJECT": "acme"}, IDENTITY)
     for phase in ("connect", "plan", "read", "read", "seal", "commit"):
-        progress.begin(phase)  # type: ignore[arg-type]
+        progress.begin(phase)
         progress.emit(rows=5)
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     assert [line["phase"] for line in lines] == ["connect", "plan", "read", "seal", "commit"]

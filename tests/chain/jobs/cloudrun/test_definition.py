@@ -42,7 +42,7 @@ def as_stored(job: run_v2.Job) -> run_v2.Job:
     stored.template.task_count = stored.template.task_count or 1
     task = stored.template.template
     task.timeout = {"seconds": 600}
-    task.execution_environment = run_v2.ExecutionEnvironment.EXECUTION_ENVIRONMENT_GEN2
+    task.execution_environment = run_v2.ExecutionEnvironment(2)  # the second generation
     limits = task.containers[0].resources.limits
     limits["cpu"] = {"2": "2000m"}.get(limits.get("cpu", ""), "1000m")
     limits["memory"] = {"4Gi": "4096Mi"}.get(limits.get("memory", ""), "512Mi")

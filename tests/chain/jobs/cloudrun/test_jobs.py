@@ -23,7 +23,7 @@ from chain.jobs.port import ExecutionState, Overrides, StartedExecution
 from chain.jobs.wait import UnseenError, wait_execution
 from jobs_emulator import Emulator
 from staging.config.file import load_pipeline
-from staging.errors import InputError, InterruptedRunError, UnavailableError
+from staging.errors import InputError, InterruptedRunError, PenstockError, UnavailableError
 from staging.process.cancel import Cancel
 from tests.chain.jobs.cloudrun.harness import a_pipeline, wait_until
 
@@ -277,13 +277,13 @@ def test_a_definition_that_somebody_else_writes_first_is_looked_at_again(cloud: 
     ],
 )
 def test_what_does_not_pass_ends_with_what_to_do(
-    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, code: str, error: type[Exception], words: str
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, code: str, error: type[PenstockError], words: str
 ) -> None:
     monkeypatch.setattr(cloudrun_retry, "EMULATOR_PATIENCE_SECONDS", 1.0)
     cloud.emulator.chaos(unavailable_rate=1.0, unavailable_code=code, unavailable_methods=["Jobs.RunJob"])
     with cloud.starter() as jobs, pytest.raises(error) as caught:
         jobs.start_execution("processor", "run-1", Overrides(("true",)))
-    assert words in caught.value.fix  # type: ignore[attr-defined]
+    assert words in caught.value.fix
     assert not cloud.executions("daily-revenue-processor")
 
 
@@ -298,10 +298,10 @@ def test_ctrl_c_ends_a_start_that_waits_for_the_service(grpc_cloud: Cloud) -> No
 def test_without_logs_the_exit_code_speaks_and_the_service_says_where_the_log_is(grpc_cloud: Cloud) -> None:
     with grpc_cloud.starter(settings=JobSettings(polling=Polling(0.02, 0.1))) as jobs:
         state = finish(jobs, jobs.start_execution("loader", "run-1", Overrides(("exit 30",))))
-    with pytest.raises(Exception, match=r"exit code 30 \(held or overtaken by another run\)") as caught:
+    with pytest.raises(PenstockError, match=r"exit code 30 \(held or overtaken by another run\)") as caught:
         raise_failure("loader", state)
-    assert caught.value.exit_code == 30  # type: ignore[attr-defined]
-    assert "log: https://console.cloud.google.com/logs" in caught.value.fix  # type: ignore[attr-defined]
+    assert caught.value.exit_code == 30
+    assert "log: https://console.cloud.google.com/logs" in caught.value.fix
 
 
 def test_a_task_that_is_killed_is_tried_again_and_one_killed_each_time_is_told(cloud: Cloud) -> None:

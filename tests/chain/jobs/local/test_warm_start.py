@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from chain.jobs.local import early_start
 from chain.jobs.local.attached import STARTER_VARIABLE, attached_command
 from chain.jobs.local.early_start import begin_early, take_begun
 from chain.jobs.local.warm_start import open_warm_start
 from chain.jobs.open import open_warm_jobs
+from chain.jobs.port import JobName
 from jobs_emulator.run.command import Command
 from jobs_emulator.run.spawn import Spawn
 from tests.chain.jobs.cloudrun.harness import a_pipeline, all_gone, wait_until
@@ -61,8 +61,13 @@ class Jobs:
 
     @contextmanager
     def open(self) -> Iterator[Spawn]:
-        environments = {"exporter": {**self.shared, "SOURCE": "canary-1"}, "loader": {**self.shared, "X": "canary-2"}}
-        with open_warm_start(environments, {"probe_job": ["ready_made", "no_such_module"]}) as spawn:  # type: ignore[arg-type]
+        environments: dict[JobName, dict[str, str]] = {
+            "exporter": {**self.shared, "SOURCE": "canary-1"},
+            "loader": {**self.shared, "X": "canary-2"},
+        }
+        imports: dict[JobName, list[str]]
+        imports = {"probe_job": ["ready_made", "no_such_module"]}  # type: ignore[dict-item] # a module of the test's own
+        with open_warm_start(environments, imports) as spawn:
             assert spawn is not None
             yield spawn
 
@@ -233,7 +238,7 @@ def test_a_wrapper_in_the_interpreters_place_is_asked_for_each_job(
 ) -> None:
     wrapper = tmp_path / "python"
     wrapper.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
-    monkeypatch.setattr(early_start.sys, "executable", str(wrapper))
+    monkeypatch.setattr(sys, "executable", str(wrapper))
     with open_warm_start({"loader": jobs.shared}, {}) as spawn:
         assert spawn is None
 

@@ -73,7 +73,12 @@ class Shop:
     def kill_prober(self) -> int:
         """End its session, and return which it was."""
         found: list[int] = []
-        until(lambda: found or found.extend(self.probers()))
+
+        def is_seen() -> bool:
+            found.extend(self.probers())
+            return bool(found)
+
+        until(is_seen)
         number = found[0]
         words = "SELECT pg_terminate_backend(%s)"
         if not isinstance(self.server, PostgresServer):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import threading
 import time
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
@@ -27,11 +29,11 @@ from staging.process.cancel import Cancel
 from staging.process.progress import Progress
 
 
-def filled(**latencies: list[float]) -> Windows:
+def filled(latencies: dict[WindowKind, list[float]]) -> Windows:
     """One window of each kind, with probes that took so many milliseconds."""
     windows, now = Windows(), 0.0
     for kind, milliseconds in latencies.items():
-        windows.open(kind, now, 3)  # type: ignore[arg-type]
+        windows.open(kind, now, 3)
         list(windows.add(Probe(now, now + each / 1000) for each in milliseconds))
         now += 10
         windows.close(now)
@@ -52,7 +54,7 @@ def test_a_probe_that_overlaps_an_edge_belongs_to_no_window() -> None:
 
 @given(st.lists(st.tuples(st.sampled_from(["resting", "reading", "seal"]), st.integers(0, 3)), max_size=900))
 def test_windows_are_few_however_many_there_were_and_lose_no_probe(opened: list[tuple[WindowKind, int]]) -> None:
-    windows, expected = Windows(), dict.fromkeys(("resting", "reading", "seal"), 0)
+    windows, expected = Windows(), Counter[WindowKind]()
     for number, (kind, probes) in enumerate(opened):
         windows.open(kind, number, 3)
         list(windows.add([Probe(number, number + 0.5)] * probes))
@@ -71,15 +73,35 @@ SAME = [2.0] * 200
 @pytest.mark.parametrize(
     ("windows", "promised", "held", "told"),
     [
-        (filled(resting=SAME, reading=SAME), 1.25, True, ""),
-        (filled(resting=SAME, reading=[2.0] * 198 + [9.0] * 2), 1.25, True, ""),
-        (filled(resting=SAME, reading=[2.0] * 180 + [9.0] * 20), 1.25, False, "could not be held: 20 of 200 probes"),
-        (filled(resting=SAME, reading=[2.0] * 197 + [9.0] * 3), 1.25, False, "could not be measured: 3 of 200 probes"),
-        (filled(resting=[2.0] * 60, reading=SAME), 1.25, False, "could not be measured: 60 probes ran without"),
-        (filled(resting=SAME), 1.25, False, "could not be measured: 0 probes ran beside"),
-        (filled(resting=SAME, snapshot=[9.0] * 200), 1.25, False, "could not be held: the day was read in one snapsh"),
-        (filled(resting=SAME, reading=SAME, seal=[9.0] * 200), 1.25, False, "could not be held: 200 of 400 probes"),
-        (filled(resting=SAME, reading=[9.0] * 200), None, None, ""),
+        (filled({"resting": SAME, "reading": SAME}), 1.25, True, ""),
+        (filled({"resting": SAME, "reading": [2.0] * 198 + [9.0] * 2}), 1.25, True, ""),
+        (
+            filled({"resting": SAME, "reading": [2.0] * 180 + [9.0] * 20}),
+            1.25,
+            False,
+            "could not be held: 20 of 200 probes",
+        ),
+        (
+            filled({"resting": SAME, "reading": [2.0] * 197 + [9.0] * 3}),
+            1.25,
+            False,
+            "could not be measured: 3 of 200 probes",
+        ),
+        (filled({"resting": [2.0] * 60, "reading": SAME}), 1.25, False, "could not be measured: 60 probes ran without"),
+        (filled({"resting": SAME}), 1.25, False, "could not be measured: 0 probes ran beside"),
+        (
+            filled({"resting": SAME, "snapshot": [9.0] * 200}),
+            1.25,
+            False,
+            "could not be held: the day was read in one snapsh",
+        ),
+        (
+            filled({"resting": SAME, "reading": SAME, "seal": [9.0] * 200}),
+            1.25,
+            False,
+            "could not be held: 200 of 400 probes",
+        ),
+        (filled({"resting": SAME, "reading": [9.0] * 200}), None, None, ""),
         (Windows(), 1.25, False, "could not be measured: 0 probes ran without our reading and 0 probes ran beside"),
     ],
 )
@@ -122,9 +144,9 @@ class Stalling:
         self.closed += 1
 
 
-def until(done: object) -> None:
+def until(done: Callable[[], object]) -> None:
     deadline = time.monotonic() + 30
-    while not done():  # type: ignore[operator]
+    while not done():
         assert time.monotonic() < deadline
         time.sleep(0.005)
 
@@ -213,9 +235,9 @@ class Shop:
 
 
 def loop(shop: Shop, **pacing: object) -> tuple[ClosedLoop, Promise]:
-    config = PacingConfig(gentle="replica", latency_probe="SELECT 1", **pacing)  # type: ignore[arg-type]
+    config = PacingConfig.model_validate({"gentle": "replica", "latency_probe": "SELECT 1", **pacing})
     rules = plan_rules(config, "postgresql")
-    promise = Promise(shop, config, rules.nice, "postgresql", shop.clock)  # type: ignore[arg-type]
+    promise = Promise(shop, config, rules.nice, "postgresql", shop.clock)  # type: ignore[arg-type] # it stands in for the prober
     promise._has_begun = True
     calm = Calm([promise], shop.clock)
     return (
@@ -312,7 +334,7 @@ def test_one_stall_that_many_probes_met_is_one_reason_to_rest() -> None:
     def stalled() -> list[Probe]:
         return [Probe(now + n / 100, now + 1, was_run=n == 0) for n in range(60)]
 
-    shop.take = stalled  # type: ignore[method-assign]
+    shop.take = stalled  # type: ignore[method-assign] # what this test plays
     shop.read(pace)
     assert promise.nice == 3
     probed = pace.describe_probed()
