@@ -65,6 +65,13 @@ def write_pipeline(
     return path
 
 
+def fill(server: PostgresServer | MysqlFamilyServer, rows: int, *, users: int = 1_000_000, days: int = 1) -> str:
+    """As `fill_postgres` or `fill_mysql_family`."""
+    if isinstance(server, PostgresServer):
+        return fill_postgres(server, rows, users=users, days=days)
+    return fill_mysql_family(server, rows, users=users, days=days)
+
+
 def fill_postgres(
     server: PostgresServer, rows: int, *, users: int = 1_000_000, extra_bytes: int = 0, days: int = 1
 ) -> str:

@@ -14,6 +14,7 @@ import urllib.request
 from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 from urllib.parse import urlencode
 
 import polars as pl
@@ -47,12 +48,13 @@ def cents(amount: int) -> Decimal:
     return Decimal(amount).scaleb(-2)
 
 
-def get_json(url: str) -> dict:  # type: ignore[type-arg] # whatever the API answers
+def get_json(url: str) -> dict[str, Any]:
     """Ask the API; wait and try again when it is busy or away, as long as it says in Retry-After."""
     for attempt in range(1, ATTEMPTS + 1):
         try:
             with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310 - the operator's own URL
-                return json.load(answer)
+                page: dict[str, Any] = json.load(answer)
+                return page
         except urllib.error.HTTPError as error:
             wait_seconds = float(error.headers.get("Retry-After") or 2.0**attempt)
             error.close()

@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench.emulator.measure import bare_rate, crowd, emulator_rate, first_instruction
+from bench.emulator.measure import Spread, bare_rate, crowd, emulator_rate, first_instruction
 
 ROUNDS = 5
 TASKS = 3000
@@ -109,8 +109,8 @@ def _rounds(rates: list[float]) -> str:
     return ", ".join(f"{rate:.0f}" for rate in rates)
 
 
-def _spread(spread: object) -> str:
-    return f"{spread.median_ms:.1f}, {spread.p99_ms:.1f}, {spread.worst_ms:.1f}"  # type: ignore[attr-defined]
+def _spread(spread: Spread) -> str:
+    return f"{spread.median_ms:.1f}, {spread.p99_ms:.1f}, {spread.worst_ms:.1f}"
 
 
 if __name__ == "__main__":

@@ -91,7 +91,8 @@ def emulator_rate(tasks: int, *options: str) -> float:
     with emulator(*options) as (address, _), jobs_emulator.jobs_client(address) as jobs:
         execution = _run(jobs, "noop", tasks)
         assert execution.succeeded_count == tasks
-        return tasks / (execution.completion_time - execution.start_time).total_seconds()
+        seconds: float = (execution.completion_time - execution.start_time).total_seconds()
+        return tasks / seconds
 
 
 def crowd(tasks: int, *options: str, image: str = "noop") -> Crowd:
@@ -168,7 +169,8 @@ def _create(jobs: run_v2.JobsClient, image: str, tasks: int) -> None:
 
 def _run(jobs: run_v2.JobsClient, image: str, tasks: int) -> run_v2.Execution:
     _create(jobs, image, tasks)
-    return jobs.run_job(name=f"{PARENT}/jobs/{image}").result(polling=POLL)
+    execution: run_v2.Execution = jobs.run_job(name=f"{PARENT}/jobs/{image}").result(polling=POLL)
+    return execution
 
 
 def _status_mib(pid: int, field: str) -> float:

@@ -3,6 +3,7 @@
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 url, folder = sys.argv[1], Path(sys.argv[2])
 folder.mkdir(parents=True, exist_ok=True)
@@ -15,15 +16,15 @@ os.environ |= {
 
 import dlt  # noqa: E402 - reads its settings when imported
 from dlt.sources.sql_database import sql_table  # noqa: E402
-from sqlalchemy import Column, MetaData, Table, text  # noqa: E402
+from sqlalchemy import Column, MetaData, Select, Table, text  # noqa: E402
 
 
-def only_these(table):  # noqa: ANN001, ANN201 - dlt's hook
+def only_these(table: Table) -> Table:
     kept = [table.c.user_id, table.c.purchased_at, table.c.amount]
     return Table("purchases", MetaData(), *(Column(c.name, c.type, nullable=False) for c in kept))
 
 
-def one_day(query, table):  # noqa: ANN001, ANN201 - dlt's hook
+def one_day(query: Select[Any], table: Table) -> Select[Any]:
     del table
     return query.where(text("purchased_at >= '2026-11-14' AND purchased_at < '2026-11-15'"))
 

@@ -2,7 +2,9 @@
 
 import json
 import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 
@@ -28,14 +30,16 @@ for database in ("postgres", "mariadb"):
         shown.append((database, results[name]))
 
 
-def p99(values):  # noqa: ANN001, ANN201 - a list of numbers
+def p99(values: Iterable[float]) -> float:
     ordered = sorted(values)
     return ordered[len(ordered) * 99 // 100]
 
 
-def over_time(round_):  # noqa: ANN001, ANN201 - one measured round
+def over_time(round_: Mapping[str, Any]) -> list[tuple[float, float]]:
+    """Return the p99 of each step of one measured round."""
     pairs = sorted(zip(round_["due_seconds"], round_["latencies_ms"], strict=True))
-    at, points = 0.0, []
+    at = 0.0
+    points: list[tuple[float, float]] = []
     while pairs and at <= pairs[-1][0]:
         near = [latency for due, latency in pairs if at - SPAN_SECONDS / 2 <= due < at + SPAN_SECONDS / 2]
         if near:
@@ -44,9 +48,10 @@ def over_time(round_):  # noqa: ANN001, ANN201 - one measured round
     return points
 
 
-def spread(heights):  # noqa: ANN001, ANN201 - where each line ends
+def spread(heights: Mapping[str, float]) -> dict[str, float]:
     """Return where the words of each line go: at its end, and no two on each other."""
-    placed, lowest = {}, 0.0
+    placed: dict[str, float] = {}
+    lowest = 0.0
     for name, height in sorted(heights.items(), key=lambda each: each[1]):
         placed[name] = max(height, lowest)
         lowest = placed[name] * LABELS_APART

@@ -22,10 +22,13 @@ WORKERS = 16 if tps else 4
 
 
 def connect() -> Any:
-    place = {"host": url.host, "port": url.port, "user": url.username, "password": url.password}
     if url.get_backend_name() == "postgresql":
-        return psycopg.connect(**place, dbname=url.database)
-    return pymysql.connect(**place, database=url.database)
+        return psycopg.connect(
+            host=url.host, port=url.port, user=url.username, password=url.password, dbname=url.database
+        )
+    return pymysql.connect(
+        host=url.host, port=url.port, user=url.username, password=url.password, database=url.database
+    )
 
 
 due: queue.SimpleQueue[tuple[int, float]] = queue.SimpleQueue()
@@ -74,6 +77,11 @@ def queue_as_done() -> None:
         due.put((number, time.monotonic()))
 
 
+def wait_for_the_end() -> None:
+    sys.stdin.readline()
+    stop.set()
+
+
 workers = [threading.Thread(target=serve) for _ in range(WORKERS)]
 for worker in workers:
     worker.start()
@@ -82,7 +90,7 @@ gc.freeze()
 gc.disable()  # a pause of our own is no stall of the server's
 began = time.monotonic()
 stop = threading.Event()
-threading.Thread(target=lambda: (sys.stdin.readline(), stop.set()), daemon=True).start()
+threading.Thread(target=wait_for_the_end, daemon=True).start()
 queue_all() if tps else queue_as_done()
 for _ in workers:
     due.put((-1, 0.0))

@@ -122,11 +122,11 @@ def memory(found: dict[str, Any]) -> Iterator[str]:
         samples = found["export_wide"]["samples"]
         yield from ("", f"## Export, {found['export_wide']['rows']:,} rows of 500 bytes")
         titles = {"penstock": "64 shards", "1000 shards": "1,000 shards"}
-        rows = [
+        wide = [
             (titles[name], f"{each[0]['seconds']:.1f}", whole(each[0]["rss_mb"], WIDE_MB))
             for name, each in samples.items()
         ]
-        yield from table(("into", "wall s", "peak RSS MB"), rows)
+        yield from table(("into", "wall s", "peak RSS MB"), wide)
 
 
 def _straight(points: Sequence[tuple[int, float]]) -> Iterator[str]:

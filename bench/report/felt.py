@@ -110,7 +110,8 @@ def saturated(found: dict[str, Any]) -> Iterator[str]:
 
 def _paced(result: dict[str, Any]) -> float:
     ours, unpaced = (result["beside"][name] for name in (OURS, UNPACED))
-    return statistics.median(a["seconds"] / b["seconds"] for a, b in zip(ours, unpaced, strict=True))
+    ratios: list[float] = [a["seconds"] / b["seconds"] for a, b in zip(ours, unpaced, strict=True)]
+    return statistics.median(ratios)
 
 
 def _percentiles(latencies: Sequence[float]) -> tuple[float, float]:

@@ -13,7 +13,7 @@ from typing import Any
 from bench.measure import run, run_job
 from bench.processes import server_cpu_seconds
 from bench.scenarios.felt import NOBODY, latencies
-from bench.shops import DAY, fill_mysql_family, fill_postgres, write_pipeline
+from bench.shops import DAY, fill, write_pipeline
 from tests.servers.mysql_family import MysqlFamilyServer
 from tests.servers.postgres import PostgresServer
 
@@ -25,9 +25,7 @@ _DIFFERS = 3  # exit code of `penstock changed` where a day changed
 
 def changed(server: PostgresServer | MysqlFamilyServer, folder: Path, days: int, rows: int) -> dict[str, Any]:
     """Export so many days of so many rows, change seven of them, and look; RuntimeError unless exactly these are named."""
-    is_postgres = isinstance(server, PostgresServer)
-    fill = fill_postgres if is_postgres else fill_mysql_family
-    database = fill(server, days * rows, days=days)  # type: ignore[operator] # one of two functions of one shape
+    database = fill(server, days * rows, days=days)
     staging = folder / "staging"
     config = write_pipeline(folder / "changed.toml", source=server.url(database), staging=staging, shards=4)
     every = [date.fromisoformat(DAY) - timedelta(days=number) for number in reversed(range(days))]
@@ -45,9 +43,7 @@ def changed(server: PostgresServer | MysqlFamilyServer, folder: Path, days: int,
     if found != list(map(str, touched)):
         raise RuntimeError(f"{found} are named, {touched} were changed")
     alone = latencies(server.url(database), lambda: time.sleep(_ALONE_SECONDS))
-    beside = latencies(
-        server.url(database), lambda: run([sys.executable, "-m", "chain", *asked], codes=(_DIFFERS,)) and None
-    )
+    beside = latencies(server.url(database), lambda: run([sys.executable, "-m", "chain", *asked], codes=(_DIFFERS,)))
     print(f"  exported {exported:.2f} s of the server, looked {looked:.2f} s", file=sys.stderr, flush=True)
     server.drop_database(database)
     return {

@@ -15,12 +15,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from bench.measure import BENCH, PEERS, run_job
 from bench.processes import pin
-from bench.shops import BESIDE, DAY, add_tables_beside, fill_mysql_family, fill_postgres, write_pipeline
+from bench.shops import BESIDE, DAY, add_tables_beside, fill, fill_postgres, write_pipeline
 from tests.servers.mysql_family import MysqlFamilyServer
 from tests.servers.postgres import PostgresServer
 
@@ -44,8 +45,7 @@ def felt(
     server: PostgresServer | MysqlFamilyServer, folder: Path, rows: int, rounds: int, *, pinned: bool
 ) -> dict[str, Any]:
     """Latencies (ms, from the due time) of the steady load in each of the four, `rounds` times in turn."""
-    fill = fill_postgres if isinstance(server, PostgresServer) else fill_mysql_family
-    database = fill(server, rows, users=USERS)  # type: ignore[operator] # one of two functions of one shape
+    database = fill(server, rows, users=USERS)
     url, staging = server.url(database), folder / f"staging-felt-{server.name}"
     config = write_pipeline(folder / f"felt-{server.name}.toml", source=url, staging=staging, shards=TASKS)
 
@@ -73,7 +73,7 @@ def felt(
     with _cores(server, pinned=pinned) as load_cores:
         for number in range(rounds):
             for name, work in beside.items():
-                found[name].append(latencies(url, lambda work=work, number=number: work(number), load_cores))  # type: ignore[misc]
+                found[name].append(latencies(url, partial(work, number), load_cores))
                 print(f"  round {number} {name}: {found[name][-1]['seconds']} s", file=sys.stderr, flush=True)
     server.drop_database(database)
     shutil.rmtree(staging)
@@ -95,7 +95,7 @@ def felt_several(server: PostgresServer, folder: Path, rows: int, rounds: int) -
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in beside}
     for number in range(rounds):
         for name, work in beside.items():
-            found[name].append(latencies(url, lambda work=work, number=number: work(number)))  # type: ignore[misc]
+            found[name].append(latencies(url, partial(work, number)))
             print(f"  round {number} {name}: {found[name][-1]['seconds']} s", file=sys.stderr, flush=True)
     server.drop_database(database)
     return {"rows": rows, "tps": TPS, "pinned": False, "beside": found}
@@ -106,8 +106,7 @@ def felt_promise(server: PostgresServer | MysqlFamilyServer, folder: Path, rows:
 
     With each of the latter's verdict on its promise.
     """
-    fill = fill_postgres if isinstance(server, PostgresServer) else fill_mysql_family
-    database = fill(server, rows, users=USERS)  # type: ignore[operator] # one of two functions of one shape
+    database = fill(server, rows, users=USERS)
     url, staging = server.url(database), folder / f"staging-promise-{server.name}"
     config = write_pipeline(folder / f"promise-{server.name}.toml", source=url, staging=staging, shards=TASKS)
     promise = {"PENSTOCK_PACING__LATENCY_PROBE": PROBE, "PENSTOCK_PACING__MAX_P99_INCREASE": "1.25"}
@@ -119,7 +118,7 @@ def felt_promise(server: PostgresServer | MysqlFamilyServer, folder: Path, rows:
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in beside}
     for number in range(rounds):
         for name, work in beside.items():
-            found[name].append(latencies(url, lambda work=work, number=number: work(number)))  # type: ignore[misc]
+            found[name].append(latencies(url, partial(work, number)))
             print(f"  round {number} {name}: {found[name][-1]['seconds']} s", file=sys.stderr, flush=True)
     manifests = [json.loads(path.read_bytes()) for path in sorted(staging.rglob("manifest.json"))]
     probed = [each["reading"]["probed"] for each in manifests if each["reading"].get("probed") is not None]
@@ -149,8 +148,7 @@ def saturated(server: PostgresServer | MysqlFamilyServer, folder: Path, rows: in
 
     And beside a process that only computes, on our export's core: what the two cores take from each other anyway.
     """
-    fill = fill_postgres if isinstance(server, PostgresServer) else fill_mysql_family
-    database = fill(server, rows, users=USERS)  # type: ignore[operator] # one of two functions of one shape
+    database = fill(server, rows, users=USERS)
     url, staging = server.url(database), folder / f"staging-saturated-{server.name}"
     config = write_pipeline(folder / f"saturated-{server.name}.toml", source=url, staging=staging, shards=TASKS)
     beside: dict[str, Callable[[int], Any]] = {
@@ -162,7 +160,7 @@ def saturated(server: PostgresServer | MysqlFamilyServer, folder: Path, rows: in
     with _cores(server, pinned=True) as load_cores:
         for number in range(rounds):
             for name, work in beside.items():
-                felt_then = latencies(url, lambda work=work, number=number: work(number), load_cores, tps=0)  # type: ignore[misc]
+                felt_then = latencies(url, partial(work, number), load_cores, tps=0)
                 found[name].append(round(len(felt_then["latencies_ms"]) / felt_then["seconds"], 1))
                 print(f"  round {number} {name}: {found[name][-1]} tps in {felt_then['seconds']} s", file=sys.stderr)
     server.drop_database(database)
@@ -179,7 +177,7 @@ def _compute() -> None:
 
 
 def latencies(
-    url: str, work: Callable[[], None], load_cores: set[int] | None = None, *, tps: int = TPS
+    url: str, work: Callable[[], object], load_cores: set[int] | None = None, *, tps: int = TPS
 ) -> dict[str, Any]:
     """Run the work beside the load; keep the latencies of transactions due while it ran, with the seconds since it
     began."""

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import create_engine, text
 
 from bench.measure import Sample, alternate, ratio, run, run_job, run_peer
-from bench.shops import DAY, fill_mysql_family, fill_postgres, write_pipeline
+from bench.shops import DAY, fill, write_pipeline
 from tests.servers.mysql_family import MysqlFamilyServer
 from tests.servers.postgres import PostgresServer
 
@@ -19,8 +19,7 @@ TASK = {"CLOUD_RUN_TASK_INDEX": "0", "CLOUD_RUN_TASK_COUNT": "1", "CLOUD_RUN_TAS
 
 def load(server: PostgresServer | MysqlFamilyServer, folder: Path, rows: int, rounds: int) -> dict[str, Any]:
     """Export and process a day of so many users once, then load it again and again into an emptied target."""
-    fill = fill_postgres if isinstance(server, PostgresServer) else fill_mysql_family
-    database = fill(server, rows, users=rows)  # type: ignore[operator] # one of two functions of one shape
+    database = fill(server, rows, users=rows)
     url, staging = server.url(database), folder / f"staging-load-{server.name}"
     config = write_pipeline(folder / f"load-{server.name}.toml", source=url, staging=staging, shards=8)
     run([sys.executable, "-m", "chain", "init", "--config", str(config)])

@@ -11,9 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from bench.measure import run
 from bench.processes import server_cpu_seconds
-from bench.scenarios.export import SHARDS, peer, penstock_export, plain_url, quick_client, run
-from bench.shops import fill_mysql_family, fill_postgres, write_pipeline
+from bench.scenarios.export import SHARDS, peer, penstock_export, plain_url, quick_client
+from bench.shops import fill, fill_mysql_family, fill_postgres, write_pipeline
 from tests.servers.mysql_family import MysqlFamilyServer
 from tests.servers.postgres import PostgresServer
 from tests.servers.server import PASSWORD
@@ -26,8 +27,7 @@ OURS, BY_TIME = "Penstock, one snapshot", "one statement over the time index"
 
 def sealed(server: PostgresServer | MysqlFamilyServer, folder: Path, rows: int, rounds: int) -> dict[str, Any]:
     """Server CPU of a flat-out export in sealed slices and in one snapshot."""
-    fill = fill_postgres if isinstance(server, PostgresServer) else fill_mysql_family
-    database = fill(server, rows)  # type: ignore[operator] # one of two functions of one shape
+    database = fill(server, rows)
     staging = folder / f"staging-sealed-{server.name}"
     config = write_pipeline(
         folder / f"sealed-{server.name}.toml", source=server.url(database), staging=staging, shards=SHARDS
@@ -101,7 +101,7 @@ def longest(server: PostgresServer, folder: Path, rows: int, rounds: int) -> dic
         connection.execute(f"ALTER DATABASE {database} SET log_min_duration_statement = 0")
     url, staging = server.url(database), folder / "staging-longest"
     config = write_pipeline(folder / "longest.toml", source=url, staging=staging, shards=SHARDS)
-    works = {
+    works: dict[str, Callable[[int], object]] = {
         DEFAULT: lambda n: penstock_export(config, staging, f"longest-{n}"),
         RIVET_DEFAULT: lambda n: peer(folder, "rivet_export.py", plain_url(url), n, "chunks"),
     }

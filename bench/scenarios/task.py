@@ -17,7 +17,10 @@ def task(rounds: int) -> dict[str, Any]:
     found: dict[str, Any] = {"rows": 1_000_000, "users": {}}
     for users in USERS:
         _, printed = run([sys.executable, "-m", "bench.task_child", str(rounds), str(users)])
-        samples = {name: [Sample(*taken, 0) for taken in each] for name, each in json.loads(printed).items()}
+        samples = {
+            name: [Sample(seconds, cpu_seconds, 0) for seconds, cpu_seconds in each]
+            for name, each in json.loads(printed).items()
+        }
         found["users"][str(users)] = {"samples": samples, "ratio": ratio(samples, "penstock", "bare polars")}
         print(f"  {users} users: {found['users'][str(users)]['ratio']:.2f}", file=sys.stderr, flush=True)
     return found
