@@ -95,7 +95,7 @@ class State:
     def add_operation(self, parent: LocationName, kind: OperationKind, **fields: object) -> OperationRecord:
         """Keeps a new operation under a name of its own."""
         name = f"{parent}/operations/{uuid.uuid4()}"
-        operation = OperationRecord(name, self.next_sequence(), kind, **fields)  # type: ignore[arg-type]
+        operation = OperationRecord(name, self.next_sequence(), kind, **fields)  # type: ignore[arg-type] # the record's own
         self.operations[name] = operation
         if self._store is not None:
             self._store.write_operation(operation)

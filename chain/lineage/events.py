@@ -13,6 +13,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from openlineage.client.event_v2 import InputDataset, Job, OutputDataset, Run, RunEvent, RunState
 from openlineage.client.facet_v2 import (
+    OutputDatasetFacet,
     column_lineage_dataset,
     error_message_run,
     nominal_time_run,
@@ -102,8 +103,8 @@ def _run_facets(job: JobRun, error: str) -> dict[str, Any]:
 
 def _output(output: Described) -> OutputDataset:
     statistics = output_statistics_output_dataset.OutputStatisticsOutputDatasetFacet(output.rows, output.size_bytes)
-    written = {"outputStatistics": statistics} if output.rows is not None else {}
-    return OutputDataset(output.name.namespace, output.name.name, written, facets=_facets(output) | _lineage(output))  # type: ignore[arg-type]
+    written: dict[str, OutputDatasetFacet] = {"outputStatistics": statistics} if output.rows is not None else {}
+    return OutputDataset(output.name.namespace, output.name.name, written, facets=_facets(output) | _lineage(output))
 
 
 def _facets(described: Described) -> dict[str, Any]:

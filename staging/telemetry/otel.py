@@ -10,8 +10,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 
 from opentelemetry import trace
+from opentelemetry.context import Context
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import ConsoleMetricExporter, MetricExporter, PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
@@ -100,10 +102,10 @@ def begin_span(sender: Sender, name: str, attributes: Attributes, parent: str) -
 class OtelSpan(Span):
     """A span that is sent; see `Span`."""
 
-    def __init__(self, sender: Sender, name: str, attributes: Attributes, context: object = None) -> None:
+    def __init__(self, sender: Sender, name: str, attributes: Attributes, context: Context | None = None) -> None:
         self._sender = sender
         self._attributes = dict(attributes)
-        self._span = sender.tracer.start_span(name, context=context, attributes=_clean(attributes))  # type: ignore[arg-type]
+        self._span = sender.tracer.start_span(name, context=context, attributes=_clean(attributes))
         self._context = trace.set_span_in_context(self._span)
         self._phase: trace.Span | None = None
         self._rows = self._bytes = 0
@@ -152,7 +154,7 @@ class OtelSpan(Span):
         code = int(error.exit_code) if isinstance(error, PenstockError) else 1
         _guarded(lambda: self._span.set_attribute("penstock.exit_code", code))
         for span in filter(None, (self._phase, self._span)):
-            _guarded(lambda span=span: span.set_status(status))  # type: ignore[misc]
+            _guarded(partial(span.set_status, status))
 
     def end(self) -> None:
         """End it, and its last phase."""
