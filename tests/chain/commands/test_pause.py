@@ -6,13 +6,14 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pyarrow.parquet as pq
 import pymysql
 import pytest
@@ -299,37 +300,36 @@ def test_turning_the_switch_is_told_and_nothing_is_written_twice(gcs_bucket: str
 
 def test_critical_load_gives_up_an_export_that_has_begun(shop: tuple[Server, str], tmp_path: Path) -> None:
     server, database = shop
-    config = write_config(tmp_path, server.url(database), f"file://{tmp_path}", critical_active_sessions=2)
-    with exporting(config, tmp_path) as exporter:
+    # It would read for 40 seconds, and looks once a second at what others do.
+    keys = {"max_rows_per_second": ROWS // 40, "critical_active_sessions": 2}
+    config = write_config(tmp_path, server.url(database), f"file://{tmp_path}", **keys)
+    with idle_sessions(server, 2) as begin_to_work, exporting(config, tmp_path) as exporter:
         until_it_reads(server, database, exporter)
-        sleeping = "SELECT pg_sleep(600)" if isinstance(server, PostgresServer) else "SELECT SLEEP(600)"
-        load = [
-            subprocess.Popen([sys.executable, "-c", _RUN, type(server).__name__, str(server.port), sleeping])
-            for _ in range(2)
-        ]
-        try:
-            assert exporter.process.wait(60) == ExitCode.UNAVAILABLE, exporter.text()
-        finally:
-            for each in load:
-                each.kill()
-                each.wait()
+        begin_to_work()
+        assert exporter.process.wait(60) == ExitCode.UNAVAILABLE, exporter.text()
     assert "the source is overloaded" in exporter.text()
     assert not list(tmp_path.rglob("manifest.json"))
-    _end_sleepers(server)
 
 
-_RUN = """
-import sys
-from tests.servers.server import HOST, PASSWORD
-kind, port, statement = sys.argv[1:]
-if kind == "PostgresServer":
-    import psycopg
-    connection = psycopg.connect(host=HOST, port=port, user="penstock", password=PASSWORD, dbname="postgres")
-else:
-    import pymysql
-    connection = pymysql.connect(host=HOST, port=int(port), user="penstock", password=PASSWORD)
-connection.cursor().execute(statement)
-"""
+@contextmanager
+def idle_sessions(server: Server, count: int) -> Iterator[Callable[[], None]]:
+    """Open sessions that do nothing; what is yielded lets all of them work, until the block ends."""
+    sleeping = "SELECT pg_sleep(600)" if isinstance(server, PostgresServer) else "SELECT SLEEP(600)"
+    with ExitStack() as stack, ThreadPoolExecutor(count) as workers:
+        cursors = [stack.enter_context(server.connect()).cursor() for _ in range(count)]
+
+        def work(cursor: Any) -> None:
+            with suppress(psycopg.Error, pymysql.Error):  # it is ended
+                cursor.execute(sleeping)
+
+        def begin() -> None:
+            for cursor in cursors:
+                workers.submit(work, cursor)
+
+        try:
+            yield begin
+        finally:
+            _end_sleepers(server)
 
 
 def _end_sleepers(server: Server) -> None:
