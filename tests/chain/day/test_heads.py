@@ -6,28 +6,15 @@ import json
 import re
 import shutil
 from datetime import date
-from pathlib import Path
 
 import pytest
 
 from chain.asked import Permitted
 from staging.names import DayNames
 from staging.open_store import open_store
-from tests.chain.chain_days import DAY, DemoDay, make_day, make_shop
+from tests.chain.chain_days import DAY, DemoDay
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("made")
-    make_shop(folder)
-    return folder
-
-
-@pytest.fixture
-def day(made: Path, tmp_path: Path) -> DemoDay:
-    return make_day(made, tmp_path)
 
 
 def read_head(day: DemoDay) -> bytes:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chain.chain_days import DemoDay, make_day, make_shop
+from tests.chain.chain_days import DemoDay
 
 pytestmark = pytest.mark.integration
 HEAD = "import os, sys\nimport polars as pl\nfrom processor.transform import Contract, Day, Transform\n"
@@ -20,18 +20,6 @@ def apply(rows, day):
     made = rows.group_by("user_id").agg(revenue=pl.col("amount").sum())
     return made.select("user_id", pl.col("revenue").cast(pl.Decimal(18, 2)))
 """
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("made")
-    make_shop(folder)
-    return folder
-
-
-@pytest.fixture
-def day(made: Path, tmp_path: Path) -> DemoDay:
-    return make_day(made, tmp_path)
 
 
 def write(day: DemoDay, body: str) -> None:

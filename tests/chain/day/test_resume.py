@@ -17,7 +17,7 @@ from google.cloud import run_v2
 
 import jobs_emulator
 from staging.errors import ExitCode
-from tests.chain.chain_days import DemoDay, is_alive, make_day, make_shop, wait_until
+from tests.chain.chain_days import DemoDay, is_alive, make_day, wait_until
 from tests.chain.jobs.cloudrun.harness import EmulatorProcess, emulator_process
 from tests.warm import warm_python
 
@@ -30,13 +30,6 @@ LEAN_MOMENTS = (3, 19, 28, 45)
 """Hardly begun, while it exports, while it processes, before it has loaded."""
 OBJECTS_OF_A_RUN = 17
 """Head, run.json, four shards, manifest, export.json, four parts with their receipts, loaded.json."""
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("made")
-    make_shop(folder)
-    return folder
 
 
 @pytest.fixture

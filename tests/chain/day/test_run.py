@@ -17,23 +17,10 @@ from chain.day.receipts import read_receipts
 from staging.errors import ExitCode, IntegrityError
 from staging.names import DayNames
 from staging.open_store import open_store
-from tests.chain.chain_days import DAY, DemoDay, is_alive, make_day, make_shop, wait_until
+from tests.chain.chain_days import DAY, DemoDay, is_alive, wait_until
 from tests.warm import warm_python
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("made")
-    make_shop(folder)
-    return folder
-
-
-@pytest.fixture
-def day(made: Path, tmp_path: Path) -> DemoDay:
-    """A day of its own, ready to run."""
-    return make_day(made, tmp_path)
 
 
 def test_a_day_is_brought_to_done_and_a_second_run_writes_nothing_anywhere(day: DemoDay) -> None:

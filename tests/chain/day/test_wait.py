@@ -11,18 +11,11 @@ from pathlib import Path
 import pytest
 
 from staging.errors import ExitCode
-from tests.chain.chain_days import DemoDay, make_day, make_shop, wait_until
+from tests.chain.chain_days import DemoDay, make_day, wait_until
 
 pytestmark = pytest.mark.integration
 
 LEASE = ("--set", "chain.lease_seconds=6")
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("made")
-    make_shop(folder)
-    return folder
 
 
 @pytest.fixture
