@@ -15,6 +15,8 @@ from staging.key import show_row
 
 NEVER_CHANGED = "It can't be carried exactly, and rows are never dropped or changed silently."
 _SMALLER_UNITS = {"milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
+_NEAR_SECONDS = 30 * 365 * 86400
+"""How far from the day a row lies at most that proves that numbers are seconds: 20261114 would be of August 1970."""
 
 
 def run_probes(read: PlannedRead, table: OpenTable) -> None:
@@ -53,6 +55,7 @@ def check_unit(read: PlannedRead, table: OpenTable) -> None:
     }
     both = plan_probe(read.statement, read.columns, f"({' OR '.join(windows.values())})", "")
     if not table.fetch(both.sql):
+        _check_seconds(read, table, low, high)
         return
     for unit, window in windows.items():
         probe = plan_probe(read.statement, read.columns, window, f"Column {name} holds {unit} since 1970, not seconds")
@@ -63,6 +66,26 @@ def check_unit(read: PlannedRead, table: OpenTable) -> None:
                 fix=f"Read a view that divides {name} by {_SMALLER_UNITS[unit]:,}, or casts it to a timestamp. "
                 "Nothing was exported.",
             )
+
+
+def _check_seconds(read: PlannedRead, table: OpenTable, low: int, high: int) -> None:
+    """Raise InputError where not one row of the table lies near the day.
+
+    Then its numbers are no seconds: 20261114, minutes, days, ticks. The pipeline's condition is left out: who asks for
+    none of the table's rows would have all of them looked at.
+    """
+    name, quoted, of_table = read.time.name, read.time.quoted, read.statement.table
+    near = f"{quoted} >= {low - _NEAR_SECONDS} AND {quoted} < {high + _NEAR_SECONDS}"
+    if table.fetch(f"SELECT 1 FROM {of_table} WHERE {near} LIMIT 1"):  # noqa: S608 - quoted by the dialect
+        return
+    for (found,) in table.fetch(f"SELECT {quoted} FROM {of_table} LIMIT 1"):  # noqa: S608 - quoted by the dialect
+        raise InputError(
+            f"Column {name} holds no seconds since 1970, such as {found}.",
+            why="Whole numbers are read as seconds, and none of the table is within 30 years of the day: all of its "
+            "rows would be left out without a word.",
+            fix=f"Read a view that makes seconds of {name}, or casts it to a date or a timestamp. "
+            "Nothing was exported.",
+        )
 
 
 def plan_probe(statement: Statement, columns: Sequence[SourceColumn], condition: str, what: str) -> Probe:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from exporter.port.columns import ReadPlan, plan_columns
 from exporter.port.source import Bound, OpenTable, SourceColumn, Statement, TableName
-from exporter.port.time_column import plan_bounds
+from exporter.port.time_column import is_utc, is_whole_days, plan_bounds
 from exporter.port.where_clause import check_where
 from staging.config.pipeline import Pipeline
 from staging.errors import InputError
@@ -123,8 +123,8 @@ def plan_read(question: DayQuestion, table: OpenTable, dialect: str, *, has_time
     plan = plan_columns(source, found, has_time=has_time)
     columns = tuple(found[column.name] for column in plan.columns)
     bounds: tuple[Bound, Bound] = ("", "")
+    zone = load_zone(source.column_timezone)
     if has_time:
-        zone = load_zone(source.column_timezone)
         bounds = plan_bounds(plan.time_kind, question.window, question.names.day, zone)
     statement = Statement(
         select=plan.select,
@@ -136,5 +136,7 @@ def plan_read(question: DayQuestion, table: OpenTable, dialect: str, *, has_time
         literal=table.literal,
         time_index=plan.time_index,
         has_time=has_time,
+        is_utc=is_utc(zone),
+        is_whole_days=is_whole_days(question.window, zone),
     )
     return PlannedRead(plan, columns, statement, tuple(sorted(found)))

@@ -113,7 +113,8 @@ class Statement:
 
     Columns are called c0, c1 … in the order of the shard's. `low` is inclusive, `high` exclusive; `literal` writes a
     bound as the dialect wants it. The key's columns come before the one of `time_index` (from 0), the time. A table
-    without a time has no window and no such column: then `time`, `low` and `high` mean nothing.
+    without a time has no window and no such column: then `time`, `low` and `high` mean nothing. Of the clock
+    of a time without a zone: `is_utc`, and `is_whole_days`, whether the window is from midnight to midnight on it.
     """
 
     select: tuple[Carried, ...]
@@ -125,6 +126,8 @@ class Statement:
     literal: Callable[[Bound], str]
     time_index: int = 1
     has_time: bool = True
+    is_utc: bool = True
+    is_whole_days: bool = True
 
     def text(self, low: Bound | None = None, high: Bound | None = None) -> str:
         """Return the SQL, for all or part of the window."""

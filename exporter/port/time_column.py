@@ -102,7 +102,17 @@ def decode_time(column: str, kind: TimeKind, window: Window, zone: ZoneInfo) -> 
         case TimeKind.NAIVE:
             return _from_wall_clock(time.cast(pl.Datetime("us")), zone)
         case TimeKind.ISO_TEXT:
-            return _from_wall_clock(parse_iso_text(time, utc_suffix=zone.key in _UTC_NAMES), zone)
+            return _from_wall_clock(parse_iso_text(time, utc_suffix=is_utc(zone)), zone)
+
+
+def is_utc(zone: ZoneInfo) -> bool:
+    """Return whether a zone's clock is UTC's, by its name."""
+    return zone.key in _UTC_NAMES
+
+
+def is_whole_days(window: Window, zone: ZoneInfo) -> bool:
+    """Return whether the window's edges are midnights on the zone's clock."""
+    return all(edge.astimezone(zone).time() == datetime.min.time() for edge in (window.start, window.end))
 
 
 _UTC_NAMES = ("UTC", "Etc/UTC", "Etc/GMT", "GMT", "Etc/UCT", "Zulu", "Etc/Zulu", "UCT")
@@ -127,7 +137,7 @@ def parse_iso_text(time: pl.Expr, *, utc_suffix: bool = False) -> pl.Expr:
 
 
 def _from_wall_clock(wall: pl.Expr, zone: ZoneInfo) -> pl.Expr:
-    if zone.key in _UTC_NAMES:
+    if is_utc(zone):
         return wall.dt.replace_time_zone("UTC")
     return wall.dt.replace_time_zone(zone.key, ambiguous="earliest", non_existent="null").dt.convert_time_zone("UTC")
 

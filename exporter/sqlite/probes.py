@@ -10,7 +10,7 @@ which an index serves: near the window, and where no year of our time lies.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 
 from exporter.port.probes import plan_probe
@@ -19,6 +19,11 @@ from exporter.sqlite.types import Declared
 from staging.key import show_row
 
 _OFFSET = "Column {0} holds a time with a zone of its own, which `source.column_timezone` contradicts"
+_TIMED = (
+    "Column {0} ({1}) holds a date with a time of day, which may be of another day in `source.timezone`; declared "
+    "DATETIME or TEXT it would be read as that time"
+)
+_DATE_LENGTH = 10
 _ISO = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*"
 _FIRST, _BEHIND_LAST = "1900-", "2100-"
 _BEHIND_DIGITS = ":"
@@ -37,14 +42,16 @@ def plan_probes(
         # Every number sorts before every text, every blob behind.
         other = f"({time.quoted} < '' OR {time.quoted} >= x'')"
         found.append(plan_probe(statement, columns, other, f"Column {time.name} holds something else than text"))
+        found.append(plan_probe(statement, columns, _with_zone(time.quoted, statement), _OFFSET.format(time.name)))
         first, last = (date.fromisoformat(str(bound)[:10]) for bound in (statement.low, statement.high))
-        spelled = _not_iso(time.quoted, first, last)
+        spelled = _not_iso(time.quoted, first, last, _edges(time.quoted, statement))
         found.append(plan_probe(statement, columns, spelled, f"Column {time.name} holds a text that is no ISO time"))
     elif time.time is TimeKind.UNIX_SECONDS:
         other = f"{time.quoted} >= ''"
         found.append(plan_probe(statement, columns, other, f"Column {time.name} holds something else than a number"))
-    if time.time is TimeKind.ISO_TEXT and isinstance(statement.low, str) and isinstance(statement.high, str):
-        found.append(plan_probe(statement, columns, _with_offset(time.quoted, statement), _OFFSET.format(time.name)))
+    if time.time is TimeKind.DATE and not statement.is_whole_days:
+        timed = _with_time(time.quoted, statement)
+        found.append(plan_probe(statement, columns, timed, _TIMED.format(time.name, time.source_type)))
     return found
 
 
@@ -74,14 +81,16 @@ def _misplaced(statement: Statement, columns: Sequence[SourceColumn], declared: 
     return Probe(sql, tell)
 
 
-def _not_iso(time: str, first: date, last: date) -> str:
+def _not_iso(time: str, first: date, last: date, edges: Iterable[str]) -> str:
     """Return the condition of texts that are no ISO times.
 
-    `time` is the quoted column; the window lies on the dates from `first` to `last`.
+    `time` is the quoted column; the window lies on the dates from `first` to `last`. At its `edges` texts have to be
+    spelled as the statement compares them.
     """
     far = (f"{time} < '{_FIRST}'", f"{time} >= '{_BEHIND_LAST}' AND {time} < x''")
     found = [f"({each} AND {time} NOT GLOB '{_ISO}')" for each in far]
     found += [f"({time} >= '{low}' AND {time} < '{high}')" for low, high in _near_texts(first, last)]
+    found += [f"({edge} AND NOT {_is_clock(time)})" for edge in edges]
     return f"({' OR '.join(found)})"
 
 
@@ -103,12 +112,55 @@ def _near_texts(first: date, last: date) -> Iterator[tuple[str, str]]:
             yield short + _BEHIND_DIGITS, short + _BEHIND_ALL
 
 
-def _with_offset(time: str, statement: Statement) -> str:
-    """Return the condition of times near the window that name a zone: as text they sort by that zone's clock."""
-    low = date.fromisoformat(str(statement.low)[:10]) - timedelta(days=1)
-    high = date.fromisoformat(str(statement.high)[:10]) + timedelta(days=2)
-    clock = f"substr({time}, 11)"
+def _edges(time: str, statement: Statement) -> Iterator[str]:
+    """Yield conditions of texts outside the window, on an edge's date.
+
+    `2026-11-14T9:30` sorts behind T23:00 and is before it; `2026-11-13 11:30 PM` the other way round.
+    """
+    low, high = str(statement.low), str(statement.high)
+    if len(low) > _DATE_LENGTH:
+        yield f"{time} >= '{low[:_DATE_LENGTH]}' AND {time} < '{low}'"
+    if len(high) > _DATE_LENGTH:
+        yield f"{time} >= '{high}' AND {time} < '{high[:_DATE_LENGTH]}{_BEHIND_ALL}'"
+
+
+def _is_clock(time: str) -> str:
+    """Return the condition of a text that sorts as its time.
+
+    A date alone, or one with HH:MM[:SS[.f]].
+    """
+    tail = f"substr({time}, 17)"
+    for zone in ("'Z'", "'+00:00'", "'+0000'", "'+00'"):  # any other one is looked for by itself
+        tail = f"replace({tail}, {zone}, '')"
+    fraction = f"({tail} GLOB ':[0-5][0-9].[0-9]*' AND rtrim(substr({tail}, 5), '0123456789') = '')"
     return (
-        f"{time} >= '{low}' AND {time} < '{high}' AND ({clock} LIKE '%+%' OR {clock} LIKE '%-%') "
+        f"(length({time}) = {_DATE_LENGTH} OR ({time} GLOB '????-??-??[ T][0-2][0-9]:[0-5][0-9]*'"
+        f" AND ({tail} = '' OR {tail} GLOB ':[0-5][0-9]' OR {fraction})))"
+    )
+
+
+def _near(time: str, statement: Statement) -> str:
+    """Return the condition of texts of the window's dates, or next to it."""
+    low = date.fromisoformat(str(statement.low)[:_DATE_LENGTH]) - timedelta(days=1)
+    high = date.fromisoformat(str(statement.high)[:_DATE_LENGTH]) + timedelta(days=2)
+    return f"{time} >= '{low}' AND {time} < '{high}'"
+
+
+def _with_zone(time: str, statement: Statement) -> str:
+    """Return the condition of times near the window that name a zone.
+
+    As text they sort by another clock.
+    """
+    clock = f"substr({time}, 11)"
+    if not statement.is_utc:
+        named = f"({clock} LIKE '%+%' OR {clock} LIKE '%-%' OR {clock} LIKE '%Z')"
+        return f"{_near(time, statement)} AND {named}"
+    return (
+        f"{_near(time, statement)} AND ({clock} LIKE '%+%' OR {clock} LIKE '%-%') "
         f"AND {clock} NOT LIKE '%+00:00' AND {clock} NOT LIKE '%+0000' AND {clock} NOT LIKE '%+00'"
     )
+
+
+def _with_time(time: str, statement: Statement) -> str:
+    """Return the condition of dates near the window with a time of day."""
+    return f"{_near(time, statement)} AND trim(substr({time}, 12), '0:.Z+') <> ''"

@@ -88,6 +88,7 @@ def _column(row: tuple[Any, ...], collation: str | None, *, strict: bool) -> Col
         generated=hidden != _VISIBLE,
         low=low,
         high=high,
+        no_nan=Kind.FLOAT in accepts,  # sqlite3_bind_double: NaN is NULL
         is_text=affinity in ("TEXT", "BLOB", "NUMERIC"),
         collation=collation,
         affinity=affinity,

@@ -91,8 +91,12 @@ def _faults(values: pl.Series, column: Column) -> Iterator[str]:
         yield from _length_faults(values, column)
     elif kind is Kind.FLOAT and column.finite_only and values.is_finite().not_().any():
         yield f"{column.name} is {column.declared}, which knows neither NaN nor infinity"
-    elif kind in (Kind.TIME, Kind.DATETIME, Kind.INSTANT) and column.second_digits is not None:
-        units_of = 10 ** max(0, _MICROSECOND_DIGITS - column.second_digits)
+    elif kind is Kind.FLOAT and column.no_nan and values.is_nan().any():
+        yield f"{column.name} is {column.declared}, in which NaN would become NULL"
+    elif kind in (Kind.TIME, Kind.DATETIME, Kind.INSTANT):
+        # No database is given more than microseconds, also where the column says nothing of them.
+        digits = _MICROSECOND_DIGITS if column.second_digits is None else column.second_digits
+        units_of = 10 ** max(0, _MICROSECOND_DIGITS - digits)
         per_unit = 1000 if values.dtype == pl.Time else 1  # a time of day counts nanoseconds
         if (values.to_physical() % (units_of * per_unit) != 0).any():
             yield f"{column.name} is {column.declared}, too coarse for the fractions of seconds that are there"

@@ -78,6 +78,7 @@ class Column:
     pads: bool = False
     single_precision: bool = False
     finite_only: bool = False
+    no_nan: bool = False
     no_nul: bool = False
     is_text: bool = False
     collation: str | None = None

@@ -47,6 +47,10 @@ EVERYWHERE: dict[str, Case] = {
     "a float key": (_table(key="double precision"), {}, ["key", "Float64"]),
     "a time that is none": (_table(time="decimal(10,2)"), {}, ["purchased_at", "can't decide the day"]),
 }
+TIMES_OF_NUMBERS: dict[str, Case] = {
+    f"a time of {name}": (_table("", f"5, {number}, 1", time="bigint"), {}, ["purchased_at", "no seconds", str(number)])
+    for name, number in {"a date's digits": 20261114, "a time's digits": 20261114120000, "minutes": 29911440}.items()
+}
 POSTGRES: dict[str, Case] = {
     "NaN": (_table("", GOOD, f"5, {NOON}, 'NaN'"), {}, ["amount", "NaN", "user_id is 5"]),
     "an infinite time": (_table("", "8, 'infinity', 1"), {}, ["purchased_at", "infinite", "user_id is 8"]),
@@ -97,7 +101,7 @@ POSTGRES: dict[str, Case] = {
         ["user_id is JSON", "1 and 1.0"],
     ),
 }
-MARIADB: dict[str, Case] = {
+MARIADB: dict[str, Case] = TIMES_OF_NUMBERS | {
     "a zero date as the time": (
         ["SET sql_mode=''", *_table("", "3, '0000-00-00 00:00:00', 1", time="datetime")],
         {},
@@ -202,6 +206,34 @@ SQLITE: dict[str, Case] = {
             ("day at its end", "2026-11-4", "2026-11-04"),
         )
     },
+    **{
+        f"a time at the day's edge {name}": (
+            _table("", GOOD, f"5, '{text}', 1", time="text"),
+            {"timezone": "Europe/Berlin"},
+            ["purchased_at", "no ISO time", "user_id is 5"],
+        )
+        for name, text in {
+            "without the hour's zero": "2026-11-14T9:30:00",
+            "behind a small t": "2026-11-14t10:30:00",
+            "in the evening": "2026-11-13 11:30 PM",
+        }.items()
+    },
+    "an edge's time in UTC where the clock is another": (
+        _table("", GOOD, "5, '2026-11-13T23:30:00Z', 1", time="text"),
+        {"timezone": "Europe/Berlin", "column_timezone": "Europe/Berlin"},
+        ["purchased_at", "zone of its own", "user_id is 5"],
+    ),
+    "a date with a time of day that is another day's": (
+        _table("", "4, '2026-11-14', 1", "5, '2026-11-14 23:30:00', 1", time="date"),
+        {"timezone": "Europe/Berlin"},
+        ["purchased_at", "time of day", "user_id is 5"],
+    ),
+    "a date with a zone of its own": (
+        _table("", "5, '2026-11-14T23:30:00-08:00', 1", time="date"),
+        {},
+        ["purchased_at", "zone of its own", "user_id is 5"],
+    ),
+    **TIMES_OF_NUMBERS,
     "text that is no UTF-8": (_table("", f"CAST(X'61FF' AS TEXT), {NOON}, 1", key="text"), {}, ["user_id", "X'61FF'"]),
     "carried text that is no UTF-8": (
         _table(", note text", f"5, {NOON}, 1, CAST(X'FF' AS TEXT)"),

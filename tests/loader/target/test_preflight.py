@@ -152,6 +152,21 @@ def test_values_that_do_not_fit_are_refused_by_the_values_that_are_there(
     refused_untouched(server_target, run, words)
 
 
+@pytest.mark.parametrize(("dtype", "value"), [(pa.float64(), float("nan")), (pa.time64("ns"), 1)], ids=["NaN", "time"])
+def test_a_value_that_the_database_would_not_keep_is_refused(
+    target: LoaderTarget, make: Make, dtype: pa.DataType, value: object
+) -> None:
+    schema = pa.schema([OUTPUT.field("user_id"), pa.field("extra", dtype)])
+    run = make([{"user_id": 1, "extra": value}], schema=schema, money=None)
+    target.init(run)
+    if target.kind == "postgres" and dtype == pa.float64():
+        assert target.load(run).loaded.inserted == 1  # PostgreSQL has a NaN
+        return
+    if target.kind == "postgres":
+        target.execute("ALTER TABLE revenue ALTER extra TYPE time")  # says nothing of digits
+    refused_untouched(target, run, "extra is")
+
+
 def test_a_narrow_column_takes_a_day_that_fits_it(server_target: LoaderTarget, make: Make) -> None:
     server_target.execute(
         "CREATE TABLE revenue (user_id smallint, day date, revenue numeric(5,1), purchases smallint,"
