@@ -57,7 +57,7 @@ def cli() -> None:
     Exit codes:   0  done, or already done
                   1  a bug
                   2  usage
-                  3  a day is late (status) or others in the source (changed)
+                  3  a day is late (status) or differs from the source (changed)
                  10  configuration or input
                  20  unavailable: try again
                  30  held or overtaken by another run

@@ -11,7 +11,7 @@ import click
 from chain.cli_options import common, compared_days_options, environment, json_option, style_for_stdout
 
 
-@click.command(short_help="Say which stored days are others in the source now.")
+@click.command(short_help="Say which stored days differ from the source now.")
 @common
 @compared_days_options
 @json_option
