@@ -10,6 +10,7 @@ from exporter.inspect.describe import describe_beside, describe_source
 from loader.alter import propose_changes
 from loader.init import init_target
 from processor.beside.tables import empty_tables
+from processor.declaration import read_contract
 from processor.find_transform import find_transform
 from processor.transform import Day
 from staging.config.pipeline import Pipeline
@@ -29,7 +30,8 @@ def create_and_compare(pipeline: Pipeline, *, apply: bool, folders: Sequence[Pat
 
     Nobody runs the latter: ALTER TABLE for columns that the target lacks or that are too narrow.
     """
-    contract = find_transform(pipeline.process, folders).contract(_some_day(pipeline, folders))
+    transform, name = find_transform(pipeline.process, folders), pipeline.process.name
+    contract = read_contract(transform, _some_day(pipeline, folders), name=name)
     created = init_target(pipeline, contract.schema, contract.key_columns, apply=apply)
     return created, propose_changes(pipeline, contract.schema, contract.key_columns)
 

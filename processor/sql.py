@@ -20,6 +20,7 @@ from staging.key import show_key
 
 _LEAD = re.compile(r"(?:\s+|--[^\n]*(?:\n|\Z)|/\*.*?\*/)*(\w*)", re.DOTALL)
 """White space and comments, then the first word."""
+_NARROW = (pl.Int32, pl.UInt32)
 _QUERIES = frozenset({"SELECT", "WITH"})
 
 
@@ -57,7 +58,19 @@ def sql_transform(text: str, conserves: Mapping[str, str]) -> Transform:
 
 def _run(text: str, rows: pl.LazyFrame, day: Day) -> pl.LazyFrame:
     """Plan the query; each has a context of its own, which holds the day's tables and nothing of the process."""
-    return pl.SQLContext({ROWS: rows, **day.tables}, register_globals=False).execute(text, eager=False)
+    tables = {ROWS: rows, **day.tables}
+    wide = {name: _widened(frame, keys=len(day.key_columns)) for name, frame in tables.items()}
+    return pl.SQLContext(wide, register_globals=False).execute(text, eager=False)
+
+
+def _widened(frame: pl.LazyFrame, *, keys: int) -> pl.LazyFrame:
+    """Return the table with 64 bits for whole numbers of 32, as in any database's SUM.
+
+    polars adds up 32 bits in 32: 2147483647 and 1 would be a negative sum, without a word. The key's columns, which
+    stand first, keep the type that shards are chosen by.
+    """
+    narrow = [name for name, dtype in list(frame.collect_schema().items())[keys:] if dtype in _NARROW]
+    return frame.with_columns(pl.col(narrow).cast(pl.Int64)) if narrow else frame
 
 
 def _provable(dtype: pl.DataType) -> pl.DataType:

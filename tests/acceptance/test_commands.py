@@ -64,6 +64,19 @@ def test_init_run_run_again_and_verify(case: tuple[str, ...], tmp_path: Path, re
     assert penstock("verify", *config, *ON_DAY, logs=tmp_path / "logs").code == 0
 
 
+@pytest.mark.parametrize("server", ["postgres", "mariadb", "mysql", "sqlite"])
+def test_init_names_a_column_that_a_query_misspells(
+    server: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    whole = make_day((server, server, "folder", "25_hours", "skew", "few"), tmp_path, request)
+    create_shop(whole.source, whole.shop)
+    wrong = ("--set", "process.sql=SELECT SUM(amuont) AS spent FROM rows")
+    ended = penstock("init", "--config", whole.write_config(), *wrong, logs=tmp_path / "logs")
+    assert ended.code == 10
+    assert 'unable to find column "amuont"' in ended.err
+    assert "Traceback" not in ended.err
+
+
 def test_no_command_that_changes_nothing_writes_a_row(postgres_database: str, tmp_path: Path) -> None:
     whole, config = done_day(Database(postgres_database), Database(postgres_database), tmp_path)
     before = _row_versions(whole)

@@ -107,3 +107,16 @@ def test_a_query_has_a_name_that_is_another_ones_for_another_text() -> None:
     assert one.name != other.name
     assert ProcessConfig().name == ProcessConfig().transform
     assert find_transform(one, [Path()]).contract is not None
+
+
+def test_a_sum_of_32_bit_numbers_does_not_wrap_around() -> None:
+    schema = {"user_id": pl.Int32(), "at": pl.Datetime("us", "UTC"), "n": pl.Int32(), "u": pl.UInt32()}
+    frame = pl.DataFrame([(1, 0, 2**31 - 1, 2**32 - 1)] * 2, schema=schema, orient="row")
+    text = "SELECT user_id, SUM(n) AS n, SUM(n * 2) AS twice, SUM(u) AS u FROM rows GROUP BY user_id"
+    made = check_transform(sql_transform(text, {"n": "n"}), frame).rows
+    assert made.rows() == [(1, 2**32 - 2, 2**33 - 4, 2**33 - 2)]
+    assert made.schema["user_id"] == pl.Int32()
+    beside = pl.DataFrame([(1, 2**31 - 1)] * 2, schema={"user_id": pl.Int32(), "n": pl.Int32()}, orient="row")
+    text = "SELECT b.user_id, SUM(b.n) AS n FROM b JOIN (SELECT DISTINCT user_id, n FROM rows) r"
+    text += " ON b.user_id = r.user_id AND b.n = r.n GROUP BY b.user_id"
+    assert check_transform(sql_transform(text, {}), frame, tables={"b": beside}).rows.rows() == [(1, 2**32 - 2)]
