@@ -94,6 +94,7 @@ def find_table(query: Query, schema: str | None, name: str) -> Table | None:
         unique_keys=tuple(frozenset(columns) for index, columns in unique.items() if whole[index]),
         fault=fault,
         folds_case=True,
+        is_unique_otherwise=not all(whole.values()),
     )
 
 

@@ -45,6 +45,13 @@ JOIN pg_catalog.pg_attribute a
 WHERE i.indrelid = %s AND i.indisunique AND i.indisvalid AND i.indimmediate
   AND i.indpred IS NULL AND i.indexprs IS NULL
 """
+_UNIQUE_OTHERWISE = """
+SELECT EXISTS (
+    SELECT FROM pg_catalog.pg_index i
+    WHERE i.indrelid = %s AND (i.indisunique OR i.indisexclusion) AND i.indimmediate
+      AND (i.indisexclusion OR i.indpred IS NOT NULL OR i.indexprs IS NOT NULL)
+)
+"""
 _KINDS = {"r": "", "p": "", "v": "it is a view", "m": "it is a materialized view", "f": "it is a foreign table"}
 
 
@@ -95,6 +102,7 @@ def find_table(query: Query, schema: str | None, name: str) -> Table | None:
         columns=tuple(_column(row) for row in query(_COLUMNS, (oid, oid))),
         unique_keys=tuple(frozenset(columns) for columns in unique.values()),
         fault=_fault(kind, is_temporary=persistence == "t", has_children=has_children),
+        is_unique_otherwise=query(_UNIQUE_OTHERWISE, (oid,))[0][0],
     )
 
 

@@ -41,11 +41,14 @@ def find_table(query: Query, schema: str | None, name: str) -> Table | None:
     primary = frozenset(row[0] for row in rows if row[4])
     unique = [primary] if primary else []
     collations: dict[str, str] = {}
+    is_unique_otherwise = False
     for index, partial in query(_INDEXES, (table_name,)):
         columns = query(_INDEX_COLUMNS, (index,))
         if not partial and all(column is not None for column, _ in columns):
             unique.append(frozenset(column for column, _ in columns))
             collations |= dict(columns)
+        else:
+            is_unique_otherwise = True
     return Table(
         schema="main",
         name=table_name,
@@ -53,6 +56,7 @@ def find_table(query: Query, schema: str | None, name: str) -> Table | None:
         unique_keys=tuple(unique),
         fault="" if kind == "table" else f"it is a {kind} table" if kind != "view" else "it is a view",
         folds_case=True,
+        is_unique_otherwise=is_unique_otherwise,
     )
 
 

@@ -52,10 +52,20 @@ class Staged:
     def may_swap(self) -> bool:
         """Whether rows can pass a unique value to each other.
 
-        A single UPDATE would meet it twice on its way.
+        A single UPDATE would meet it twice on its way. Of a uniqueness that is not of whole columns nobody knows its
+        values; where a row has columns beside ours, which DELETE would lose, it is taken to be of those.
         """
         key, values = {column.name for column in self.key}, {column.name for column in self.values}
-        return any(unique & values and not unique >= key for unique in self.target.unique_keys)
+        values |= {column.name for column in self.target.columns if column.generated}
+        whole = any(unique & values and not unique >= key for unique in self.target.unique_keys)
+        return whole or (self.target.is_unique_otherwise and not self._others)
+
+    @property
+    def _others(self) -> list[Column]:
+        """Return the target's columns that no load fills."""
+        names = (DAY, HOUR, *(column.name for column in self.columns))
+        ours = [self.target.column(name) for name in names]
+        return [column for column in self.target.columns if column not in ours and not column.generated]
 
 
 class SqlText(ABC):

@@ -92,7 +92,8 @@ class Table:
 
     `fault` says why it can't be loaded at all, else it is empty. `folds_case`: the database takes column names that
     differ only in case for the same. `unique_keys` are the column sets on which no two rows can agree: whole columns,
-    no condition.
+    no condition. `is_unique_otherwise`: a condition, an expression, the beginning of a text or an exclusion also
+    forbids rows beside each other.
     """
 
     schema: str
@@ -101,6 +102,7 @@ class Table:
     unique_keys: tuple[frozenset[str], ...]
     fault: str = ""
     folds_case: bool = False
+    is_unique_otherwise: bool = False
 
     def column(self, name: str) -> Column | None:
         """Return the column that this name means."""

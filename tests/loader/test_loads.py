@@ -59,6 +59,32 @@ def test_values_that_are_unique_may_be_swapped_between_rows(target: LoaderTarget
     assert target.rows() == expected(third)
 
 
+_UNIQUE_OTHERWISE = {
+    "of some rows": ("CREATE UNIQUE INDEX other ON {0} (day, revenue) WHERE user_id >= 0", ("postgres", "sqlite")),
+    "of an expression": ("CREATE UNIQUE INDEX other ON {0} (day, (revenue + 0))", ("postgres", "sqlite", "mysql")),
+    "exclusion": ("ALTER TABLE {0} ADD EXCLUDE USING btree (day WITH =, revenue WITH =)", ("postgres",)),
+    "generated": (
+        "ALTER TABLE {0} ADD same decimal(28,2) GENERATED ALWAYS AS (revenue) STORED, ADD UNIQUE (day, same)",
+        ("postgres", "mysql", "mariadb"),
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("target", "ddl"),
+    [(kind, ddl) for ddl, kinds in _UNIQUE_OTHERWISE.values() for kind in kinds],
+    ids=[f"{how}-{kind}" for how, (_, kinds) in _UNIQUE_OTHERWISE.items() for kind in kinds],
+    indirect=["target"],
+)
+def test_values_may_be_swapped_whatever_makes_them_unique(target: LoaderTarget, make: Make, ddl: str) -> None:
+    target.init(first := make(revenue(range(9), cents=lambda user: user * 100)))
+    target.execute(ddl.format(target.full_name))
+    target.load(first)
+    loaded = target.load(second := make(revenue(range(9), cents=lambda user: (8 - user) * 100), number=2)).loaded
+    assert (loaded.inserted, loaded.updated, loaded.deleted) == (0, 8, 0)  # the fifth keeps its own
+    assert target.rows() == expected(second)
+
+
 def test_a_second_unique_key_beside_columns_that_are_not_ours_is_refused(target: LoaderTarget, make: Make) -> None:
     target.init(first := make(revenue(range(9))))
     target.execute(f"CREATE UNIQUE INDEX by_revenue ON {target.full_name} (day, revenue)")

@@ -120,3 +120,17 @@ def test_a_sum_of_32_bit_numbers_does_not_wrap_around() -> None:
     text = "SELECT b.user_id, SUM(b.n) AS n FROM b JOIN (SELECT DISTINCT user_id, n FROM rows) r"
     text += " ON b.user_id = r.user_id AND b.n = r.n GROUP BY b.user_id"
     assert check_transform(sql_transform(text, {}), frame, tables={"b": beside}).rows.rows() == [(1, 2**32 - 2)]
+
+
+def test_a_sum_or_a_product_beyond_64_bits_is_an_error_and_one_within_is_right_whatever_came_before() -> None:
+    schema = {"user_id": pl.Int64(), "at": pl.Datetime("us", "UTC"), "n": pl.Int64(), "u": pl.UInt64(), "s": pl.Int16()}
+    frame = pl.DataFrame([(1, 0, 2**63 - 1, 2**64 - 1, 5)] * 2 + [(1, 0, -(2**63), 1, 6)], schema=schema, orient="row")
+    for wrong in ("SUM(n) + 2", "SUM(n * 2) - 2", "SUM(u)"):
+        with pytest.raises(InputError, match="failed while it ran") as caught:
+            check_transform(sql_transform(f"SELECT user_id, {wrong} AS x FROM rows GROUP BY user_id", {}), frame)
+        assert "conversion from `i128`" in caught.value.why
+    right = "SUM(n) AS n, MAX(u) AS u, MIN(s) AS s, SUM(n) - SUM(n) AS none, COUNT(DISTINCT n) AS c"
+    text = f"SELECT user_id, {right} FROM rows GROUP BY user_id"
+    made = check_transform(sql_transform(text, {}), frame).rows
+    assert made.rows() == [(1, 2**63 - 2, 2**64 - 1, 5, 0, 2)]
+    assert made.dtypes == [pl.Int64(), pl.Int64(), pl.UInt64(), pl.Int16(), pl.Int64(), made.schema["c"]]
