@@ -9,14 +9,20 @@ long. On MySQL XA_RECOVER_ADMIN shows prepared ones by their names. SLAVE MONITO
 whether the server is a replica and how far it has got; without it a server that is `read_only` counts as one. For a
 replica of a replica, MySQL shows when its last transaction was first committed, with SELECT on
 performance_schema.replication_applier_status_by_worker; MariaDB does not.
+
+MySQL lists each transaction with its statement in utf8mb3, and lists none at all (error 3854) while one of them runs a
+statement with a character of four bytes, such as an emoji. So it is asked again; in the end they count as not seen.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+from databases.mysql.errors import error_number
 from databases.mysql.replica import follows_a_replica, seconds_behind
 from exporter.mysql.session import MysqlSession
 from exporter.port.prepared import why_prepared
@@ -26,7 +32,12 @@ from staging.errors import InputError, PenstockError
 _DOING = "say whether the day is over"
 _RESOLUTION = timedelta(seconds=1)  # of trx_started and of Seconds_Behind
 _CACHE_SECONDS = 0.15  # information_schema.innodb_trx is as old as that
-_LOOKS = 5
+_LOOKS, _MOST_LOOKS = 5, 40
+"""Until our own transaction is listed; until any list comes."""
+_TRANSACTIONS = "SELECT trx_mysql_thread_id, trx_started FROM information_schema.innodb_trx"
+_CANNOT_CONVERT = 3854
+_NO_RIGHT = "GRANT PROCESS ON *.* TO the user"
+_NO_LIST = "MySQL lists none while one runs a statement with a character of four bytes, and one did each time"
 _SILENT = "SHOW GLOBAL VARIABLES WHERE variable_name IN ('replica_net_timeout', 'slave_net_timeout')"
 """How long a replica may take a silent source for one that has nothing to send."""
 _WORKERS = "performance_schema.replication_applier_status_by_worker"
@@ -48,15 +59,15 @@ def find_closed(session: MysqlSession, window_end: datetime, grace_seconds: int)
     now = _now(session)
     replica, is_told = _find_replica(session, now)
     is_replica = replica is not None or (not is_told and _is_read_only(session))
-    oldest, sees_all, has_left = _oldest_transaction(session, window_end)
+    oldest, unseen, has_left = _oldest_transaction(session, window_end)
     prepared, sees_prepared = _why_prepared(session)
     if has_left and not sees_prepared:
         prepared = "a transaction without a session is open, as one is that is prepared for two-phase commit"
-    is_weak = is_replica or not sees_all
+    is_weak = is_replica or bool(unseen)
     over = window_end + timedelta(seconds=grace_seconds * (WEAK_GRACE_FACTOR if is_weak else 1))
     why_not = _why_not(now, oldest, over, replica) or prepared
-    how = _how(over, is_replica=is_replica, sees_all=sees_all, sees_prepared=sees_prepared)
-    return Closed(not why_not, now, how, why_not, is_weak, _grant(sees_all=sees_all))
+    how = _how(over, unseen, is_replica=is_replica, sees_prepared=sees_prepared)
+    return Closed(not why_not, now, how, why_not, is_weak, _grant(unseen))
 
 
 def _now(session: MysqlSession) -> datetime:
@@ -103,8 +114,10 @@ def _is_read_only(session: MysqlSession) -> bool:
     return bool(is_read_only)
 
 
-def _oldest_transaction(session: MysqlSession, window_end: datetime) -> tuple[datetime | None, bool, bool]:
-    """Return when the oldest open one of others began, at the latest; whether all are seen, and one without a session.
+def _oldest_transaction(session: MysqlSession, window_end: datetime) -> tuple[datetime | None, str, bool]:
+    """Return when the oldest open one of others began, at the latest; why some are not seen; and whether one has left.
+
+    One that has left has no session any more.
 
     `trx_started` is a wall clock of the server's own zone. A transaction that we begin now shows that clock, so the
     zone need not be known; and if it is not listed itself, the list can't be seen.
@@ -114,23 +127,37 @@ def _oldest_transaction(session: MysqlSession, window_end: datetime) -> tuple[da
     try:
         found = _look_for_transactions(session, window_end)
     except InputError:  # the right is missing
-        found = None, False, False
+        found = None, _NO_RIGHT, False
     session.run("ROLLBACK", _DOING)  # after any other error the session is gone, and its transaction with it
     return found
 
 
-def _look_for_transactions(session: MysqlSession, window_end: datetime) -> tuple[datetime | None, bool, bool]:
+def _look_for_transactions(session: MysqlSession, window_end: datetime) -> tuple[datetime | None, str, bool]:
     now, moved = _now(session), _clock_moved(session, window_end)
-    for _ in range(_LOOKS):
-        listed = session.run("SELECT trx_mysql_thread_id, trx_started FROM information_schema.innodb_trx", _DOING)
-        ours = [started for thread, started in listed if thread == session.connection_id]
-        if ours:
+    lists = 0
+    for _ in range(_MOST_LOOKS):
+        listed = _list_transactions(session)
+        ours = [started for thread, started in listed or () if thread == session.connection_id]
+        if listed and ours:
             others = [started for thread, started in listed if thread != session.connection_id]
             age = max((ours[0] - started for started in others), default=None)
             has_left = any(thread == 0 for thread, _ in listed)
-            return (None if age is None else now - age - moved - _RESOLUTION), True, has_left
+            return (None if age is None else now - age - moved - _RESOLUTION), "", has_left
+        lists += listed is not None
+        if lists == _LOOKS:
+            return None, _NO_RIGHT, False
         time.sleep(_CACHE_SECONDS)
-    return None, False, False
+    return None, _NO_LIST, False
+
+
+def _list_transactions(session: MysqlSession) -> Sequence[tuple[Any, ...]] | None:
+    """Return session and start of each; None where the server can't list them now."""
+    try:
+        return session.run(_TRANSACTIONS, _DOING)
+    except InputError as error:
+        if error.__cause__ is not None and error_number(error.__cause__) == _CANNOT_CONVERT:
+            return None
+        raise
 
 
 def _clock_moved(session: MysqlSession, since: datetime) -> timedelta:
@@ -156,9 +183,9 @@ def _spelled(name: bytes | str) -> str:
     return name.decode(errors="replace") if isinstance(name, bytes) else name
 
 
-def _grant(*, sees_all: bool) -> str:
+def _grant(unseen: str) -> str:
     granted = "GRANT PROCESS ON *.* TO the account of source.url; until then the grace is four times as long."
-    return "" if sees_all else granted
+    return granted if unseen == _NO_RIGHT else ""
 
 
 def _why_not(now: datetime, oldest: datetime | None, over: datetime, replica: _Replica | None) -> str:
@@ -174,17 +201,17 @@ def _why_not(now: datetime, oldest: datetime | None, over: datetime, replica: _R
     return ""
 
 
-def _how(over: datetime, *, is_replica: bool, sees_all: bool, sees_prepared: bool) -> str:
+def _how(over: datetime, unseen: str, *, is_replica: bool, sees_prepared: bool) -> str:
     if is_replica:
         return (
             f"the replica has applied transactions later than {over:%F %T} UTC; its primary's open ones are not seen, "
             "nor are its prepared ones"
         )
     clock = f"the database's clock is past {over:%F %T} UTC"
-    if sees_all:
+    if not unseen:
         return f"{clock}, and no transaction from before is open or prepared"
     also = "" if sees_prepared else ", nor are prepared ones"
-    return f"{clock}; open transactions are not seen{also} (GRANT PROCESS ON *.* TO the user)"
+    return f"{clock}; open transactions are not seen{also} ({unseen})"
 
 
 def _utc(told: object) -> datetime:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
-from contextlib import closing
-from datetime import UTC, datetime
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pymysql
@@ -15,6 +18,7 @@ from sqlalchemy.engine import URL
 from exporter.mysql.closed import find_closed
 from exporter.mysql.session import MysqlSession
 from exporter.port.sliced_source import Closed, SliceLostError
+from staging.errors import InputError, PenstockError
 from tests.shop.purchases import create_purchases
 
 pytestmark = pytest.mark.integration
@@ -99,3 +103,47 @@ def test_what_an_account_may_not_see_of_transactions_is_said_and_granted(mysql_d
     assert not seeing.is_weak
     assert not seeing.is_closed
     assert "'left' (XA RECOVER)" in seeing.why_not
+
+
+@contextmanager
+def _duck(url: str, seconds: float) -> Iterator[None]:
+    """Run a statement with a character of four bytes in an old transaction, for so long or until the block ends."""
+    with closing(MysqlSession(sa.make_url(url))) as busy, closing(MysqlSession(sa.make_url(url))) as other:
+        busy.run("START TRANSACTION WITH CONSISTENT SNAPSHOT", "begin")
+        runs = f"SELECT COUNT(*) FROM performance_schema.processlist WHERE id = {busy.connection_id} AND info <> ''"
+        with ThreadPoolExecutor(1) as pool:
+            sleeping = pool.submit(busy.run, f"SELECT SLEEP({seconds}), '🦆' FROM purchases", "sleep")
+            deadline = time.monotonic() + 30
+            while other.run(runs, "look") != [(1,)]:
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            yield
+            with suppress(PenstockError):
+                other.run(f"KILL QUERY {busy.connection_id}", "end it")
+            with suppress(PenstockError):
+                sleeping.result()
+
+
+def test_transactions_are_listed_as_soon_as_none_runs_a_statement_with_an_emoji(mysql_database: str) -> None:
+    """MySQL lists none at all as long as one does: error 3854."""
+    create_purchases(mysql_database, [(1, 1, datetime(2026, 11, 14, 12, tzinfo=UTC), Decimal(1))])
+    with closing(MysqlSession(sa.make_url(mysql_database))) as session:
+        with _duck(mysql_database, 1):
+            with pytest.raises(InputError) as caught:
+                session.run("SELECT * FROM information_schema.innodb_trx", "list")
+            assert "3854" in caught.value.why
+            seen = find_closed(session, datetime.now(UTC) + timedelta(hours=1), 0)
+        assert not seen.is_weak
+        assert "no transaction from before is open" in seen.how
+
+
+def test_where_one_runs_all_the_time_they_count_as_not_seen_and_no_right_is_asked_for(
+    mysql_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create_purchases(mysql_database, [(1, 1, datetime(2026, 11, 14, 12, tzinfo=UTC), Decimal(1))])
+    monkeypatch.setattr("exporter.mysql.closed._MOST_LOOKS", 3)
+    with closing(MysqlSession(sa.make_url(mysql_database))) as session, _duck(mysql_database, 60):
+        blind = find_closed(session, END, 900)
+    assert blind.is_weak
+    assert "open transactions are not seen (MySQL lists none while one runs" in blind.how
+    assert blind.grant == ""

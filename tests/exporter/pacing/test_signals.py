@@ -6,6 +6,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
@@ -207,6 +208,17 @@ def test_mysqls_threads_that_send_the_log_are_told_from_sessions_at_work(
             _look(sessions)
             assert sessions.count() == (2 if sees_all else 4)
             assert sessions.mean() == (2.0 if sees_all else 1.0)
+
+
+def test_an_emoji_in_a_statement_of_the_shop_hides_no_session(mysql_server: MysqlServer) -> None:
+    """MySQL's information_schema.processlist is an error then (3854)."""
+    with mysql_server.connect() as busy, ThreadPoolExecutor(1) as pool, _sessions(mysql_server) as sessions:
+        pool.submit(_rows, busy, "SELECT SLEEP(60), '🦆'")
+        runs = f"SELECT id FROM performance_schema.processlist WHERE id = {busy.thread_id()} AND info <> ''"
+        with mysql_server.connect() as admin:
+            _until(lambda: bool(_rows(admin, runs)))
+            assert sessions.count() >= 1
+            _rows(admin, f"KILL QUERY {busy.thread_id()}")
 
 
 def _look(sessions: MysqlSessions) -> None:
