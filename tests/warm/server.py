@@ -155,17 +155,28 @@ def _move_into_huge_pages() -> None:
 
 
 def _read_order(client: socket.socket) -> Order | None:
-    try:
+    """Return what a client wants; None of one that was killed before it had said all."""
+    files: list[int] = []
+    with contextlib.suppress(OSError):
         head, files, _, _ = socket.recv_fds(client, 4, _FILES)
-        length, data = int.from_bytes(head, "big"), b""
-        while len(data) < length:
-            data += (piece := client.recv(length - len(data)))
-            if not piece:
-                return None
-    except OSError:
-        return None
-    arguments, cwd, environ, number = marshal.loads(data)
-    return Order(arguments, cwd, environ, number, files) if len(files) == _FILES else None
+        head += _read(client, 4 - len(head))
+        data = _read(client, int.from_bytes(head, "big"))
+        if data and len(files) == _FILES:
+            arguments, cwd, environ, number = marshal.loads(data)
+            return Order(arguments, cwd, environ, number, files)
+    for number in files:
+        os.close(number)
+    return None
+
+
+def _read(client: socket.socket, length: int) -> bytes:
+    """Read so many bytes; none where the client ends before."""
+    data = b""
+    while len(data) < length:
+        if not (piece := client.recv(length - len(data))):
+            return b""
+        data += piece
+    return data
 
 
 def _become(order: Order, program: str) -> NoReturn:

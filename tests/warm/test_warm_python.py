@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 from pathlib import Path
 
@@ -86,3 +87,12 @@ def test_it_ends_with_who_asked_for_it(folder: Path) -> None:
 def test_what_is_no_module_is_run_by_python_itself() -> None:
     ended = subprocess.run([warm_python(), "-c", "print(6 * 7)"], capture_output=True, text=True, check=True)
     assert ended.stdout == "42\n"
+
+
+@pytest.mark.parametrize("said", [b"", b"\0", b"\0\0\0\x09", b"\0\0\0\x09half"])
+def test_who_is_killed_before_all_was_said_ends_nobody_else(folder: Path, said: bytes) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+        client.connect(str(Path(warm_python()).with_name("socket")))
+        if said:
+            socket.send_fds(client, [said], [0, 1, 2])
+    assert run(folder, "tell", "0").returncode == 0
