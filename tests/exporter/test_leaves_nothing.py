@@ -337,7 +337,9 @@ def test_a_signal_ends_a_real_process_in_the_middle_of_the_rows(
     )
     process = _start(sqlite_database, tmp_path, "1=1", row_group_bytes=1_000_000)
     try:
+        said = ""
         for line in process.stderr or ():
+            said += line
             if '"rows": ' in line and '"rows": 0' not in line:
                 break
         process.send_signal(number)
@@ -345,7 +347,7 @@ def test_a_signal_ends_a_real_process_in_the_middle_of_the_rows(
     finally:
         process.kill()
         process.wait()
-    assert process.returncode == ExitCode.UNAVAILABLE, error
+    assert process.returncode == ExitCode.UNAVAILABLE, said + error
     assert committed(tmp_path / "stage") == []
 
 
@@ -368,6 +370,7 @@ url = "file://{folder}/stage"
 [export]
 shards = 4
 allow_full_scan = true
+max_snapshot_seconds = 600
 row_group_bytes = {row_group_bytes}
 [target]
 url = "sqlite:///target.db"
