@@ -155,7 +155,7 @@ def _check_other_columns(table: Table, ours: set[Column]) -> None:
 
 def _check_swaps(target: Target, ours: set[Column]) -> None:
     """Where changed rows are deleted and inserted, values in columns that are not ours would be lost."""
-    others = [column.name for column in target.table.columns if column not in ours and not column.generated]
+    others = [column.name for column in target.table.beside(ours)]
     if others and Staged("", target.table, target.key, target.values).may_swap:
         raise InputError(
             f"{target.table.name} has a second unique key over values, and columns that the loader can't fill: "

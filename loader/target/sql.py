@@ -58,14 +58,8 @@ class Staged:
         key, values = {column.name for column in self.key}, {column.name for column in self.values}
         values |= {column.name for column in self.target.columns if column.generated}
         whole = any(unique & values and not unique >= key for unique in self.target.unique_keys)
-        return whole or (self.target.is_unique_otherwise and not self._others)
-
-    @property
-    def _others(self) -> list[Column]:
-        """Return the target's columns that no load fills."""
-        names = (DAY, HOUR, *(column.name for column in self.columns))
-        ours = [self.target.column(name) for name in names]
-        return [column for column in self.target.columns if column not in ours and not column.generated]
+        has_others = len(self.target.beside(self.columns)) > 1  # one is the day or the hour
+        return whole or (self.target.is_unique_otherwise and not has_others)
 
 
 class SqlText(ABC):

@@ -5,6 +5,7 @@ In words that are the same for every database.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -103,6 +104,10 @@ class Table:
     fault: str = ""
     folds_case: bool = False
     is_unique_otherwise: bool = False
+
+    def beside(self, ours: Collection[Column]) -> list[Column]:
+        """Return the columns that hold something of others, or may."""
+        return [column for column in self.columns if column not in ours and not column.generated]
 
     def column(self, name: str) -> Column | None:
         """Return the column that this name means."""

@@ -85,6 +85,21 @@ def test_values_may_be_swapped_whatever_makes_them_unique(target: LoaderTarget, 
     assert target.rows() == expected(second)
 
 
+@pytest.mark.parametrize("name", ["note", "hour"])
+@pytest.mark.parametrize("target", ["postgres", "sqlite"], indirect=True)
+def test_what_others_keep_in_a_row_stays_beside_an_index_of_some_rows(
+    target: LoaderTarget, make: Make, name: str
+) -> None:
+    target.init(first := make(revenue(range(9))))
+    target.execute(f"ALTER TABLE {target.full_name} ADD COLUMN {name} varchar(20)")
+    target.execute(f"CREATE UNIQUE INDEX other ON {target.full_name} (day, revenue) WHERE user_id >= 0")
+    target.load(first)
+    target.execute(f"UPDATE {target.full_name} SET {name} = 'theirs'")
+    loaded = target.load(make(revenue(range(9), cents=lambda user: user + 9000), number=2)).loaded
+    assert (loaded.inserted, loaded.updated, loaded.deleted) == (0, 9, 0)
+    assert target.query(f"SELECT DISTINCT {name} FROM {target.full_name}") == [("theirs",)]
+
+
 def test_a_second_unique_key_beside_columns_that_are_not_ours_is_refused(target: LoaderTarget, make: Make) -> None:
     target.init(first := make(revenue(range(9))))
     target.execute(f"CREATE UNIQUE INDEX by_revenue ON {target.full_name} (day, revenue)")
