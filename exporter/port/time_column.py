@@ -15,6 +15,7 @@ window.
 from __future__ import annotations
 
 import math
+import re
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -116,7 +117,9 @@ def is_whole_days(window: Window, zone: ZoneInfo) -> bool:
 
 
 _UTC_NAMES = ("UTC", "Etc/UTC", "Etc/GMT", "GMT", "Etc/UCT", "Zulu", "Etc/Zulu", "UCT")
-_UTC_SUFFIX = r"(?:Z|\+00:?00|\+00)$"
+UTC_OFFSETS = ("+00:00", "+0000", "+00")
+"""How a text says that it is UTC's clock, beside `Z`."""
+_UTC_SUFFIX = rf"(?:Z|{'|'.join(map(re.escape, UTC_OFFSETS))})$"
 
 
 def parse_iso_text(time: pl.Expr, *, utc_suffix: bool = False) -> pl.Expr:

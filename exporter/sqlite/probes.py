@@ -15,6 +15,7 @@ from datetime import date, timedelta
 
 from exporter.port.probes import plan_probe
 from exporter.port.source import Probe, SourceColumn, Statement, TimeKind
+from exporter.port.time_column import UTC_OFFSETS
 from exporter.sqlite.types import Declared
 from staging.key import show_row
 
@@ -130,8 +131,8 @@ def _is_clock(time: str) -> str:
     A date alone, or one with HH:MM[:SS[.f]].
     """
     tail = f"substr({time}, 17)"
-    for zone in ("'Z'", "'+00:00'", "'+0000'", "'+00'"):  # any other one is looked for by itself
-        tail = f"replace({tail}, {zone}, '')"
+    for zone in ("Z", *UTC_OFFSETS):  # any other one is looked for by itself
+        tail = f"replace({tail}, '{zone}', '')"
     fraction = f"({tail} GLOB ':[0-5][0-9].[0-9]*' AND rtrim(substr({tail}, 5), '0123456789') = '')"
     return (
         f"(length({time}) = {_DATE_LENGTH} OR ({time} GLOB '????-??-??[ T][0-2][0-9]:[0-5][0-9]*'"
@@ -155,10 +156,8 @@ def _with_zone(time: str, statement: Statement) -> str:
     if not statement.is_utc:
         named = f"({clock} LIKE '%+%' OR {clock} LIKE '%-%' OR {clock} LIKE '%Z')"
         return f"{_near(time, statement)} AND {named}"
-    return (
-        f"{_near(time, statement)} AND ({clock} LIKE '%+%' OR {clock} LIKE '%-%') "
-        f"AND {clock} NOT LIKE '%+00:00' AND {clock} NOT LIKE '%+0000' AND {clock} NOT LIKE '%+00'"
-    )
+    other = " AND ".join(f"{clock} NOT LIKE '%{offset}'" for offset in UTC_OFFSETS)
+    return f"{_near(time, statement)} AND ({clock} LIKE '%+%' OR {clock} LIKE '%-%') AND {other}"
 
 
 def _with_time(time: str, statement: Statement) -> str:
