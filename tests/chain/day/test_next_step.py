@@ -16,6 +16,7 @@ from staging.documents.run_start import begin_run, note_run_failed, set_current_
 from staging.errors import InputError
 from staging.folder.store import FolderStore, open_folder_store
 from staging.names import DayNames
+from tests.shop.loaded_note import note_of_one_row
 
 NOW = datetime(2026, 11, 14, 2, 15, tzinfo=UTC)
 NAMES = DayNames("shop", date(2026, 11, 13))
@@ -37,19 +38,7 @@ def state(kind: Literal["run", "reprocess"], *, fresh: bool = False, has_export:
 
 
 def loaded(export_id: str) -> Loaded:
-    return Loaded(
-        run_id="r01",
-        export_id=export_id,
-        fence=1,
-        day=NAMES.day,
-        rows=1,
-        inserted=1,
-        updated=0,
-        deleted=0,
-        totals={},
-        digest="0" * 64,
-        loaded_at=NOW,
-    )
+    return note_of_one_row(NAMES.day, NOW, export_id=export_id)
 
 
 CUT_SHORT = {

@@ -13,8 +13,9 @@ from chain.keep.view import format_kept, format_tally
 from chain.range.outcome import DayOutcome
 from exporter.compare.days import DayCompared
 from exporter.compare.judge import Compared, DayFigures, Outcome
-from staging.documents.run import Loaded, RunRecord
+from staging.documents.run import RunRecord
 from staging.errors import IntegrityError, PenstockError, UnavailableError
+from tests.shop.loaded_note import note_of_one_row
 
 DAY = date(2026, 11, 14)
 AT = datetime(2026, 11, 15, 3, tzinfo=UTC)
@@ -35,21 +36,7 @@ def a_run(*, fresh_export: bool = False) -> RunRecord:
 
 
 def done() -> DayState:
-    loaded = Loaded(
-        format=1,
-        run_id="r01",
-        export_id="e01",
-        fence=1,
-        day=DAY,
-        rows=1,
-        inserted=1,
-        updated=0,
-        deleted=0,
-        totals={},
-        digest="0" * 64,
-        loaded_at=AT,
-    )
-    return DayState(run=a_run(), has_export=True, loaded=loaded, export_id="e01")
+    return DayState(run=a_run(), has_export=True, loaded=note_of_one_row(DAY, AT), export_id="e01")
 
 
 def cut_short(*, fresh_export: bool = False) -> DayState:

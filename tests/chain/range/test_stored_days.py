@@ -20,13 +20,14 @@ from loader.doubt import DoubtedDayError
 from staging.config.pipeline import Pipeline
 from staging.documents.head import read_head
 from staging.documents.manifest import Manifest, ShardFile
-from staging.documents.run import Loaded, Receipt
+from staging.documents.run import Receipt
 from staging.documents.run_start import begin_run, note_run_failed
 from staging.errors import InputError, IntegrityError, UnavailableError
 from staging.names import DayNames
 from staging.open_store import open_store
 from staging.process.cancel import Cancel
 from tests.exporter.days import Export, pipeline, run_export, weekly
+from tests.shop.loaded_note import note_of_one_row
 from tests.shop.purchases import create_purchases
 from tests.warm import warm_python
 
@@ -261,18 +262,7 @@ def _load(shop: Shop, day: date) -> None:
         head = read_head(store, names)
         assert head is not None
         known: dict[str, Any] = {"run_id": head[0].run_id, "export_id": head[0].export_id}
-        loaded = Loaded(
-            **known,
-            fence=1,
-            day=day,
-            rows=1,
-            inserted=1,
-            updated=0,
-            deleted=0,
-            totals={},
-            digest="0" * 64,
-            loaded_at=LATER,
-        )
+        loaded = note_of_one_row(day, LATER, **known)
         receipt = Receipt(
             **known,
             shard=0,
